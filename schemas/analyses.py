@@ -1,0 +1,63 @@
+"""What agents said, and what became of each attempt to make them say it."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.event import Event, Fact
+from schemas.panels import Role
+from schemas.quantities import AgentName, CallNusd, Count, GivenInstant, Ms, Name
+
+
+class Attempt(Fact):
+    """One call of an agent."""
+
+    outcome: Literal["ok", "timeout", "error"]
+    error: str | None = None
+    """Class of the error, for example `rate_limited`; never a provider's message, which may hold secrets."""
+    latency_ms: Ms
+    cost_nusd: CallNusd | None = None
+    """What the call cost by the policy's price table; none where no price or no usage is known."""
+    input_tokens: Count | None = None
+    output_tokens: Count | None = None
+
+
+class AnalysisPublished(Event):
+    """
+    The outcome of one seat: an analysis, a dispatcher's sub-questions, a merge agent's verdict, or a failure.
+
+    Its cause is the event that opened the stage; its time is that event's time and `latency_ms` later.
+    """
+
+    topic: ClassVar[str] = "orch.analyses"
+
+    kind: Literal["analysis.published.v1"] = "analysis.published.v1"
+    occurred_at: GivenInstant
+    question_id: Name
+    agent: AgentName
+    stage: Count
+    role: Role
+    status: Literal["ok", "failed"]
+    text: str
+    """What the agent wrote; empty where it failed."""
+    answer: str | None = None
+    """The answer, where the agent gave it apart from the text; else it is read from the text."""
+    sub_questions: tuple[str, ...] = ()
+    """What a dispatcher wants looked at, one for each seat of the next stage."""
+    attempts: Annotated[tuple[Attempt, ...], Field(min_length=1, max_length=100)]
+    latency_ms: Ms
+    """From the first attempt's start to the last one's end, waits between them included."""
+
+    @property
+    def key(self) -> str:
+        return self.question_id
+
+    @property
+    def cost_nusd(self) -> int:
+        """Sum of the attempts whose cost is known."""
+        return sum(attempt.cost_nusd or 0 for attempt in self.attempts)
+
+    @property
+    def unpriced(self) -> int:
+        """Number of attempts whose cost is not known."""
+        return sum(attempt.cost_nusd is None for attempt in self.attempts)

@@ -1,0 +1,87 @@
+"""
+Canonical JSON and content ids: one value, one byte string, one hash.
+
+The form is RFC 8785 (JSON Canonicalization Scheme) for the subset that events use: objects with ASCII keys, arrays,
+strings, integers within +-(2^53 - 1), booleans and null. Floats have no place in an event, so the hard part of the RFC
+(number formatting) does not arise; ASCII keys make its UTF-16 key order and orjson's byte order the same.
+"""
+
+import hashlib
+import json
+from operator import attrgetter
+from typing import Any, NoReturn
+
+import orjson
+
+MAX_INTEGER = 2**53 - 1
+"""Largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
+
+
+# Gives orjson the fields of a nested model. It is called a hundred times a question, and asking whether the value is a
+# model costs more than the encoding; what has no fields has no canonical form, and orjson says so.
+_plain = attrgetter("__dict__")
+
+
+def canonical_json(value: Any) -> bytes:
+    """
+    Encode *value* as canonical JSON.
+
+    Args:
+        value: Models, dicts with ASCII keys, lists, tuples, strings, integers within +-(2^53 - 1), booleans, None.
+            Floats are not looked for here: event models cannot hold one, and `strict_json` refuses them.
+
+    Raises:
+        ValueError: A string is not valid Unicode, an integer is too large, or a type has no canonical form.
+    """
+    try:
+        return orjson.dumps(value, default=_plain, option=_OPTIONS)
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"no canonical JSON: {error}") from error
+
+
+def content_id(canonical: bytes) -> str:
+    """Name content by its SHA-256, as 64 lower-case hex digits."""
+    return hashlib.sha256(canonical).hexdigest()
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"duplicate key {key!r}")
+        found[key] = value
+    return found
+
+
+def _no_float(literal: str) -> NoReturn:
+    raise ValueError(f"{literal} is not an integer; events hold integers with the unit in the name")
+
+
+def strict_json(raw: bytes) -> dict[str, Any]:
+    """
+    Parse a JSON object from a stranger, refusing what parsers disagree about.
+
+    Args:
+        raw: UTF-8 bytes of one JSON object, without a byte order mark.
+
+    Raises:
+        ValueError: Not UTF-8, not JSON, not an object, nested too deeply; or a duplicate key, a float, NaN, an
+            infinity, a lone surrogate or an integer beyond +-(2^53 - 1). The message says which.
+    """
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}") from error
+    try:
+        value = json.loads(text, object_pairs_hook=_no_duplicates, parse_float=_no_float, parse_constant=_no_float)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at character {error.pos}") from error
+    except RecursionError:
+        raise ValueError("not JSON that can be read: nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"a JSON {type(value).__name__}, where an object belongs")
+    # Encoding once finds the rest: lone surrogates that came as \ud800 escapes, and integers that are too large.
+    canonical_json(value)
+    return value

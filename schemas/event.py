@@ -1,0 +1,78 @@
+"""The envelope of every event: frozen, strict, without floats, named by its own content."""
+
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.canonical import canonical_json, content_id
+from schemas.quantities import EventId, Instant
+
+MAX_EVENT_BYTES = 900_000
+"""Default limit of one event: below Kafka's default of 1 MiB a record, with room for headers."""
+
+
+class Fact(BaseModel):
+    """A frozen, strict value inside an event: unknown fields and lossy conversions are errors."""
+
+    model_config = ConfigDict(
+        frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class Event(Fact):
+    """
+    One fact in the log.
+
+    The id is computed when the event is built; an id that is given must be the content's own, so an event that could
+    be built at all has not been altered.
+
+    Raises:
+        ValidationError: A field breaks its rule, or the given `event_id` is not the hash of the content.
+    """
+
+    topic: ClassVar[str]
+
+    kind: str
+    event_id: EventId = ""
+    """SHA-256 (64 hex digits) over the canonical JSON of the event without this field."""
+    causes: tuple[EventId, ...] = ()
+    """Ids of the events this one follows from; they make the log a Merkle DAG."""
+    occurred_at: Instant
+    """Event time, UTC with milliseconds. Of a derived event: the latest of its causes."""
+
+    def model_post_init(self, context: Any, /) -> None:
+        fields = self.__dict__
+        given = fields.pop("event_id", "")
+        computed = content_id(canonical_json(fields))
+        fields["event_id"] = computed
+        if given and given != computed:
+            raise ValueError(f"event_id {given} is not the hash of the content, which is {computed}")
+
+    @property
+    def key(self) -> str:
+        """Record key: events of one key keep their order."""
+        raise NotImplementedError
+
+    @property
+    def correlation(self) -> str:
+        """What the event is about: the question, or else the key."""
+        return getattr(self, "question_id", None) or self.key
+
+    def encode(self) -> bytes:
+        """Write the event as it stands in the log: canonical JSON, id included."""
+        return canonical_json(self.__dict__)
+
+    @classmethod
+    def decode(cls, raw: bytes) -> Self:
+        """
+        Read an event of this kind from canonical bytes.
+
+        Raises:
+            ValidationError: Not JSON, or not this kind, or the id does not belong to the content.
+        """
+        return cls.model_validate_json(raw)
+
+
+def latest(first: str, *others: str) -> str:
+    """Give the latest of several instants: the time of an event that follows from all of them."""
+    return max((first, *others))

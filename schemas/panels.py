@@ -1,0 +1,104 @@
+"""Who is asked: the panel of a question, and the stages that follow the first."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.event import Event, Fact
+from schemas.policies import Learning, Merge
+from schemas.quantities import AgentName, Count, EventId, Name, Ns, Positive, Ppb, Pusd, SignedPpb
+from schemas.questions import AnswerType
+
+Role = Literal["analyst", "dispatcher", "merger"]
+
+
+class Candidate(Fact):
+    """What the router knew of one agent when it chose, and how it scored it."""
+
+    agent: AgentName
+    rank: Positive
+    score_ppb: SignedPpb | None
+    """Score with its exploration bonus; none under `lexicographic` and `static`, which compare without one."""
+    bonus_ppb: Count
+    """Part of the score that is there for exploration."""
+    quality_ppb: Ppb
+    latency_ns: Ns
+    cost_pusd: Pusd
+    stability_ppb: Ppb
+    """The four EMAs in the scope of the question, after shrinkage; a cold start where nothing was observed."""
+    entry_ids: tuple[EventId | None, ...]
+    """The router entry consulted in each scope of the assignment; none where there was none."""
+    sequences: tuple[Count, ...]
+    """The sequence numbers of those entries; they never go backwards within a partition."""
+
+
+class Seat(Fact):
+    """One agent's place in a stage."""
+
+    agent: AgentName
+    sub_question: str | None = None
+    """The part of the question this seat looks at, where the question was decomposed."""
+
+
+class Stage(Fact):
+    """Agents asked at the same time."""
+
+    number: Count
+    """0 for the stage that the assignment opens, then one more for each."""
+    role: Role
+    seats: Annotated[tuple[Seat, ...], Field(min_length=1)]
+    material: tuple[EventId, ...] = ()
+    """For a merge agent: the analyses it reads, in the order in which it sees them."""
+
+
+class PanelAssigned(Event):
+    """The panel of one question, with everything its merge and its lessons will need."""
+
+    topic: ClassVar[str] = "orch.assignments"
+
+    kind: Literal["panel.assigned.v1"] = "panel.assigned.v1"
+    question_id: Name
+    policy_id: Name
+    answer_type: AnswerType
+    option_count: Count
+    """Number of options; 0 where the answer is a number."""
+    scopes: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Scopes consulted and taught, widest first."""
+    candidates: tuple[Candidate, ...]
+    """Every agent of the policy, by rank."""
+    explored: AgentName | None
+    """The agent that has its seat because it is little known, if one has."""
+    decomposition: Literal["none", "fixed", "dispatcher"]
+    stage: Stage
+    """The stage this event opens."""
+    later: tuple[tuple[AgentName, ...], ...]
+    """Analysts of the panel's later stages."""
+    reserve: tuple[AgentName, ...]
+    """Analysts beyond the panel, to be asked one at a time while there are too few ballots."""
+    merger: AgentName | None
+    """Who merges, where the rule may need a merge agent."""
+    priority: tuple[AgentName, ...]
+    """Order that settles ties among answers."""
+    merge: Merge
+    learning: Learning
+    deadline_ms: Positive
+
+    @property
+    def key(self) -> str:
+        return self.question_id
+
+
+class StageOpened(Event):
+    """The next stage of a question: more analysts, or the merge agent's turn."""
+
+    topic: ClassVar[str] = "orch.assignments"
+
+    kind: Literal["stage.opened.v1"] = "stage.opened.v1"
+    question_id: Name
+    reason: Literal["dispatched", "window", "quorum", "merge"]
+    """Why: sub-questions are there, the cascade goes on, ballots are missing, or the merge agent is to decide."""
+    stage: Stage
+
+    @property
+    def key(self) -> str:
+        return self.question_id

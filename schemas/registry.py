@@ -1,0 +1,159 @@
+"""The closed set of kinds: which topic holds which, and how a record's bytes become an event."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from schemas.analyses import AnalysisPublished
+from schemas.canonical import canonical_json, strict_json
+from schemas.checkpoints import CheckpointSigned
+from schemas.decisions import DeadlinePassed, DecisionMade
+from schemas.event import MAX_EVENT_BYTES, Event
+from schemas.feedback import FeedbackGiven, FeedbackRetracted
+from schemas.letters import RecordRejected
+from schemas.panels import PanelAssigned, StageOpened
+from schemas.policies import PolicyAdopted
+from schemas.quantities import instant_of_ms
+from schemas.questions import QuestionAsked
+from schemas.router import AgentObserved, RouterEntry
+
+EVENTS: tuple[type[Event], ...] = (
+    QuestionAsked,
+    PanelAssigned,
+    StageOpened,
+    AnalysisPublished,
+    DeadlinePassed,
+    DecisionMade,
+    FeedbackGiven,
+    FeedbackRetracted,
+    AgentObserved,
+    RouterEntry,
+    PolicyAdopted,
+    RecordRejected,
+    CheckpointSigned,
+)
+
+INPUTS: tuple[type[Event], ...] = (
+    QuestionAsked,
+    DeadlinePassed,
+    FeedbackGiven,
+    FeedbackRetracted,
+    PolicyAdopted,
+)
+"""Kinds that strangers write: they may leave out `kind`, `event_id`, `causes` and `occurred_at`."""
+
+
+def kind_of(model: type[Event]) -> str:
+    """Give the published name of an event class, such as `decision.made.v1`."""
+    return str(model.model_fields["kind"].default)
+
+
+KINDS: dict[str, type[Event]] = {kind_of(model): model for model in EVENTS}
+KINDS_OF_TOPIC: dict[str, tuple[type[Event], ...]] = {
+    topic: tuple(model for model in EVENTS if model.topic == topic) for topic in dict.fromkeys(m.topic for m in EVENTS)
+}
+_MARKS: dict[str, tuple[tuple[bytes, type[Event]], ...]] = {
+    # In canonical JSON a quote inside a string is escaped, so this text can only be the key itself.
+    topic: tuple((f'"kind":"{kind_of(model)}"'.encode(), model) for model in models)
+    for topic, models in KINDS_OF_TOPIC.items()
+}
+
+
+class InvalidRecord(ValueError):
+    """The bytes of a record are no event of its topic; the message names the field and the remedy."""
+
+    def __init__(self, message: str, *, reason: str = "invalid") -> None:
+        super().__init__(message)
+        self.reason = reason
+        """Reason code for the dead letter: `invalid` or `too_large`."""
+
+
+def describe(error: ValidationError, *, most: int = 3) -> str:
+    """Say in one line what is wrong with which field, for the first few problems of a failed validation."""
+    problems = []
+    for problem in error.errors(include_url=False)[:most]:
+        place = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            text = "unknown field" + ("; publish it as feedback" if place == "gold" else "")
+        else:
+            text = problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{place}: {text}" if place else text)
+    more = error.error_count() - len(problems)
+    return "; ".join(problems) + (f"; and {more} more" if more > 0 else "")
+
+
+def decode(topic: str, raw: bytes, timestamp_ms: int, *, limit: int = MAX_EVENT_BYTES) -> Event:
+    """
+    Read one record of a topic, whoever wrote it.
+
+    Args:
+        topic: One of `KINDS_OF_TOPIC`.
+        raw: The record's value.
+        timestamp_ms: The record's timestamp; the time of an input that names none.
+        limit: Largest value taken, in bytes.
+
+    Raises:
+        InvalidRecord: Too large, or no event of this topic.
+    """
+    if len(raw) > limit:
+        raise InvalidRecord(f"{len(raw):,} bytes; the limit is {limit:,}: shorten the text", reason="too_large")
+    for mark, model in _MARKS[topic]:
+        if mark in raw:
+            try:
+                event = model.decode(raw)
+            except ValidationError:
+                break
+            # Equal bytes prove what the parser does not look at: one spelling, no key twice.
+            if event.encode() == raw:
+                return event
+            break
+    try:
+        fields = strict_json(raw)
+    except ValueError as error:
+        raise InvalidRecord(str(error)) from error
+    return build(topic, fields, timestamp_ms)
+
+
+def decode_canonical(topic: str, raw: bytes) -> Event:
+    """
+    Read a record that this program wrote.
+
+    Raises:
+        ValueError: The bytes are not the canonical form of an event of this topic, or its id is not its own.
+    """
+    for mark, model in _MARKS[topic]:
+        if mark in raw:
+            event = model.decode(raw)
+            if event.encode() != raw:
+                raise ValueError("value: not in canonical form")
+            return event
+    raise ValueError(f"kind: none of those that {topic} holds")
+
+
+def build(topic: str, fields: dict[str, Any], timestamp_ms: int) -> Event:
+    """
+    Build the event that a producer's parsed JSON object stands for.
+
+    Raises:
+        InvalidRecord: No event of this topic.
+    """
+    try:
+        return _build(topic, fields, timestamp_ms)
+    except ValidationError as error:
+        raise InvalidRecord(describe(error)) from error
+    except ValueError as error:
+        raise InvalidRecord(str(error)) from error
+
+
+def _build(topic: str, fields: dict[str, Any], timestamp_ms: int) -> Event:
+    models = KINDS_OF_TOPIC[topic]
+    kind = fields.get("kind", kind_of(models[0]))
+    for model in models:
+        if kind_of(model) == kind:
+            break
+    else:
+        raise ValueError(f"kind: {topic} holds {' and '.join(map(kind_of, models))}, not {kind!r}")
+    if model in INPUTS and fields.get("occurred_at") is None:
+        fields = {**fields, "occurred_at": instant_of_ms(timestamp_ms)}
+    # Lists become tuples only in pydantic's JSON mode, so the object goes through JSON once more.
+    return model.model_validate_json(canonical_json(fields))

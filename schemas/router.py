@@ -1,0 +1,79 @@
+"""What the router learns: observations of agents, and the table of moving averages they add up to."""
+
+from typing import ClassVar, Literal
+
+from schemas.event import Event, Fact
+from schemas.policies import Averaging, FeedbackSource
+from schemas.quantities import AgentName, Count, EventId, Ms, Name, Ns, Nusd, Positive, Ppb, Pusd
+
+
+class AgentObserved(Event):
+    """What one agent did well or badly on one question."""
+
+    topic: ClassVar[str] = "orch.observations"
+
+    kind: Literal["agent.observed.v1"] = "agent.observed.v1"
+    agent: AgentName
+    question_id: Name
+    scopes: tuple[Name, ...]
+    """Scopes it counts in, widest first."""
+    source: Literal["decision"] | FeedbackSource
+    """`decision`: how the calls went, known at once; else the feedback's source."""
+    quality_ppb: Ppb | None = None
+    """1 for a right answer, 0 for a wrong or unreadable one."""
+    latency_ms: Ms | None = None
+    cost_nusd: Nusd | None = None
+    """Cost of the seat's calls; none where part of it is unknown."""
+    stability_ppb: Ppb | None = None
+    """Share of the attempts that gave an analysis."""
+    weight_ppb: Ppb
+    """Share of the step that the observation's source is worth."""
+    averaging: Averaging
+    corrects: EventId | None = None
+    """The observation that this one takes back."""
+
+    @property
+    def key(self) -> str:
+        return self.agent
+
+
+class ObservationCounts(Fact):
+    """Number of observations behind each moving average."""
+
+    quality: Count = 0
+    latency: Count = 0
+    cost: Count = 0
+    stability: Count = 0
+
+
+class RouterEntry(Event):
+    """The four moving averages of one agent in one scope; it names the entry before it, so the table is a chain."""
+
+    topic: ClassVar[str] = "orch.router"
+
+    kind: Literal["router.entry.v1"] = "router.entry.v1"
+    scope: Name
+    agent: AgentName
+    question_id: Name
+    """The question whose observation made this entry."""
+    sequence: Positive
+    """Place in the chain of this scope and agent, from 1."""
+    previous: EventId | None
+    quality_ppb: Ppb
+    latency_ns: Ns
+    cost_pusd: Pusd
+    stability_ppb: Ppb
+    observations: ObservationCounts
+
+    @property
+    def key(self) -> str:
+        return router_key(self.scope, self.agent)
+
+
+def router_key(scope: str, agent: str) -> str:
+    """
+    Name one line of the router table, `scope/agent`.
+
+    A slash inside the scope is written %2F, so that no two lines share a key; agents keep theirs.
+    """
+    return f"{scope.replace('%', '%25').replace('/', '%2F')}/{agent}"
