@@ -1,0 +1,156 @@
+"""Ballots: how analyses are read, weighed and counted. Every rule here is named and versioned in `RULES`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.analyses import AnalysisPublished
+from schemas.decisions import Ballot, Conduct, Exclusion, ExclusionReason, TieBreak
+from schemas.panels import PanelAssigned
+from schemas.policies import MergeRule
+from schemas.quantities import PPB
+from streams.processors.answers import Reading, read_choice, read_number
+from streams.processors.fixed import ln_micro, softmax_ppb
+
+RULES: dict[MergeRule, str] = {
+    "vote": "vote.v1",
+    "weighted": "weighted.v1",
+    "agent": "agent.v1",
+    "cascade": "cascade.v1",
+}
+"""Published name of each merge rule; a rule that changes its answers gets a new version."""
+
+QUALITY_FLOOR_PPB = 10_000_000
+"""
+Qualities count as 0.01 to 0.99 in log-odds: an average of a few observations can be 0 or 1, and no agent's word is
+infinitely good.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Ballots and exclusions of the seats so far, in seat order, with their sums."""
+
+    ballots: tuple[Ballot, ...]
+    excluded: tuple[Exclusion, ...]
+    tally: dict[str, int]
+    leader: str | None
+    tie_break: TieBreak | None
+
+
+def read(analysis: AnalysisPublished, assignment: PanelAssigned) -> Reading:
+    """Read the answer of an analysis by the question's answer type."""
+    if assignment.answer_type == "number":
+        return read_number(analysis.text, analysis.answer)
+    return read_choice(analysis.text, assignment.option_count, analysis.answer)
+
+
+def log_odds(quality_ppb: int, choices: int) -> int:
+    """
+    Weigh the word of an agent that is right with probability q among K choices: log(q (K - 1) / (1 - q)).
+
+    Args:
+        quality_ppb: q in parts per billion; bounded by `QUALITY_FLOOR_PPB` on both sides.
+        choices: K, at least 2.
+
+    Returns:
+        Micro-nats; negative where the agent is worse than chance.
+
+    Source: the optimal weights of independent voters (Nitzan & Paroush 1982), with wrong answers spread evenly over
+    the other K - 1 choices.
+    """
+    quality = min(max(quality_ppb, QUALITY_FLOOR_PPB), PPB - QUALITY_FLOOR_PPB)
+    return ln_micro(quality * (choices - 1), PPB - quality)
+
+
+def count(
+    seats: tuple[tuple[int, str], ...],
+    analyses: Mapping[tuple[int, str], AnalysisPublished],
+    assignment: PanelAssigned,
+    rule: MergeRule,
+) -> Count:
+    """
+    Count the analysts' ballots.
+
+    Args:
+        seats: Stage number and agent of every analyst's seat so far, in order.
+        analyses: What came, by seat.
+        assignment: Answer type, qualities, priority and merge settings of the question.
+        rule: `vote` weighs each ballot 1; any other by the log-odds of the agent's quality.
+
+    Returns:
+        The leader is the answer with the largest sum; among equals, the one that the first agent of the priority
+        list gave. None without ballots.
+    """
+    quality = {candidate.agent: candidate.quality_ppb for candidate in assignment.candidates}
+    choices = assignment.option_count or assignment.merge.number_choices
+    ballots, excluded = [], []
+    tally: dict[str, int] = {}
+    for stage, agent in seats:
+        analysis = analyses.get((stage, agent))
+        reading = None if analysis is None or analysis.status == "failed" else read(analysis, assignment)
+        if analysis is None or reading is None or reading.answer is None:
+            excluded.append(_exclusion(stage, agent, analysis, reading))
+            continue
+        weight = 1 if rule == "vote" else log_odds(quality[agent], choices)
+        tally[reading.answer] = tally.get(reading.answer, 0) + weight
+        ballots.append(
+            Ballot(
+                agent=agent,
+                stage=stage,
+                answer=reading.answer,
+                weight=weight,
+                read_as=reading.source,
+                analysis_id=analysis.event_id,
+                conduct=conduct(analysis),
+            )
+        )
+    leader, tie_break = lead(tally, ballots, assignment.priority)
+    return Count(tuple(ballots), tuple(excluded), tally, leader, tie_break)
+
+
+def _exclusion(stage: int, agent: str, analysis: AnalysisPublished | None, reading: Reading | None) -> Exclusion:
+    if analysis is None:
+        nothing = Conduct(attempts=0, latency_ms=None, cost_nusd=0, unpriced_calls=0)
+        return Exclusion(agent=agent, stage=stage, reason="no_reply", analysis_id=None, conduct=nothing)
+    reason: ExclusionReason = "failed"
+    if reading is not None:
+        reason = "outside_options" if reading.source == "outside_options" else "unreadable"
+    return Exclusion(agent=agent, stage=stage, reason=reason, analysis_id=analysis.event_id, conduct=conduct(analysis))
+
+
+def conduct(analysis: AnalysisPublished) -> Conduct:
+    """Sum up how the calls for one seat went."""
+    return Conduct(
+        attempts=len(analysis.attempts),
+        latency_ms=analysis.latency_ms,
+        cost_nusd=analysis.cost_nusd,
+        unpriced_calls=analysis.unpriced,
+    )
+
+
+def lead(
+    tally: Mapping[str, int], ballots: list[Ballot], priority: tuple[str, ...]
+) -> tuple[str | None, TieBreak | None]:
+    """Find the answer with the largest sum; a tie goes to the answer whose supporter comes first in *priority*."""
+    if not tally:
+        return None, None
+    most = max(tally.values())
+    tied = tuple(sorted(answer for answer, total in tally.items() if total == most))
+    if len(tied) == 1:
+        return tied[0], None
+    standing = [ballot for ballot in ballots if ballot.answer in tied]
+    first = min(standing, key=lambda ballot: priority.index(ballot.agent))
+    return first.answer, TieBreak(tied=tied, agent=first.agent)
+
+
+def posterior_ppb(counted: Count, choices: int) -> int | None:
+    """
+    Give the posterior of the leader: ballots independent, prior uniform over the choices.
+
+    Returns:
+        Parts per billion; None without a leader.
+    """
+    if counted.leader is None:
+        return None
+    others = tuple(total for answer, total in sorted(counted.tally.items()) if answer != counted.leader)
+    return softmax_ppb(counted.tally[counted.leader], others, max(choices - len(counted.tally), 0))

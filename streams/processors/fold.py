@@ -1,0 +1,70 @@
+"""What a processor is: keyed state, one event, and what follows from them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from schemas.event import Event
+from schemas.letters import RejectionReason
+from schemas.policies import PolicyAdopted
+from schemas.router import RouterEntry
+
+S = TypeVar("S")
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A valid event that contradicts what counts already; the host writes the dead letter, for it knows the place."""
+
+    reason: RejectionReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step(Generic[S]):
+    """
+    What one event did to the state of one key.
+
+    `events` are new. `again` are those that this very event had caused before: it has come a second time, and whoever
+    cannot write state and output in one transaction must send them once more, for they may never have been sent.
+    """
+
+    state: S
+    events: tuple[Event, ...] = ()
+    again: tuple[Event, ...] = ()
+    rejection: Rejection | None = None
+
+
+@dataclass(slots=True)
+class Tables:
+    """The compacted topics as a processor sees them; the host keeps them current and no fold changes them."""
+
+    policy: PolicyAdopted | None
+    """The policy adopted last."""
+    entries: Mapping[tuple[str, str], RouterEntry]
+    """Router entries by scope and agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """
+    One fold with its place in the topology.
+
+    Attributes:
+        name: What hosts, checkpoints and logs call it.
+        reads: Topics whose events it folds.
+        keys: State keys an event belongs to, in the order in which they are to be folded.
+        fold: `(state or None, event, key, tables) -> Step`. Pure; an event already applied changes nothing.
+        dump: A state as plain JSON values, with nothing in it that is only there for `Step.again`: for hosts
+            that write state and output in one transaction.
+        load: The state from what `dump` gave.
+        open: Whether the key still waits for something; a host lists open keys when it starts.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    keys: Callable[[Event], tuple[str, ...]]
+    fold: Callable[[Any, Event, str, Tables], Step[Any]]
+    dump: Callable[[Any], Any]
+    load: Callable[[Any], Any]
+    open: Callable[[Any], bool]

@@ -1,0 +1,168 @@
+"""Processor `merge`: joins assignment, analyses and deadline by question; opens the next stage, or decides."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from schemas.analyses import AnalysisPublished
+from schemas.decisions import DeadlinePassed, DecisionMade, TraceStep
+from schemas.event import Event
+from schemas.panels import PanelAssigned, Stage, StageOpened
+from schemas.registry import KINDS
+from streams.processors.conclude import conclude
+from streams.processors.fold import Processor, Rejection, Step, Tables
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """
+    One question on its way to a decision.
+
+    The topics it comes from have no common order, so the state is what has come so far, and what follows is decided
+    from the whole of it. Once `closed`, only what it caused is kept, to be given again; a host may drop that too.
+    """
+
+    assignment: PanelAssigned | None = None
+    opened: tuple[StageOpened, ...] = ()
+    analyses: tuple[AnalysisPublished, ...] = ()
+    """What may count, in log order: the first of each seat, and before the assignment all that claim one."""
+    deadline: DeadlinePassed | None = None
+    trace: tuple[TraceStep, ...] = ()
+    decision: DecisionMade | None = None
+    closed: bool = False
+
+    @property
+    def stages(self) -> tuple[tuple[str, Stage], ...]:
+        """The stages so far, each with the id of the event that opened it."""
+        if self.assignment is None:
+            return ()
+        first = (self.assignment.event_id, self.assignment.stage)
+        return (first, *((opener.event_id, opener.stage) for opener in self.opened))
+
+
+def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[Merged]:
+    """
+    Decide whether enough is in, and if so, what follows: the next stage or the decision.
+
+    Args:
+        state: What has come for the question so far.
+        event: An assignment, an analysis or a deadline; other kinds change nothing.
+        key: The question id.
+        tables: Not used: what the merge needs to know, the assignment says.
+
+    Returns:
+        At most one DecisionMade over the life of a question, and the StageOpened before it. A repeated event gives
+        what it had caused once more, for as long as the state is kept. A second analysis of one seat changes nothing;
+        one for a seat that does not exist is rejected as `unknown_reference`.
+
+    Reads panel.assigned.v1, analysis.published.v1, deadline.passed.v1; writes stage.opened.v1, decision.made.v1;
+    order per question only, between topics in no order at all.
+    """
+    state = state or Merged()
+    if isinstance(event, StageOpened):
+        return Step(state)
+    made = (*state.opened, *(() if state.decision is None else (state.decision,)))
+    again = tuple(output for output in made if event.event_id in output.causes)
+    if again or state.closed:
+        return Step(state, again=again)
+    if isinstance(event, AnalysisPublished) and (problem := _misplaced(state, event)):
+        return Step(state, rejection=Rejection("unknown_reference", problem))
+    heard = _hear(state, event)
+    if heard is state:
+        return Step(state)
+    step = conclude_all(heard)
+    if isinstance(event, PanelAssigned) and not step.state.closed:
+        # What came before the assignment could not be checked then; what fits none of the stages now never will.
+        fitting = tuple(a for a in step.state.analyses if not _misplaced(step.state, a))
+        return replace(step, state=replace(step.state, analyses=fitting))
+    return step
+
+
+def _hear(state: Merged, event: Event) -> Merged:
+    """Add an event to what has come; the state itself where it adds nothing."""
+    if isinstance(event, PanelAssigned) and state.assignment is None:
+        return replace(state, assignment=event)
+    if isinstance(event, DeadlinePassed) and state.deadline is None:
+        return replace(state, deadline=event)
+    if isinstance(event, AnalysisPublished) and not any(_same_seat(event, known) for known in state.analyses):
+        return replace(state, analyses=(*state.analyses, event))
+    return state
+
+
+def _same_seat(first: AnalysisPublished, second: AnalysisPublished) -> bool:
+    """Whether two analyses claim one seat: the same agent in a stage that the same event opened."""
+    return first.agent == second.agent and first.stage == second.stage and first.causes == second.causes
+
+
+def _misplaced(state: Merged, analysis: AnalysisPublished) -> str | None:
+    """Say what is wrong with an analysis nobody asked for; None where it fits, or where that cannot be known yet."""
+    if state.assignment is None:
+        return None
+    for opener_id, stage in state.stages:
+        if stage.number == analysis.stage:
+            seated = any(seat.agent == analysis.agent for seat in stage.seats)
+            if seated and stage.role == analysis.role and analysis.causes == (opener_id,):
+                return None
+            return f"the event it names as its cause opened no stage {analysis.stage} for agent {analysis.agent!r}"
+    return f"question {analysis.question_id!r} has no stage {analysis.stage}"
+
+
+def conclude_all(state: Merged) -> Step[Merged]:
+    """Take every step that what has come allows."""
+    events: list[Event] = []
+    while state.assignment is not None and not state.closed:
+        follows = conclude(state.assignment, state.opened, state.analyses, state.deadline, state.trace)
+        if follows is None:
+            break
+        events.append(follows.event)
+        if isinstance(follows.event, DecisionMade):
+            state = Merged(opened=state.opened, decision=follows.event, closed=True)
+        else:
+            state = replace(state, opened=(*state.opened, follows.event), trace=follows.trace)
+    return Step(state, tuple(events))
+
+
+def _keys(event: Event) -> tuple[str, ...]:
+    if isinstance(event, PanelAssigned | AnalysisPublished | DeadlinePassed):
+        return (event.question_id,)
+    return ()
+
+
+def _dump(state: Merged) -> Any:
+    if state.closed:
+        return None
+    inputs = (state.assignment, *state.opened, *state.analyses, state.deadline)
+    return {
+        "events": [event.encode().decode() for event in inputs if event is not None],
+        "trace": [step.model_dump() for step in state.trace],
+    }
+
+
+def _load(dumped: Any) -> Merged:
+    if dumped is None:
+        return Merged(closed=True)
+    state = Merged(trace=tuple(TraceStep(**step) for step in dumped["trace"]))
+    for text in dumped["events"]:
+        event = _decode(text)
+        if isinstance(event, StageOpened):
+            state = replace(state, opened=(*state.opened, event))
+        else:
+            state = _hear(state, event)
+    return state
+
+
+def _decode(text: str) -> Event:
+    for kind in (PanelAssigned, StageOpened, AnalysisPublished, DeadlinePassed):
+        if f'"kind":"{kind.model_fields["kind"].default}"' in text:
+            return kind.decode(text.encode())
+    raise ValueError(f"a merge state holds none of {', '.join(KINDS)}: {text[:80]}")
+
+
+MERGE = Processor(
+    name="merge",
+    reads=(PanelAssigned.topic, AnalysisPublished.topic, DeadlinePassed.topic),
+    keys=_keys,
+    fold=fold,
+    dump=_dump,
+    load=_load,
+    open=lambda state: not state.closed,
+)

@@ -1,0 +1,130 @@
+"""Processor `rank`: observations in, router entries out. One fold for each scope and agent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.canonical import MAX_INTEGER
+from schemas.event import Event, latest
+from schemas.policies import Averaging
+from schemas.quantities import NS_PER_MS, PPB, PUSD_PER_NUSD
+from schemas.router import AgentObserved, ObservationCounts, RouterEntry, router_key
+from streams.processors.ema import move, take_back
+from streams.processors.fold import Processor, Step, Tables
+
+MEMORY = 64
+"""
+Observations of one scope and agent whose repetition is recognised. A repeat comes from a restart, so it lies within
+what was not committed; a host that commits more than this many observations of one agent at a time needs more.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One line of the router table."""
+
+    entry: RouterEntry | None
+    recent: Mapping[str, RouterEntry] = field(default_factory=dict)
+    """The last observations applied, by id, oldest first, with the entries they made; never changed in place."""
+
+
+def fold(state: Ranked | None, event: Event, key: str, tables: Tables) -> Step[Ranked]:
+    """
+    Decide the next entry of one agent in one scope.
+
+    Args:
+        state: The line so far; none where nothing was observed.
+        event: An observation of the agent; other kinds change nothing.
+        key: `scope/agent`, as `router_key` writes it.
+        tables: Not used.
+
+    Returns:
+        The new line, with its one RouterEntry. A repeated observation gives the entry it made once more, for as long
+        as `MEMORY` observations.
+
+    Reads agent.observed.v1; writes router.entry.v1; order per agent.
+    """
+    state = state or Ranked(None)
+    if not isinstance(event, AgentObserved):
+        return Step(state)
+    if event.event_id in state.recent:
+        return Step(state, again=(state.recent[event.event_id],))
+    scope = next(scope for scope in event.scopes if router_key(scope, event.agent) == key)
+    entry = next_entry(state.entry, event, scope)
+    recent = {**state.recent, event.event_id: entry}
+    if len(recent) > MEMORY:
+        del recent[next(iter(recent))]
+    return Step(Ranked(entry, recent), (entry,))
+
+
+def next_entry(previous: RouterEntry | None, event: AgentObserved, scope: str) -> RouterEntry:
+    """Decide the entry that follows *previous* in one scope: each quantity observed moves, the others stay."""
+    averaging, weight = event.averaging, event.weight_ppb
+    quality, latency, cost, stability, counts = _averages(previous, averaging)
+    judged, timed, priced, steady = counts.quality, counts.latency, counts.cost, counts.stability
+    if event.quality_ppb is not None and event.corrects is None:
+        quality = move(quality, event.quality_ppb, averaging, judged, weight)
+        judged += 1
+    elif event.quality_ppb is not None and judged:
+        cold = averaging.cold_start.quality_ppb
+        quality = min(max(take_back(quality, event.quality_ppb, cold, averaging, judged, weight), 0), PPB)
+        judged -= 1
+    if event.latency_ms is not None:
+        latency = move(latency, event.latency_ms * NS_PER_MS, averaging, timed, weight)
+        timed += 1
+    if event.cost_nusd is not None:
+        # The ceiling, nine thousand dollars a question, keeps the finer unit within exact integers.
+        cost = move(cost, min(event.cost_nusd * PUSD_PER_NUSD, MAX_INTEGER), averaging, priced, weight)
+        priced += 1
+    if event.stability_ppb is not None:
+        stability = move(stability, event.stability_ppb, averaging, steady, weight)
+        steady += 1
+    return RouterEntry(
+        causes=(event.event_id,) if previous is None else (event.event_id, previous.event_id),
+        occurred_at=event.occurred_at if previous is None else latest(event.occurred_at, previous.occurred_at),
+        scope=scope,
+        agent=event.agent,
+        question_id=event.question_id,
+        sequence=1 if previous is None else previous.sequence + 1,
+        previous=None if previous is None else previous.event_id,
+        quality_ppb=quality,
+        latency_ns=latency,
+        cost_pusd=cost,
+        stability_ppb=stability,
+        observations=ObservationCounts(quality=judged, latency=timed, cost=priced, stability=steady),
+    )
+
+
+def _averages(previous: RouterEntry | None, averaging: Averaging) -> tuple[int, int, int, int, ObservationCounts]:
+    """Give quality, latency, cost and stability as they stand, with their counts; the cold start before any entry."""
+    if previous is not None:
+        entry = previous
+        return entry.quality_ppb, entry.latency_ns, entry.cost_pusd, entry.stability_ppb, entry.observations
+    cold = averaging.cold_start
+    latency, cost = cold.latency_ms * NS_PER_MS, cold.cost_nusd * PUSD_PER_NUSD
+    return cold.quality_ppb, latency, cost, cold.stability_ppb, ObservationCounts()
+
+
+def _keys(event: Event) -> tuple[str, ...]:
+    if not isinstance(event, AgentObserved):
+        return ()
+    return tuple(router_key(scope, event.agent) for scope in event.scopes)
+
+
+def _dump(state: Ranked) -> Any:
+    return None if state.entry is None else state.entry.encode().decode()
+
+
+def _load(dumped: Any) -> Ranked:
+    return Ranked(None if dumped is None else RouterEntry.decode(dumped.encode()))
+
+
+RANK = Processor(
+    name="rank",
+    reads=(AgentObserved.topic,),
+    keys=_keys,
+    fold=fold,
+    dump=_dump,
+    load=_load,
+    open=lambda state: False,
+)

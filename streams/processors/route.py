@@ -1,0 +1,135 @@
+"""Processor `route`: a question and the router table in, a panel out."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from schemas.event import Event, latest
+from schemas.panels import PanelAssigned, Seat, Stage
+from schemas.policies import PolicyAdopted
+from schemas.questions import ALL_SUBJECTS, QuestionAsked
+from streams.processors.decompose import fixed_sub_questions
+from streams.processors.fold import Processor, Rejection, Step, Tables
+from streams.processors.score import Choice, rank_candidates
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """A question that has its panel. `assignment` is kept to be given again; a host may drop it (`Processor.dump`)."""
+
+    statement_id: str
+    """Hash of what was asked first under this id."""
+    question_event_id: str
+    assignment: PanelAssigned | None
+
+
+def fold(state: Routed | None, event: Event, key: str, tables: Tables) -> Step[Routed | None]:
+    """
+    Decide who analyses a question, in which stage, who dispatches and who merges.
+
+    Args:
+        state: None before the question was seen.
+        event: A question; other kinds change nothing.
+        key: The question id.
+        tables: The policy in force and the router table; without a policy a question stays where it is.
+
+    Returns:
+        The assignment for a new question; the same once more for a repeated one, remembered for as long as the state
+        is kept; a `conflict` for another question under the same id.
+
+    Reads question.asked.v1; writes panel.assigned.v1; order per question only.
+    """
+    if not isinstance(event, QuestionAsked):
+        return Step(state)
+    if state is None:
+        if tables.policy is None:
+            return Step(None)
+        assignment = assign(event, tables.policy, tables)
+        return Step(Routed(event.statement_id, event.event_id, assignment), (assignment,))
+    if event.statement_id != state.statement_id:
+        detail = (
+            f"question_id {key!r} already stands for another question (event {state.question_event_id});"
+            " ask this one under an id of its own"
+        )
+        return Step(state, rejection=Rejection("conflict", detail))
+    return Step(state, again=() if state.assignment is None else (state.assignment,))
+
+
+def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables) -> PanelAssigned:
+    """Choose the panel of one question; everything the choice rests on is recorded in the event."""
+    scopes = question.scopes if policy.routing.by_subject else (ALL_SUBJECTS,)
+    choice = rank_candidates(question.event_id, scopes, policy, tables.entries)
+    stage, later = _stages(choice, policy)
+    consulted = [entry for entries in choice.entries.values() for entry in entries if entry is not None]
+    return PanelAssigned(
+        causes=(question.event_id, policy.event_id, *(entry.event_id for entry in consulted)),
+        occurred_at=latest(question.occurred_at, policy.occurred_at, *(entry.occurred_at for entry in consulted)),
+        question_id=question.question_id,
+        policy_id=policy.policy_id,
+        answer_type=question.answer_type,
+        option_count=len(question.options),
+        scopes=scopes,
+        candidates=choice.candidates,
+        explored=choice.explored,
+        decomposition=policy.decomposition,
+        stage=stage,
+        later=later,
+        reserve=choice.reserve,
+        merger=_merger(choice, policy),
+        priority=tuple(choice.entries) if policy.merge.ties == "rank" else policy.priority,
+        merge=policy.merge,
+        learning=policy.learning,
+        deadline_ms=policy.deadline_ms,
+    )
+
+
+def _stages(choice: Choice, policy: PolicyAdopted) -> tuple[Stage, tuple[tuple[str, ...], ...]]:
+    """Split the panel into the stage to open now and those that may follow."""
+    groups = [choice.panel]
+    if policy.merge.rule == "cascade" and not choice.warm_up:
+        groups, start = [], 0
+        for size in policy.merge.stages:
+            groups.append(choice.panel[start : start + size])
+            start += size
+    if policy.decomposition == "dispatcher":
+        dispatch = Stage(number=0, role="dispatcher", seats=(Seat(agent=choice.panel[0]),))
+        return dispatch, tuple(groups)
+    parts: tuple[str | None, ...] = (None,) * len(groups[0])
+    if policy.decomposition == "fixed":
+        parts = fixed_sub_questions(len(groups[0]))
+    seats = tuple(Seat(agent=agent, sub_question=part) for agent, part in zip(groups[0], parts, strict=True))
+    return Stage(number=0, role="analyst", seats=seats), tuple(groups[1:])
+
+
+def _merger(choice: Choice, policy: PolicyAdopted) -> str | None:
+    """Name the merge agent: rank 1, rank 2 (rank 1 in a panel of one) or a named one; none where no rule asks it."""
+    merge = policy.merge
+    if merge.rule != "agent" and not (merge.rule == "cascade" and merge.merge_agent):
+        return None
+    named: dict[str | Literal["first", "second"], str] = {
+        "first": choice.panel[0],
+        "second": choice.panel[min(1, len(choice.panel) - 1)],
+    }
+    return named.get(policy.routing.merger, policy.routing.merger)
+
+
+def _keys(event: Event) -> tuple[str, ...]:
+    return (event.question_id,) if isinstance(event, QuestionAsked) else ()
+
+
+def _dump(state: Routed | None) -> Any:
+    return None if state is None else [state.statement_id, state.question_event_id]
+
+
+def _load(dumped: Any) -> Routed | None:
+    return None if dumped is None else Routed(dumped[0], dumped[1], None)
+
+
+ROUTE = Processor(
+    name="route",
+    reads=(QuestionAsked.topic,),
+    keys=_keys,
+    fold=fold,
+    dump=_dump,
+    load=_load,
+    open=lambda state: False,
+)

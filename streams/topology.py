@@ -1,0 +1,89 @@
+"""The shape of the stream, as data: topics with their keys, partitions and cleanup, and who reads and writes what."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from schemas.registry import KINDS_OF_TOPIC, kind_of
+
+QUESTIONS = "orch.questions"
+ASSIGNMENTS = "orch.assignments"
+ANALYSES = "orch.analyses"
+DEADLINES = "orch.deadlines"
+DECISIONS = "orch.decisions"
+FEEDBACK = "orch.feedback"
+OBSERVATIONS = "orch.observations"
+ROUTER = "orch.router"
+POLICIES = "orch.policies"
+DEAD_LETTERS = "orch.dead-letters"
+CHECKPOINTS = "orch.checkpoints"
+
+QUESTION_PARTITIONS = 8
+"""Partitions of every topic keyed by question: the most workers that can share one stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One log: how it is keyed, split and kept, and which stages write and read it."""
+
+    name: str
+    key: str
+    partitions: int
+    cleanup: Literal["keep", "compact"]
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Published names of the kinds it holds."""
+        return tuple(kind_of(model) for model in KINDS_OF_TOPIC[self.name])
+
+
+TOPICS: dict[str, Topic] = {
+    topic.name: topic
+    for topic in (
+        Topic(QUESTIONS, "question_id", QUESTION_PARTITIONS, "keep", ("producers",), ("route", "agents")),
+        Topic(ASSIGNMENTS, "question_id", QUESTION_PARTITIONS, "keep", ("route", "merge"), ("merge", "agents")),
+        Topic(ANALYSES, "question_id", QUESTION_PARTITIONS, "keep", ("agents",), ("merge", "agents")),
+        Topic(DEADLINES, "question_id", QUESTION_PARTITIONS, "keep", ("deadlines",), ("merge",)),
+        Topic(DECISIONS, "question_id", QUESTION_PARTITIONS, "keep", ("merge",), ("learn", "agents", "consumers")),
+        Topic(FEEDBACK, "question_id", QUESTION_PARTITIONS, "keep", ("producers",), ("learn",)),
+        Topic(OBSERVATIONS, "agent", 4, "keep", ("learn",), ("rank",)),
+        Topic(ROUTER, "scope/agent", 1, "compact", ("rank",), ("route", "rank")),
+        Topic(POLICIES, "policy_id", 1, "compact", ("operators",), ("route", "agents")),
+        Topic(DEAD_LETTERS, "source topic", 1, "keep", ("route", "merge", "learn", "rank"), ("operators",)),
+        Topic(CHECKPOINTS, "topic/partition", 1, "keep", ("seal",), ("auditors",)),
+    )
+}
+
+INPUT_TOPICS = (QUESTIONS, ANALYSES, DEADLINES, FEEDBACK, POLICIES)
+"""Topics that anyone but the four processors writes."""
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """
+    Choose the partition of a record as Kafka's default partitioner does for a record with a key.
+
+    Source: org.apache.kafka.common.utils.Utils.murmur2 and BuiltInPartitioner.partitionForKey.
+    """
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def murmur2(data: bytes) -> int:
+    """Hash bytes to 32 bits, unsigned, as Kafka's Java client does (seed 0x9747b28c)."""
+    mask = 0xFFFFFFFF
+    multiplier = 0x5BD1E995
+    length = len(data)
+    hashed = 0x9747B28C ^ length
+    whole = length - length % 4
+    for at in range(0, whole, 4):
+        word = int.from_bytes(data[at : at + 4], "little")
+        word = (word * multiplier) & mask
+        word ^= word >> 24
+        word = (word * multiplier) & mask
+        hashed = ((hashed * multiplier) & mask) ^ word
+    if length % 4:
+        hashed ^= int.from_bytes(data[whole:], "little")
+        hashed = (hashed * multiplier) & mask
+    hashed ^= hashed >> 13
+    hashed = (hashed * multiplier) & mask
+    return hashed ^ (hashed >> 15)
