@@ -1,0 +1,1 @@
+"""Where the processors run. `contract.py` is what every runtime promises; each folder is one runtime."""

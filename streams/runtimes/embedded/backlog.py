@@ -1,0 +1,92 @@
+"""What was appended and not folded: as objects where this process appended it, else read back from the file."""
+
+import sqlite3
+from collections import deque
+from typing import NamedTuple
+
+from schemas.registry import decode_canonical
+from streams.errors import DifferenceError
+from streams.runtimes.contract import Stored
+from streams.runtimes.embedded.appender import Appender
+from streams.runtimes.embedded.streams import Streams
+
+_MOST_EVENTS = 10_000
+_MOST_BYTES = 32 << 20
+"""Events are some ten times their encoding; what does not fit is read back when its turn comes."""
+
+_READ = (
+    'SELECT seq, stream, "offset", CAST(value AS BLOB), headers'
+    " FROM records NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT 1000"
+)
+
+
+class Waiting(NamedTuple):
+    """A record before its fold, with its packed headers and the size of its value."""
+
+    stored: Stored
+    headers: str | None
+    value_bytes: int
+
+
+class Backlog:
+    """
+    The records after the cursor, in log order, of which the next ones are in memory.
+
+    Args:
+        connection: Sees the rows that the appender flushed.
+        cursor: Seq of the last record folded.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, streams: Streams, appender: Appender, cursor: int) -> None:
+        self._connection = connection
+        self._streams = streams
+        self._appender = appender
+        self._reached = cursor
+        self._waiting: deque[Waiting] = deque()
+        self._bytes = 0
+
+    def offer(self, stored: Stored, headers: str | None, value_bytes: int) -> None:
+        """Keep a record just appended, if it comes right after those in memory and there is room."""
+        if stored.seq == self._reached + 1 and len(self._waiting) < _MOST_EVENTS and self._bytes < _MOST_BYTES:
+            self._waiting.append(Waiting(stored, headers, value_bytes))
+            self._reached = stored.seq
+            self._bytes += value_bytes
+
+    def take(self) -> Waiting | None:
+        """
+        Take the next record; none if all are taken.
+
+        Raises:
+            DifferenceError: A record in the file is not what was written there.
+        """
+        if not self._waiting:
+            if self._reached == self._appender.end:
+                return None
+            self._read_back()
+        waiting = self._waiting.popleft()
+        self._bytes -= waiting.value_bytes
+        return waiting
+
+    def _read_back(self) -> None:
+        self._appender.flush()
+        rows = self._connection.execute(_READ, (self._reached,))
+        for seq, stream, offset, value, headers in rows:
+            self._waiting.append(Waiting(self._decode(seq, stream, offset, value), headers, len(value)))
+            self._reached = seq
+            self._bytes += len(value)
+            if self._bytes >= _MOST_BYTES:
+                break
+        rows.close()
+
+    def _decode(self, seq: int, stream: int, offset: int, value: bytes) -> Stored:
+        topic, partition = self._streams.places[stream]
+        try:
+            return Stored(topic, partition, offset, decode_canonical(topic, value), seq)
+        except ValueError as error:
+            raise DifferenceError(
+                f"{topic}/{partition} at offset {offset}: the record was changed after it was written: {error}",
+                remedy="Restore the log from a backup; `orch verify` shows how far the damage goes",
+                topic=topic,
+                partition=partition,
+                offset=offset,
+            ) from error

@@ -1,0 +1,73 @@
+"""The one boundary at which SQLite's errors become ours."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streams.errors import InvariantError, OperatorError, OrchError
+
+_LEFT_AS_IT_WAS = "everything committed is safe, what was not is dropped"
+
+_ANSWERS: dict[int, tuple[str, str]] = {
+    sqlite3.SQLITE_FULL: (
+        f"disk full while writing; {_LEFT_AS_IT_WAS}",
+        "Free some space on that disk, then run the same command again",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        f"the disk refused to read or write (full, over quota, or failing); {_LEFT_AS_IT_WAS}",
+        "Check free space, quota and the system log, then run the same command again",
+    ),
+    sqlite3.SQLITE_CORRUPT: (
+        "the file is damaged (cut short, or overwritten by something else)",
+        "Restore it from a backup or an export; `sqlite3 FILE .recover` reads what is left",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        "this is not an ORCH log, and not a database at all",
+        "Name another file with --log sqlite:///PATH",
+    ),
+    sqlite3.SQLITE_READONLY: (
+        "the file, its directory or the file system is read-only",
+        "Give yourself write permission, or copy the log to where you have it",
+    ),
+    sqlite3.SQLITE_PERM: ("no permission for the file", "Give yourself permission, or name another file with --log"),
+    sqlite3.SQLITE_AUTH: ("no permission for the file", "Give yourself permission, or name another file with --log"),
+    sqlite3.SQLITE_CANTOPEN: (
+        "the file cannot be opened, or the files beside it (-wal, -shm) cannot",
+        "Check that the directory exists and that you may write to it",
+    ),
+    sqlite3.SQLITE_BUSY: (
+        "another program, not orch itself, keeps the file locked",
+        "Close what else has the file open (a database browser, a backup), then run the same command again",
+    ),
+    sqlite3.SQLITE_PROTOCOL: (
+        "the file system does not lock files as SQLite needs it",
+        "Put the log on a local disk, not on a network file system",
+    ),
+    sqlite3.SQLITE_NOMEM: ("SQLite found no memory", "Free some memory, then run the same command again"),
+}
+
+
+@contextmanager
+def mapped(path: Path) -> Iterator[None]:
+    """
+    Turn what SQLite raises about the log at *path* into an error that says what to do.
+
+    Raises:
+        OperatorError: File, disk or lock; a person acts.
+        InvariantError: Anything else SQLite complains of is our bug.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise answer(error, path) from error
+
+
+def answer(error: sqlite3.Error, path: Path) -> OrchError:
+    """Choose the error that stands for one of SQLite's, by its primary code (the low byte)."""
+    code = getattr(error, "sqlite_errorcode", None)
+    found = None if code is None else _ANSWERS.get(code & 0xFF)
+    if found is None:
+        return InvariantError(f"{path}: SQLite says {error}", remedy="Please report this", file=str(path))
+    message, remedy = found
+    return OperatorError(f"{path}: {message} ({error})", remedy=remedy, file=str(path))

@@ -1,0 +1,199 @@
+"""The reader of an embedded log: a view that ends at one commit, beside a writer at work or on a read-only copy."""
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from streams.errors import UsageError
+from streams.runtimes.contract import Record
+from streams.runtimes.embedded.failures import mapped
+from streams.runtimes.embedded.layout import load_streams
+from streams.runtimes.embedded.opening import open_to_read
+from streams.runtimes.embedded.streams import Streams
+from streams.runtimes.headers import unpack_headers
+from streams.topology import TOPICS
+
+_CHUNK_ROWS = 2_000
+_CHUNK_BYTES = 8 << 20
+"""Rows fetched in one query. Between queries nothing is locked, so a reader that pauses does not make -wal grow."""
+_FETCH_ROWS = 32
+"""Rows between two looks at their size; times the largest event, some 30 MB."""
+
+# CAST: whoever tampers with a value through SQL may leave text there, and an audit has to get its bytes all the same.
+_COLUMNS = 'seq, stream, "offset", timestamp_ms, key, correlation, CAST(value AS BLOB), headers'
+_VIEW = "SELECT (SELECT max(seq) FROM records), (SELECT seq FROM checkpoint)"
+_BY_SEQ = f"SELECT {_COLUMNS} FROM records NOT INDEXED WHERE seq > ? AND seq <= ?"
+_BY_CORRELATION = f"SELECT {_COLUMNS} FROM records INDEXED BY records_by_correlation WHERE"
+_BY_PLACE = f"SELECT {_COLUMNS} FROM records INDEXED BY records_by_place WHERE"
+
+Row = tuple[Any, ...]
+
+
+class EmbeddedReader:
+    """
+    The `LogReader` of one SQLite file.
+
+    The log only grows, and its records are numbered without gaps; so everything up to one seq is a consistent view
+    that no writer can change, and it takes no lock to keep it. Used by one thread at a time.
+
+    Args:
+        path: An existing log.
+
+    Raises:
+        OperatorError: Missing, empty, not a log, of a newer version, or unreadable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = Path(os.path.realpath(path))
+        self._connection = open_to_read(self._path)
+        self._end = self._folded = 0
+        self._streams = Streams({})
+        try:
+            self.refresh()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def end(self) -> int:
+        """Give the seq of the newest record in view; 0 where the log is empty."""
+        return self._end
+
+    @property
+    def folded(self) -> int:
+        """Give the seq of the last record that was folded when the view was taken."""
+        return self._folded
+
+    def refresh(self) -> bool:
+        """Move the view to the newest commit; say whether there was a newer one."""
+        before = self._end
+        with mapped(self._path):
+            end, folded = self._connection.execute(_VIEW).fetchone()
+            if end != before:
+                self._streams = load_streams(self._connection)
+        self._end, self._folded = end or 0, folded
+        return self._end != before
+
+    def records(self, topics: Sequence[str] = (), *, after: int = 0, limit: int | None = None) -> Iterator[Record]:
+        """
+        Iterate the records of *topics* (all, if none) in log order, those with `seq` above *after*.
+
+        Raises:
+            UsageError: A topic that does not exist.
+        """
+        query = f"{_BY_SEQ} {self._only(topics)} ORDER BY seq LIMIT {_CHUNK_ROWS}"
+        return self._records(query, after, limit if limit is not None else self._end, self._end)
+
+    def _records(self, query: str, after: int, left: int, end: int) -> Iterator[Record]:
+        while left > 0 and (rows := self._chunk(query, (after, end))):
+            yield from map(self._record, rows[:left])
+            after = rows[-1][0]
+            left -= len(rows)
+
+    def about(self, correlation: str) -> list[Record]:
+        """List every record about one question (or one key), in log order."""
+        with mapped(self._path):
+            return records_about(self._connection, self._streams, correlation, self._end)
+
+    def by_correlation(self, topics: Sequence[str] = ()) -> Iterator[tuple[str, list[Record]]]:
+        """
+        Iterate the records of *topics* grouped by what they are about, each group in log order, in constant memory.
+
+        Raises:
+            UsageError: A topic that does not exist.
+        """
+        query = (
+            f"{_BY_CORRELATION} (correlation, seq) > (?, ?) AND seq <= ? {self._only(topics)}"
+            f" ORDER BY correlation, seq LIMIT {_CHUNK_ROWS}"
+        )
+        return self._groups(query, self._end)
+
+    def _groups(self, query: str, end: int) -> Iterator[tuple[str, list[Record]]]:
+        correlation, seq = "", 0
+        group: list[Record] = []
+        while rows := self._chunk(query, (correlation, seq, end)):
+            for row in rows:
+                if row[5] != correlation:
+                    if group:
+                        yield correlation, group
+                    correlation, group = row[5], []
+                group.append(self._record(row))
+            seq = rows[-1][0]
+        if group:
+            yield correlation, group
+
+    def last(self, topic: str, key: str) -> Record | None:
+        """
+        Find the newest record of a key.
+
+        Quick for keys that are question ids, and for keys used lately; else it walks the partition backwards.
+        """
+        if not self._streams.of_topic(topic):
+            return None
+        stream = self._streams.of_key(topic, key)
+        if TOPICS[topic].key == "question_id":
+            query, given = f"{_BY_CORRELATION} correlation = ? AND stream = ? AND seq <= ? ORDER BY seq DESC", key
+        else:
+            query, given = f'{_BY_PLACE} key = ? AND stream = ? AND seq <= ? ORDER BY "offset" DESC', key
+        with mapped(self._path):
+            row = self._connection.execute(f"{query} LIMIT 1", (given, stream, self._end)).fetchone()
+        return self._record(row) if row else None
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        """Give the next offset of every partition of every topic."""
+        query = f'{_BY_PLACE} stream = ? AND seq <= ? ORDER BY "offset" DESC LIMIT 1'
+        ends = {}
+        with mapped(self._path):
+            for place, stream in self._streams.numbers.items():
+                row = self._connection.execute(query, (stream, self._end)).fetchone()
+                ends[place] = row[2] + 1 if row else 0
+        return ends
+
+    def close(self) -> None:
+        """Let go of the log."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def _only(self, topics: Sequence[str]) -> str:
+        if not topics:
+            return ""
+        unknown = [topic for topic in topics if topic not in TOPICS]
+        if unknown:
+            raise UsageError(f"there is no topic {', '.join(unknown)}", remedy=f"There are {', '.join(TOPICS)}")
+        streams = [stream for topic in topics for stream in self._streams.of_topic(topic)]
+        return f"AND stream IN ({', '.join(map(str, streams))})"
+
+    def _chunk(self, query: str, values: Sequence[object]) -> list[Row]:
+        """Fetch the rows of one query until they are many bytes; at least one, if there is one."""
+        rows: list[Row] = []
+        left = _CHUNK_BYTES
+        with mapped(self._path):
+            cursor = self._connection.execute(query, values)
+            while left > 0 and (some := cursor.fetchmany(_FETCH_ROWS)):
+                rows += some
+                left -= sum([len(row[6]) for row in some])
+            cursor.close()
+        return rows
+
+    def _record(self, row: Row) -> Record:
+        return _record_of(row, self._streams)
+
+
+def records_about(connection: sqlite3.Connection, streams: Streams, correlation: str, end: int) -> list[Record]:
+    """List every record about one question (or one key) up to seq *end*, in log order."""
+    query = f"{_BY_CORRELATION} correlation = ? AND seq <= ? ORDER BY seq"
+    return [_record_of(row, streams) for row in connection.execute(query, (correlation, end)).fetchall()]
+
+
+def _record_of(row: Row, streams: Streams) -> Record:
+    seq, stream, offset, timestamp_ms, key, _, value, headers = row
+    topic, partition = streams.places[stream]
+    unpacked = unpack_headers(headers) if headers else ()
+    return Record(topic, partition, offset, timestamp_ms, key, value, unpacked, seq)

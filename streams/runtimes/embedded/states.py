@@ -1,0 +1,88 @@
+"""The state store of one processor: what was used last in memory, all of it in the file."""
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+
+from schemas.canonical import canonical_json
+from streams.processors.fold import Processor
+
+_OPEN_AT_ONCE = 500
+"""Open keys read in one query; their states are in memory together."""
+
+_LOAD = "SELECT value FROM states WHERE processor = ? AND key = ?"
+_STORE = (
+    "INSERT INTO states VALUES (?, ?, ?, ?, ?)"
+    " ON CONFLICT (processor, key) DO UPDATE SET open = excluded.open, value = excluded.value"
+)
+_OPEN = (
+    "SELECT since, key, value FROM states INDEXED BY states_open"
+    " WHERE processor = ? AND open AND (since, key) > (?, ?) ORDER BY since, key LIMIT ?"
+)
+
+
+class StateStore:
+    """
+    States by key. Those that changed stay in memory until `write_back`; of the others, the *most* used last.
+
+    Args:
+        connection: Where `write_back` writes, into the open transaction.
+        processor: Whose states they are.
+        most: Unchanged states kept in memory.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, processor: Processor, most: int) -> None:
+        self.processor = processor
+        self._connection = connection
+        self._most = most
+        self._changed: dict[str, tuple[Any, int]] = {}
+        self._unchanged: OrderedDict[str, Any] = OrderedDict()
+
+    def get(self, key: str) -> Any:
+        """Find the state of a key; none where it has none yet."""
+        changed = self._changed.get(key)
+        if changed is not None:
+            return changed[0]
+        if key in self._unchanged:
+            self._unchanged.move_to_end(key)
+            return self._unchanged[key]
+        row = self._connection.execute(_LOAD, (self.processor.name, key)).fetchone()
+        if row is None:
+            return None
+        state = self.processor.load(orjson.loads(row[0]))
+        self._keep(key, state)
+        return state
+
+    def put(self, key: str, state: Any, seq: int) -> None:
+        """Replace the state of a key, because of record *seq*; the first one dates the key."""
+        self._unchanged.pop(key, None)
+        self._changed[key] = (state, seq)
+
+    def write_back(self) -> int:
+        """Write the states that changed, and count them."""
+        processor = self.processor
+        rows = [
+            (processor.name, key, seq, processor.open(state), canonical_json(processor.dump(state)))
+            for key, (state, seq) in self._changed.items()
+        ]
+        self._connection.executemany(_STORE, rows)
+        for key, (state, _) in self._changed.items():
+            self._keep(key, state)
+        self._changed.clear()
+        return len(rows)
+
+    def open(self) -> Iterator[tuple[str, Any]]:
+        """Iterate the open keys in the order of their first records; call `write_back` before."""
+        at = (0, "")
+        while rows := self._connection.execute(_OPEN, (self.processor.name, *at, _OPEN_AT_ONCE)).fetchall():
+            for since, key, value in rows:
+                at = (since, key)
+                yield key, self.processor.load(orjson.loads(value))
+
+    def _keep(self, key: str, state: Any) -> None:
+        self._unchanged[key] = state
+        if len(self._unchanged) > self._most:
+            self._unchanged.popitem(last=False)

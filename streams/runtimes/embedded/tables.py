@@ -1,0 +1,80 @@
+"""The compacted topics as the folds see them: the policy in force, and the newest router entries."""
+
+import sqlite3
+from typing import TypeVar
+
+from schemas.event import Event
+from schemas.policies import PolicyAdopted
+from schemas.registry import decode_canonical
+from schemas.router import RouterEntry
+from streams.errors import DifferenceError
+from streams.processors.fold import Tables
+from streams.runtimes.contract import Stored
+from streams.runtimes.embedded.streams import Streams
+from streams.topology import POLICIES, ROUTER, TOPICS
+
+COMPACTED = frozenset(topic.name for topic in TOPICS.values() if topic.cleanup == "compact")
+
+E = TypeVar("E", bound=Event)
+
+_LATEST = "SELECT seq, CAST(value AS BLOB) FROM latest JOIN records USING (seq) WHERE latest.stream = ?"
+_ALL = "SELECT seq, CAST(value AS BLOB) FROM records INDEXED BY records_by_place WHERE stream = ? ORDER BY seq"
+_STORE = "INSERT INTO latest VALUES (?, ?, ?) ON CONFLICT (stream, key) DO UPDATE SET seq = excluded.seq"
+
+
+class LiveTables:
+    """
+    Tables as they stand at the cursor, so that a fold sees the same whether or not the process was restarted.
+
+    A record changes them when the cursor passes it, not when it is appended. The one exception makes a beginning
+    possible: before the first policy of the log, that first policy is in force, for questions may precede it there.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, streams: Streams) -> None:
+        self._connection = connection
+        self._streams = streams
+        self._entries = {(entry.scope, entry.agent): entry for entry in self._load(_LATEST, ROUTER, RouterEntry)}
+        passed = self._load(_LATEST, POLICIES, PolicyAdopted)[-1:]
+        first = passed or self._load(_ALL, POLICIES, PolicyAdopted)[:1]
+        self.tables = Tables(policy=first[0] if first else None, entries=self._entries)
+        self._passed: dict[tuple[int, str], int] = {}
+
+    def announce(self, event: Event) -> None:
+        """Take note of an event just appended: a log's first policy is in force at once."""
+        if self.tables.policy is None and isinstance(event, PolicyAdopted):
+            self.tables.policy = event
+
+    def advance(self, stored: Stored) -> None:
+        """Let the cursor pass one record."""
+        if stored.topic not in COMPACTED:
+            return
+        event = stored.event
+        if isinstance(event, RouterEntry):
+            self._entries[event.scope, event.agent] = event
+        elif isinstance(event, PolicyAdopted):
+            self.tables.policy = event
+        key = event.key
+        self._passed[self._streams.of_key(event.topic, key), key] = stored.seq
+
+    def write_back(self) -> None:
+        """Write which records are the newest of their keys."""
+        rows = [(stream, key, seq) for (stream, key), seq in self._passed.items()]
+        self._connection.executemany(_STORE, rows)
+        self._passed.clear()
+
+    def _load(self, query: str, topic: str, model: type[E]) -> list[E]:
+        """Run the query for each partition of a compacted topic, and read what it finds in log order."""
+        rows = [row for stream in self._streams.of_topic(topic) for row in self._connection.execute(query, (stream,))]
+        found = []
+        for _, value in sorted(rows):
+            try:
+                event = decode_canonical(topic, value)
+            except ValueError as error:
+                raise DifferenceError(
+                    f"{topic}: a record was changed after it was written: {error}",
+                    remedy="Restore the log from a backup; `orch verify` shows how far the damage goes",
+                    topic=topic,
+                ) from error
+            if isinstance(event, model):
+                found.append(event)
+        return found

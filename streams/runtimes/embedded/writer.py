@@ -1,0 +1,302 @@
+"""The writer of an embedded log, which hosts the processors: append, fold in log order, commit all of it at once."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, Self
+
+import structlog
+
+from schemas.event import MAX_EVENT_BYTES, Event
+from schemas.policies import PolicyAdopted
+from streams.errors import InvariantError, UsageError
+from streams.processors.fold import Processor
+from streams.processors.letters import dead_letter
+from streams.runtimes.contract import Clock, Headers, Record, Stored
+from streams.runtimes.embedded import layout
+from streams.runtimes.embedded.appender import Appender
+from streams.runtimes.embedded.backlog import Backlog, Waiting
+from streams.runtimes.embedded.failures import answer, mapped
+from streams.runtimes.embedded.lock import WriterLock
+from streams.runtimes.embedded.opening import check_place, open_to_write
+from streams.runtimes.embedded.reader import records_about
+from streams.runtimes.embedded.states import StateStore
+from streams.runtimes.embedded.tables import LiveTables
+from streams.runtimes.faults import FaultPoints
+from streams.runtimes.headers import pack_headers
+from streams.topology import CHECKPOINTS, INPUT_TOPICS
+
+APPENDABLE = frozenset((*INPUT_TOPICS, CHECKPOINTS))
+"""Topics that come from outside the folds; only the host writes the others, dead letters among them."""
+
+CACHED_STATES = 4_096
+"""Unchanged states kept in memory for each processor: some thousand questions in flight, and those just decided."""
+
+log = structlog.get_logger("orch.embedded")
+
+
+class EmbeddedWriter:
+    """
+    The `LogWriter` of one SQLite file.
+
+    The log is one total order, and the processors fold it in exactly that order with one cursor; so the bytes of the
+    log depend on the order of appends and folds alone, not on commits, restarts or the sizes of batches.
+
+    The policy in force at a record is the last one before it, or else the first one after it; while the log holds no
+    policy nothing is folded, and the cursor stays where it is. Without processors it appends only.
+
+    Args:
+        path: The file; made where there is none.
+        processors: Folded in this order where several read one topic; the same ones each time the file is opened.
+        clock: Gives records their timestamps, which never go backwards within the file.
+        faults: Where a test makes the process die.
+        cached_states: Unchanged states kept in memory for each processor.
+
+    Raises:
+        OperatorError: The file cannot be used (why, and what to do), or another process writes to it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        processors: Sequence[Processor] = (),
+        *,
+        clock: Clock,
+        faults: FaultPoints | None = None,
+        cached_states: int = CACHED_STATES,
+    ) -> None:
+        self._path = Path(os.path.realpath(path))
+        self._faults = faults or FaultPoints()
+        self._failure: str | None = None
+        check_place(self._path)
+        self._lock = WriterLock(self._path, clock)
+        try:
+            self._connection = open_to_write(self._path)
+        except BaseException:
+            self._lock.release()
+            raise
+        try:
+            with mapped(self._path):
+                self._load(processors, clock, cached_states)
+        except BaseException:
+            self.close()
+            raise
+
+    def _load(self, processors: Sequence[Processor], clock: Clock, cached_states: int) -> None:
+        connection = self._connection
+        self._streams = streams = layout.load_streams(connection)
+        self._cursor = layout.load_cursor(connection, self._path, [processor.name for processor in processors])
+        self._names = ",".join(processor.name for processor in processors)
+        self._stores = {p.name: StateStore(connection, p, cached_states) for p in processors}
+        self._readers: dict[str, list[StateStore]] = {}
+        for store in self._stores.values():
+            for topic in store.processor.reads:
+                self._readers.setdefault(topic, []).append(store)
+        self._tables = LiveTables(connection, streams)
+        self._appender = Appender(connection, streams, clock, self._faults)
+        self._backlog = Backlog(connection, streams, self._appender, self._cursor)
+        self._committed = (self._appender.end, self._cursor)
+
+    @property
+    def policy(self) -> PolicyAdopted | None:
+        """Give the policy that the next fold will see; none while the log holds no policy."""
+        return self._tables.tables.policy
+
+    @property
+    def lag(self) -> int:
+        """Count the records that were appended and not folded."""
+        return self._appender.end - self._cursor
+
+    @property
+    def ready(self) -> bool:
+        """Say whether `fold` has anything it could fold."""
+        return self.lag > 0 and self.policy is not None and bool(self._stores)
+
+    def append(self, event: Event, *, headers: Headers = ()) -> Stored | None:
+        """
+        Append an input event; none if the log holds this event already.
+
+        Args:
+            event: Of one of `APPENDABLE`.
+            headers: Foreign headers, such as traceparent; the records derived from this one carry them on.
+
+        Raises:
+            UsageError: A derived topic, or more than MAX_EVENT_BYTES; the writer stays usable.
+            OperatorError: The disk is full, or fails; the writer is closed.
+        """
+        self._require_open()
+        if event.topic not in APPENDABLE:
+            raise UsageError(
+                f"{event.topic}: only the processors write to this topic",
+                remedy=f"Append to one of {', '.join(sorted(APPENDABLE))}",
+                topic=event.topic,
+            )
+        value = event.encode()
+        if len(value) > MAX_EVENT_BYTES:
+            raise UsageError(
+                f"{event.topic}: the event about {event.correlation!r} has {len(value):,} bytes",
+                remedy=f"The limit is {MAX_EVENT_BYTES:,}: shorten its text",
+                topic=event.topic,
+                key=event.key,
+            )
+        try:
+            if self._appender.holds(event, value):
+                return None
+            packed = pack_headers(headers)
+            stored = self._appender.append_input(event, value, packed)
+            self._backlog.offer(stored, packed, len(value))
+            self._tables.announce(event)
+            return stored
+        except BaseException as error:
+            self._fail(error)
+
+    def fold(self, most: int = 4_096) -> Sequence[Stored]:
+        """
+        Fold what has not been folded, in log order, up to *most* records.
+
+        A long backlog is folded by `while writer.ready: writer.fold(); writer.commit()`, in memory bounded by *most*.
+
+        Returns:
+            Events the processors wrote, dead letters included, in log order; nothing is durable before `commit`.
+
+        Raises:
+            DifferenceError: A record in the file is not what was written there.
+            OperatorError: The disk is full, or fails.
+        """
+        self._require_open()
+        written: list[Stored] = []
+        if not self.ready:
+            return written
+        try:
+            for _ in range(most):
+                waiting = self._backlog.take()
+                if waiting is None:
+                    break
+                self._fold_one(waiting, written)
+                self._cursor = waiting.stored.seq
+        except BaseException as error:
+            self._fail(error)
+        return written
+
+    def _fold_one(self, waiting: Waiting, written: list[Stored]) -> None:
+        stored, headers, _ = waiting
+        event, tables = stored.event, self._tables.tables
+        self._tables.advance(stored)
+        for store in self._readers.get(stored.topic, ()):
+            processor = store.processor
+            for key in processor.keys(event):
+                state = store.get(key)
+                # `again` is dropped: state and outputs are one transaction here, so what the event caused before is
+                # in the log.
+                step = processor.fold(state, event, key, tables)
+                if step.state is not state:
+                    store.put(key, step.state, stored.seq)
+                for made in step.events:
+                    written.append(self._write(made, headers))
+                if step.rejection is not None:
+                    letter = dead_letter(event, stored.partition, stored.offset, step.rejection)
+                    written.append(self._write(letter, headers))
+
+    def _write(self, event: Event, headers: str | None) -> Stored:
+        value = event.encode()
+        stored = self._appender.append(event, value, headers)
+        self._backlog.offer(stored, headers, len(value))
+        return stored
+
+    def commit(self) -> None:
+        """
+        Make everything since the last commit durable, in one transaction: records, states and checkpoint.
+
+        Raises:
+            OperatorError: The disk is full, or fails; the file stands as of the last commit, and the writer is closed.
+        """
+        self._require_open()
+        end, cursor = self._appender.end, self._cursor
+        if (end, cursor) == self._committed:
+            return
+        started = time.perf_counter()
+        try:
+            states = self._write_all()
+            self._faults.reach("commit")
+            self._connection.execute("COMMIT")
+            self._faults.reach("committed")
+        except BaseException as error:
+            self._fail(error)
+        value_bytes = self._appender.settle()
+        first = self._committed[0] + 1
+        folded = cursor - self._committed[1]
+        self._committed = (end, cursor)
+        log.debug(
+            "batch_committed",
+            records=end - first + 1,
+            first_seq=first,
+            last_seq=end,
+            folded=folded,
+            lag=end - cursor,
+            states=states,
+            value_bytes=value_bytes,
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+        )
+
+    def _write_all(self) -> int:
+        """Put everything into the open transaction, and count the states."""
+        self._appender.begin()
+        self._appender.flush()
+        states = sum(store.write_back() for store in self._stores.values())
+        self._tables.write_back()
+        layout.store_cursor(self._connection, self._cursor, self._names)
+        return states
+
+    def about(self, correlation: str) -> list[Record]:
+        """List every record about one question (or one key), in log order, those not committed yet included."""
+        self._require_open()
+        try:
+            self._appender.flush()
+            return records_about(self._connection, self._streams, correlation, self._appender.end)
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def open_states(self, processor: str) -> Iterator[tuple[str, Any]]:
+        """Iterate key and state of every open key of one processor, in log order of the keys' first records."""
+        self._require_open()
+        store = self._stores.get(processor)
+        if store is None:
+            raise InvariantError(f"no processor is called {processor!r}", remedy=f"There are {self._names}")
+        return self._open_states(store)
+
+    def _open_states(self, store: StateStore) -> Iterator[tuple[str, Any]]:
+        try:
+            self._appender.begin()
+            store.write_back()
+            yield from store.open()
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def close(self) -> None:
+        """Let go of the log; what was not committed is dropped."""
+        self._failure = self._failure or "it was closed"
+        try:
+            # An open transaction is rolled back by closing, and SQLite removes -wal and -shm if nobody reads.
+            self._connection.close()
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+    def _require_open(self) -> None:
+        if self._failure is not None:
+            raise InvariantError(f"{self._path}: the writer cannot go on: {self._failure}", remedy="Open the log again")
+
+    def _fail(self, error: BaseException) -> NoReturn:
+        """Drop everything since the last commit, close, and say why in our own words."""
+        self._failure = f"it failed earlier ({type(error).__name__}: {error})"
+        self.close()
+        if isinstance(error, sqlite3.Error):
+            raise answer(error, self._path) from error
+        raise error

@@ -1,0 +1,50 @@
+"""Points at which a test makes the process die as if the power had gone: SIGKILL, no cleanup, nothing flushed."""
+
+import os
+import signal
+
+from streams.errors import UsageError
+
+POINTS = ("append", "flush", "commit", "committed")
+"""In the order one record meets them: taken, handed to SQLite, before and after the transaction is durable."""
+
+
+class FaultPoints:
+    """
+    Counts the points a process passes, and kills it at one of them.
+
+    Args:
+        crash_at: Which passage kills, from 1; none: never.
+        only: Count only this one of `POINTS`; none: count all.
+    """
+
+    __slots__ = ("_left", "_only")
+
+    def __init__(self, crash_at: int | None = None, *, only: str | None = None) -> None:
+        self._left = crash_at or 0
+        self._only = only
+
+    def reach(self, name: str) -> None:
+        """Pass one point; does not return from the one that kills."""
+        if self._left and (self._only is None or name == self._only):
+            self._left -= 1
+            if not self._left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    @classmethod
+    def parse(cls, text: str | None) -> "FaultPoints":
+        """
+        Read the value of ORCH_CRASH_AT: `37` (the 37th point of any kind) or `commit:3` (the third of its kind).
+
+        Raises:
+            UsageError: Neither form, or no such point.
+        """
+        if not text:
+            return cls()
+        only, colon, count = text.rpartition(":")
+        if (colon and only not in POINTS) or not count.isascii() or not count.isdigit() or not int(count):
+            raise UsageError(
+                f"ORCH_CRASH_AT is {text!r}",
+                remedy=f"Give a count from 1, or POINT:COUNT with a point of {', '.join(POINTS)}",
+            )
+        return cls(int(count), only=only or None)

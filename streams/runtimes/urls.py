@@ -1,0 +1,97 @@
+"""Log URLs, and which runtime each one opens."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from streams.errors import OperatorError, UsageError
+from streams.processors.fold import Processor
+from streams.runtimes.contract import Clock, LogReader, LogWriter, wall_clock_ms
+from streams.runtimes.embedded.reader import EmbeddedReader
+from streams.runtimes.embedded.writer import EmbeddedWriter
+from streams.runtimes.faults import FaultPoints
+
+_FORMS = "sqlite:///FILE (sqlite:////FILE for an absolute path)"
+
+
+class LogUrl(NamedTuple):
+    """A log URL in its two parts; `target` is a path, or what else the scheme needs."""
+
+    scheme: str
+    target: str
+
+    @property
+    def path(self) -> Path:
+        """The file or directory it names."""
+        return Path(self.target).expanduser()
+
+
+def parse_url(url: str) -> LogUrl:
+    """
+    Split a log URL: `sqlite:///relative.db`, `sqlite:////absolute.db`, `kafka://HOST:PORT` or `parquet:DIR`.
+
+    Raises:
+        UsageError: None of these, with what was probably meant.
+    """
+    scheme, colon, rest = url.partition(":")
+    if not url.isprintable():
+        raise UsageError(f"log URL {_without_password(url)!r} has control characters", remedy=f"Use {_FORMS}")
+    if scheme == "sqlite" and colon:
+        if not rest.startswith("///") or rest in ("///", "///:memory:"):
+            meant = rest.strip("/").replace(":memory:", "") or "orch.db"
+            raise UsageError(f"log URL {url!r} names no file", remedy=f"Did you mean sqlite:///{meant}?")
+        return LogUrl(scheme, rest[3:])
+    if scheme == "kafka" and rest.startswith("//") and rest != "//":
+        return LogUrl(scheme, rest[2:])
+    if scheme == "parquet" and rest:
+        return LogUrl(scheme, rest)
+    remedy = f"Did you mean sqlite:///{url}?" if not colon and url else f"Use {_FORMS}"
+    raise UsageError(f"log URL {_without_password(url)!r} cannot be read", remedy=remedy)
+
+
+def open_writer(
+    url: str,
+    processors: Sequence[Processor] = (),
+    *,
+    clock: Clock = wall_clock_ms,
+    faults: FaultPoints | None = None,
+) -> LogWriter:
+    """
+    Open a log as its only writer, and make it where there is none.
+
+    Args:
+        processors: What the writer hosts; without any it appends only.
+
+    Raises:
+        UsageError: Not a log URL, or an archive, which nobody writes.
+        OperatorError: The log cannot be written to now, or not by this version.
+    """
+    parsed = parse_url(url)
+    if parsed.scheme == "sqlite":
+        return EmbeddedWriter(parsed.path, processors, clock=clock, faults=faults)
+    if parsed.scheme == "parquet":
+        raise UsageError(f"{url}: an archive is read-only", remedy=f"Write to {_FORMS}")
+    raise _unsupported(parsed)
+
+
+def open_reader(url: str) -> LogReader:
+    """
+    Open a log to read it; it is neither made nor changed.
+
+    Raises:
+        UsageError: Not a log URL.
+        OperatorError: There is no such log, or it cannot be read, or not by this version.
+    """
+    parsed = parse_url(url)
+    if parsed.scheme == "sqlite":
+        return EmbeddedReader(parsed.path)
+    raise _unsupported(parsed)
+
+
+def _unsupported(url: LogUrl) -> OperatorError:
+    return OperatorError(f"{url.scheme} logs are not available in this version", remedy=f"Use {_FORMS}")
+
+
+def _without_password(url: str) -> str:
+    """Cut off user and password: error messages are kept."""
+    return url.rpartition("@")[2]

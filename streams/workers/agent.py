@@ -1,0 +1,96 @@
+"""What an agent is: asked a task, it gives a reply or fails in a way that says whether to try again."""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.panels import Role
+from schemas.policies import AgentSpec
+from schemas.questions import AnswerType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """What one seat asks of its agent. All text in it is data from strangers; the right answer is never part of it."""
+
+    question_id: str
+    text: str
+    options: tuple[str, ...]
+    """In the order of their letters; empty where the answer is a number."""
+    answer_type: AnswerType
+    subject: str | None
+    role: Role
+    stage: int
+    """Number of the stage the seat is in, from 0."""
+    sub_question: str | None = None
+    """The part of the question this seat is to look at."""
+    seats: int = 0
+    """For a dispatcher: number of sub-questions wanted."""
+    analyses: tuple[str, ...] = ()
+    """For a merger: the analyses it reads, anonymised and in order."""
+    attempt: int = 1
+    """Which try this is, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an agent gave."""
+
+    text: str
+    answer: str | None = None
+    """The answer, where it was given apart from the text."""
+    sub_questions: tuple[str, ...] = ()
+    """What a dispatcher wants looked at."""
+    latency_ms: int | None = None
+    """None: the caller measures it. Of a virtual agent: data, never None."""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_nusd: int | None = None
+    """What the call is known to have cost; counts only where the policy's own price table gives no cost."""
+
+
+class AgentError(Exception):
+    """
+    An attempt failed, in a way the agent understands.
+
+    Args:
+        error: Class of the failure, for the event: a fixed word such as `rate_limited`, `server_error`, `malformed`,
+            `not_recorded`; never a provider's message, which may hold secrets.
+        retriable: Whether the same call may succeed later.
+        latency_ms: How long it took; None: the caller measures it.
+    """
+
+    def __init__(self, error: str, *, retriable: bool, latency_ms: int | None = None) -> None:
+        super().__init__(error)
+        self.error = error
+        self.retriable = retriable
+        self.latency_ms = latency_ms
+
+
+class Agent(Protocol):
+    """Anyone who can take a seat; one object may be asked many tasks at a time."""
+
+    @property
+    def spec(self) -> AgentSpec:
+        """The agent as the policy describes it."""
+
+    @property
+    def virtual(self) -> bool:
+        """Whether a call takes no wall time: its latency is data, and its coroutine never suspends."""
+
+    async def reply(self, task: Task) -> Reply:
+        """
+        Do what *task* asks.
+
+        Raises:
+            AgentError: The attempt failed.
+        """
+
+
+_LIST_MARK = re.compile(r"^(?:[-*\u2022]|\(?\d{1,2}[.):])\s+")
+
+
+def read_sub_questions(text: str) -> tuple[str, ...]:
+    """Read a dispatcher's sub-questions from its text: one a line, without list marks; blank lines do not count."""
+    lines = (_LIST_MARK.sub("", line.strip()) for line in text.splitlines())
+    return tuple(line for line in lines if line)

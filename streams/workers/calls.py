@@ -1,0 +1,148 @@
+"""One attempt of a seat: the call itself, its time limit, what it cost, and whether its reply fits into an event."""
+
+import traceback
+from asyncio import timeout
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from os.path import basename
+from typing import Literal
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from schemas.analyses import Attempt
+from schemas.canonical import canonical_json
+from schemas.policies import Price
+from schemas.quantities import MAX_CALL_NUSD
+from streams.processors.fixed import half_even
+from streams.workers.agent import Agent, AgentError, Reply, Task
+
+Stopwatch = Callable[[], int]
+"""Milliseconds from any start. One that goes back, as wall clocks may, measures 0."""
+
+ENVELOPE_BYTES = 20_000
+"""Room in an event for all that is not the agent's own words: ids, names, 20 attempts."""
+
+# A character takes at most six bytes in canonical JSON (as \\u0000), a list item three more. Replies that fit by this
+# measure, nearly all, need not be encoded to know it.
+_MOST_BYTES_A_CHARACTER = 6
+_BYTES_AN_ITEM = 3
+
+_log: FilteringBoundLogger = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Call:
+    """How one attempt went."""
+
+    outcome: Literal["ok", "timeout", "error"]
+    latency_ms: int | None
+    """None: not known, and not measured yet."""
+    reply: Reply | None = None
+    error: str | None = None
+    retriable: bool = True
+
+
+async def call_virtually(agent: Agent, task: Task) -> Call:
+    """Make one attempt in no time: a latency above the limit is a timeout that took exactly the limit."""
+    call = await _call(agent, task)
+    limit_ms = agent.spec.limits.timeout_ms
+    if call.latency_ms is not None and call.latency_ms > limit_ms:
+        return Call("timeout", limit_ms)
+    return call
+
+
+async def call_and_wait(agent: Agent, task: Task, stopwatch: Stopwatch) -> Call:
+    """Make one attempt, stop it at the limit, and measure what the agent did not."""
+    started_ms = stopwatch()
+    try:
+        async with timeout(agent.spec.limits.timeout_ms / 1000):
+            call = await _call(agent, task)
+    except TimeoutError:
+        # Only the limit's own: whatever the agent raises, a TimeoutError too, became an outcome inside.
+        call = Call("timeout", None)
+    if call.latency_ms is None:
+        call.latency_ms = max(stopwatch() - started_ms, 0)
+    return call
+
+
+async def _call(agent: Agent, task: Task) -> Call:
+    try:
+        reply = await agent.reply(task)
+    except AgentError as error:
+        return Call("error", error.latency_ms, error=error.error, retriable=error.retriable)
+    except Exception as error:
+        # Neither the message nor a rendered traceback: both may quote a prompt or a key.
+        frames = traceback.extract_tb(error.__traceback__)
+        _log.error(
+            "agent_raised",
+            agent=agent.spec.name,
+            question_id=task.question_id,
+            attempt=task.attempt,
+            raised=type(error).__qualname__,
+            where=[f"{basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames],
+        )
+        return Call("error", None, error="internal")
+    return Call("ok", reply.latency_ms, reply)
+
+
+def fit(call: Call, limit_bytes: int) -> None:
+    """
+    Make a call's reply one that an event can hold.
+
+    Surrogate pairs are joined, lone surrogates replaced by U+FFFD. A reply of more than *limit_bytes* of JSON becomes
+    the error `too_long`: its text is not cut, since an answer cut off is another answer, and not asked for again.
+    """
+    reply = call.reply
+    if reply is None:
+        return
+    call.reply = reply = _valid_unicode(reply)
+    characters = len(reply.text) + len(reply.answer or "") + sum(map(len, reply.sub_questions))
+    if characters * _MOST_BYTES_A_CHARACTER + len(reply.sub_questions) * _BYTES_AN_ITEM <= limit_bytes:
+        return
+    if len(canonical_json([reply.text, reply.answer, reply.sub_questions])) > limit_bytes:
+        call.outcome, call.error, call.retriable = "error", "too_long", False
+
+
+def _valid_unicode(reply: Reply) -> Reply:
+    words = (reply.text, reply.answer or "", *reply.sub_questions)
+    try:
+        for word in words:
+            word.isascii() or word.encode()
+    except UnicodeEncodeError:
+        text, answer, *sub_questions = (
+            word.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") for word in words
+        )
+        given = None if reply.answer is None else answer
+        return replace(reply, text=text, answer=given, sub_questions=tuple(sub_questions))
+    return reply
+
+
+def as_attempt(call: Call, price: Price | None) -> Attempt:
+    """Record a call; the policy's price table comes before what the agent says it cost."""
+    latency_ms, reply = call.latency_ms or 0, call.reply
+    if reply is None:
+        return Attempt(outcome=call.outcome, error=call.error, latency_ms=latency_ms)
+    cost = cost_nusd(price, reply.input_tokens, reply.output_tokens)
+    return Attempt(
+        outcome=call.outcome,
+        error=call.error,
+        latency_ms=latency_ms,
+        cost_nusd=reply.cost_nusd if cost is None else cost,
+        input_tokens=reply.input_tokens,
+        output_tokens=reply.output_tokens,
+    )
+
+
+def cost_nusd(price: Price | None, input_tokens: int | None, output_tokens: int | None) -> int | None:
+    """
+    Price a call by the policy's table, in nano-dollars, rounded half-even once.
+
+    Returns:
+        None where the price or part of the usage is unknown, or the sum is beyond what an event can hold.
+    """
+    if price is None or input_tokens is None or output_tokens is None:
+        return None
+    thousandfold = input_tokens * price.input_nusd_per_ktoken + output_tokens * price.output_nusd_per_ktoken
+    cost = half_even(thousandfold, 1000)
+    return cost if cost <= MAX_CALL_NUSD else None

@@ -1,0 +1,70 @@
+"""Feedback files: what a line may say, checked against the question it is about."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from schemas.feedback import FeedbackGiven, FeedbackRetracted
+from schemas.questions import QuestionAsked
+from schemas.registry import InvalidRecord, build, decode_canonical
+from streams.errors import InvariantError
+from streams.jsonlines import LineProblem, Source, read_objects, source_name
+from streams.runtimes.contract import Clock, LogReader
+from streams.topology import FEEDBACK, QUESTIONS
+from streams.workers.intake import normal_gold
+
+Feedback = FeedbackGiven | FeedbackRetracted
+
+
+class FeedbackLine(NamedTuple):
+    """One good line of a feedback file."""
+
+    number: int
+    event: Feedback
+    awaited: bool
+    """Whether it is about a question the log does not hold yet."""
+
+
+def read_feedback(source: Source, problems: list[LineProblem], view: LogReader, clock: Clock) -> Iterator[FeedbackLine]:
+    """
+    Read feedback one line at a time.
+
+    A line holds the fields of `feedback.given.v1` or, with that kind, of `feedback.retracted.v1`; one that names no
+    time takes that of the clock. A right answer may be an option's letter or its text. An answer that the question
+    does not offer becomes a problem, for it would judge everybody wrong. Feedback on a question the log does not hold
+    is taken as it is: it may come first.
+
+    Raises:
+        UsageError: The file cannot be read to its end.
+    """
+    name = source_name(source)
+    for number, fields in read_objects(source, problems):
+        try:
+            question = _question(view, fields.get("question_id"))
+            event = _event(fields, question, clock)
+        except InvalidRecord as error:
+            problems.append(LineProblem(name, number, str(error)))
+        else:
+            yield FeedbackLine(number, event, question is None)
+
+
+def _event(fields: dict[str, Any], question: QuestionAsked | None, clock: Clock) -> Feedback:
+    now = clock()
+    event = build(FEEDBACK, fields, now)
+    if isinstance(event, FeedbackGiven) and event.answer is not None and question is not None:
+        answer = normal_gold(event.answer, question, name="answer")
+        if answer != event.answer:
+            given = {key: value for key, value in fields.items() if key != "event_id"}
+            event = build(FEEDBACK, {**given, "answer": answer}, now)
+    if not isinstance(event, FeedbackGiven | FeedbackRetracted):
+        raise InvariantError(f"{FEEDBACK} holds a {event.kind}")
+    return event
+
+
+def _question(view: LogReader, question_id: Any) -> QuestionAsked | None:
+    """Find the question that counts under an id: the first."""
+    if isinstance(question_id, str):
+        for record in view.about(question_id):
+            if record.topic == QUESTIONS:
+                event = decode_canonical(record.topic, record.value)
+                return event if isinstance(event, QuestionAsked) else None
+    return None

@@ -1,0 +1,144 @@
+"""Question files: what a line may hold, which lines are refused and why, and the right answers kept apart."""
+
+import io
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from schemas.event import MAX_EVENT_BYTES
+from schemas.questions import LETTERS, QuestionAsked
+from schemas.registry import InvalidRecord, build
+from streams.errors import InvariantError
+from streams.jsonlines import LineProblem, Source, read_objects, source_name
+from streams.processors.answers import canonical_number
+from streams.runtimes.contract import Clock
+from streams.topology import QUESTIONS
+
+ASIDE = ("gold", "dataset")
+"""Fields of a line that are no part of the question: the right answer, and the name of the collection."""
+
+
+class Line(NamedTuple):
+    """One good line of a question file."""
+
+    number: int
+    question: QuestionAsked
+    gold: str | None
+    """The right answer as decisions write it; it never enters the question's event."""
+    timed: bool
+    """Whether the line says when the question was asked."""
+
+
+def read_questions(source: Source, problems: list[LineProblem], clock: Clock) -> Iterator[Line]:
+    """
+    Read the questions of a file, plain or gzip, one at a time.
+
+    A line holds the fields of `question.asked.v1`, and may hold `gold` and `dataset`. One that names no time takes
+    that of the clock. Lines that cannot be used are added to *problems*.
+
+    Raises:
+        UsageError: The file cannot be read to its end.
+    """
+    name = source_name(source)
+    for number, fields in read_objects(source, problems):
+        try:
+            line = _line(number, fields, clock)
+        except InvalidRecord as error:
+            problems.append(LineProblem(name, number, str(error)))
+        else:
+            yield line
+
+
+def _line(number: int, fields: dict[str, Any], clock: Clock) -> Line:
+    gold = fields.get("gold")
+    asked = {name: value for name, value in fields.items() if name not in ASIDE}
+    question = build(QUESTIONS, asked, clock())
+    if not isinstance(question, QuestionAsked):
+        raise InvariantError(f"{QUESTIONS} holds a {question.kind}")
+    size = len(question.encode())
+    if size > MAX_EVENT_BYTES:
+        raise InvalidRecord(f"{size:,} bytes; the limit is {MAX_EVENT_BYTES:,}: shorten the text")
+    return Line(number, question, normal_gold(gold, question), fields.get("occurred_at") is not None)
+
+
+def normal_gold(gold: Any, question: QuestionAsked, *, name: str = "gold") -> str | None:
+    """
+    Write the right answer as decisions do: a letter, or a canonical number.
+
+    Args:
+        gold: Letter or text of an option, or a number; None where it is not known.
+        question: What it answers.
+        name: The field, for messages.
+
+    Raises:
+        InvalidRecord: It is no answer to this question, so whoever was judged by it would always be wrong.
+    """
+    if gold is None:
+        return None
+    if question.answer_type == "number":
+        number = canonical_number(str(gold)) if isinstance(gold, str | int) and not isinstance(gold, bool) else None
+        if number is None:
+            raise InvalidRecord(f'{name}: {gold!r} is not a number; write it as text, such as "18"')
+        return number
+    letters = LETTERS[: len(question.options)]
+    if isinstance(gold, str):
+        letter = gold.strip().upper()
+        if len(letter) == 1 and letter in letters:
+            return letter
+        if question.options.count(gold) == 1:
+            return LETTERS[question.options.index(gold)]
+    raise InvalidRecord(f"{name}: {gold!r} is neither a letter from A to {letters[-1]} nor the text of one option")
+
+
+class Survey(NamedTuple):
+    """What a first reading of a question file found."""
+
+    golds: dict[str, str | None]
+    """Right answer (none where the file gives none) of each question id, in the order of the file."""
+    first: Line | None
+    problems: list[LineProblem]
+
+
+def survey(source: Source, clock: Clock, progress: Callable[[int], None] = lambda lines: None) -> Survey:
+    """
+    Read a question file once for what is needed before the first question is asked: its ids and right answers.
+
+    So bad lines are known at once, and a question that an earlier run left open is taught like the others. Of the
+    questions only ids and right answers stay in memory.
+    """
+    golds: dict[str, str | None] = {}
+    problems: list[LineProblem] = []
+    first: Line | None = None
+    for line in read_questions(source, problems, clock):
+        first = first or line
+        progress(1)
+        question_id = line.question.question_id
+        if golds.setdefault(question_id, line.gold) != line.gold:
+            reason = f"gold: {question_id!r} has another one further up; the first one counts"
+            problems.append(LineProblem(source_name(source), line.number, reason))
+    return Survey(golds, first, problems)
+
+
+@contextmanager
+def rereadable(source: str) -> Iterator[Callable[[], Source]]:
+    """Give a way to read a source from its start, twice; standard input or a pipe is copied to a temporary file."""
+    if source != "-" and not Path(source).is_fifo():
+        yield lambda: source
+        return
+    with tempfile.TemporaryFile() as copy:
+        with nullcontext(sys.stdin.buffer) if source == "-" else open(source, "rb") as stream:
+            shutil.copyfileobj(stream, copy)
+        copy.flush()
+        raw = io.FileIO(copy.fileno(), closefd=False)
+        # What messages about its lines call it.
+        raw.name = source_name(source)
+
+        def again() -> Source:
+            raw.seek(0)
+            return io.BufferedReader(raw)
+
+        yield again

@@ -1,0 +1,133 @@
+"""Agents that play back recorded outputs, and the files these come from."""
+
+import sys
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from schemas.canonical import MAX_INTEGER
+from schemas.panels import Role
+from schemas.policies import RecordedAgent
+from schemas.quantities import MAX_CALL_NUSD, MAX_MS
+from streams.jsonlines import LineProblem, Source, read_objects, source_name
+from streams.workers.agent import AgentError, Reply, Task, read_sub_questions
+
+_SUFFIXES: dict[Role, str] = {"analyst": "", "dispatcher": "#dispatcher", "merger": "#merger"}
+_NAMES = ("question_id", "model")
+_COUNTS = {"latency_ms": MAX_MS, "cost_nusd": MAX_CALL_NUSD, "input_tokens": MAX_INTEGER, "output_tokens": MAX_INTEGER}
+"""Optional integers of a line, with the most an event can hold."""
+_FIELDS = frozenset({*_NAMES, "text", "answer", *_COUNTS})
+
+
+class Output(NamedTuple):
+    """What one model once gave to one question."""
+
+    text: str
+    answer: str | None
+    latency_ms: int | None
+    cost_nusd: int | None
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+class Outputs(NamedTuple):
+    """All that was read from outputs files."""
+
+    by_model: dict[str, dict[str, Output]]
+    """Model, then question id; models and questions in the order in which they were met."""
+    problems: list[LineProblem]
+    """Lines that could not be used, in the order of the files."""
+
+
+def read_outputs(sources: Iterable[Source]) -> Outputs:
+    """
+    Read files of recorded outputs: JSON Lines, plain or gzip.
+
+    A line holds `question_id`, `model` and `text`, and may hold `answer`, `latency_ms`, `cost_nusd`, `input_tokens`
+    and `output_tokens`; null counts as left out. What a model gave as dispatcher or as merger stands under
+    `<question_id>#dispatcher` and `<question_id>#merger`. A line that breaks a rule becomes a problem; so does a
+    second, different output of a model for a question. The same output again is ignored.
+
+    Raises:
+        UsageError: A file cannot be read to its end; see `jsonlines.read_lines`.
+    """
+    by_model: dict[str, dict[str, Output]] = {}
+    problems: list[LineProblem] = []
+    for source in sources:
+        file = source_name(source)
+        for number, fields in read_objects(source, problems):
+            problem = _problem(fields) or _keep(by_model, fields)
+            if problem is not None:
+                problems.append(LineProblem(file, number, problem))
+    return Outputs(by_model, problems)
+
+
+def _problem(fields: dict[str, Any]) -> str | None:
+    """Say what is wrong with the fields of an output line, if anything is."""
+    unknown = fields.keys() - _FIELDS
+    if unknown:
+        return f"{min(unknown)}: unknown field; a line may hold {', '.join(sorted(_FIELDS))}"
+    for name in _NAMES:
+        if not isinstance(fields.get(name), str) or not fields[name]:
+            return f"{name}: missing, or not a text"
+    if not isinstance(fields.get("text"), str):
+        return "text: missing, or not a text"
+    if not isinstance(fields.get("answer"), str | None):
+        return 'answer: not a text; write a number as "18"'
+    for name, most in _COUNTS.items():
+        value = fields.get(name)
+        if value is not None and (type(value) is not int or not 0 <= value <= most):
+            return f"{name}: {value!r} is not an integer from 0 to {most}"
+    return None
+
+
+def _keep(by_model: dict[str, dict[str, Output]], fields: dict[str, Any]) -> str | None:
+    """Add an output to its model's; say why not, where the model has another for that question."""
+    question_id, model = sys.intern(fields["question_id"]), fields["model"]
+    output = Output(
+        fields["text"],
+        fields.get("answer"),
+        fields.get("latency_ms"),
+        fields.get("cost_nusd"),
+        fields.get("input_tokens"),
+        fields.get("output_tokens"),
+    )
+    first = by_model.setdefault(model, {}).setdefault(question_id, output)
+    if first != output:
+        return f"{model!r} has another output for {question_id!r} before this line; the first one counts"
+    return None
+
+
+class RecordedPlayer:
+    """
+    Plays one model's recorded outputs back, matched by question id; a recorded answer is passed on beside the text.
+
+    Args:
+        spec: The agent in the policy.
+        outputs: The model's outputs by question id; an output that names no latency took none.
+    """
+
+    virtual = True
+
+    def __init__(self, spec: RecordedAgent, outputs: dict[str, Output]) -> None:
+        self.spec = spec
+        self._outputs = outputs
+
+    async def reply(self, task: Task) -> Reply:
+        """
+        Give the recorded output; of a dispatcher each line of the text is a sub-question.
+
+        Raises:
+            AgentError: `not_recorded`, where there is no output for this question and role.
+        """
+        output = self._outputs.get(task.question_id + _SUFFIXES[task.role])
+        if output is None:
+            raise AgentError("not_recorded", retriable=False, latency_ms=0)
+        return Reply(
+            output.text,
+            output.answer,
+            read_sub_questions(output.text) if task.role == "dispatcher" else (),
+            output.latency_ms or 0,
+            output.input_tokens,
+            output.output_tokens,
+            output.cost_nusd,
+        )
