@@ -1,0 +1,152 @@
+"""Second pass of a replay, question by question: stages, decisions, observations and dead letters from their causes."""
+
+from collections import deque
+from functools import lru_cache
+from typing import Any
+
+from schemas.decisions import DecisionMade
+from schemas.event import Event
+from schemas.panels import PanelAssigned
+from schemas.questions import QuestionAsked
+from schemas.registry import decode_canonical
+from streams.audit.difference import Findings, at, compare, unreadable
+from streams.processors import LEARN, MERGE, ROUTE
+from streams.processors.fold import Processor, Tables
+from streams.processors.letters import dead_letter
+from streams.processors.route import Routed
+from streams.runtimes.contract import Record
+from streams.topology import (
+    ANALYSES,
+    ASSIGNMENTS,
+    DEAD_LETTERS,
+    DEADLINES,
+    DECISIONS,
+    FEEDBACK,
+    OBSERVATIONS,
+    QUESTIONS,
+    partition_of,
+)
+
+TOPICS = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS, FEEDBACK, OBSERVATIONS, DEAD_LETTERS)
+_NO_TABLES = Tables(None, {})
+_placed = lru_cache(maxsize=4_096)(partition_of)
+
+
+class QuestionPass:
+    """
+    Re-derives `merge` and `learn` for one question at a time, from its records in log order.
+
+    What the folds write is fed back to them, never what the log says they wrote, so every decision rests on inputs
+    alone. The panel is the exception: the other pass proves it.
+
+    Args:
+        partitions: Number of partitions of each topic.
+        folded: The last record its writer has folded; what follows from it and those before must be in the log.
+    """
+
+    def __init__(self, partitions: dict[str, int], folded: int) -> None:
+        self.findings = Findings()
+        self.pending = 0
+        """Questions that have no decision yet."""
+        self._partitions = partitions
+        self._folded = folded
+
+    def take(self, question_id: str, records: list[Record]) -> None:
+        """Check all records about one question."""
+        question = _Question(self.findings)
+        for record in records:
+            self._check_place(record, question_id)
+            question.take(record)
+        self.pending += question.finish(self._folded)
+
+    def _check_place(self, record: Record, question_id: str) -> None:
+        keyed_by_question = record.topic not in (OBSERVATIONS, DEAD_LETTERS)
+        if keyed_by_question and record.key != question_id:
+            self.findings.note(at(record, "key", question_id, record.key))
+        partition = _placed(record.key.encode(), self._partitions[record.topic])
+        if record.partition != partition:
+            self.findings.note(at(record, "partition", partition, record.partition))
+
+
+class _Question:
+    """The folds of one question, and what they say must follow."""
+
+    def __init__(self, findings: Findings) -> None:
+        self._findings = findings
+        self._states: dict[str, Any] = {}
+        self._due: dict[str, deque[tuple[Record, Event]]] = {}
+        self._asked: tuple[Record, QuestionAsked] | None = None
+        self._assigned = False
+        self._decided = False
+        self._lost = False
+        """Whether an input could not be read, so that what follows from it cannot be known."""
+
+    def take(self, record: Record) -> None:
+        """Check one record, and fold what it says."""
+        topic = record.topic
+        is_panel = topic == ASSIGNMENTS and b'"kind":"stage.opened.v1"' not in record.value
+        if topic in (DECISIONS, OBSERVATIONS, DEAD_LETTERS) or (topic == ASSIGNMENTS and not is_panel):
+            self._compare(record)
+            return
+        try:
+            event = decode_canonical(topic, record.value)
+        except ValueError as problem:
+            self._lost = True
+            if not is_panel:
+                self._findings.note(unreadable(record, problem))
+            return
+        if isinstance(event, QuestionAsked):
+            self._question(record, event)
+        elif isinstance(event, PanelAssigned):
+            self._panel(record, event)
+        else:
+            self._fold(LEARN if topic == FEEDBACK else MERGE, record, event)
+
+    def finish(self, folded: int) -> bool:
+        """Report what should be in the log and is not; say whether the question still waits for its decision."""
+        if self._asked is not None and not self._assigned and not self._lost and self._asked[0].seq <= folded:
+            self._findings.note(at(self._asked[0], "record", f"a panel for {self._asked[1].question_id!r}", None))
+        for due in self._due.values():
+            for cause, event in due:
+                if cause.seq <= folded:
+                    self._findings.note(at(cause, "record", f"{event.kind} {event.event_id}", None))
+        return self._asked is not None and not self._decided
+
+    def _question(self, record: Record, event: QuestionAsked) -> None:
+        if self._asked is None:
+            self._asked = (record, event)
+            self._states[ROUTE.name] = Routed(event.statement_id, event.event_id, None)
+            return
+        self._fold(ROUTE, record, event)
+
+    def _panel(self, record: Record, event: PanelAssigned) -> None:
+        asked = None if self._asked is None else self._asked[1].event_id
+        if asked != event.causes[0] and not self._lost:
+            self._findings.note(at(record, "causes.0", asked, event.causes[0]))
+        self._assigned = True
+        self._fold(MERGE, record, event)
+
+    def _fold(self, processor: Processor, record: Record, event: Event) -> None:
+        step = processor.fold(self._states.get(processor.name), event, record.key, _NO_TABLES)
+        self._states[processor.name] = step.state
+        for output in step.events:
+            self._due.setdefault(output.topic, deque()).append((record, output))
+        if step.rejection is not None:
+            letter = dead_letter(event, record.partition, record.offset, step.rejection)
+            self._due.setdefault(DEAD_LETTERS, deque()).append((record, letter))
+
+    def _compare(self, record: Record) -> None:
+        """Compare a derived record with the one that must come next in its topic; go on with what was derived."""
+        self._findings.derived += 1
+        self._decided = self._decided or record.topic == DECISIONS
+        due = self._due.get(record.topic)
+        if not due:
+            if not self._lost:
+                self._findings.note(at(record, "record", None, "an event that follows from nothing in the log"))
+            return
+        _, event = due.popleft()
+        difference = compare(record, event.encode(), event.key)
+        if difference is not None:
+            self._findings.note(difference)
+        if isinstance(event, DecisionMade):
+            self._fold(LEARN, record, event)
