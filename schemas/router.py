@@ -76,4 +76,6 @@ def router_key(scope: str, agent: str) -> str:
 
     A slash inside the scope is written %2F, so that no two lines share a key; agents keep theirs.
     """
-    return f"{scope.replace('%', '%25').replace('/', '%2F')}/{agent}"
+    if "%" in scope or "/" in scope:
+        scope = scope.replace("%", "%25").replace("/", "%2F")
+    return f"{scope}/{agent}"

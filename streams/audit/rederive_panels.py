@@ -12,9 +12,8 @@ from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
 from schemas.router import AgentObserved, RouterEntry, router_key
 from streams.audit.difference import Findings, at, compare, unreadable
-from streams.processors import rank
 from streams.processors.fold import Tables
-from streams.processors.rank import Ranked
+from streams.processors.rank import next_entry
 from streams.processors.route import assign
 from streams.runtimes.contract import Record
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROUTER
@@ -28,7 +27,6 @@ REMEMBERED_QUESTIONS = 20_000
 
 Find = Callable[[str, str], Record | None]
 """Finds the first record of a topic about a question or key, for what is no longer remembered."""
-_NO_TABLES = Tables(None, {})
 
 
 class PanelPass:
@@ -42,7 +40,7 @@ class PanelPass:
     def __init__(self, find: Find) -> None:
         self.findings = Findings()
         self._find = find
-        self._lines: dict[str, Ranked] = {}
+        self._lines: dict[str, RouterEntry] = {}
         self._due: dict[str, deque[tuple[Record, RouterEntry]]] = {}
         self._entries: OrderedDict[str, RouterEntry] = OrderedDict()
         self._questions: OrderedDict[str, QuestionAsked] = OrderedDict()
@@ -87,11 +85,8 @@ class PanelPass:
     def _observation(self, record: Record, event: AgentObserved) -> None:
         for scope in event.scopes:
             key = router_key(scope, event.agent)
-            step = rank.fold(self._lines.get(key), event, key, _NO_TABLES)
-            self._lines[key] = step.state
-            for entry in step.events:
-                assert isinstance(entry, RouterEntry)
-                self._due.setdefault(key, deque()).append((record, entry))
+            self._lines[key] = entry = next_entry(self._lines.get(key), event, scope)
+            self._due.setdefault(key, deque()).append((record, entry))
 
     def _router(self, record: Record) -> None:
         due = self._due.get(record.key)
@@ -101,7 +96,7 @@ class PanelPass:
             self._resume_at(record)
             return
         _, entry = due.popleft()
-        difference = compare(record, entry.encode(), entry.key)
+        difference = compare(record, entry.encode(), record.key)
         if difference is None:
             self._remember(entry)
             return
@@ -116,7 +111,7 @@ class PanelPass:
             return
         self._remember(entry)
         if not self._due.get(entry.key):
-            self._lines[entry.key] = Ranked(entry)
+            self._lines[entry.key] = entry
 
     def _remember(self, entry: RouterEntry) -> None:
         self._entries[entry.event_id] = entry

@@ -29,7 +29,11 @@ from streams.topology import (
 
 TOPICS = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS, FEEDBACK, OBSERVATIONS, DEAD_LETTERS)
 _NO_TABLES = Tables(None, {})
-_placed = lru_cache(maxsize=4_096)(partition_of)
+
+
+@lru_cache(maxsize=4_096)
+def _placed(key: str, partitions: int) -> int:
+    return partition_of(key.encode(), partitions)
 
 
 class QuestionPass:
@@ -55,17 +59,13 @@ class QuestionPass:
         """Check all records about one question."""
         question = _Question(self.findings)
         for record in records:
-            self._check_place(record, question_id)
+            if record.topic not in (OBSERVATIONS, DEAD_LETTERS) and record.key != question_id:
+                self.findings.note(at(record, "key", question_id, record.key))
+            partition = _placed(record.key, self._partitions[record.topic])
+            if record.partition != partition:
+                self.findings.note(at(record, "partition", partition, record.partition))
             question.take(record)
         self.pending += question.finish(self._folded)
-
-    def _check_place(self, record: Record, question_id: str) -> None:
-        keyed_by_question = record.topic not in (OBSERVATIONS, DEAD_LETTERS)
-        if keyed_by_question and record.key != question_id:
-            self.findings.note(at(record, "key", question_id, record.key))
-        partition = _placed(record.key.encode(), self._partitions[record.topic])
-        if record.partition != partition:
-            self.findings.note(at(record, "partition", partition, record.partition))
 
 
 class _Question:

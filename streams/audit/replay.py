@@ -1,5 +1,6 @@
 """Replay: derive every derived event again from the inputs, and compare to the byte. Calls no model, writes nothing."""
 
+import gc
 import multiprocessing
 import time
 from collections.abc import Callable
@@ -109,5 +110,7 @@ def question_pass(reader: LogReader, end: int, progress: Progress) -> tuple[Find
 
 
 def _panels_elsewhere(open_reader: OpenReader, end: int) -> Findings:
+    # Nothing here makes cycles, and looking for them takes an eighth of the time.
+    gc.disable()
     with open_reader() as reader:
         return panel_pass(reader, end)

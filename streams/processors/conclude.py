@@ -45,15 +45,22 @@ def conclude(
     Returns:
         None while the open stage waits for a seat and the deadline has not passed.
     """
-    case = _Case(assignment, opened, _heard((assignment, *opened), analyses), deadline, trace)
-    waiting = any((case.stage.number, seat.agent) not in case.heard for seat in case.stage.seats)
-    if waiting and deadline is None:
+    openers: tuple[PanelAssigned | StageOpened, ...] = (assignment, *opened)
+    if deadline is None and _waits(openers[-1], analyses):
         return None
+    case = _Case(assignment, opened, openers, _heard(openers, analyses), deadline, trace)
     if deadline is None and case.stage.role == "dispatcher":
         return _after_dispatcher(case)
     if deadline is None and case.stage.role == "merger":
         return _after_merger(case)
     return _after_analysts(case)
+
+
+def _waits(opener: PanelAssigned | StageOpened, analyses: tuple[AnalysisPublished, ...]) -> bool:
+    """Whether a seat of the newest stage is still to be heard; most events change nothing else, so it is asked first."""
+    cause, stage = (opener.event_id,), opener.stage
+    came = [a.agent for a in analyses if a.causes == cause and a.stage == stage.number and a.role == stage.role]
+    return any(seat.agent not in came for seat in stage.seats)
 
 
 def _heard(
@@ -75,18 +82,15 @@ class _Case:
 
     assignment: PanelAssigned
     opened: tuple[StageOpened, ...]
+    openers: tuple[PanelAssigned | StageOpened, ...]
+    """The assignment, then what was opened after it."""
     heard: dict[tuple[int, str], AnalysisPublished]
     deadline: DeadlinePassed | None
     trace: tuple[TraceStep, ...]
 
     @property
-    def openers(self) -> tuple[tuple[Event, Stage], ...]:
-        first: tuple[Event, Stage] = (self.assignment, self.assignment.stage)
-        return (first, *((opener, opener.stage) for opener in self.opened))
-
-    @property
     def stage(self) -> Stage:
-        return self.openers[-1][1]
+        return self.openers[-1].stage
 
     @property
     def analyst_stages(self) -> int:
@@ -95,7 +99,10 @@ class _Case:
 
     def counted(self, rule: MergeRule) -> Count:
         seats = tuple(
-            (stage.number, seat.agent) for _, stage in self.openers if stage.role == "analyst" for seat in stage.seats
+            (opener.stage.number, seat.agent)
+            for opener in self.openers
+            if opener.stage.role == "analyst"
+            for seat in opener.stage.seats
         )
         return count(seats, self.heard, self.assignment, rule)
 
@@ -185,7 +192,7 @@ def _next_seats(case: _Case) -> tuple[Seat, ...]:
     agents = groups[opened]
     parts: tuple[str | None, ...] = (None,) * len(agents)
     if assignment.decomposition != "none":
-        asked = sum(len(stage.seats) for _, stage in case.openers if stage.role == "analyst")
+        asked = sum(len(opener.stage.seats) for opener in case.openers if opener.stage.role == "analyst")
         parts = fixed_sub_questions(len(agents), asked)
     return tuple(Seat(agent=agent, sub_question=part) for agent, part in zip(agents, parts, strict=True))
 
@@ -218,7 +225,8 @@ def _open(
 def _used(case: _Case) -> tuple[Event, ...]:
     """List what a conclusion rests on: each stage's opener, then its analyses by seat; last the deadline."""
     used: list[Event] = []
-    for opener, stage in case.openers:
+    for opener in case.openers:
+        stage = opener.stage
         used.append(opener)
         used.extend(
             case.heard[(stage.number, seat.agent)] for seat in stage.seats if (stage.number, seat.agent) in case.heard

@@ -37,6 +37,8 @@ def move(old: int, observed: int, averaging: Averaging, earlier: int, weight_ppb
 
     Source: arXiv 2602.01797, EMA update of the router; the weight is ours.
     """
+    if earlier == 0 and weight_ppb == PPB:
+        return observed
     step, of = alpha(averaging, earlier)
     return old + half_even(step * weight_ppb * (observed - old), of * PPB)
 

@@ -120,7 +120,7 @@ def rank_candidates(question_event_id: str, scopes: tuple[str, ...], policy: Pol
     of the panel.
     """
     routing, cold = policy.routing, policy.learning.averaging.cold_start
-    consulted = {agent: tuple(entries.get((scope, agent)) for scope in scopes) for agent in policy.priority}
+    consulted = {agent: tuple([entries.get((scope, agent)) for scope in scopes]) for agent in policy.priority}
     asked = {agent: 0 if found[0] is None else found[0].observations.stability for agent, found in consulted.items()}
     total = sum(asked.values())
     rows = []
@@ -140,8 +140,8 @@ def rank_candidates(question_event_id: str, scopes: tuple[str, ...], policy: Pol
             latency_ns=believed.latency_ns,
             cost_pusd=believed.cost_pusd,
             stability_ppb=believed.stability_ppb,
-            entry_ids=tuple(None if entry is None else entry.event_id for entry in consulted[agent]),
-            sequences=tuple(0 if entry is None else entry.sequence for entry in consulted[agent]),
+            entry_ids=tuple([None if entry is None else entry.event_id for entry in consulted[agent]]),
+            sequences=tuple([0 if entry is None else entry.sequence for entry in consulted[agent]]),
         )
         for rank, (_, _, agent, believed, score, bonus) in enumerate(rows, start=1)
     )

@@ -116,13 +116,18 @@ class Session:
             while more or self._open:
                 more = more and self._admit(waiting)
                 self._log.commit()
-                for outcome in (*self._virtual_outcomes(), *await self._awaited_outcomes()):
+                outcomes = self._virtual_outcomes()
+                outcomes += await self._awaited_outcomes(idle=not outcomes and not more)
+                for outcome in outcomes:
                     self._publish(outcome)
                 self._declare_overdue()
                 self._fold()
+            self._log.commit()
+        except asyncio.CancelledError:
+            self._log.commit()
+            raise
         finally:
             await self._stop()
-        self._log.commit()
 
     async def _stop(self) -> None:
         """Cancel what is under way; its seats stay free, and the next session takes them."""
@@ -218,11 +223,11 @@ class Session:
                 self._ready.append(call)
         return outcomes
 
-    async def _awaited_outcomes(self) -> list[AnalysisPublished]:
-        """Wait until a call ends or a deadline comes; not at all where no call is under way."""
+    async def _awaited_outcomes(self, *, idle: bool) -> list[AnalysisPublished]:
+        """Wait until a call ends or a deadline comes; where no call is under way, only if there is nothing to do."""
         if not self._running:
             # A virtual session never waits; without this an interrupt would not be heard.
-            await asyncio.sleep(0)
+            await asyncio.sleep(self._patience() if idle and self._open else 0)
             return []
         done, self._running = await asyncio.wait(
             self._running, timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED

@@ -41,6 +41,11 @@ class StateStore:
         self._changed: dict[str, tuple[Any, int]] = {}
         self._unchanged: OrderedDict[str, Any] = OrderedDict()
 
+    @property
+    def changed(self) -> bool:
+        """Say whether there is anything to write back."""
+        return bool(self._changed)
+
     def get(self, key: str) -> Any:
         """Find the state of a key; none where it has none yet."""
         changed = self._changed.get(key)

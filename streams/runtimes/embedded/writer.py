@@ -268,8 +268,10 @@ class EmbeddedWriter:
 
     def _open_states(self, store: StateStore) -> Iterator[tuple[str, Any]]:
         try:
-            self._appender.begin()
-            store.write_back()
+            # An open transaction pins -wal, so none is begun for nothing.
+            if store.changed:
+                self._appender.begin()
+                store.write_back()
             yield from store.open()
         except sqlite3.Error as error:
             self._fail(error)
