@@ -1,6 +1,6 @@
 """Ballots: how analyses are read, weighed and counted. Every rule here is named and versioned in `RULES`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.analyses import AnalysisPublished
@@ -78,8 +78,7 @@ def count(
         rule: `vote` weighs each ballot 1; any other by the log-odds of the agent's quality.
 
     Returns:
-        The leader is the answer with the largest sum; among equals, the one that the first agent of the priority
-        list gave. None without ballots.
+        Its leader is found by `lead`; none without ballots.
     """
     quality = {candidate.agent: candidate.quality_ppb for candidate in assignment.candidates}
     choices = assignment.option_count or assignment.merge.number_choices
@@ -129,17 +128,24 @@ def conduct(analysis: AnalysisPublished) -> Conduct:
 
 
 def lead(
-    tally: Mapping[str, int], ballots: list[Ballot], priority: tuple[str, ...]
+    tally: Mapping[str, int], ballots: Sequence[Ballot], priority: tuple[str, ...]
 ) -> tuple[str | None, TieBreak | None]:
-    """Find the answer with the largest sum; a tie goes to the answer whose supporter comes first in *priority*."""
+    """
+    Find the answer with the largest sum.
+
+    Among equal sums the one with more ballots leads: where nothing is known of the agents, and two options are all
+    there are, every weight is 0, and a majority is still a majority. What is then equal goes to the answer whose
+    supporter comes first in *priority*.
+    """
     if not tally:
         return None, None
-    most = max(tally.values())
-    tied = tuple(sorted(answer for answer, total in tally.items() if total == most))
+    supporters = [ballot.answer for ballot in ballots]
+    standing = {answer: (total, supporters.count(answer)) for answer, total in tally.items()}
+    most = max(standing.values())
+    tied = tuple(sorted(answer for answer, stands in standing.items() if stands == most))
     if len(tied) == 1:
         return tied[0], None
-    standing = [ballot for ballot in ballots if ballot.answer in tied]
-    first = min(standing, key=lambda ballot: priority.index(ballot.agent))
+    first = min((ballot for ballot in ballots if ballot.answer in tied), key=lambda b: priority.index(b.agent))
     return first.answer, TieBreak(tied=tied, agent=first.agent)
 
 

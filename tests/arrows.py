@@ -1,0 +1,134 @@
+"""
+Which room may import which: `cli -> bench, runtimes, workers, audit, evaluation, ui -> topology -> processors -> schemas`.
+
+Every import statement counts, wherever it stands: in a function, under TYPE_CHECKING. No detour leads around an arrow,
+for a room may import whatever the rooms that it may import may import.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator, Mapping
+
+_PURE = ("schemas", "streams.processors")
+_MIDDLE = (*_PURE, "streams.topology", "streams.errors")
+_INNER = ("schemas", "streams.errors")
+_OUTER = (
+    *_MIDDLE,
+    "streams.jsonlines",
+    "streams.logs",
+    "streams.presets",
+    "streams.settings",
+    "streams.runtimes.contract",
+)
+
+ROOMS: Mapping[str, tuple[str, ...]] = {
+    # Room: what it may import besides itself. The longest name that fits a module counts. A package's __init__ runs
+    # when anything in the package is imported, so it stands here where a part may be imported by more than the whole.
+    "schemas": (),
+    "streams.__init__": (),
+    "streams.errors": ("schemas",),
+    "streams.jsonlines": _INNER,
+    "streams.logs": _INNER,
+    "streams.presets": _INNER,
+    "streams.settings": (*_MIDDLE, "streams.presets"),
+    "streams.demo": (*_OUTER, "streams.workers"),
+    "streams.processors": ("schemas",),
+    "streams.topology": _PURE,
+    "streams.runtimes.__init__": (),
+    "streams.runtimes.contract": _MIDDLE,
+    "streams.runtimes": _OUTER,
+    "streams.workers": _OUTER,
+    "streams.audit": _OUTER,
+    "streams.bench": (*_OUTER, "streams.runtimes", "streams.workers", "streams.audit"),
+    "streams.evaluation": _OUTER,
+    "streams.ui": _OUTER,
+    "streams.cli": ("schemas", "streams"),
+}
+
+LIBRARIES: Mapping[str, tuple[str, ...]] = {
+    # Room: the only libraries it may import, the standard one apart. A room that is not here may import any.
+    "schemas": ("pydantic", "pydantic_core"),
+    "schemas.canonical": ("pydantic", "pydantic_core", "orjson"),
+    "streams.__init__": (),
+    "streams.errors": (),
+    "streams.processors": (),
+    "streams.topology": (),
+    "streams.runtimes.__init__": (),
+    "streams.runtimes.contract": (),
+}
+
+ONLY_IN: Mapping[str, str] = {
+    # Library: the one room that may import it.
+    "litellm": "streams.workers",
+}
+
+
+def imports(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
+    """
+    Find every import.
+
+    Returns:
+        Line, module (with a dot for each level where it is relative), and the name taken from it; "" for the module.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            yield from ((node.lineno, module, alias.name) for alias in node.names)
+
+
+def is_ours(module: str) -> bool:
+    """Whether a module belongs to this project."""
+    return _fits(module, "schemas") or _fits(module, "streams")
+
+
+def libraries(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Give line and top-level name of every import that is neither ours nor of the standard library."""
+    for line, module, _ in imports(tree):
+        top = module.partition(".")[0]
+        if top and not is_ours(module) and top not in sys.stdlib_module_names:
+            yield line, top
+
+
+def violations(module: str, text: str) -> list[str]:
+    """
+    Say which imports of a module go against the arrows.
+
+    Args:
+        module: Dotted name; of a package with `.__init__` at its end.
+        text: Its source.
+
+    Returns:
+        `line: what: what to do`, one for each.
+    """
+    tree = ast.parse(text)
+    room = _longest(module, ROOMS)
+    if room is None:
+        return [f"1: {module} is in no room: put it in one, or give it a line in tests/arrows.py"]
+    allowed = (room, *ROOMS[room])
+    found = []
+    for line, target, name in imports(tree):
+        if target.startswith("."):
+            found.append(f"{line}: relative import: write the whole name")
+        elif is_ours(target) and not any(_fits(t, may) for t in (target, f"{target}.{name}") for may in allowed):
+            found.append(
+                f"{line}: {room} imports {target}; it may import {', '.join(allowed)}:"
+                " move what both need inwards, or let the cli join them"
+            )
+    part = _longest(module, LIBRARIES)
+    permitted = LIBRARIES[part] if part else None
+    for line, library in libraries(tree):
+        if permitted is not None and library not in permitted:
+            found.append(f"{line}: {part} imports {library}: libraries it may import: {', '.join(permitted) or 'none'}")
+        elif library in ONLY_IN and not _fits(module, ONLY_IN[library]):
+            found.append(f"{line}: {module} imports {library}: only {ONLY_IN[library]} may")
+    return list(dict.fromkeys(found))
+
+
+def _fits(module: str, room: str) -> bool:
+    return f"{module}.".startswith(f"{room}.")
+
+
+def _longest(module: str, rooms: Mapping[str, object]) -> str | None:
+    return max((room for room in rooms if _fits(module, room)), key=len, default=None)

@@ -1,0 +1,75 @@
+"""What every test shares: where things are, a clean environment, and the rules on skips and live calls."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout."""
+
+OPTIONAL = "optional:"
+"""How the reason of a skip begins that CI accepts."""
+
+# No deadline: it measures the machine, not the code. In CI Hypothesis itself fixes the seed, so a red run stays red.
+settings.register_profile("orch", parent=settings(), deadline=None, print_blob=True)
+settings.load_profile("orch")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--live`: an option and no default `-m`, which any other `-m` would switch off."""
+    parser.addoption("--live", action="store_true", help="also run tests that call a real model and cost money")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out live tests unless they are asked for."""
+    if config.getoption("--live"):
+        return
+    live = [item for item in items if item.get_closest_marker("live")]
+    if live:
+        config.hook.pytest_deselected(items=live)
+        items[:] = [item for item in items if not item.get_closest_marker("live")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped test into a failed one in CI."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Turn a skipped module into a failed one in CI."""
+    report = yield
+    _refuse_skip(report)
+    return report
+
+
+def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if not report.skipped or hasattr(report, "wasxfail") or os.environ.get("CI") != "true":
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    reason = reason.removeprefix("Skipped: ")
+    if not reason.startswith(OPTIONAL):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI: {reason} (let CI have what it needs, or begin the reason with {OPTIONAL!r})"
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings of the person who runs the tests change no test."""
+    for name in [name for name in os.environ if name.startswith("ORCH_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def recorded_data() -> Path:
+    """The folder of recorded model outputs (`mmlu-pro/`, `gsm8k/`), which lies beside the checkout."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("needs the recorded outputs in ../shared/data")
+    return folder

@@ -1,0 +1,199 @@
+"""The house stands as its plan says: arrows, names, sizes, and what may lie on the top level."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from .arrows import ROOMS, imports, libraries, violations
+from .conftest import ROOT
+
+PACKAGES = sorted(path for package in ("schemas", "streams") for path in (ROOT / package).rglob("*.py"))
+MODULES = sorted([*PACKAGES, *(path for folder in ("tests", "infra") for path in (ROOT / folder).rglob("*.py"))])
+UNIT = sorted((ROOT / "tests" / "unit").rglob("*.py"))
+
+TOP_LEVEL = frozenset({"pyproject.toml", "streams", "schemas", "tests", "infra", "README.md"})
+NOT_NAMES = frozenset({"utils", "helpers", "common", "base", "types", "core", "manager"})
+MOST_LINES = 400
+"""The wall; home is 60 to 250."""
+
+every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+every_package_module = pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def dotted(path: Path) -> str:
+    """Name a module as imports do; a package by its `__init__`."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def test_rooms_are_there() -> None:
+    """The rules below have something to hold for."""
+    assert {"schemas.event", "streams.processors.__init__"} <= set(map(dotted, PACKAGES))
+
+
+@every_package_module
+def test_arrows_go_one_way(path: Path) -> None:
+    """A module imports only rooms and libraries that its own room may."""
+    found = [f"{path.relative_to(ROOT)}:{line}" for line in violations(dotted(path), path.read_text("utf-8"))]
+    if found:
+        pytest.fail("\n".join(["against the arrows", *found]), pytrace=False)
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("schemas.event", "import streams.topology"),
+        ("schemas.event", "from streams import topology"),
+        ("schemas.event", "import orjson"),
+        ("schemas.event", "def f():\n    import httpx"),
+        ("schemas.__init__", "from .event import Event"),
+        ("streams.__init__", "from streams.processors import route"),
+        ("streams.__init__", "import pydantic"),
+        ("streams.processors.route", "from streams.topology import TOPICS"),
+        ("streams.processors.route", "from streams.errors import OrchError"),
+        ("streams.processors.route", "import pydantic"),
+        ("streams.processors.route", "if TYPE_CHECKING:\n    from streams.runtimes.contract import Log"),
+        ("streams.topology", "from streams.runtimes.contract import Log"),
+        ("streams.topology", "from streams.errors import OrchError"),
+        ("streams.errors", "import streams.topology"),
+        ("streams.settings", "from streams.runtimes.contract import Log"),
+        ("streams.runtimes.__init__", "from streams.runtimes.embedded.file import open_log"),
+        ("streams.runtimes.contract", "from streams.runtimes.embedded.file import open_log"),
+        ("streams.runtimes.kafka.app", "from streams.workers.agent import Agent"),
+        ("streams.workers.agent", "from streams.runtimes.embedded import file"),
+        ("streams.workers.agent", "from streams import runtimes"),
+        ("streams.audit.replay", "from streams.workers.agent import Agent"),
+        ("streams.evaluation.experiment", "from streams.audit.replay import replay"),
+        ("streams.ui.app", "import streams.cli.main"),
+        ("streams.runtimes.kafka.app", "import litellm"),
+        ("streams.cli.main", "from litellm import completion"),
+        ("streams.stuff", "import json"),
+        ("streams.processing", "import json"),
+    ],
+)
+def test_arrow_check_catches(module: str, text: str) -> None:
+    """Each import against an arrow is found."""
+    assert len(violations(module, text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "text"),
+    [
+        ("schemas.event", "import hashlib\nfrom pydantic import BaseModel\nfrom schemas.canonical import content_id"),
+        ("schemas.canonical", "import orjson"),
+        ("streams.processors.__init__", "from streams.processors.route import ROUTE"),
+        ("streams.processors.merge", "from schemas.registry import KINDS\nfrom streams.processors import ballot"),
+        ("streams.topology", "from streams.processors.route import ROUTE"),
+        ("streams.errors", "import enum"),
+        ("streams.runtimes.contract", "from streams.topology import TOPICS"),
+        ("streams.runtimes.kafka.app", "import faust\nfrom streams.runtimes.headers import headers"),
+        ("streams.workers.agent", "from streams.runtimes import contract\nfrom streams.errors import OrchError"),
+        ("streams.workers.litellm_client", "def call():\n    import litellm"),
+        ("streams.audit.replay", "import streams.runtimes.contract\nimport duckdb"),
+        ("streams.cli.main", "import click\nfrom streams import settings\nfrom streams.runtimes.embedded import file"),
+    ],
+)
+def test_arrow_check_lets_pass(module: str, text: str) -> None:
+    """What goes along the arrows is not complained about."""
+    assert violations(module, text) == []
+
+
+def test_no_detour_leads_around_an_arrow() -> None:
+    """A room may import whatever the rooms that it may import may import."""
+    detours = {
+        (room, between, end)
+        for room, allowed in ROOMS.items()
+        for between in allowed
+        for end in ROOMS.get(between, ())
+        if end not in (room, *allowed) and "streams" not in allowed
+    }
+    assert not detours
+
+
+def test_every_library_is_declared() -> None:
+    """Each library that the packages import is a dependency or in a user's extra, not only in `test` or `lint`."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"].items()
+    wanted = [
+        *project["dependencies"],
+        *(line for name, lines in extras if name not in ("test", "lint") for line in lines),
+    ]
+    declared = {_normal(re.split(r"[^\w.-]", line, maxsplit=1)[0]) for line in wanted}
+    # pydantic and its core are one release in two packages.
+    declared |= {"pydantic-core"}
+    distributions = packages_distributions()
+    missing = [
+        f"{path.relative_to(ROOT)}:{line}: {library}"
+        for path in PACKAGES
+        for line, library in libraries(ast.parse(path.read_text("utf-8")))
+        if declared.isdisjoint(map(_normal, distributions.get(library, [library])))
+    ]
+    if missing:
+        pytest.fail("\n".join(["imported, but in no dependency of pyproject.toml", *missing]), pytrace=False)
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_unit_tests_need_no_effects() -> None:
+    """Deleting runtimes/ and workers/ breaks no unit test."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: imports {module}: see tests/README.md for the folder it belongs to"
+        for path in UNIT
+        for line, module, name in imports(ast.parse(path.read_text("utf-8")))
+        if re.match(r"streams\.(runtimes|workers)\b", f"{module}.{name}")
+    ]
+    if found:
+        pytest.fail("\n".join(found), pytrace=False)
+
+
+@every_module
+def test_module_says_what_it_is_for(path: Path) -> None:
+    """Each module opens with a docstring."""
+    assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), f"{path.relative_to(ROOT)}:1: no docstring"
+
+
+@every_module
+def test_module_has_a_size(path: Path) -> None:
+    """No module grows past the wall: split it by its reasons to change."""
+    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+
+
+@every_module
+def test_module_has_a_name(path: Path) -> None:
+    """A name says what is inside."""
+    assert not {part.strip("_") for part in path.relative_to(ROOT).with_suffix("").parts} & NOT_NAMES
+
+
+def test_top_level_is_fixed() -> None:
+    """Nothing but the rooms lies on the top level."""
+    strangers = {entry for entry in _top_level() if entry not in TOP_LEVEL and not entry.startswith(".")}
+    assert not strangers, f"belongs into a room, or into .gitignore: {sorted(strangers)}"
+
+
+def _top_level() -> set[str]:
+    """List what is under version control; outside a checkout, what is there apart from caches and builds."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        top = subprocess.run([*git, "rev-parse", "--show-toplevel"], check=True, capture_output=True, text=True).stdout
+        files = subprocess.run([*git, "ls-files", "-z"], check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        top = files = ""
+    if top and Path(top.strip()).resolve() == ROOT:
+        return {file.partition("/")[0] for file in files.split("\0") if file}
+    left_behind = re.compile(r"__pycache__|build|dist|PKG-INFO|.*\.egg-info|orch\.(db.*|toml)")
+    return {entry.name for entry in ROOT.iterdir() if not left_behind.fullmatch(entry.name)}
+
+
+def test_readme_and_ci_run_the_same_tests() -> None:
+    """What a reader is told to run is what CI runs, from the same extras."""
+    told, run = (ROOT / "README.md").read_text("utf-8"), (ROOT / ".ci" / "run").read_text("utf-8")
+    for text, command in ((told, ".venv/bin/pytest"), (run, '"$venv/bin/pytest"')):
+        lines = [line.rstrip() for line in text.splitlines()]
+        assert any(line.endswith(command) for line in lines), f"no line ends with {command}"
+        assert "'.[all,test,lint]'" in text
