@@ -20,13 +20,13 @@ from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROU
 
 TOPICS = (POLICIES, QUESTIONS, ASSIGNMENTS, OBSERVATIONS, ROUTER)
 
-REMEMBERED_ENTRIES = 50_000
-"""Router entries kept by id for panels that are assigned later; one further back is looked for in the log."""
+REMEMBERED_ENTRIES = 20_000
+"""Superseded router entries kept, for panels that saw them; one further back is looked for in the log."""
 REMEMBERED_QUESTIONS = 20_000
 """Questions kept until their panel comes; one further back is looked for in the log."""
 
 Find = Callable[[str, str], Record | None]
-"""Finds the first record of a topic about a question or key, for what is no longer remembered."""
+"""Finds a question by its id, or a router entry by its event id, when it is no longer remembered."""
 
 
 class PanelPass:
@@ -41,8 +41,8 @@ class PanelPass:
         self.findings = Findings()
         self._find = find
         self._lines: dict[str, RouterEntry] = {}
+        self._superseded: OrderedDict[str, RouterEntry] = OrderedDict()
         self._due: dict[str, deque[tuple[Record, RouterEntry]]] = {}
-        self._entries: OrderedDict[str, RouterEntry] = OrderedDict()
         self._questions: OrderedDict[str, QuestionAsked] = OrderedDict()
         self._policies: dict[str, tuple[int, PolicyAdopted]] = {}
         self._seen: dict[tuple[int, str], int] = {}
@@ -85,7 +85,10 @@ class PanelPass:
     def _observation(self, record: Record, event: AgentObserved) -> None:
         for scope in event.scopes:
             key = router_key(scope, event.agent)
-            self._lines[key] = entry = next_entry(self._lines.get(key), event, scope)
+            previous = self._lines.get(key)
+            self._lines[key] = entry = next_entry(previous, event, scope)
+            if previous is not None:
+                self._supersede(previous)
             self._due.setdefault(key, deque()).append((record, entry))
 
     def _router(self, record: Record) -> None:
@@ -97,11 +100,9 @@ class PanelPass:
             return
         _, entry = due.popleft()
         difference = compare(record, entry.encode(), record.key)
-        if difference is None:
-            self._remember(entry)
-            return
-        self.findings.note(difference)
-        self._resume_at(record)
+        if difference is not None:
+            self.findings.note(difference)
+            self._resume_at(record)
 
     def _resume_at(self, record: Record) -> None:
         """Go on from what the log says, so that one wrong entry is one difference and not all that follow it."""
@@ -109,14 +110,14 @@ class PanelPass:
             entry = RouterEntry.decode(record.value)
         except ValueError:
             return
-        self._remember(entry)
+        self._supersede(entry)
         if not self._due.get(entry.key):
             self._lines[entry.key] = entry
 
-    def _remember(self, entry: RouterEntry) -> None:
-        self._entries[entry.event_id] = entry
-        if len(self._entries) > REMEMBERED_ENTRIES:
-            self._entries.popitem(last=False)
+    def _supersede(self, entry: RouterEntry) -> None:
+        self._superseded[entry.event_id] = entry
+        if len(self._superseded) > REMEMBERED_ENTRIES:
+            self._superseded.popitem(last=False)
 
     def _panel(self, record: Record) -> None:
         self.findings.derived += 1
@@ -163,9 +164,14 @@ class PanelPass:
         return event
 
     def _entry(self, entry_id: str, scope: str, agent: str) -> RouterEntry:
-        entry = self._entries.get(entry_id)
-        if entry is None or (entry.scope, entry.agent) != (scope, agent):
-            raise LookupError(f"router entry {entry_id} of {router_key(scope, agent)} is not among those before it")
+        key = router_key(scope, agent)
+        entry = self._lines.get(key)
+        if entry is None or entry.event_id != entry_id:
+            entry = self._superseded.get(entry_id)
+        if entry is None and (record := self._find(ROUTER, entry_id)) is not None:
+            entry = RouterEntry.decode(record.value)
+        if entry is None or entry.key != key:
+            raise LookupError(f"there is no router entry {entry_id} of {key}")
         return entry
 
 
