@@ -22,6 +22,7 @@ _CHUNK_BYTES = 1 << 18
 # The first bytes of a file say how to read it, whatever its name says.
 _GZIP = b"\x1f\x8b"
 _GZIP_WBITS = 31
+_WHOLE_LINE = "a line is one JSON object in UTF-8"
 _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -98,7 +99,7 @@ def read_objects(
             try:
                 fields = strict_json(raw)
             except ValueError as error:
-                problem = str(error)
+                problem = f"{error}; {_WHOLE_LINE}" if str(error).startswith("not ") else str(error)
             else:
                 yield number, fields
                 continue
@@ -170,7 +171,7 @@ def _split(chunks: Iterator[bytes], limit: int) -> Iterator[Line]:
 
 def _line(number: int, raw: bytes, length: int, limit: int) -> Iterator[Line]:
     if length > limit:
-        yield Line(number, b"", f"{length:,} bytes; the limit of a line is {limit:,}")
+        yield Line(number, b"", f"{length:,} bytes; the limit of a line is {limit:,}: shorten the text")
         return
     raw = (raw.removeprefix(_BOM) if number == 1 else raw).strip()
     if raw:

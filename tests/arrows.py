@@ -1,5 +1,5 @@
 """
-Which room may import which: `cli -> bench, runtimes, workers, audit, evaluation, ui -> topology -> processors -> schemas`.
+Which room may import which: `cli, infra.bench -> runtimes, workers, audit, evaluation, ui -> topology -> processors -> schemas`.
 
 Every import statement counts, wherever it stands: in a function, under TYPE_CHECKING. No detour leads around an arrow,
 for a room may import whatever the rooms that it may import may import.
@@ -39,10 +39,11 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "streams.runtimes": _OUTER,
     "streams.workers": _OUTER,
     "streams.audit": _OUTER,
-    "streams.bench": (*_OUTER, "streams.runtimes", "streams.workers", "streams.audit"),
+    "infra.__init__": (),
+    "infra.bench": (*_OUTER, "streams.runtimes", "streams.workers", "streams.audit"),
     "streams.evaluation": _OUTER,
     "streams.ui": _OUTER,
-    "streams.cli": ("schemas", "streams"),
+    "streams.cli": ("schemas", "streams", "infra.bench"),
 }
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {
@@ -80,7 +81,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
 
 def is_ours(module: str) -> bool:
     """Whether a module belongs to this project."""
-    return _fits(module, "schemas") or _fits(module, "streams")
+    return any(_fits(module, package) for package in ("schemas", "streams", "infra"))
 
 
 def libraries(tree: ast.AST) -> Iterator[tuple[int, str]]:

@@ -12,8 +12,8 @@ import pytest
 from .arrows import ROOMS, imports, libraries, violations
 from .conftest import ROOT
 
-PACKAGES = sorted(path for package in ("schemas", "streams") for path in (ROOT / package).rglob("*.py"))
-MODULES = sorted([*PACKAGES, *(path for folder in ("tests", "infra") for path in (ROOT / folder).rglob("*.py"))])
+PACKAGES = sorted(path for package in ("schemas", "streams", "infra") for path in (ROOT / package).rglob("*.py"))
+MODULES = sorted([*PACKAGES, *(ROOT / "tests").rglob("*.py")])
 UNIT = sorted((ROOT / "tests" / "unit").rglob("*.py"))
 
 TOP_LEVEL = frozenset({"pyproject.toml", "streams", "schemas", "tests", "infra", "README.md"})

@@ -57,7 +57,7 @@ def conclude(
 
 
 def _waits(opener: PanelAssigned | StageOpened, analyses: tuple[AnalysisPublished, ...]) -> bool:
-    """Whether a seat of the newest stage is still to be heard; most events change nothing else, so it is asked first."""
+    """Whether a seat of the newest stage is still to be heard; asked first, for most events change nothing more."""
     cause, stage = (opener.event_id,), opener.stage
     came = [a.agent for a in analyses if a.causes == cause and a.stage == stage.number and a.role == stage.role]
     return any(seat.agent not in came for seat in stage.seats)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple, Protocol, Self
 
 from schemas.event import Event
 from schemas.policies import PolicyAdopted
+from schemas.registry import decode_canonical, describe
+from streams.errors import DifferenceError
 
 Clock = Callable[[], int]
 """Milliseconds since 1970-01-01 UTC; only runtimes and workers hold one."""
@@ -35,6 +37,27 @@ class Record(NamedTuple):
     value: bytes
     headers: Headers = ()
     seq: int = 0
+
+
+def read_event(record: Record) -> Event:
+    """
+    Read a record of the log, which this program wrote.
+
+    Raises:
+        DifferenceError: It is not what was written there; message and attributes name the place.
+    """
+    try:
+        return decode_canonical(record.topic, record.value)
+    except ValueError as error:
+        raise DifferenceError(
+            f"{record.topic}, partition {record.partition}, offset {record.offset}: the record was changed after it was"
+            f" written ({describe(error, most=1)})",
+            remedy="Restore the log from a backup; `orch replay` shows where it first differs",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=record.key,
+        ) from error
 
 
 class Stored(NamedTuple):

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.questions import QuestionAsked
-from schemas.registry import InvalidRecord, build, decode_canonical
+from schemas.registry import InvalidRecord, build
 from streams.errors import InvariantError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
-from streams.runtimes.contract import Clock, LogReader
+from streams.runtimes.contract import Clock, LogReader, read_event
 from streams.topology import FEEDBACK, QUESTIONS
 from streams.workers.intake import normal_gold
 
@@ -65,6 +65,6 @@ def _question(view: LogReader, question_id: Any) -> QuestionAsked | None:
     if isinstance(question_id, str):
         for record in view.about(question_id):
             if record.topic == QUESTIONS:
-                event = decode_canonical(record.topic, record.value)
+                event = read_event(record)
                 return event if isinstance(event, QuestionAsked) else None
     return None

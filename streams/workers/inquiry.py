@@ -10,9 +10,8 @@ from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
-from schemas.registry import decode_canonical
 from streams.jsonlines import LineProblem, Source, source_name
-from streams.runtimes.contract import Clock, LogReader
+from streams.runtimes.contract import Clock, LogReader, read_event
 from streams.topology import DECISIONS, QUESTIONS
 from streams.workers.intake import Line, read_questions
 
@@ -104,7 +103,7 @@ class Inquiry:
         decision: DecisionMade | None = None
         for record in self.view.about(question.question_id):
             if record.topic in (QUESTIONS, DECISIONS):
-                event = decode_canonical(record.topic, record.value)
+                event = read_event(record)
                 if isinstance(event, QuestionAsked):
                     asked.append(event)
                 elif isinstance(event, DecisionMade):

@@ -1,13 +1,15 @@
 """Question files: what a line may hold, which lines are refused and why, and the right answers kept apart."""
 
+import difflib
 import io
+import select
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from schemas.event import MAX_EVENT_BYTES
 from schemas.questions import LETTERS, QuestionAsked
@@ -20,6 +22,10 @@ from streams.topology import QUESTIONS
 
 ASIDE = ("gold", "dataset")
 """Fields of a line that are no part of the question: the right answer, and the name of the collection."""
+
+
+FIELDS = frozenset({*QuestionAsked.model_fields, *ASIDE})
+"""All that a line may hold."""
 
 
 class Line(NamedTuple):
@@ -55,6 +61,11 @@ def read_questions(source: Source, problems: list[LineProblem], clock: Clock) ->
 
 def _line(number: int, fields: dict[str, Any], clock: Clock) -> Line:
     gold = fields.get("gold")
+    unknown = sorted(fields.keys() - FIELDS)
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], FIELDS, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"a line may hold {', '.join(sorted(FIELDS))}"
+        raise InvalidRecord(f"{unknown[0]}: unknown field; {meant}")
     asked = {name: value for name, value in fields.items() if name not in ASIDE}
     question = build(QUESTIONS, asked, clock())
     if not isinstance(question, QuestionAsked):
@@ -123,22 +134,63 @@ def survey(source: Source, clock: Clock, progress: Callable[[int], None] = lambd
     return Survey(golds, first, problems)
 
 
+def _is_pipe(source: str) -> bool:
+    return source == "-" or Path(source).is_fifo()
+
+
+def _opened(pipe: str) -> AbstractContextManager[io.BufferedIOBase]:
+    return nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer)) if pipe == "-" else open(pipe, "rb")
+
+
 @contextmanager
 def rereadable(source: str) -> Iterator[Callable[[], Source]]:
     """Give a way to read a source from its start, twice; standard input or a pipe is copied to a temporary file."""
-    if source != "-" and not Path(source).is_fifo():
+    if not _is_pipe(source):
         yield lambda: source
         return
     with tempfile.TemporaryFile() as copy:
-        with nullcontext(sys.stdin.buffer) if source == "-" else open(source, "rb") as stream:
+        with _opened(source) as stream:
             shutil.copyfileobj(stream, copy)
         copy.flush()
         raw = io.FileIO(copy.fileno(), closefd=False)
         # What messages about its lines call it.
         raw.name = source_name(source)
+        stream = io.BufferedReader(raw)
 
         def again() -> Source:
-            raw.seek(0)
-            return io.BufferedReader(raw)
+            stream.seek(0)
+            return stream
 
         yield again
+
+
+@contextmanager
+def attended(source: str, before_waiting: Callable[[], None]) -> Iterator[Source]:
+    """
+    Give a source that calls *before_waiting* whenever it has given all it has and more is still to come.
+
+    So a slow pipe keeps nobody waiting: what it gave can be committed before the next line is there. A file never
+    waits.
+    """
+    if not _is_pipe(source):
+        yield source
+        return
+    with _opened(source) as stream:
+        yield _Attended(stream, source_name(source), before_waiting)
+
+
+class _Attended(io.BufferedIOBase):
+    """A stream that looks whether there is something to read before it reads."""
+
+    def __init__(self, stream: io.BufferedIOBase, name: str, before_waiting: Callable[[], None]) -> None:
+        super().__init__()
+        self.name = name
+        self._stream = stream
+        self._before_waiting = before_waiting
+
+    def read1(self, size: int | None = -1, /) -> bytes:
+        # What Python holds in its own buffer is not seen here; then there is one call too many, which does no harm.
+        ready, _, _ = select.select([self._stream], [], [], 0)
+        if not ready:
+            self._before_waiting()
+        return self._stream.read1(-1 if size is None else size)

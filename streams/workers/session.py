@@ -13,9 +13,8 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
-from schemas.registry import decode_canonical
 from streams.errors import InvariantError
-from streams.runtimes.contract import Clock, LogWriter
+from streams.runtimes.contract import Clock, LogWriter, read_event
 from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.agent import Agent, Task
 from streams.workers.attempts import drive, take_seat
@@ -147,7 +146,7 @@ class Session:
         opener: PanelAssigned | StageOpened | None = None
         taken: set[tuple[int, str]] = set()
         for record in self._log.about(question_id):
-            event = decode_canonical(record.topic, record.value)
+            event = read_event(record)
             if isinstance(event, PanelAssigned):
                 self._watch(event)
             if isinstance(event, PanelAssigned | StageOpened):
@@ -220,7 +219,8 @@ class Session:
                 coroutine = take_seat(agent, self._task(call), call.opener)
                 self._running.add(asyncio.create_task(coroutine))
             else:
-                self._ready.append(call)
+                self._ready.appendleft(call)
+                break
         return outcomes
 
     async def _awaited_outcomes(self, *, idle: bool) -> list[AnalysisPublished]:
@@ -278,7 +278,7 @@ class Session:
         """Look a question up in the log: the first of its id is the one that counts."""
         for record in self._log.about(question_id):
             if record.topic == QuestionAsked.topic:
-                event = decode_canonical(record.topic, record.value)
+                event = read_event(record)
                 if isinstance(event, QuestionAsked):
                     return event
         raise InvariantError(f"question {question_id!r} has a panel but is not in the log", key=question_id)

@@ -1,6 +1,7 @@
 """Who is asked: the policy that the settings stand for, and its agents, ready to work."""
 
 import asyncio
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,6 +15,11 @@ from streams.workers.agent import Agent
 from streams.workers.recorded import read_outputs
 from streams.workers.registry import make_agents
 from streams.workers.session import Listener, Session
+
+MOST_AGENTS, MOST_NAME_CHARACTERS = 64, 128
+"""What a policy and an agent's name can hold (`schemas.policies`, `schemas.quantities.AgentName`)."""
+
+_NO_NAME = re.compile(r"[^A-Za-z0-9._:/@+-]+")
 
 EPOCH = "1970-01-01T00:00:00.000Z"
 
@@ -33,7 +39,8 @@ def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Staff | No
 
     Args:
         config: Its agents count, unless outputs are given.
-        outputs: Files of recorded outputs. Each model in them becomes an agent of its name, in code point order.
+        outputs: Files of recorded outputs. Each model in them becomes an agent, in code point order, of its name with
+            whatever an agent's name cannot hold (spaces, say) replaced by `-`.
         occurred_at: Time of the policy.
 
     Returns:
@@ -49,12 +56,38 @@ def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Staff | No
                 "\n".join([f"{', '.join(outputs)}: no output could be read", *map(str, recorded.problems[:3])]),
                 remedy='A line is {"question_id": ..., "model": ..., "text": ...}',
             )
-        specs = [{"kind": "recorded", "name": model, "model": model} for model in sorted(recorded.by_model)]
+        names = _agent_names(sorted(recorded.by_model), ", ".join(outputs))
+        specs = [{"kind": "recorded", "name": name, "model": model} for name, model in names.items()]
         policy = build_policy(config, occurred_at, agents=specs)
         return Staff(policy, make_agents(policy, recorded), recorded.problems)
     if "agents" not in config.fields:
         return None
     return _equipped(build_policy(config, occurred_at), config)
+
+
+def _agent_names(models: Sequence[str], place: str) -> dict[str, str]:
+    """Name an agent for each model."""
+    if len(models) > MOST_AGENTS:
+        raise UsageError(
+            f"{place}: {len(models)} models; a panel is chosen from {MOST_AGENTS} agents at most",
+            remedy="Give fewer files, or leave some models out of them",
+        )
+    names: dict[str, str] = {}
+    for model in models:
+        name = _NO_NAME.sub("-", model).strip("-").lstrip("._:/@+-")
+        if not name or len(name) > MOST_NAME_CHARACTERS:
+            raise UsageError(
+                f"{place}: no agent can be named after model {model[:200]!r}",
+                remedy=f"A name holds 1 to {MOST_NAME_CHARACTERS} letters, digits and ._:/@+-; rename the model, or"
+                " configure an agent for it: [[agents]] with kind, name and model, and the file under [run]",
+            )
+        if name in names:
+            raise UsageError(
+                f"{place}: models {names[name]!r} and {model!r} would both be agent {name!r}",
+                remedy="Rename one, or configure agents for them: [[agents]] with kind, name and model",
+            )
+        names[name] = model
+    return names
 
 
 def keep(staff: Staff | None, in_force: PolicyAdopted | None, config: Config) -> Staff:

@@ -4,20 +4,16 @@ import sqlite3
 from collections import deque
 from typing import NamedTuple
 
-from schemas.registry import decode_canonical
-from streams.errors import DifferenceError
-from streams.runtimes.contract import Stored
+from streams.runtimes.contract import Stored, read_event
 from streams.runtimes.embedded.appender import Appender
+from streams.runtimes.embedded.reader import COLUMNS, record_of
 from streams.runtimes.embedded.streams import Streams
 
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 32 << 20
 """Events are some ten times their encoding; what does not fit is read back when its turn comes."""
 
-_READ = (
-    'SELECT seq, stream, "offset", CAST(value AS BLOB), headers'
-    " FROM records NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT 1000"
-)
+_READ = f"SELECT {COLUMNS} FROM records NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT 1000"
 
 
 class Waiting(NamedTuple):
@@ -70,23 +66,12 @@ class Backlog:
     def _read_back(self) -> None:
         self._appender.flush()
         rows = self._connection.execute(_READ, (self._reached,))
-        for seq, stream, offset, value, headers in rows:
-            self._waiting.append(Waiting(self._decode(seq, stream, offset, value), headers, len(value)))
-            self._reached = seq
-            self._bytes += len(value)
+        for row in rows:
+            record = record_of(row, self._streams)
+            stored = Stored(record.topic, record.partition, record.offset, read_event(record), record.seq)
+            self._waiting.append(Waiting(stored, row[-1], len(record.value)))
+            self._reached = record.seq
+            self._bytes += len(record.value)
             if self._bytes >= _MOST_BYTES:
                 break
         rows.close()
-
-    def _decode(self, seq: int, stream: int, offset: int, value: bytes) -> Stored:
-        topic, partition = self._streams.places[stream]
-        try:
-            return Stored(topic, partition, offset, decode_canonical(topic, value), seq)
-        except ValueError as error:
-            raise DifferenceError(
-                f"{topic}/{partition} at offset {offset}: the record was changed after it was written: {error}",
-                remedy="Restore the log from a backup; `orch verify` shows how far the damage goes",
-                topic=topic,
-                partition=partition,
-                offset=offset,
-            ) from error

@@ -22,11 +22,11 @@ _FETCH_ROWS = 32
 """Rows between two looks at their size; times the largest event, some 30 MB."""
 
 # CAST: whoever tampers with a value through SQL may leave text there, and an audit has to get its bytes all the same.
-_COLUMNS = 'seq, stream, "offset", timestamp_ms, key, correlation, CAST(value AS BLOB), headers'
+COLUMNS = 'seq, stream, "offset", timestamp_ms, key, correlation, CAST(value AS BLOB), headers'
 _VIEW = "SELECT (SELECT max(seq) FROM records), (SELECT seq FROM checkpoint)"
-_BY_SEQ = f"SELECT {_COLUMNS} FROM records NOT INDEXED WHERE seq > ? AND seq <= ?"
-_BY_CORRELATION = f"SELECT {_COLUMNS} FROM records INDEXED BY records_by_correlation WHERE"
-_BY_PLACE = f"SELECT {_COLUMNS} FROM records INDEXED BY records_by_place WHERE"
+_BY_SEQ = f"SELECT {COLUMNS} FROM records NOT INDEXED WHERE seq > ? AND seq <= ?"
+_BY_CORRELATION = f"SELECT {COLUMNS} FROM records INDEXED BY records_by_correlation WHERE"
+_BY_PLACE = f"SELECT {COLUMNS} FROM records INDEXED BY records_by_place WHERE"
 
 Row = tuple[Any, ...]
 
@@ -183,16 +183,17 @@ class EmbeddedReader:
         return rows
 
     def _record(self, row: Row) -> Record:
-        return _record_of(row, self._streams)
+        return record_of(row, self._streams)
 
 
 def records_about(connection: sqlite3.Connection, streams: Streams, correlation: str, end: int) -> list[Record]:
     """List every record about one question (or one key) up to seq *end*, in log order."""
     query = f"{_BY_CORRELATION} correlation = ? AND seq <= ? ORDER BY seq"
-    return [_record_of(row, streams) for row in connection.execute(query, (correlation, end)).fetchall()]
+    return [record_of(row, streams) for row in connection.execute(query, (correlation, end)).fetchall()]
 
 
-def _record_of(row: Row, streams: Streams) -> Record:
+def record_of(row: Row, streams: Streams) -> Record:
+    """Make a record of the columns that were selected."""
     seq, stream, offset, timestamp_ms, key, _, value, headers = row
     topic, partition = streams.places[stream]
     unpacked = unpack_headers(headers) if headers else ()

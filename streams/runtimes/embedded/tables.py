@@ -5,11 +5,10 @@ from typing import TypeVar
 
 from schemas.event import Event
 from schemas.policies import PolicyAdopted
-from schemas.registry import decode_canonical
 from schemas.router import RouterEntry
-from streams.errors import DifferenceError
 from streams.processors.fold import Tables
-from streams.runtimes.contract import Stored
+from streams.runtimes.contract import Stored, read_event
+from streams.runtimes.embedded.reader import COLUMNS, record_of
 from streams.runtimes.embedded.streams import Streams
 from streams.topology import POLICIES, ROUTER, TOPICS
 
@@ -17,8 +16,8 @@ COMPACTED = frozenset(topic.name for topic in TOPICS.values() if topic.cleanup =
 
 E = TypeVar("E", bound=Event)
 
-_LATEST = "SELECT seq, CAST(value AS BLOB) FROM latest JOIN records USING (seq) WHERE latest.stream = ?"
-_ALL = "SELECT seq, CAST(value AS BLOB) FROM records INDEXED BY records_by_place WHERE stream = ? ORDER BY seq"
+_LATEST = f"SELECT {COLUMNS} FROM records WHERE seq IN (SELECT seq FROM latest WHERE stream = ?)"
+_ALL = f"SELECT {COLUMNS} FROM records INDEXED BY records_by_place WHERE stream = ? ORDER BY seq"
 _STORE = "INSERT INTO latest VALUES (?, ?, ?) ON CONFLICT (stream, key) DO UPDATE SET seq = excluded.seq"
 
 
@@ -65,16 +64,5 @@ class LiveTables:
     def _load(self, query: str, topic: str, model: type[E]) -> list[E]:
         """Run the query for each partition of a compacted topic, and read what it finds in log order."""
         rows = [row for stream in self._streams.of_topic(topic) for row in self._connection.execute(query, (stream,))]
-        found = []
-        for _, value in sorted(rows):
-            try:
-                event = decode_canonical(topic, value)
-            except ValueError as error:
-                raise DifferenceError(
-                    f"{topic}: a record was changed after it was written: {error}",
-                    remedy="Restore the log from a backup; `orch verify` shows how far the damage goes",
-                    topic=topic,
-                ) from error
-            if isinstance(event, model):
-                found.append(event)
-        return found
+        events = (read_event(record_of(row, self._streams)) for row in sorted(rows))
+        return [event for event in events if isinstance(event, model)]

@@ -1,0 +1,1 @@
+"""What stands around the program: measurements, and later brokers, containers and dashboards."""

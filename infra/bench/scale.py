@@ -1,0 +1,129 @@
+"""What grows with the log and what must not: restart time and peak memory, at a small and a large number of events."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from infra.bench.figures import Figure, Sizes
+from infra.bench.workload import STATED, make_log
+from streams.errors import InvariantError
+
+MOST_GROWTH = 1.5
+"""Peak memory at the large size over that at the small one, up to which it counts as constant: caches fill up."""
+
+_CALL = (
+    "import sys; from streams import logs; from infra.bench import scale; logs.configure(verbose=False);"
+    " scale.{function}(sys.argv[1])"
+)
+
+Advance = Callable[[int], None]
+
+
+def measure(directory: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
+    """Make two logs, and open and replay each in processes of their own, whose memory is theirs alone."""
+    figures: list[Figure] = []
+    peaks: dict[str, list[float]] = {}
+    for events in (sizes.small, sizes.large):
+        path = directory / f"scale-{events}.db"
+        made = _elsewhere("make", f"{path}:{events}")
+        advance(1)
+        opened = [_elsewhere("open_log", str(path)) for _ in range(sizes.runs)]
+        advance(1)
+        replayed = [_elsewhere("replay_log", str(path)) for _ in range(1 if events > 500_000 else sizes.runs)]
+        advance(1)
+        size = path.stat().st_size / 2**20
+        note = f"{made['events']:,} events, {size:,.0f} MiB"
+        label = f"{events:,}"
+        figures.append(_figure(f"open a log of {label}", "s", opened, "seconds", note))
+        figures.append(_figure(f"replay of {label}", "1/s", replayed, "events_per_s", note))
+        kinds = [("making", [made]), ("opening", opened), ("replaying", replayed)]
+        for name, results in kinds:
+            figures.append(_figure(f"peak memory {name} {label}", "MiB", results, "peak_mib", note))
+            peaks.setdefault(name, []).append(figures[-1].median)
+        path.unlink()
+    for name, (small, large) in peaks.items():
+        figures.append(
+            Figure(
+                bench="scale",
+                name=f"memory {name}, large over small",
+                unit="x",
+                values=(large / small,),
+                target=MOST_GROWTH,
+                more_is_better=False,
+                note=f"{sizes.large:,} events against {sizes.small:,}; {STATED}",
+            )
+        )
+    return figures
+
+
+def _figure(name: str, unit: str, results: list[dict[str, Any]], field: str, note: str) -> Figure:
+    return Figure(bench="scale", name=name, unit=unit, values=tuple(r[field] for r in results), note=note)
+
+
+def _elsewhere(function: str, argument: str) -> dict[str, Any]:
+    """Call a function of this module in a process of its own; it prints one JSON object."""
+    ended = subprocess.run(
+        [sys.executable, "-c", _CALL.format(function=function), argument], capture_output=True, text=True, check=False
+    )
+    if ended.returncode:
+        raise InvariantError(f"{function} of the benchmark failed: {ended.stderr.strip()[-2000:]}")
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def make(argument: str) -> None:
+    """Make a log, `PATH:EVENTS`, and report."""
+    path, _, events = argument.rpartition(":")
+    ran = make_log(Path(path), int(events))
+    _report(events=ran.events, seconds=ran.seconds)
+
+
+def open_log(path: str) -> None:
+    """Open a log for writing until it is ready for the next question, and report."""
+    from streams.processors import PROCESSORS
+    from streams.runtimes.urls import open_writer
+
+    started = perf_counter()
+    with open_writer(f"sqlite:///{path}", PROCESSORS) as log:
+        waiting = sum(1 for _ in log.open_states("merge"))
+        seconds = perf_counter() - started
+    _report(seconds=seconds, waiting=waiting)
+
+
+def replay_log(path: str) -> None:
+    """Replay a log, and report; the peak is that of the larger of its processes."""
+    from functools import partial
+
+    from streams.audit.replay import replay
+    from streams.runtimes.urls import open_reader
+
+    found = replay(partial(open_reader, f"sqlite:///{path}"))
+    if found.different:
+        raise InvariantError(f"replay of the benchmark's own log differs: {found.first_difference}")
+    _report(events_per_s=found.events / found.seconds, seconds=found.seconds)
+
+
+def _report(**values: float) -> None:
+    sys.stdout.write(json.dumps({**values, "peak_mib": _peak_mib()}) + "\n")
+
+
+def _peak_mib() -> float:
+    """
+    Give the largest resident size of this process, or of a child it has waited for, in MiB.
+
+    Linux hands a parent's peak down through `ru_maxrss` when it starts a process; VmHWM is the process's own.
+    """
+    import resource
+
+    to_mib = 2**20 if sys.platform == "darwin" else 2**10
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / to_mib
+    try:
+        status = Path("/proc/self/status").read_text("ascii", "replace")
+        own = int(status.partition("VmHWM:")[2].split()[0]) / 1024
+    except (OSError, IndexError, ValueError):
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / to_mib
+    return max(own, children)

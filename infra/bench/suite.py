@@ -1,0 +1,49 @@
+"""All benchmarks by name, each in a fresh directory on a real disk."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from infra.bench import added, decided, replayed, scale, startup
+from infra.bench.figures import Figure, Sizes, file_system
+
+Measure = Callable[[Path, Sizes, Callable[[int], None]], list[Figure]]
+
+IN_MEMORY = ("tmpfs", "ramfs")
+"""File systems on which a durable commit costs nothing, so that figures would flatter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One benchmark."""
+
+    name: str
+    title: str
+    measure: Measure
+    steps: Callable[[Sizes], int]
+    """How many steps it reports."""
+
+
+BENCHES: dict[str, Bench] = {
+    bench.name: bench
+    for bench in (
+        Bench("decided", "Decided questions per second", decided.measure, lambda sizes: sizes.runs),
+        Bench("latency", "Time added to the agents' own", added.measure, lambda sizes: sizes.runs * len(sizes.open)),
+        Bench("replay", "Replay with every id derived again", replayed.measure, lambda sizes: sizes.runs),
+        Bench("scale", "Restart and memory as the log grows", scale.measure, lambda sizes: 6),
+        Bench("start", "Start of the command", startup.measure, lambda sizes: max(sizes.runs, startup.RUNS) + 1),
+    )
+}
+
+
+def disk(beside: Path) -> Path:
+    """Choose where logs are made: the usual place for temporary files, or *beside* where that is kept in memory."""
+    usual = Path(tempfile.gettempdir())
+    return beside if file_system(usual) in IN_MEMORY else usual
+
+
+def run(bench: Bench, place: Path, sizes: Sizes, advance: Callable[[int], None]) -> list[Figure]:
+    """Run one benchmark in a fresh directory, and remove what it left."""
+    with tempfile.TemporaryDirectory(prefix="orch-bench-", dir=place) as directory:
+        return bench.measure(Path(directory), sizes, advance)

@@ -1,0 +1,225 @@
+"""Explains one decision: everything the log says about a question, joined along the causes."""
+
+import difflib
+from dataclasses import dataclass
+from itertools import islice
+
+from schemas.analyses import AnalysisPublished
+from schemas.decisions import DecisionMade
+from schemas.event import Event
+from schemas.feedback import FeedbackGiven, FeedbackRetracted
+from schemas.letters import RecordRejected
+from schemas.panels import PanelAssigned, StageOpened
+from schemas.policies import PolicyAdopted
+from schemas.quantities import later
+from schemas.questions import LETTERS, QuestionAsked
+from schemas.registry import INPUTS, InvalidRecord, decode
+from schemas.router import AgentObserved, RouterEntry
+from streams.audit.entries import find_entries
+from streams.audit.explain_lessons import Taught, lessons
+from streams.audit.explain_panel import policy_used, routed_by
+from streams.audit.explain_stages import stages_seen
+from streams.audit.explanation import Asked, Decided, Explanation, SetAside, StageSeen, State, Waiting
+from streams.errors import DifferenceError, UsageError
+from streams.runtimes.contract import LogReader, Record
+from streams.topology import POLICIES, QUESTIONS
+
+_LOOKED_THROUGH = 50_000
+"""Questions among which an unknown id is compared with those there are."""
+_CLOSE = 5
+
+
+@dataclass(slots=True)
+class Known:
+    """The events about one question, each once, the first of its place."""
+
+    question: QuestionAsked
+    assignment: PanelAssigned | None = None
+    decision: DecisionMade | None = None
+    forced_by: str | None = None
+    """Id of the deadline that passed."""
+    opened: tuple[StageOpened, ...] = ()
+    analyses: tuple[AnalysisPublished, ...] = ()
+    feedback: tuple[FeedbackGiven | FeedbackRetracted, ...] = ()
+    observations: tuple[AgentObserved, ...] = ()
+    entries: tuple[RouterEntry, ...] = ()
+    letters: tuple[RecordRejected, ...] = ()
+    assigned_seq: int = 0
+    newest_seq: int = 0
+
+
+def explain(reader: LogReader, question_id: str) -> Explanation:
+    """
+    Tell how one question came to its decision, or what it waits for.
+
+    Args:
+        reader: The log; nothing is written, and no model is called.
+        question_id: As the producer gave it.
+
+    Raises:
+        UsageError: The log holds no such question; the remedy names close ones.
+        DifferenceError: A record about it was changed after it was written.
+    """
+    known = _known(reader, question_id)
+    assignment, decision = known.assignment, known.decision
+    policy = None if assignment is None else _policy(reader, assignment)
+    wanted = [entry.previous for entry in known.entries if entry.previous is not None]
+    older = find_entries(reader, wanted, known.newest_seq)
+    if assignment is not None:
+        consulted = (entry_id for candidate in assignment.candidates for entry_id in candidate.entry_ids)
+        older |= find_entries(reader, (entry_id for entry_id in consulted if entry_id), known.assigned_seq)
+    older |= {entry.event_id: entry for entry in known.entries}
+    stages = stages_seen(assignment, known.opened, known.analyses, decision)
+    return Explanation(
+        question_id=question_id,
+        state=_state(assignment, decision),
+        question=_asked(known.question),
+        policy=None if policy is None else policy_used(policy),
+        routing=None if assignment is None else routed_by(known.question, assignment, policy, older),
+        stages=stages,
+        decision=None if decision is None else _decided(decision, known),
+        waiting=_waiting(reader, known, stages) if decision is None else None,
+        lessons=lessons(decision, known.feedback, Taught(known.observations, known.entries, older, known.letters)),
+        set_aside=[_set_aside(letter) for letter in known.letters],
+    )
+
+
+def _known(reader: LogReader, question_id: str) -> Known:
+    known: Known | None = None
+    early: list[tuple[Record, Event]] = []
+    for record in reader.about(question_id):
+        event = _event(record)
+        if isinstance(event, QuestionAsked) and known is None:
+            known = Known(event)
+        elif event is not None:
+            early.append((record, event))
+    if known is None:
+        raise UsageError(f"the log holds no question {question_id!r}", remedy=_remedy(reader, question_id))
+    seen: set[str] = set()
+    for record, event in early:
+        if event.event_id not in seen:
+            seen.add(event.event_id)
+            _note(known, record, event)
+    return known
+
+
+def _note(known: Known, record: Record, event: Event) -> None:
+    known.newest_seq = max(known.newest_seq, record.seq)
+    match event:
+        case PanelAssigned() if known.assignment is None:
+            known.assignment, known.assigned_seq = event, record.seq
+        case DecisionMade() if known.decision is None:
+            known.decision = event
+        case StageOpened():
+            known.opened = (*known.opened, event)
+        case AnalysisPublished():
+            known.analyses = (*known.analyses, event)
+        case FeedbackGiven() | FeedbackRetracted():
+            known.feedback = (*known.feedback, event)
+        case AgentObserved():
+            known.observations = (*known.observations, event)
+        case RouterEntry():
+            known.entries = (*known.entries, event)
+        case RecordRejected():
+            known.letters = (*known.letters, event)
+        case _ if event.kind == "deadline.passed.v1" and known.forced_by is None:
+            known.forced_by = event.event_id
+
+
+def _event(record: Record) -> Event | None:
+    """Read a record; none where a stranger wrote something that is no event, which the dead letters tell of."""
+    try:
+        return decode(record.topic, record.value, record.timestamp_ms)
+    except InvalidRecord as error:
+        if any(model.topic == record.topic for model in INPUTS):
+            return None
+        raise DifferenceError(
+            f"{record.topic}/{record.partition} at offset {record.offset}: the record was changed after it was written",
+            remedy=f"`orch replay` shows what else differs ({error})",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+        ) from error
+
+
+def _remedy(reader: LogReader, question_id: str) -> str:
+    """Name the ids that look most like the one asked for."""
+    ids = [record.key for record in islice(reader.records((QUESTIONS,)), _LOOKED_THROUGH)]
+    if not ids:
+        return "It holds no questions at all: check --log"
+    holding = (known for known in ids if question_id.casefold() in known.casefold())
+    close = list(islice(holding, _CLOSE)) or difflib.get_close_matches(question_id, ids, n=_CLOSE)
+    if close:
+        return f"Close to it: {', '.join(close)}"
+    return f"`orch consume {QUESTIONS} --max 10` lists some; the first is {ids[0]!r}"
+
+
+def _policy(reader: LogReader, assignment: PanelAssigned) -> PolicyAdopted | None:
+    for record in reader.about(assignment.policy_id):
+        if record.topic == POLICIES:
+            event = _event(record)
+            if isinstance(event, PolicyAdopted) and event.event_id in assignment.causes:
+                return event
+    return None
+
+
+def _state(assignment: PanelAssigned | None, decision: DecisionMade | None) -> State:
+    if decision is not None:
+        return decision.status
+    return "unassigned" if assignment is None else "waiting"
+
+
+def _asked(question: QuestionAsked) -> Asked:
+    return Asked(
+        event_id=question.event_id,
+        asked_at=question.occurred_at,
+        text=question.text,
+        options=[{"letter": letter, "text": text} for letter, text in zip(LETTERS, question.options, strict=False)],
+        answer_type=question.answer_type,
+        subject=question.subject,
+    )
+
+
+def _decided(decision: DecisionMade, known: Known) -> Decided:
+    options = dict(zip(LETTERS, known.question.options, strict=False))
+    return Decided(
+        event_id=decision.event_id,
+        decided_at=decision.occurred_at,
+        status=decision.status,
+        answer=decision.answer,
+        answer_text=options.get(decision.answer or ""),
+        reason=decision.reason,
+        rule=decision.rule,
+        extractor=decision.extractor,
+        tally=decision.tally,
+        agreement=decision.agreement.model_dump(),
+        tie_break=None if decision.tie_break is None else decision.tie_break.model_dump(mode="json"),
+        verdict_id=decision.verdict_id,
+        trace=[step.model_dump() for step in decision.trace],
+        calls=decision.calls,
+        cost_nusd=decision.cost_nusd,
+        unpriced_calls=decision.unpriced_calls,
+        deadline_id=known.forced_by if known.forced_by in decision.causes else None,
+        causes=list(decision.causes),
+    )
+
+
+def _waiting(reader: LogReader, known: Known, stages: list[StageSeen]) -> Waiting:
+    assignment = known.assignment
+    if assignment is None:
+        without = next(reader.records((POLICIES,), limit=1), None) is None
+        return Waiting(on="policy" if without else "fold", seats=[], stage=None, deadline_at=None)
+    last = stages[-1]
+    silent = [seat["agent"] for seat in last["seats"] if seat["status"] == "waiting"]
+    return Waiting(
+        on="seats" if silent and known.forced_by is None else "fold",
+        seats=silent,
+        stage=last["number"],
+        deadline_at=later(assignment.occurred_at, assignment.deadline_ms),
+    )
+
+
+def _set_aside(letter: RecordRejected) -> SetAside:
+    return SetAside(
+        event_id=letter.event_id, source_topic=letter.source_topic, reason=letter.reason, detail=letter.detail
+    )

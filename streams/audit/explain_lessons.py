@@ -1,0 +1,96 @@
+"""What the router learned from one question, line by line, and from whose word."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from schemas.decisions import DecisionMade
+from schemas.feedback import FeedbackGiven, FeedbackRetracted
+from schemas.letters import RecordRejected
+from schemas.router import AgentObserved, RouterEntry
+from streams.audit.explain_panel import averages_of
+from streams.audit.explanation import Change, Lesson
+
+OBSERVED = ("quality_ppb", "latency_ms", "cost_nusd", "stability_ppb")
+"""Quantities of an observation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taught:
+    """What the log holds of one question's lessons."""
+
+    observations: Iterable[AgentObserved]
+    made: Iterable[RouterEntry]
+    """Entries that these observations made."""
+    entries: Mapping[str, RouterEntry]
+    """Entries by id, as far as they are still there; looked up for the ones before."""
+    letters: Iterable[RecordRejected]
+
+
+def lessons(
+    decision: DecisionMade | None, feedback: Iterable[FeedbackGiven | FeedbackRetracted], taught: Taught
+) -> list[Lesson]:
+    """
+    Tell what the decision's calls and each feedback changed in the router table.
+
+    Args:
+        decision: Taught how the calls went; without one, nothing is taught yet.
+        feedback: Feedback and retractions, in log order.
+        taught: What followed from them.
+
+    Returns:
+        The decision's lesson first, then one for each feedback and retraction, those that taught nothing included.
+    """
+    by_id = {observation.event_id: observation for observation in taught.observations}
+    changes: dict[str, list[Change]] = {}
+    for entry in taught.made:
+        observation = by_id.get(entry.causes[0])
+        if observation is not None:
+            changes.setdefault(observation.causes[-1], []).append(_change(observation, entry, taught.entries))
+    rejected = {cause: letter.reason for letter in taught.letters for cause in letter.causes}
+    causes = (*(() if decision is None else (decision,)), *feedback)
+    return [_lesson(event, changes.get(event.event_id, []), rejected.get(event.event_id)) for event in causes]
+
+
+def observed(observation: AgentObserved) -> dict[str, int]:
+    """Give the quantities an observation holds."""
+    values = {name: getattr(observation, name) for name in OBSERVED}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _change(observation: AgentObserved, entry: RouterEntry, entries: Mapping[str, RouterEntry]) -> Change:
+    before = None if entry.previous is None else entries.get(entry.previous)
+    return Change(
+        agent=entry.agent,
+        scope=entry.scope,
+        observation_id=observation.event_id,
+        event_id=entry.event_id,
+        sequence=entry.sequence,
+        observed=observed(observation),
+        weight_ppb=observation.weight_ppb,
+        corrects=observation.corrects,
+        before=None if before is None else averages_of(before),
+        after=averages_of(entry),
+    )
+
+
+def _lesson(
+    event: DecisionMade | FeedbackGiven | FeedbackRetracted, changes: list[Change], rejected: str | None
+) -> Lesson:
+    lesson = Lesson(
+        cause="decision",
+        event_id=event.event_id,
+        at=event.occurred_at,
+        source="decision",
+        author=None,
+        answer=None,
+        verdict=None,
+        retracts=None,
+        set_aside=rejected,
+        changes=changes,
+    )
+    if isinstance(event, FeedbackGiven):
+        lesson["cause"], lesson["source"], lesson["author"] = "feedback", event.source, event.author
+        lesson["answer"], lesson["verdict"] = event.answer, event.verdict
+    elif isinstance(event, FeedbackRetracted):
+        lesson["cause"], lesson["source"], lesson["retracts"] = "retraction", "retraction", event.feedback_id
+    return lesson

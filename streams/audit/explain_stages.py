@@ -1,0 +1,116 @@
+"""What each agent did with its seat, and what became of it in the ballot."""
+
+from collections.abc import Iterable
+
+from schemas.analyses import AnalysisPublished
+from schemas.decisions import Ballot, DecisionMade, Exclusion
+from schemas.event import Event
+from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
+from streams.audit.explanation import AttemptMade, SeatTaken, StageSeen
+from streams.processors.ballot import read
+
+Place = tuple[int, str]
+"""Stage number and agent."""
+
+
+def stages_seen(
+    assignment: PanelAssigned | None,
+    opened: Iterable[StageOpened],
+    analyses: Iterable[AnalysisPublished],
+    decision: DecisionMade | None,
+) -> list[StageSeen]:
+    """
+    Tell stage by stage who was asked, what came, and how it counted.
+
+    Args:
+        assignment: Opens the first stage; without one there is none.
+        opened: The later stages, in order.
+        analyses: In log order; of each seat the first that names the event which opened its stage counts.
+        decision: Its ballots and exclusions, if there is one.
+    """
+    if assignment is None:
+        return []
+    heard: dict[tuple[Place, tuple[str, ...]], AnalysisPublished] = {}
+    for analysis in analyses:
+        heard.setdefault(((analysis.stage, analysis.agent), analysis.causes), analysis)
+    voices: dict[Place, Ballot | Exclusion] = {}
+    if decision is not None:
+        voices.update({(ballot.stage, ballot.agent): ballot for ballot in decision.counted})
+        voices.update({(exclusion.stage, exclusion.agent): exclusion for exclusion in decision.excluded})
+    quality = {candidate.agent: candidate.quality_ppb for candidate in assignment.candidates}
+
+    def seat_taken(opener: Event, stage: Stage, seat: Seat) -> SeatTaken:
+        place = (stage.number, seat.agent)
+        analysis = heard.get((place, (opener.event_id,)))
+        taken = _seat(seat, analysis, voices.get(place), decision)
+        taken["quality_ppb"] = quality.get(seat.agent)
+        if analysis is not None and analysis.status == "ok" and stage.role != "dispatcher" and place not in voices:
+            reading = read(analysis, assignment)
+            taken["answer"], taken["read_as"] = reading.answer, reading.source
+        return taken
+
+    first: tuple[Event, str, Stage] = (assignment, "assigned", assignment.stage)
+    openers = (first, *((opener, opener.reason, opener.stage) for opener in opened))
+    return [
+        StageSeen(
+            number=stage.number,
+            role=stage.role,
+            event_id=opener.event_id,
+            opened_at=opener.occurred_at,
+            reason=reason,
+            material=list(stage.material),
+            seats=[seat_taken(opener, stage, seat) for seat in stage.seats],
+        )
+        for opener, reason, stage in openers
+    ]
+
+
+def _seat(
+    seat: Seat, analysis: AnalysisPublished | None, voice: Ballot | Exclusion | None, decision: DecisionMade | None
+) -> SeatTaken:
+    """Join a seat with what came and how it counted."""
+    late = analysis is not None and decision is not None and analysis.event_id not in decision.causes
+    taken = SeatTaken(
+        agent=seat.agent,
+        sub_question=seat.sub_question,
+        status="heard",
+        reason=None,
+        analysis_id=None,
+        published_at=None,
+        text=None,
+        answer=None,
+        read_as=None,
+        quality_ppb=None,
+        weight=None,
+        latency_ms=None,
+        cost_nusd=0,
+        unpriced_calls=0,
+        attempts=[],
+        late=late,
+    )
+    if analysis is None or late:
+        taken["status"] = "waiting" if decision is None else "no_reply"
+    if analysis is not None:
+        taken["analysis_id"], taken["published_at"] = analysis.event_id, analysis.occurred_at
+        taken["text"], taken["latency_ms"] = analysis.text, analysis.latency_ms
+        taken["cost_nusd"], taken["unpriced_calls"] = analysis.cost_nusd, analysis.unpriced
+        taken["attempts"] = [_attempt(analysis, place) for place in range(len(analysis.attempts))]
+        taken["reason"] = "failed" if analysis.status == "failed" else None
+    if isinstance(voice, Ballot):
+        taken["status"] = "counted"
+        taken["answer"], taken["read_as"], taken["weight"] = voice.answer, voice.read_as, voice.weight
+    elif voice is not None:
+        taken["status"], taken["reason"] = "excluded", voice.reason
+    return taken
+
+
+def _attempt(analysis: AnalysisPublished, place: int) -> AttemptMade:
+    attempt = analysis.attempts[place]
+    return AttemptMade(
+        outcome=attempt.outcome,
+        error=attempt.error,
+        latency_ms=attempt.latency_ms,
+        cost_nusd=attempt.cost_nusd,
+        input_tokens=attempt.input_tokens,
+        output_tokens=attempt.output_tokens,
+    )

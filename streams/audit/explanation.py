@@ -1,0 +1,245 @@
+"""
+The shape of an explanation: what `orch explain --format json` prints and the web page draws.
+
+Plain JSON values under fixed keys, in the units of the events; ids whole. A key that does not apply holds null or an
+empty list, and is never left out.
+"""
+
+from typing import Any, Literal, TypedDict
+
+State = Literal["unassigned", "waiting", "decided", "undecided"]
+
+
+class OptionText(TypedDict):
+    """One answer to choose from."""
+
+    letter: str
+    text: str
+
+
+class Asked(TypedDict):
+    """The question as it counts: the first of its id."""
+
+    event_id: str
+    asked_at: str
+    text: str
+    options: list[OptionText]
+    answer_type: str
+    subject: str | None
+
+
+class PolicyUsed(TypedDict):
+    """The policy that the panel names among its causes."""
+
+    event_id: str
+    policy_id: str
+    adopted_at: str
+    agents: list[str]
+    routing: str
+    panel_size: int
+    merge: str
+    decomposition: str
+    exploration: str
+
+
+class Averages(TypedDict):
+    """The four averages of one agent."""
+
+    quality_ppb: int
+    latency_ns: int
+    cost_pusd: int
+    stability_ppb: int
+
+
+class EntrySeen(TypedDict):
+    """What the router knew of one agent in one scope."""
+
+    scope: str
+    event_id: str | None
+    """None: nothing was observed yet, and the cold start counted."""
+    sequence: int
+    averages: Averages | None
+    """None where there is no entry, or where compaction has removed it."""
+    observations: dict[str, int] | None
+
+
+class Terms(TypedDict):
+    """The parts of a `weighted` score, in parts per billion; they add up to it."""
+
+    quality: int
+    stability: int
+    latency: int
+    cost: int
+    bonus: int
+
+
+class CandidateSeen(TypedDict):
+    """One agent as the router scored it."""
+
+    agent: str
+    rank: int
+    seat: Literal["panel", "explored", "reserve"] | None
+    score_ppb: int | None
+    terms: Terms | None
+    averages: Averages
+    """After shrinkage, as they were scored."""
+    entries: list[EntrySeen]
+
+
+class RoutedBy(TypedDict):
+    """How the panel was chosen."""
+
+    event_id: str
+    assigned_at: str
+    scopes: list[str]
+    shrinkage: int | None
+    warm_up: bool | None
+    """Whether everybody was asked because somebody was hardly known; None where the entries are gone."""
+    explored: str | None
+    merger: str | None
+    reserve: list[str]
+    priority: list[str]
+    candidates: list[CandidateSeen]
+
+
+class AttemptMade(TypedDict):
+    """One call of an agent."""
+
+    outcome: str
+    error: str | None
+    latency_ms: int
+    cost_nusd: int | None
+    """None: the price or the usage is unknown."""
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+class SeatTaken(TypedDict):
+    """One agent's seat in a stage, and what came of it."""
+
+    agent: str
+    sub_question: str | None
+    status: Literal["counted", "excluded", "heard", "waiting", "no_reply"]
+    """`heard`: it answered, and no ballot was made of it: not yet, or it was a dispatcher or a merger."""
+    reason: str | None
+    """Why it was excluded."""
+    analysis_id: str | None
+    published_at: str | None
+    text: str | None
+    answer: str | None
+    read_as: str | None
+    quality_ppb: int | None
+    """What the router believed of the agent: what the ballot's weight was made of."""
+    weight: int | None
+    latency_ms: int | None
+    cost_nusd: int
+    unpriced_calls: int
+    attempts: list[AttemptMade]
+    late: bool
+    """Whether it came after the decision, which knows nothing of it."""
+
+
+class StageSeen(TypedDict):
+    """Agents asked at the same time."""
+
+    number: int
+    role: str
+    event_id: str
+    opened_at: str
+    reason: str
+    """`assigned` for the first; else the reason of `stage.opened.v1`."""
+    material: list[str]
+    seats: list[SeatTaken]
+
+
+class Decided(TypedDict):
+    """The decision, as the event has it."""
+
+    event_id: str
+    decided_at: str
+    status: str
+    answer: str | None
+    answer_text: str | None
+    """Text of the option chosen."""
+    reason: str
+    rule: str
+    extractor: str
+    tally: dict[str, int]
+    agreement: dict[str, int]
+    tie_break: dict[str, Any] | None
+    verdict_id: str | None
+    trace: list[dict[str, Any]]
+    calls: int
+    cost_nusd: int
+    unpriced_calls: int
+    deadline_id: str | None
+    """The deadline that forced it, if one did."""
+    causes: list[str]
+
+
+class Change(TypedDict):
+    """What one observation changed in one line of the router table."""
+
+    agent: str
+    scope: str
+    observation_id: str
+    event_id: str
+    sequence: int
+    observed: dict[str, int]
+    """The quantities observed."""
+    weight_ppb: int
+    corrects: str | None
+    before: Averages | None
+    """None for the first entry of the line, or where compaction has removed the one before."""
+    after: Averages
+
+
+class Lesson(TypedDict):
+    """The decision's calls, a feedback or a retraction, and what it taught the router."""
+
+    cause: Literal["decision", "feedback", "retraction"]
+    event_id: str
+    at: str
+    source: str
+    author: str | None
+    answer: str | None
+    verdict: str | None
+    retracts: str | None
+    set_aside: str | None
+    """Why it did not count, where it lies among the dead letters."""
+    changes: list[Change]
+
+
+class SetAside(TypedDict):
+    """A record about the question that did not count, and why."""
+
+    event_id: str
+    source_topic: str
+    reason: str
+    detail: str
+
+
+class Waiting(TypedDict):
+    """What an open question waits for."""
+
+    on: Literal["policy", "fold", "seats"]
+    """`policy`: the log holds none. `fold`: all is there, and the next run will go on. `seats`: agents are silent."""
+    seats: list[str]
+    stage: int | None
+    deadline_at: str | None
+    """When it is decided with what has come, if the panel was seen at once."""
+
+
+class Explanation(TypedDict):
+    """Everything the log says about one question."""
+
+    question_id: str
+    state: State
+    question: Asked
+    policy: PolicyUsed | None
+    routing: RoutedBy | None
+    stages: list[StageSeen]
+    decision: Decided | None
+    waiting: Waiting | None
+    lessons: list[Lesson]
+    set_aside: list[SetAside]

@@ -1,0 +1,217 @@
+"""The router's table: as it stands now, as one question saw it, and how one agent came to where it is."""
+
+from collections.abc import Iterator, Mapping
+from typing import TypedDict
+
+from schemas.panels import PanelAssigned
+from schemas.policies import PolicyAdopted
+from schemas.questions import ALL_SUBJECTS
+from schemas.registry import decode_canonical
+from schemas.router import AgentObserved, RouterEntry, router_key
+from streams.audit.entries import find_entries
+from streams.audit.explain_lessons import observed
+from streams.audit.explain_panel import averages_of
+from streams.audit.explanation import Averages
+from streams.errors import UsageError
+from streams.processors.score import rank_candidates
+from streams.runtimes.contract import LogReader
+from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, ROUTER
+
+NO_QUESTION = "0" * 64
+"""Stands in for a question's event id where the order of candidates is asked for and no question is."""
+
+Entries = Mapping[tuple[str, str], RouterEntry]
+
+
+class Line(TypedDict):
+    """One agent in one scope."""
+
+    scope: str
+    agent: str
+    rank: int | None
+    """Place among the agents of the policy in this scope; None for an agent it does not name."""
+    score_ppb: int | None
+    """With the exploration bonus; None under rules that compare without a score."""
+    bonus_ppb: int | None
+    event_id: str | None
+    """The router entry; None where nothing was observed."""
+    sequence: int
+    own: Averages | None
+    """The entry's averages."""
+    used: Averages | None
+    """After shrinkage, or the cold start: what the router goes by."""
+    observations: dict[str, int] | None
+
+
+class Table(TypedDict):
+    """The router's table at one moment."""
+
+    policy_id: str | None
+    rule: str | None
+    at: str | None
+    """The question that saw it so; None: it stands so now."""
+    lines: list[Line]
+    """By scope, widest first and then by name; in a scope by rank."""
+
+
+class Point(TypedDict):
+    """One step in the course of one agent in one scope."""
+
+    scope: str
+    agent: str
+    sequence: int
+    event_id: str
+    question_id: str
+    source: str
+    corrects: str | None
+    observed: dict[str, int]
+    averages: Averages
+    observations: dict[str, int]
+
+
+def table_now(reader: LogReader, scope: str | None = None) -> Table:
+    """
+    Give the table as the next question would see it.
+
+    Args:
+        reader: The log.
+        scope: Only this one; None for all.
+
+    Raises:
+        UsageError: Nothing was observed in that scope.
+    """
+    policy, entries = _newest(reader)
+    scopes = sorted({name for name, _ in entries} | {ALL_SUBJECTS}, key=lambda name: (name != ALL_SUBJECTS, name))
+    if scope is not None:
+        if scope not in scopes:
+            raise UsageError(f"the router has no scope {scope!r}", remedy=f"It has {', '.join(scopes[:20])}")
+        scopes = [scope]
+    lines = [line for name in scopes for line in _lines(name, policy, entries)]
+    known, rule = (None, None) if policy is None else (policy.policy_id, policy.routing.rule)
+    return Table(policy_id=known, rule=rule, at=None, lines=lines)
+
+
+def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> Table:
+    """
+    Give the table as one question saw it.
+
+    Raises:
+        UsageError: The question has no panel, or its panel did not look at that scope.
+    """
+    for record in reader.about(question_id):
+        if record.topic == ASSIGNMENTS:
+            panel = decode_canonical(ASSIGNMENTS, record.value)
+            if isinstance(panel, PanelAssigned):
+                break
+    else:
+        raise UsageError(f"question {question_id!r} has no panel", remedy="`orch explain` says what it waits for")
+    if scope is not None and scope not in panel.scopes:
+        looked = ", ".join(panel.scopes)
+        raise UsageError(f"question {question_id!r} did not look at scope {scope!r}", remedy=f"It looked at {looked}")
+    ids = {entry_id for candidate in panel.candidates for entry_id in candidate.entry_ids if entry_id}
+    found = find_entries(reader, ids, record.seq)
+    lines = []
+    for place, name in enumerate(panel.scopes):
+        for candidate in panel.candidates if scope in (None, name) else ():
+            entry_id = candidate.entry_ids[place]
+            entry = None if entry_id is None else found.get(entry_id)
+            lines.append(
+                Line(
+                    scope=name,
+                    agent=candidate.agent,
+                    rank=candidate.rank,
+                    score_ppb=candidate.score_ppb,
+                    bonus_ppb=candidate.bonus_ppb,
+                    event_id=entry_id,
+                    sequence=candidate.sequences[place],
+                    own=None if entry is None else averages_of(entry),
+                    used=averages_of(candidate),
+                    observations=None if entry is None else entry.observations.model_dump(),
+                )
+            )
+    return Table(policy_id=panel.policy_id, rule=None, at=question_id, lines=lines)
+
+
+def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterator[Point]:
+    """
+    Iterate the steps by which one agent came to where it is in one scope, oldest first.
+
+    An entry whose observation is not in the log (an archive may lack it) has nothing observed.
+
+    Raises:
+        UsageError: The router has no entry of this agent in this scope.
+    """
+    key = router_key(scope, agent)
+    if reader.last(ROUTER, key) is None:
+        raise UsageError(f"the router has no {agent!r} in scope {scope!r}", remedy="`orch router` lists what it has")
+    seen: dict[str, AgentObserved] = {}
+    for record in reader.records((OBSERVATIONS, ROUTER)):
+        if record.topic == OBSERVATIONS and record.key == agent:
+            observation = decode_canonical(OBSERVATIONS, record.value)
+            if isinstance(observation, AgentObserved) and scope in observation.scopes:
+                seen[observation.event_id] = observation
+        elif record.topic == ROUTER and record.key == key:
+            entry = RouterEntry.decode(record.value)
+            yield _point(entry, seen.pop(entry.causes[0], None))
+
+
+def _point(entry: RouterEntry, observation: AgentObserved | None) -> Point:
+    return Point(
+        scope=entry.scope,
+        agent=entry.agent,
+        sequence=entry.sequence,
+        event_id=entry.event_id,
+        question_id=entry.question_id,
+        source="unknown" if observation is None else observation.source,
+        corrects=None if observation is None else observation.corrects,
+        observed={} if observation is None else observed(observation),
+        averages=averages_of(entry),
+        observations=entry.observations.model_dump(),
+    )
+
+
+def _newest(reader: LogReader) -> tuple[PolicyAdopted | None, dict[tuple[str, str], RouterEntry]]:
+    """Read the policy in force and the newest entry of each line."""
+    policy: PolicyAdopted | None = None
+    values: dict[str, bytes] = {}
+    for record in reader.records((POLICIES, ROUTER)):
+        if record.topic == ROUTER:
+            values[record.key] = record.value
+            continue
+        adopted = decode_canonical(POLICIES, record.value)
+        if isinstance(adopted, PolicyAdopted):
+            policy = adopted
+    entries = [RouterEntry.decode(value) for value in values.values()]
+    return policy, {(entry.scope, entry.agent): entry for entry in entries}
+
+
+def _lines(scope: str, policy: PolicyAdopted | None, entries: Entries) -> list[Line]:
+    """List the agents of one scope: those of the policy by rank, then those it does not name."""
+    lines: list[Line] = []
+    if policy is not None:
+        consults_it = scope == ALL_SUBJECTS or policy.routing.by_subject
+        scopes = (ALL_SUBJECTS,) if scope == ALL_SUBJECTS or not consults_it else (ALL_SUBJECTS, scope)
+        for candidate in rank_candidates(NO_QUESTION, scopes, policy, entries).candidates:
+            line = _line(scope, candidate.agent, entries)
+            line["rank"], line["used"] = candidate.rank, averages_of(candidate)
+            line["score_ppb"], line["bonus_ppb"] = candidate.score_ppb, candidate.bonus_ppb
+            lines.append(line)
+    named = {line["agent"] for line in lines}
+    others = sorted(agent for name, agent in entries if name == scope and agent not in named)
+    return lines + [_line(scope, agent, entries) for agent in others]
+
+
+def _line(scope: str, agent: str, entries: Entries) -> Line:
+    entry = entries.get((scope, agent))
+    return Line(
+        scope=scope,
+        agent=agent,
+        rank=None,
+        score_ppb=None,
+        bonus_ppb=None,
+        event_id=None if entry is None else entry.event_id,
+        sequence=0 if entry is None else entry.sequence,
+        own=None if entry is None else averages_of(entry),
+        used=None,
+        observations=None if entry is None else entry.observations.model_dump(),
+    )

@@ -1,0 +1,181 @@
+"""What `orch doctor` looks at. Each check gives one finding and changes nothing."""
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from schemas.quantities import instant_of_ms
+from streams.cli.context import App
+from streams.errors import OrchError
+from streams.runtimes.contract import wall_clock_ms
+from streams.runtimes.embedded.writer import EmbeddedWriter
+from streams.workers.staff import hire
+
+DISTRIBUTION = "orch-streams"
+
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
+OLDEST_SQLITE = (3, 37, 0)
+"""The oldest that CPython 3.11 is commonly built with, and that the tests run on."""
+
+SLOW_COMMIT_MS = 50
+"""Above this, a disk rather than this program sets how many questions a second can be decided."""
+_COMMITS = 5
+
+_EXTRA = re.compile(r"""([\w.-]+).*extra == ['"](\w+)['"]""")
+_NOT_FOR_USERS = ("all", "test", "lint")
+
+
+class Check(NamedTuple):
+    """One finding."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    finding: str
+    remedy: str = ""
+
+
+def run_checks(app: App) -> Iterator[Check]:
+    """Make every check; one that raises is a failed one, and the next is made all the same."""
+    checks: dict[str, Callable[[App], Iterator[Check]]] = {
+        "python": _python,
+        "sqlite": _sqlite,
+        "disk": _disk,
+        "configuration": _configuration,
+        "log": _log,
+        "terminal": _terminal,
+        "extras": _extras,
+    }
+    for name, check in checks.items():
+        try:
+            yield from check(app)
+        except OrchError as error:
+            yield Check(name, "fail", error.message, error.remedy)
+
+
+def _python(app: App) -> Iterator[Check]:
+    running = sys.version_info[:2]
+    found = (
+        f"{platform.python_implementation()} {platform.python_version()} on {platform.system()} {platform.machine()}"
+    )
+    if running < OLDEST_PYTHON:
+        yield Check("python", "fail", found, "Use CPython 3.11 to 3.13")
+    elif running > NEWEST_PYTHON or platform.python_implementation() != "CPython":
+        yield Check("python", "warn", f"{found} is not tested", "CPython 3.11 to 3.13 is")
+    else:
+        yield Check("python", "ok", found)
+
+
+def _sqlite(app: App) -> Iterator[Check]:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        yield Check("sqlite", "warn", f"{sqlite3.sqlite_version} is not tested", f"{oldest} and later are")
+    else:
+        yield Check("sqlite", "ok", sqlite3.sqlite_version)
+
+
+def _disk(app: App) -> Iterator[Check]:
+    """Commit a few times beside the log, as durably as the log does."""
+    folder = app.log.path.absolute().parent
+    if app.log.scheme != "sqlite":
+        return
+    if not folder.is_dir():
+        yield Check("disk", "fail", f"there is no directory {folder}", f"mkdir -p {folder}")
+        return
+    if not os.access(folder, os.W_OK):
+        yield Check("disk", "warn", f"{folder} is read-only to you", "Reading works; to write, name another --log")
+        return
+    with tempfile.TemporaryDirectory(prefix="orch-doctor-", dir=folder) as scratch:
+        connection = sqlite3.connect(Path(scratch, "probe.db"), isolation_level=None)
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("CREATE TABLE probe (value)")
+            started = time.perf_counter()
+            for number in range(_COMMITS):
+                connection.execute("INSERT INTO probe VALUES (?)", (number,))
+            commit_ms = (time.perf_counter() - started) * 1000 / _COMMITS
+        finally:
+            connection.close()
+    free_mb = shutil.disk_usage(folder).free // 2**20
+    found = f"journal {mode}, synchronous FULL, {commit_ms:.1f} ms a commit, {free_mb:,} MB free in {folder}"
+    if mode != "wal":
+        yield Check("disk", "fail", found, "This file system allows no write-ahead log; put the log on a local disk")
+    elif commit_ms > SLOW_COMMIT_MS or free_mb < 100:
+        yield Check("disk", "warn", found, "A faster or emptier disk makes runs faster or possible")
+    else:
+        yield Check("disk", "ok", found)
+
+
+def _configuration(app: App) -> Iterator[Check]:
+    config = app.config
+    if config.path is None:
+        yield Check("configuration", "warn", f"no {app.config_path}; the defaults hold", "`orch init` writes one")
+        return
+    staff = hire(config, (), instant_of_ms(wall_clock_ms()))
+    if staff is None:
+        yield Check("configuration", "warn", f"{config.path} names no agents", "Add [[agents]] tables")
+        return
+    yield Check("configuration", "ok", f"{config.path}, policy {staff.policy.policy_id!r}")
+    kinds = Counter(spec.kind for spec in staff.policy.agents)
+    yield Check("agents", "ok", ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
+
+
+def _log(app: App) -> Iterator[Check]:
+    if not app.log_exists:
+        yield Check("log", "ok", f"{app.log_url} is not there yet; the first command that writes makes it")
+        return
+    with app.open_reader() as reader:
+        policy = next(iter(reader.records(("orch.policies",), limit=1)), None)
+        lag = reader.end - reader.folded
+        yield Check("log", "ok", f"{app.log_url}, {reader.end:,} events, {lag:,} of them not folded yet")
+        if policy is None:
+            yield Check("log", "warn", "it holds no policy, so nothing is decided", "`orch run` adopts one")
+        elif lag:
+            yield Check("log", "warn", "some questions may wait for their decision", "`orch run` goes on with them")
+    if app.log.scheme != "sqlite":
+        return
+    try:
+        EmbeddedWriter(app.log.path, clock=wall_clock_ms).close()
+    except OrchError as error:
+        yield Check("writer", "warn", error.message, error.remedy)
+    else:
+        yield Check("writer", "ok", "nobody is writing to it")
+
+
+def _terminal(app: App) -> Iterator[Check]:
+    encoding = (sys.stdout.encoding or "none").lower()
+    size = shutil.get_terminal_size()
+    place = f"{size.columns} columns" if sys.stdout.isatty() else "not a terminal"
+    found = f"{place}, {encoding}{', NO_COLOR' if 'NO_COLOR' in os.environ else ''}"
+    if not encoding.startswith("utf"):
+        yield Check("terminal", "warn", found, "Text output replaces what it cannot show; JSON is UTF-8 always")
+    else:
+        yield Check("terminal", "ok", found)
+
+
+def _extras(app: App) -> Iterator[Check]:
+    """Say which optional packages are there, by extra."""
+    try:
+        requires = importlib.metadata.requires(DISTRIBUTION) or []
+    except importlib.metadata.PackageNotFoundError:
+        yield Check("extras", "warn", "orch itself is not installed, but run from its source", "pip install -e .")
+        return
+    for line in requires:
+        match = _EXTRA.match(line)
+        if match is None or match[2] in _NOT_FOR_USERS:
+            continue
+        package, extra = match.groups()
+        try:
+            yield Check(extra, "ok", f"{package} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            yield Check(extra, "warn", f"{package} is not installed", f"pip install '{DISTRIBUTION}[{extra}]'")

@@ -1,0 +1,28 @@
+"""`orch doctor`: whether this machine, the configuration and the log are fit for work, and what to do where not."""
+
+from streams.cli import output
+from streams.cli.checks import run_checks
+from streams.cli.command import command
+from streams.cli.context import EXIT_ENVIRONMENT, App, pass_app
+
+_STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
+
+
+@command(examples=("orch doctor", "orch --format json doctor"))
+@pass_app
+def doctor(app: App) -> int:
+    """
+    Check this machine, the configuration and the log.
+
+    One line for each check: ok, warn or fail, with what to do about it. If one fails, the exit code is 3. Nothing is
+    changed.
+    """
+    failed = False
+    for check in run_checks(app):
+        failed = failed or check.state == "fail"
+        if app.json:
+            output.print_json(check._asdict())
+            continue
+        remedy = f"\n{check.remedy}" if check.remedy else ""
+        output.print_state(check.state, _STYLES[check.state], check.name, f"{check.finding}{remedy}")
+    return EXIT_ENVIRONMENT if failed else 0

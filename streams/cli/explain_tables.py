@@ -1,0 +1,95 @@
+"""The tables of an explanation: scores and their terms, what the router knew, and what it learned."""
+
+from rich.table import Table
+
+from streams.audit.explanation import Averages, Change, Lesson, RoutedBy, Terms
+from streams.cli.figures import dollars, ms_of_ns, plain_table, ratio, seen, short, signed
+from streams.cli.output import clean
+
+
+def scores(routed: RoutedBy) -> Table:
+    """Show each candidate's score as the sum of its terms, and its seat."""
+    columns = ("#", "agent", "seat", "score", "= quality", "stability", "latency", "cost", "bonus")
+    table = plain_table(columns, ("agent", "seat"))
+    for candidate in routed["candidates"]:
+        score = "" if candidate["score_ppb"] is None else ratio(candidate["score_ppb"])
+        seat = candidate["seat"] or ""
+        cells = (str(candidate["rank"]), candidate["agent"], seat, score, *_terms(candidate["terms"]))
+        table.add_row(*cells, style="" if seat else "dim")
+    return table
+
+
+def _terms(terms: Terms | None) -> tuple[str, ...]:
+    if terms is None:
+        return ("",) * 5
+    return (
+        ratio(terms["quality"]),
+        signed(terms["stability"]),
+        signed(terms["latency"]),
+        signed(terms["cost"]),
+        signed(terms["bonus"]),
+    )
+
+
+def knowledge(routed: RoutedBy) -> Table:
+    """Show each agent's own averages in each scope, and what shrinkage made of them."""
+    columns = ("agent", "scope", "entry", "n", "quality", "latency", "cost", "stability")
+    table = plain_table(columns, ("agent", "scope", "entry"))
+    for candidate in routed["candidates"]:
+        agent = candidate["agent"]
+        for entry in candidate["entries"]:
+            known, counted = entry["averages"], entry["observations"]
+            seen = "" if counted is None else f"{counted['quality']:,}"
+            name = "none yet" if entry["event_id"] is None else short(entry["event_id"])
+            values = ("",) * 4 if known is None else averages(known)
+            table.add_row(agent, clean(entry["scope"]), name, seen, *values)
+            agent = ""
+        if len(routed["scopes"]) > 1 or candidate["entries"][0]["event_id"] is None:
+            table.add_row(agent, "used", "", "", *averages(candidate["averages"]), style="bold")
+    return table
+
+
+def averages(known: Averages) -> tuple[str, str, str, str]:
+    """Write the four averages."""
+    return (
+        ratio(known["quality_ppb"]),
+        ms_of_ns(known["latency_ns"]),
+        dollars(known["cost_pusd"]),
+        ratio(known["stability_ppb"]),
+    )
+
+
+def changes(lesson: Lesson) -> Table:
+    """Show what was observed of each agent, and each router line before and after it; only what moved."""
+    columns = ("agent", "observed", "scope", "entry", "before → after")
+    table = plain_table(columns, columns)
+    told = ""
+    for change in lesson["changes"]:
+        again = change["observation_id"] == told
+        told = change["observation_id"]
+        lead = ("", "") if again else (change["agent"], _observed(change))
+        entry = f"{short(change['event_id'])} #{change['sequence']:,}"
+        table.add_row(*lead, clean(change["scope"]), entry, _moved(change))
+    return table
+
+
+def _observed(change: Change) -> str:
+    taken_back = "" if change["corrects"] is None else f", taken back: {short(change['corrects'])}"
+    return seen(change["observed"]) + taken_back
+
+
+def _moved(change: Change) -> str:
+    """Write the averages that an observation moved, one a line."""
+    before, after = change["before"], change["after"]
+    lines = []
+    written = zip(
+        ("quality_ppb", "latency_ms", "cost_nusd", "stability_ppb"),
+        ("quality", "latency", "cost", "stability"),
+        (None,) * 4 if before is None else averages(before),
+        averages(after),
+        strict=True,
+    )
+    for observed, name, old, new in written:
+        if observed in change["observed"] and old != new:
+            lines.append(f"{name} {'new' if old is None else old} → {new}")
+    return "\n".join(lines) or "unchanged"

@@ -1,0 +1,65 @@
+"""How the quantities of events are written for people: rounded for reading, never computed with again."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rich.table import Table
+
+from schemas.quantities import NS_PER_MS, PPB
+from streams.cli.output import usd
+
+_SHORT_ID = 12
+
+
+def short(event_id: str | None) -> str:
+    """Cut an event id to what tells it from its neighbours."""
+    return "none" if event_id is None else event_id[:_SHORT_ID]
+
+
+def ratio(ppb: int) -> str:
+    """Write parts per billion as a ratio with three decimals."""
+    return f"{ppb / PPB:.3f}"
+
+
+def signed(ppb: int) -> str:
+    """Write a term of a sum, with its sign."""
+    return f"{ppb / PPB:+.3f}"
+
+
+def ms_of_ns(ns: int) -> str:
+    """Write nanoseconds as milliseconds."""
+    return f"{ns / NS_PER_MS:,.0f} ms"
+
+
+def dollars(pusd: int) -> str:
+    """Write pico-dollars as dollars, to the millionth."""
+    return f"${pusd / 10**12:.6f}"
+
+
+def weight(tallied: int, *, votes: bool) -> str:
+    """Write a ballot's weight: a number of votes, or micro-nats as nats."""
+    return str(tallied) if votes else f"{tallied / 10**6:.3f}"
+
+
+def count_of(number: int, thing: str) -> str:
+    """Write a number of things."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
+
+
+def seen(observed: Mapping[str, int]) -> str:
+    """Write what an observation saw."""
+    writers: tuple[tuple[str, Callable[[int], str]], ...] = (
+        ("quality_ppb", lambda ppb: f"quality {ratio(ppb)}"),
+        ("latency_ms", lambda ms: f"{ms:,} ms"),
+        ("cost_nusd", usd),
+        ("stability_ppb", lambda ppb: f"stability {ratio(ppb)}"),
+    )
+    return ", ".join(write(observed[name]) for name, write in writers if name in observed)
+
+
+def plain_table(columns: Sequence[str], left: Sequence[str]) -> Table:
+    """Make a table without lines: the columns named in *left* are words and may fold, the others numbers."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        words = column in left
+        table.add_column(column, justify="left" if words else "right", overflow="fold", no_wrap=not words)
+    return table

@@ -1,0 +1,106 @@
+"""The main job behind `run` and `demo`: a file of questions through all stages, then a summary and a replay."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.quantities import instant_of_ms
+from streams.audit.replay import Replay
+from streams.audit.replay import replay as replay_log
+from streams.audit.summary import Summary, known_answers, summarise
+from streams.cli.context import App
+from streams.cli.output import progress, say
+from streams.jsonlines import LineProblem, Source
+from streams.runtimes.contract import wall_clock_ms
+from streams.settings import Config
+from streams.workers.inquiry import Inquiry
+from streams.workers.intake import Survey, rereadable, survey
+from streams.workers.staff import answer, hire, keep
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done."""
+
+    source: str | None
+    """File of questions; none: finish what the log holds."""
+    config: Config
+    outputs: tuple[str, ...] = ()
+    teach: bool = False
+    """Whether right answers become feedback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a job."""
+
+    summary: Summary
+    replay: Replay
+    policy_id: str
+    seconds: float
+    """Time from the first question to the last decision."""
+    known: int
+    """Questions that had been asked before."""
+    problems: tuple[LineProblem, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the contract of `orch run --format json`."""
+        return {
+            **self.summary.as_json(),
+            "policy_id": self.policy_id,
+            "seconds": round(self.seconds, 3),
+            "already_asked": self.known,
+            "rejected": len(self.problems),
+            "replay": {"events": self.replay.events, "different": self.replay.different},
+        }
+
+
+def do(app: App, job: Job) -> Outcome:
+    """
+    Do a job: ask what is to be asked, decide everything, sum up, and prove it. Bad lines go to stderr as they are met.
+
+    Raises:
+        UsageError: A file or a setting is wrong; nothing was asked.
+        OperatorError: The log cannot be written.
+    """
+    app.if_interrupted(f"What was committed to {app.log_url} is safe; the same command goes on from there.")
+    if job.source is None:
+        return _decide(app, job, Survey({}, None, []), None)
+    with rereadable(job.source) as again:
+        with progress(f"reading {job.source}") as advance:
+            surveyed = survey(again(), wall_clock_ms, advance)
+        return _decide(app, job, surveyed, again)
+
+
+def _decide(app: App, job: Job, surveyed: Survey, again: Callable[[], Source] | None) -> Outcome:
+    first = surveyed.first
+    at = first.question.occurred_at if first and first.timed else instant_of_ms(wall_clock_ms())
+    staff = hire(job.config, job.outputs, at)
+    if not app.log_exists:
+        # Whatever is wrong with the settings is said before there is a file.
+        keep(staff, None, job.config)
+    problems = [*(staff.problems if staff else ()), *surveyed.problems]
+    report(problems)
+    with app.open_writer() as log, app.open_reader() as view:
+        staff = keep(staff, log.policy, job.config)
+        with progress("deciding", len(surveyed.golds) or None) as advance:
+            inquiry = Inquiry(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance)
+            started = time.perf_counter()
+            questions = inquiry.questions(again()) if again else ()
+            answer(log, staff, questions, run=job.config.run, listener=inquiry.hear)
+            seconds = time.perf_counter() - started
+    conflicts = [problem for problem in inquiry.problems if problem not in surveyed.problems]
+    report(conflicts)
+    with app.open_reader() as reader:
+        asked = {key: gold for key, gold in surveyed.golds.items() if key not in inquiry.foreign}
+        summary = summarise(reader, known_answers(reader) if again is None else asked)
+    with progress("replaying", None) as advance:
+        replayed = replay_log(app.reader_opener, advance)
+    return Outcome(summary, replayed, staff.policy.policy_id, seconds, inquiry.known, (*problems, *conflicts))
+
+
+def report(problems: Sequence[LineProblem]) -> None:
+    """Tell which lines of a file could not be used, and why."""
+    for problem in problems:
+        say(f"{problem.file}:{problem.line}: {problem.reason}")

@@ -1,0 +1,196 @@
+"""The command `orch`: finds the subcommand, and turns whatever goes wrong into a message and an exit code."""
+
+import difflib
+import gc
+import importlib
+import os
+import platform
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import click
+
+from streams.cli.command import Given, shared_options
+from streams.errors import OrchError
+
+EXIT_BUG = 1
+EXIT_USAGE = 2
+EXIT_ENVIRONMENT = 3
+EXIT_INTERRUPTED = 130
+
+GC_THRESHOLDS = (100_000, 50, 100)
+"""Objects (net) between collections of the youngest generation, then collections between those of the next two."""
+
+DISTRIBUTION = "orch-streams"
+REPORT = "This is a bug in orch. Please report it with the command you ran and this message"
+
+
+class Entry(NamedTuple):
+    """Where a command is, and its line in the list of commands."""
+
+    target: str
+    help: str
+
+
+COMMANDS: dict[str, Entry] = {
+    "demo": Entry("streams.cli.demo:demo", "Show it all once, on made-up questions and simulated agents."),
+    "init": Entry("streams.cli.init:init", "Write a commented configuration file, orch.toml."),
+    "run": Entry("streams.cli.run:run", "Ask, decide and learn until every question has its decision."),
+    "ask": Entry("streams.cli.ask:ask", "Ask one question and print the decision with its reasons."),
+    "produce": Entry("streams.cli.produce:produce", "Append questions from JSON Lines to the log."),
+    "feedback": Entry("streams.cli.produce:feedback", "Append feedback from JSON Lines, and learn from it."),
+    "consume": Entry("streams.cli.consume:consume", "Print the events of a topic as JSON Lines, each once."),
+    "router": Entry("streams.cli.router:router", "Show what the router knows, knew for one question, or learned."),
+    "explain": Entry("streams.cli.explain:explain", "Show everything behind one decision, and what came after it."),
+    "replay": Entry("streams.cli.replay:replay", "Derive every derived event again and compare it with the log."),
+    "topics": Entry("streams.cli.catalog:topics", "List the topics of the log and what is in them."),
+    "schemas": Entry("streams.cli.catalog:schemas", "Print the JSON Schema of each kind of event."),
+    "dead-letters": Entry("streams.cli.letters:dead_letters", "List the records that the stream could not take."),
+    "doctor": Entry("streams.cli.doctor:doctor", "Check this machine, the configuration and the log."),
+    "bench": Entry("streams.cli.bench:bench", "Measure speed and added latency on this machine."),
+    "completion": Entry("streams.cli.completion:completion", "Print the completion script of a shell."),
+}
+"""Every command; imported when it is called, so that help and completion load none of them."""
+
+
+class Commands(click.Group):
+    """The commands of `COMMANDS`, loaded one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        module, _, name = entry.target.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        assert isinstance(found, click.Command), f"{entry.target} is no command"
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command named, or say which one was probably meant."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            meant = f" Did you mean {close[0]!r}?" if close else " `orch --help` lists them."
+            ctx.fail(f"No such command {args[0]!r}.{meant}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Complete the name of a command without loading any, or an option."""
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _print_version(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if value and not context.resilient_parsing:
+        click.echo(f"orch {_version()}")
+        context.exit()
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+orch = Commands(
+    name="orch",
+    params=[
+        *shared_options(),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Print the version and end.",
+        ),
+    ],
+    help=(
+        "Put questions to a panel of language models and decide by fixed rules. Every fact is an event in a log, and"
+        " every decision can be derived again from it."
+    ),
+    epilog="Start with `orch demo`. `orch COMMAND --help` shows options and examples.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line of this process and end it."""
+    # Loading, folding and replaying make a great many objects and hardly a cycle. At the default threshold of 700 the
+    # collector takes a tenth of the start and of a run; at this one it still finds the cycles, and takes nothing.
+    gc.set_threshold(*GC_THRESHOLDS)
+    for stream in (sys.stdout, sys.stderr):
+        # Text that the terminal's encoding cannot show must not end a command; JSON is written as bytes.
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+    instruction = os.environ.get("_ORCH_COMPLETE")
+    if instruction:
+        from click.shell_completion import shell_complete
+
+        sys.exit(shell_complete(orch, {}, "orch", "_ORCH_COMPLETE", instruction))
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line, and give its exit code."""
+    given = Given()
+    try:
+        with orch.make_context("orch", list(arguments), obj=given) as context:
+            code = orch.invoke(context)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"\nInterrupted. {given.interrupted}".rstrip(), err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. Python's own last flush must not complain about it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _report(error, verbose=given.verbose)
+
+
+def _report(error: Exception, *, verbose: bool) -> int:
+    """Say what went wrong, in as many words as whoever has to act needs."""
+    if verbose:
+        traceback.print_exception(error)
+    if isinstance(error, OrchError) and error.exit_code != EXIT_BUG:
+        click.echo(f"Error: {error.message}", err=True)
+        if error.remedy:
+            click.echo(error.remedy, err=True)
+        return error.exit_code
+    if isinstance(error, OSError) and error.strerror:
+        click.echo(f"Error: {error.filename or 'output'}: {error.strerror}", err=True)
+        return EXIT_ENVIRONMENT
+    said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    system = f"orch {_version()}, Python {platform.python_version()}, {platform.system()}"
+    click.echo(f"Error: {said}\n{REPORT} ({system}).", err=True)
+    if not verbose:
+        click.echo("With --verbose it shows where it happened.", err=True)
+    return EXIT_BUG

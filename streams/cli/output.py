@@ -1,0 +1,210 @@
+"""What commands print: data to stdout, talk to stderr. JSON in one spelling, text for a terminal of any width."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+import click
+import orjson
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+Advance = Callable[[int], None]
+"""Tells a progress bar that so many more are done."""
+
+SILENCE_S = 1.0
+"""How long something takes before a progress bar says so."""
+
+_UNLIMITED = 10_000
+"""Width where stdout is no terminal: a row of a table is a line then, whatever reads it."""
+
+_INDENT, _GAP, _LEAST = 2, 2, 10
+"""Columns before a table, between two of its columns, and for the last of them where it is folded."""
+
+# Control characters of C0, DEL and C1 except line feed and tab; and those that reorder what a reader sees.
+_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """Print one object as a line of JSON, keys sorted."""
+    print_bytes(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+def print_bytes(line: bytes) -> None:
+    """Print one line of data as it is."""
+    sys.stdout.buffer.write(line + b"\n")
+
+
+def flush() -> None:
+    """Hand what was printed to whoever reads it."""
+    sys.stdout.flush()
+
+
+def clean(text: str) -> str:
+    """Make text of strangers safe to show: control characters, which could rewrite a terminal, become visible."""
+    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def one_line(text: str, most: int = 200) -> str:
+    """Show the beginning of a text on one line, safely."""
+    line = " ".join(clean(text).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def console() -> Console:
+    """Make a console for stdout: colours only on a terminal and without NO_COLOR, no markup in anybody's text."""
+    piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(
+        markup=False,
+        emoji=False,
+        highlight=False,
+        width=_UNLIMITED if piped else None,
+        soft_wrap=piped,
+        legacy_windows=False,
+    )
+
+
+def print_text(text: str | Text = "", *, style: str = "") -> None:
+    """Print text for people; pass text of strangers through `clean` first."""
+    console().print(text, style=style)
+
+
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), title: str = ""
+) -> None:
+    """
+    Print a table for people. Only its last column is folded, unless there is no room for the others either.
+
+    Args:
+        columns: Headings.
+        rows: Cells, as many as columns; made safe here.
+        right: Headings of the columns that are numbers.
+        title: Line above the table.
+    """
+    cells = [[Text(clean(cell)) for cell in row] for row in rows]
+    widths = [
+        max(cell_len(heading), *(row[place].cell_len for row in cells), 0) for place, heading in enumerate(columns[:-1])
+    ]
+    roomy = _INDENT + sum(widths) + _GAP * len(widths) + _LEAST <= console().width
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, header_style="bold")
+    for column in columns:
+        whole = column in right or (roomy and column != columns[-1])
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=whole)
+    for row in cells:
+        table.add_row(*row)
+    if title:
+        print_text(title, style="bold")
+    _print_indented(table)
+
+
+def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
+    """Print labels with what they stand for, one a line."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in pairs:
+        table.add_row(label, Text(clean(value)))
+    _print_indented(table)
+
+
+def _print_indented(table: Table) -> None:
+    """Print a table without the spaces that would pad its lines to one length."""
+    out = console()
+    with out.capture() as captured:
+        out.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
+    for line in captured.get().splitlines():
+        click.echo(line.rstrip())
+
+
+def print_state(state: str, style: str, name: str, text: str) -> None:
+    """Print what was found of something named, beginning with a coloured word."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style=style, width=4)
+    table.add_column(min_width=13, no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row(state, clean(name), Text(clean(text)))
+    _print_indented(table)
+
+
+def print_command(line: str, what: str) -> None:
+    """Print a command to copy under what it is for; it is not folded, for half a command is none."""
+    click.echo(f"  # {clean(what)}\n  {clean(line)}")
+
+
+def say(text: str = "") -> None:
+    """Talk to whoever runs the command."""
+    click.echo(clean(text), err=True)
+
+
+def counted(number: int, noun: str) -> str:
+    """Write how many there are of something."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Write a time that was measured."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"
+
+
+def usd(nusd: int) -> str:
+    """Write nano-dollars as dollars, exactly, with at least four decimals."""
+    amount = f"{Decimal(nusd) / 10**9:.9f}".rstrip("0")
+    whole, _, decimals = amount.partition(".")
+    return f"${whole}.{decimals:0<4}"
+
+
+def percent(ppb: int, decimals: int = 1) -> str:
+    """Write parts per billion as percent."""
+    return f"{Decimal(ppb) / 10**7:.{decimals}f} %"
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Advance]:
+    """
+    Show a progress bar on stderr: only on a terminal, and only for what takes longer than a moment.
+
+    Args:
+        label: What is being done.
+        total: How many there are to do; None where nobody knows.
+
+    Returns:
+        A function to tell how many more are done.
+    """
+    if not sys.stderr.isatty():
+        yield lambda steps: None
+        return
+    counted = MofNCompleteColumn() if total is not None else TextColumn("{task.completed:,.0f}")
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn(escape(label)),
+        BarColumn(bar_width=None),
+        counted,
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+    )
+    task = bar.add_task(label, total=total)
+    started = time.monotonic()
+
+    def advance(steps: int) -> None:
+        bar.update(task, advance=steps)
+        if not bar.live.is_started and time.monotonic() - started > SILENCE_S:
+            bar.start()
+
+    try:
+        yield advance
+    finally:
+        if bar.live.is_started:
+            bar.stop()

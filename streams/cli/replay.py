@@ -1,0 +1,57 @@
+"""`orch replay`: proof that every derived event of a log follows from its inputs."""
+
+from typing import Any
+
+import orjson
+
+from streams.audit.replay import Replay
+from streams.audit.replay import replay as replay_log
+from streams.cli import output
+from streams.cli.command import command
+from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
+
+
+@command(examples=("orch replay", "orch --format json replay"))
+@pass_app
+def replay(app: App) -> int:
+    """
+    Derive every derived event again and compare it with the log.
+
+    Reads the log, calls no model and writes nothing. A log that proves itself gives exit code 0; the first difference
+    is printed with its place, what it should be and what it is, and gives exit code 4.
+    """
+    with output.progress("replaying") as advance:
+        found = replay_log(app.reader_opener, advance)
+    if app.json:
+        output.print_json(found.as_json())
+    else:
+        speed = f" ({found.events / found.seconds:,.0f} events/s)" if found.seconds else ""
+        output.print_pairs(
+            [
+                ("events", f"{found.events:,}"),
+                ("derived again", f"{found.derived:,}"),
+                ("different", f"{found.different:,}"),
+                ("waiting", f"{output.counted(found.pending, 'question')} without a decision"),
+                ("time", f"{output.duration(found.seconds)}{speed}"),
+            ]
+        )
+    if not found.different:
+        return 0
+    print_difference(found)
+    return EXIT_DIFFERENCE
+
+
+def print_difference(found: Replay) -> None:
+    """Say on stderr where a log first differs from what it should hold."""
+    first = found.first_difference
+    if first is None:
+        return
+    others = f" (the first of {found.different:,} differences)" if found.different > 1 else ""
+    output.say(
+        f"Difference{others} in {first.topic}, partition {first.partition}, offset {first.offset}, field {first.field}:"
+        f"\n  expected  {_shown(first.expected)}\n  in log    {_shown(first.actual)}"
+    )
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else output.one_line(orjson.dumps(value).decode())

@@ -1,0 +1,46 @@
+"""The command `router`."""
+
+import click
+
+from schemas.questions import ALL_SUBJECTS
+from streams.cli.command import command
+from streams.cli.context import App, pass_app
+from streams.errors import UsageError
+
+
+@command(examples=["orch router", "orch router --at q1", "orch --format json router --history gpt-4o-mini --scope law"])
+@click.option("--at", "question_id", metavar="QUESTION_ID", help="As this question saw it.")
+@click.option("--history", "agent", metavar="AGENT", help="How this agent came to where it is, step by step.")
+@click.option("--scope", metavar="SCOPE", help="One subject, or * for all; of a history, * is the default.")
+@pass_app
+def router(app: App, question_id: str | None, agent: str | None, scope: str | None) -> None:
+    """
+    Show what the router knows, knew for one question, or learned.
+
+    For each scope and agent: rank and score under the policy in force, and the averages of quality, latency, cost and
+    stability with the number of observations n behind the quality. "used" is the quality after shrinkage towards all
+    subjects, which the score is made of.
+    """
+    from streams.audit import standing
+    from streams.cli import output, router_text
+
+    if question_id is not None and agent is not None:
+        raise UsageError("--at and --history were given together", remedy="Give one of them")
+    with app.open_reader() as reader:
+        if agent is not None:
+            points = standing.history(reader, agent, scope or ALL_SUBJECTS)
+            if app.json:
+                for point in points:
+                    output.print_json(point)
+            else:
+                output.console().print(router_text.course(list(points)))
+            return
+        if question_id is None:
+            table = standing.table_now(reader, scope)
+        else:
+            table = standing.table_at(reader, question_id, scope)
+    if app.json:
+        for line in table["lines"]:
+            output.print_json({"policy_id": table["policy_id"], "at": table["at"], **line})
+    else:
+        output.console().print(router_text.standing(table))

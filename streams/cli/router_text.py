@@ -1,0 +1,92 @@
+"""The router's table and courses for people."""
+
+from collections.abc import Sequence
+
+from rich.console import Group
+from rich.text import Text
+
+from schemas.quantities import PPB
+from streams.audit.standing import Line, Point, Table
+from streams.cli.explain_tables import averages
+from streams.cli.figures import count_of, plain_table, ratio, seen
+from streams.cli.output import clean
+
+ROWS = 20
+"""Steps of a course that are shown, the first and the last among them."""
+SPARKS = "▁▂▃▄▅▆▇█"
+SPARK_WIDTH = 60
+
+
+def standing(table: Table) -> Group:
+    """Show a table: one block for each scope."""
+    policy = f"policy {clean(table['policy_id'])}" if table["policy_id"] else "no policy"
+    moment = f"as question {clean(table['at'])} saw it" if table["at"] else "now"
+    rule = f", {table['rule']} routing" if table["rule"] else ""
+    columns = ("#", "agent", "score", "used", "quality", "n", "latency", "cost", "stability")
+    drawn = plain_table(columns, ("agent",))
+    scope = None
+    for line in table["lines"]:
+        if line["scope"] != scope:
+            scope = line["scope"]
+            drawn.add_row("", Text(f"scope {clean(scope)}", style="bold"), end_section=False)
+        drawn.add_row(*_cells(line), style="" if line["rank"] else "dim")
+    return Group(Text(f"Router table {moment}; {policy}{rule}"), drawn)
+
+
+def _cells(line: Line) -> tuple[str, ...]:
+    own, used, counted = line["own"], line["used"], line["observations"]
+    quality, latency, cost, stability = ("",) * 4 if own is None else averages(own)
+    return (
+        "–" if line["rank"] is None else str(line["rank"]),
+        line["agent"],
+        "" if line["score_ppb"] is None else ratio(line["score_ppb"]),
+        "" if used is None else ratio(used["quality_ppb"]),
+        quality,
+        "0" if counted is None else f"{counted['quality']:,}",
+        latency,
+        cost,
+        stability,
+    )
+
+
+def course(points: Sequence[Point]) -> Group:
+    """Show a course: the quality as a line of blocks, and a readable number of steps."""
+    title = f"{points[0]['agent']} in scope {clean(points[0]['scope'])}: {count_of(len(points), 'step')}"
+    # Before its first observation a quality is the cold start, which says nothing about the agent.
+    qualities = [p["averages"]["quality_ppb"] for p in points if p["observations"]["quality"]]
+    columns = ("step", "question", "source", "observed", "quality", "n", "latency", "cost", "stability")
+    drawn = plain_table(columns, ("question", "source", "observed"))
+    for point in thinned(points, ROWS):
+        source = f"{point['source']}, taken back" if point["corrects"] else point["source"]
+        quality, latency, cost, stability = averages(point["averages"])
+        counted = f"{point['observations']['quality']:,}"
+        step = f"{point['sequence']:,}"
+        told = seen(point["observed"])
+        drawn.add_row(step, clean(point["question_id"]), source, told, quality, counted, latency, cost, stability)
+    spark = Text("no quality observed yet")
+    if qualities:
+        reach = f"{ratio(min(qualities))} to {ratio(max(qualities))}, now {ratio(qualities[-1])}"
+        spark = Text(f"quality {sparkline(qualities)}  {reach}")
+    if len(points) <= ROWS:
+        return Group(Text(title), spark, drawn)
+    note = f"{ROWS} of {len(points):,} steps; --format json prints all"
+    return Group(Text(title), spark, drawn, Text(note, style="dim"))
+
+
+def thinned(points: Sequence[Point], most: int) -> list[Point]:
+    """Keep at most so many points, evenly spread, the first and the last among them."""
+    if len(points) <= most:
+        return list(points)
+    return [points[place * (len(points) - 1) // (most - 1)] for place in range(most)]
+
+
+def sparkline(values: Sequence[int], width: int = SPARK_WIDTH) -> str:
+    """Draw values as blocks, each the mean of its share of them, from the lowest to the highest."""
+    groups = min(width, len(values))
+    means = []
+    for group in range(groups):
+        start, end = group * len(values) // groups, (group + 1) * len(values) // groups
+        means.append(sum(values[start:end]) // (end - start))
+    low, high = min(means), max(means)
+    spread = max(high - low, PPB // 50)
+    return "".join(SPARKS[min((mean - low) * len(SPARKS) // spread, len(SPARKS) - 1)] for mean in means)

@@ -1,0 +1,34 @@
+"""Log lines: an event name that never changes and its values, as JSON on stderr, or in colour on a terminal."""
+
+import logging
+import os
+import sys
+
+import structlog
+
+
+def configure(*, verbose: bool) -> None:
+    """
+    Send log lines to stderr, for stdout is data.
+
+    Args:
+        verbose: Also those that only report what went as it should: one for each commit, one for each call.
+    """
+    terminal = sys.stderr.isatty()
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
+        if terminal
+        else structlog.processors.JSONRenderer(sort_keys=True, ensure_ascii=False)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.WARNING),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
