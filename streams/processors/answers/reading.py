@@ -1,0 +1,129 @@
+"""What the reading of choices and of numbers share: the search for the last answer, structured output, denials."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+EXTRACTOR = "answers.v1"
+"""Name of these rules, recorded in decisions. A change that alters any reading takes a new version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """
+    The answer a text gives, and the rule that read it.
+
+    Attributes:
+        answer: An option letter "A".."Z" or a canonical number; None where no single answer could be read.
+        source: Choices: structured, statement, boxed, ending or label. Numbers: structured, hash_line, statement,
+            boxed or last_number. With no answer: unreadable or outside_options.
+    """
+
+    answer: str | None
+    source: str
+
+
+UNREADABLE = Reading(None, "unreadable")
+
+Reader = Callable[[str, re.Match[str]], str | None]
+"""What a place in a text answers: None where it is no answer, NO_SINGLE_ANSWER where it is one but not a single one."""
+
+Rules = tuple[tuple[str, re.Pattern[str], Reader], ...]
+"""Each source of answers: its name, the pattern that finds its places, and their reader. The first to answer counts."""
+
+# Several options, none of them, a fraction. The search ends there: what was said before has been given up.
+NO_SINGLE_ANSWER = ""
+
+# In characters, about 50,000 tokens. Only the end of a longer text is read, so hostile input costs well under a second.
+# The patterns are linear besides: each repeat is bounded, possessive (`++`), or runs over one class of characters.
+_REACH = 200_000
+
+
+def compile_ascii(pattern: str) -> re.Pattern[str]:
+    """Compile a pattern to which letters and spaces are those of ASCII."""
+    # What is a letter elsewhere differs between Python versions, and a replay must read as the first run did.
+    return re.compile(pattern, re.ASCII)
+
+
+# Escapes, here and in the modules beside, stand for characters easily taken for others: a0 202f 3000 spaces, 2018 2019
+# 201c 201d quotes, 2013 2014 dashes, 2212 minus, ff08 ff09 ff0c ff1a the full-width ( ) , :
+MARK = r"""[\s\xa0\u202f\u3000*_`"'\u2018\u201c#>$:\uff1a=({\[\uff08]|\\[(\[,;! ]|\\(?!d?frac)[A-Za-z]{2,10}\{"""
+
+# Without the first letter, which a cue tests by itself, as it does the Chinese word.
+ANSWER_WORDS = r"(?i:nswer|ntwort|espuesta|éponse)"
+
+# From "the answer" to what it is: "to this question", and then "is", a colon or a dash.
+_TO_BE = r"(?i:is|was|be|es|est|ist|lautet)(?!\w)"
+_ASIDE = (
+    r"[\s*_,]+(?i:one|match|it|to|for|of|in|from|that|which|here|based|given|would|should|must|seems|appears"
+    r"|therefore|then|correct[ae])\b"
+    rf"(?:\s+(?!{_TO_BE}|(?:not|cannot|\w+n['\u2019]t)\b)[^\s.:;!?=\uff1a]++){{0,12}}+"
+)
+IS = (
+    rf"(?:{_ASIDE})?(?:[\s*_),]*+(?:[:\uff1a=>\u2013\u2014-]|(?:应该)?[是为為]|{_TO_BE})"
+    r"|(?i:(?<=final answer)|(?<=closest)\s+to\b))"
+)
+
+# "I don't think that the answer", "if the answer", "my initial answer", "each option": the nearest word
+# before, but for neutral ones.
+_DENIAL = compile_ascii(r"\w+n't|not|cannot|if|whether|suppose|assuming|wrong|initial|previous|earlier|original|each")
+_NEUTRAL = compile_ascii(r"think|believe|say|sure|that|the|a|my|correct|right|final|best")
+
+_JSON_ANSWER = compile_ascii(r'[{,]\s*"answer"\s*:\s*(?:"([^"\n]*)"|(-?[0-9][^\s,}]*))')
+
+
+def end_of(text: str) -> str:
+    """Cut a text down to the end that is read."""
+    return text[-_REACH:]
+
+
+def read_by(rules: Rules, text: str) -> tuple[str, str]:
+    """Give the answer of the first rule that has one, and the source it names; NO_SINGLE_ANSWER where none has."""
+    for source, pattern, read in rules:
+        found = read_last(text, pattern, read)
+        if found is not None:
+            return found, source
+    return NO_SINGLE_ANSWER, "unreadable"
+
+
+def read_last(text: str, pattern: re.Pattern[str], read: Reader) -> str | None:
+    """Give the answer at the last place that *pattern* finds and *read* does not pass over."""
+    # An answer mostly stands in the last words, so these are tried alone first. Starting after a space splits nothing
+    # that a pattern could match, and look-behinds still see what comes before.
+    for start in (text.rfind(" ", 0, max(0, len(text) - 160)) + 1, 0):
+        for match in reversed(list(pattern.finditer(text, start))):
+            found = read(text, match)
+            if found is not None:
+                return found
+    return None
+
+
+def structured_values(text: str, structured: str | None) -> list[str]:
+    """Give the answers outside prose, the weightiest first: the structured one, then that of the text's last JSON."""
+    given = None if structured is None else end_of(structured)
+    values = (given and (_json_answer(given) or given), _json_answer(text))
+    return [value for value in values if value]
+
+
+def _json_answer(text: str) -> str | None:
+    # Read with a pattern: in prose, an object's end is anyone's guess.
+    if '"answer"' not in text:
+        return None
+    found = list(_JSON_ANSWER.finditer(text))
+    return found[-1][1] or found[-1][2] if found else None
+
+
+def words_before(text: str, position: int) -> list[str]:
+    """Give the last words before a position on its line, nearest first, in lower case; six, for no rule needs more."""
+    line = text[max(0, position - 64) : position].rpartition("\n")[2]
+    return line.lower().replace("\u2019", "'").split()[:-7:-1]
+
+
+def is_denied(text: str, position: int) -> bool:
+    """Whether what stands at a position is denied, doubted or under a condition by the words before it."""
+    for word in words_before(text, position):
+        if _DENIAL.fullmatch(word):
+            return True
+        if not _NEUTRAL.fullmatch(word):
+            return False
+    return False
