@@ -3,6 +3,7 @@
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from schemas.analyses import AnalysisPublished
 from schemas.canonical import canonical_json, strict_json
@@ -59,6 +60,10 @@ _MARKS: dict[str, tuple[tuple[bytes, type[Event]], ...]] = {
 }
 
 
+_MOST_SHOWN = 60
+"""Characters of a wrong value in a message; a text may have a million."""
+
+
 class InvalidRecord(ValueError):
     """The bytes of a record are no event of its topic; the message names the field and the remedy."""
 
@@ -68,18 +73,35 @@ class InvalidRecord(ValueError):
         """Reason code for the dead letter: `invalid` or `too_large`."""
 
 
-def describe(error: ValidationError, *, most: int = 3) -> str:
+def describe(error: ValueError, *, most: int = 3) -> str:
     """Say in one line what is wrong with which field, for the first few problems of a failed validation."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    found = error.errors(include_url=False)
+    places = [problem["loc"] for problem in found]
+    # A list is also called too short where its items are wrong; what is wrong inside says it all.
+    inner = [
+        p for p in found if not any(p["loc"] == loc[: len(p["loc"])] for loc in places if len(loc) > len(p["loc"]))
+    ]
     problems = []
-    for problem in error.errors(include_url=False)[:most]:
+    for problem in inner[:most]:
         place = ".".join(str(part) for part in problem["loc"])
         if problem["type"] == "extra_forbidden":
             text = "unknown field" + ("; publish it as feedback" if place == "gold" else "")
         else:
-            text = problem["msg"].removeprefix("Value error, ")
+            text = problem["msg"].removeprefix("Value error, ") + _but_is(problem)
         problems.append(f"{place}: {text}" if place else text)
-    more = error.error_count() - len(problems)
+    more = len(inner) - len(problems)
     return "; ".join(problems) + (f"; and {more} more" if more > 0 else "")
+
+
+def _but_is(problem: ErrorDetails) -> str:
+    """Show a wrong value, where it is a short one and the message does not hold it."""
+    given = problem["input"]
+    if problem["type"] in ("value_error", "missing", "union_tag_invalid") or not isinstance(given, str | int | float):
+        return ""
+    shown = repr(given)
+    return f", not {shown if len(shown) <= _MOST_SHOWN else shown[:_MOST_SHOWN] + '...'}"
 
 
 def decode(topic: str, raw: bytes, timestamp_ms: int, *, limit: int = MAX_EVENT_BYTES) -> Event:
@@ -139,10 +161,8 @@ def build(topic: str, fields: dict[str, Any], timestamp_ms: int) -> Event:
     """
     try:
         return _build(topic, fields, timestamp_ms)
-    except ValidationError as error:
-        raise InvalidRecord(describe(error)) from error
     except ValueError as error:
-        raise InvalidRecord(str(error)) from error
+        raise InvalidRecord(describe(error)) from error
 
 
 def _build(topic: str, fields: dict[str, Any], timestamp_ms: int) -> Event:

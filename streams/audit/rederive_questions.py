@@ -57,7 +57,7 @@ class QuestionPass:
 
     def take(self, question_id: str, records: list[Record]) -> None:
         """Check all records about one question."""
-        question = _Question(self.findings)
+        question = _Question(question_id, self.findings)
         for record in records:
             if record.topic not in (OBSERVATIONS, DEAD_LETTERS) and record.key != question_id:
                 self.findings.note(at(record, "key", question_id, record.key))
@@ -71,7 +71,8 @@ class QuestionPass:
 class _Question:
     """The folds of one question, and what they say must follow."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, question_id: str, findings: Findings) -> None:
+        self._question_id = question_id
         self._findings = findings
         self._states: dict[str, Any] = {}
         self._due: dict[str, deque[tuple[Record, Event]]] = {}
@@ -84,7 +85,11 @@ class _Question:
     def take(self, record: Record) -> None:
         """Check one record, and fold what it says."""
         topic = record.topic
-        is_panel = topic == ASSIGNMENTS and b'"kind":"stage.opened.v1"' not in record.value
+        # Of an assignment whose kind cannot be read, only the first can be the panel.
+        is_panel = topic == ASSIGNMENTS and (
+            b'"kind":"panel.assigned.v1"' in record.value
+            or not (self._assigned or b'"kind":"stage.opened.v1"' in record.value)
+        )
         if topic in (DECISIONS, OBSERVATIONS, DEAD_LETTERS) or (topic == ASSIGNMENTS and not is_panel):
             self._compare(record)
             return
@@ -95,6 +100,8 @@ class _Question:
             if not is_panel:
                 self._findings.note(unreadable(record, problem))
             return
+        if event.key != self._question_id:
+            self._findings.note(at(record, "key", event.key, self._question_id))
         if isinstance(event, QuestionAsked):
             self._question(record, event)
         elif isinstance(event, PanelAssigned):
@@ -123,6 +130,8 @@ class _Question:
         asked = None if self._asked is None else self._asked[1].event_id
         if asked != event.causes[0] and not self._lost:
             self._findings.note(at(record, "causes.0", asked, event.causes[0]))
+        if self._assigned:
+            self._findings.note(at(record, "record", None, "a second panel of the question"))
         self._assigned = True
         self._fold(MERGE, record, event)
 

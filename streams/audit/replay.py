@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.audit import rederive_panels, rederive_questions
-from streams.audit.difference import Difference, Findings
+from streams.audit.difference import Difference, Findings, at
 from streams.audit.rederive_panels import PanelPass
 from streams.audit.rederive_questions import QuestionPass
 from streams.runtimes.contract import LogReader, Record
-from streams.topology import ROUTER
+from streams.topology import POLICIES, ROUTER
 
 OpenReader = Callable[[], LogReader]
 Progress = Callable[[int], None]
@@ -73,9 +73,24 @@ def replay(open_reader: OpenReader, progress: Progress = lambda records: None) -
                 other = pool.submit(_panels_elsewhere, open_reader, end)
                 questions, pending = question_pass(reader, end, progress)
                 panels = other.result()
+        cut = cut_off(reader)
     questions.add(panels)
+    if cut is not None:
+        questions.note(cut)
     seconds = time.perf_counter() - started
     return Replay(end, questions.derived, pending, questions.different, seconds, questions.first)
+
+
+def cut_off(reader: LogReader) -> Difference | None:
+    """Report a log that ends before the last record its writer has folded, at the record where it ends."""
+    end, folded = reader.end, reader.folded
+    if folded <= end:
+        return None
+    expected = f"{folded - end} more records, which were folded"
+    for record in reader.records(after=end - 1, limit=1):
+        return at(record, "record", expected, None)
+    # What was folded began with a policy.
+    return Difference(0, POLICIES, 0, 0, "record", expected, None)
 
 
 def panel_pass(reader: LogReader, end: int) -> Findings:

@@ -7,10 +7,10 @@ from typing import Any
 
 from schemas.quantities import instant_of_ms
 from streams.audit.replay import Replay
-from streams.audit.replay import replay as replay_log
 from streams.audit.summary import Summary, known_answers, summarise
 from streams.cli.context import App
 from streams.cli.output import progress, say
+from streams.cli.replay import replay_shown
 from streams.jsonlines import LineProblem, Source
 from streams.runtimes.contract import wall_clock_ms
 from streams.settings import Config
@@ -95,8 +95,7 @@ def _decide(app: App, job: Job, surveyed: Survey, again: Callable[[], Source] | 
     with app.open_reader() as reader:
         asked = {key: gold for key, gold in surveyed.golds.items() if key not in inquiry.foreign}
         summary = summarise(reader, known_answers(reader) if again is None else asked)
-    with progress("replaying", None) as advance:
-        replayed = replay_log(app.reader_opener, advance)
+    replayed = replay_shown(app)
     return Outcome(summary, replayed, staff.policy.policy_id, seconds, inquiry.known, (*problems, *conflicts))
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +17,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -169,6 +170,14 @@ def percent(ppb: int, decimals: int = 1) -> str:
     return f"{Decimal(ppb) / 10**7:.{decimals}f} %"
 
 
+class _TimeLeft(ProgressColumn):
+    """How long it will take, at the speed so far."""
+
+    def render(self, task: Task) -> Text:
+        left = task.time_remaining
+        return Text("" if left is None else f"{timedelta(seconds=int(left))} left")
+
+
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     """
@@ -184,13 +193,14 @@ def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     if not sys.stderr.isatty():
         yield lambda steps: None
         return
-    counted = MofNCompleteColumn() if total is not None else TextColumn("{task.completed:,.0f}")
+    of = "{task.completed:,.0f}" if total is None else "{task.completed:,.0f} of {task.total:,.0f}"
     bar = Progress(
         SpinnerColumn(),
         TextColumn(escape(label)),
         BarColumn(bar_width=None),
-        counted,
+        TextColumn(of),
         TimeElapsedColumn(),
+        _TimeLeft(),
         console=Console(stderr=True),
         transient=True,
         redirect_stdout=False,

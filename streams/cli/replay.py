@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from streams.audit.rederive_questions import TOPICS
 from streams.audit.replay import Replay
 from streams.audit.replay import replay as replay_log
 from streams.cli import output
@@ -20,8 +21,7 @@ def replay(app: App) -> int:
     Reads the log, calls no model and writes nothing. A log that proves itself gives exit code 0; the first difference
     is printed with its place, what it should be and what it is, and gives exit code 4.
     """
-    with output.progress("replaying") as advance:
-        found = replay_log(app.reader_opener, advance)
+    found = replay_shown(app)
     if app.json:
         output.print_json(found.as_json())
     else:
@@ -39,6 +39,14 @@ def replay(app: App) -> int:
         return 0
     print_difference(found)
     return EXIT_DIFFERENCE
+
+
+def replay_shown(app: App) -> Replay:
+    """Replay the log behind a progress bar: that of the pass in this process, which takes the longer."""
+    with app.open_reader() as reader:
+        total = sum(end for (topic, _), end in reader.ends().items() if topic in TOPICS)
+    with output.progress("replaying", total) as advance:
+        return replay_log(app.reader_opener, advance)
 
 
 def print_difference(found: Replay) -> None:

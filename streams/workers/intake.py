@@ -189,8 +189,15 @@ class _Attended(io.BufferedIOBase):
         self._before_waiting = before_waiting
 
     def read1(self, size: int | None = -1, /) -> bytes:
-        # What Python holds in its own buffer is not seen here; then there is one call too many, which does no harm.
-        ready, _, _ = select.select([self._stream], [], [], 0)
-        if not ready:
+        if not _is_ready(self._stream):
             self._before_waiting()
         return self._stream.read1(-1 if size is None else size)
+
+
+def _is_ready(stream: io.BufferedIOBase) -> bool:
+    """Whether there is something to read, or the end; what Python holds in a buffer of its own is not seen here."""
+    try:
+        return bool(select.select([stream], [], [], 0)[0])
+    except io.UnsupportedOperation:
+        # No file of the system is behind it, so nobody can be waited for.
+        return True

@@ -11,7 +11,7 @@ import structlog
 
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.policies import PolicyAdopted
-from streams.errors import InvariantError, UsageError
+from streams.errors import DifferenceError, InvariantError, UsageError
 from streams.processors.fold import Processor
 from streams.processors.letters import dead_letter
 from streams.runtimes.contract import Clock, Headers, Record, Stored
@@ -96,6 +96,14 @@ class EmbeddedWriter:
                 self._readers.setdefault(topic, []).append(store)
         self._tables = LiveTables(connection, streams)
         self._appender = Appender(connection, streams, clock, self._faults)
+        if self._cursor > self._appender.end:
+            # New records would take the numbers of the lost ones, and never be folded.
+            raise DifferenceError(
+                f"{self._path}: the log ends at record {self._appender.end}, but was folded up to {self._cursor}:"
+                " its end was cut off",
+                remedy="Restore the log from a backup",
+                file=str(self._path),
+            )
         self._backlog = Backlog(connection, streams, self._appender, self._cursor)
         self._committed = (self._appender.end, self._cursor)
 
