@@ -1,5 +1,6 @@
 """
-Which room may import which: `cli, infra.bench -> runtimes, workers, audit, evaluation, ui -> topology -> processors -> schemas`.
+Which room may import which:
+`cli, infra.bench -> runtimes, workers, audit, evaluation, ui -> topology -> processors -> schemas`.
 
 Every import statement counts, wherever it stands: in a function, under TYPE_CHECKING. No detour leads around an arrow,
 for a room may import whatever the rooms that it may import may import.

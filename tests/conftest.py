@@ -1,10 +1,11 @@
 """What every test shares: where things are, a clean environment, and the rules on skips and live calls."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,10 +67,17 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
+@pytest.fixture(autouse=True)
+def no_logging_from_before() -> Iterator[None]:
+    """What a test, or a command it ran in this process, set for log lines ends with it."""
+    yield
+    structlog.reset_defaults()
+
+
 @pytest.fixture(scope="session")
 def recorded_data() -> Path:
     """The folder of recorded model outputs (`mmlu-pro/`, `gsm8k/`), which lies beside the checkout."""
     folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip("needs the recorded outputs in ../shared/data")
+        pytest.skip("optional: needs the recorded outputs in ../shared/data")
     return folder

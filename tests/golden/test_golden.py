@@ -1,0 +1,130 @@
+"""The golden log: told again it is the same, byte for byte; folded again it proves itself; altered it does not."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
+
+from schemas.event import Event
+from schemas.policies import PolicyAdopted
+from schemas.registry import INPUTS, KINDS, decode_canonical, kind_of
+from streams.processors.letters import dead_letter
+
+from ..worlds import World
+from .script import told
+
+HERE = Path(__file__).parent
+LOG, DIGESTS = HERE / "log.jsonl", HERE / "digests.json"
+REWRITE = os.environ.get("ORCH_REWRITE_GOLDEN") == "1"
+"""Read when the module is: no setting from outside reaches a test."""
+
+FROM_OUTSIDE = ("analysis.published.v1", *map(kind_of, INPUTS))
+
+
+def lines_of(world: World) -> list[bytes]:
+    """Write a world as canonical JSON, one event a line: the log in order, then the letters of what was rejected."""
+    places: dict[str, int] = {}
+    offsets: dict[str, int] = {}
+    for event in world.log:
+        offsets[event.event_id] = places.get(event.topic, 0)
+        places[event.topic] = offsets[event.event_id] + 1
+    letters = [dead_letter(event, 0, offsets[event.event_id], rejection) for event, rejection in world.letters]
+    return [event.encode() for event in (*world.log, *letters)]
+
+
+def digests_of(lines: Iterable[bytes]) -> dict[str, dict[str, int | str]]:
+    """Digest each topic: the number of its events, and the SHA-256 of their lines."""
+    topics: dict[str, list[bytes]] = {}
+    for line in lines:
+        topics.setdefault(KINDS[json.loads(line)["kind"]].topic, []).append(line)
+    return {
+        topic: {"events": len(held), "sha256": hashlib.sha256(b"".join(line + b"\n" for line in held)).hexdigest()}
+        for topic, held in sorted(topics.items())
+    }
+
+
+def read(line: bytes) -> Event:
+    """Read one line of the log."""
+    return decode_canonical(KINDS[json.loads(line)["kind"]].topic, line)
+
+
+def folded(lines: Iterable[bytes]) -> list[bytes]:
+    """Fold the inputs of a log again and write what comes of it."""
+    inputs = [event for line in lines if (event := read(line)).kind in FROM_OUTSIDE]
+    assert isinstance(inputs[0], PolicyAdopted)
+    world = World(inputs[0])
+    world.put(*inputs[1:])
+    return lines_of(world)
+
+
+def first_difference(lines: list[bytes]) -> str | None:
+    """Say where a log does not prove itself; none where it does."""
+    try:
+        pairs = zip_longest(lines, folded(lines))
+    except ValueError as error:
+        return str(error)
+    return next((f"line {number}" for number, (held, made) in enumerate(pairs, 1) if held != made), None)
+
+
+@pytest.fixture(scope="module")
+def golden() -> list[bytes]:
+    """Give the lines of the golden log, written anew first where that is asked for."""
+    if REWRITE:
+        lines = lines_of(told())
+        LOG.write_bytes(b"".join(line + b"\n" for line in lines))
+        DIGESTS.write_text(json.dumps(digests_of(lines), indent=2) + "\n", encoding="utf-8")
+    return LOG.read_bytes().splitlines()
+
+
+def test_story_told_again_is_the_same(golden: list[bytes]) -> None:
+    """The script gives the log that is recorded, byte for byte."""
+    assert lines_of(told()) == golden
+
+
+def test_log_proves_itself(golden: list[bytes]) -> None:
+    """The inputs of the log, folded again, give all of its derived events."""
+    assert first_difference(golden) is None
+
+
+def test_digests_are_those_of_the_log(golden: list[bytes]) -> None:
+    """Every topic has the digest that is recorded for it."""
+    assert digests_of(golden) == json.loads(DIGESTS.read_text(encoding="utf-8"))
+
+
+def test_log_holds_every_kind_the_processors_know(golden: list[bytes]) -> None:
+    """The story leaves nothing out but signed checkpoints."""
+    assert {json.loads(line)["kind"] for line in golden} == KINDS.keys() - {"checkpoint.signed.v1"}
+
+
+def altered(line: bytes, *, rehash: bool) -> bytes:
+    """Change one value of an event; with its id made to fit, if that is asked for."""
+    fields = json.loads(line)
+    fields["latency_ms" if "latency_ms" in fields else "question_id"] = 77 if "latency_ms" in fields else "other"
+    if rehash:
+        del fields["event_id"]
+        return KINDS[fields["kind"]].model_validate_json(json.dumps(fields)).encode()
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+WRONG = ("analysis.published.v1", "decision.made.v1", "agent.observed.v1", "router.entry.v1", "panel.assigned.v1")
+
+
+@pytest.mark.parametrize("rehash", [False, True], ids=["changed", "changed with a new id"])
+@pytest.mark.parametrize("kind", WRONG)
+def test_changed_value_is_noticed(golden: list[bytes], kind: str, rehash: bool) -> None:
+    """A copy in which one value of one event was changed does not prove itself, and has another digest."""
+    place = next(place for place, line in enumerate(golden) if json.loads(line)["kind"] == kind)
+    wrong = [*golden[:place], altered(golden[place], rehash=rehash), *golden[place + 1 :]]
+    assert first_difference(wrong) is not None
+    assert digests_of(wrong) != digests_of(golden)
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_missing_event_is_noticed(golden: list[bytes], kind: str) -> None:
+    """A copy that lacks an event does not prove itself."""
+    place = next(place for place, line in enumerate(golden) if json.loads(line)["kind"] == kind)
+    assert first_difference(golden[:place] + golden[place + 1 :]) is not None

@@ -1,0 +1,28 @@
+"""Places to run commands in, inside this process, and a log that several tests look at."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ..e2e.conftest import record
+from .inside import Inside
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Inside:
+    """An empty directory."""
+    return Inside(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def recorded_inside(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory in which recorded outputs were run with gold feedback; nobody writes to it."""
+    return record(Inside(tmp_path_factory.mktemp("recorded")))
+
+
+@pytest.fixture
+def recorded(recorded_inside: Path, tmp_path: Path) -> Inside:
+    """A copy of that directory, to do with as one likes."""
+    shutil.copytree(recorded_inside, tmp_path, dirs_exist_ok=True)
+    return Inside(tmp_path)

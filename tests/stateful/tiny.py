@@ -1,0 +1,161 @@
+"""Two small processors that use all a host offers, builders of their inputs, and a host made of lists and dicts."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.event import Event
+from schemas.feedback import FeedbackGiven
+from schemas.policies import Averaging, PolicyAdopted, SimulatedAgent
+from schemas.questions import QuestionAsked
+from schemas.router import AgentObserved, ObservationCounts, RouterEntry, router_key
+from streams.processors.fold import Processor, Rejection, Step, Tables
+from streams.processors.letters import dead_letter
+from streams.topology import FEEDBACK, OBSERVATIONS, QUESTIONS, TOPICS, partition_of
+
+EPOCH = "2026-01-01T00:00:00.000Z"
+
+
+def policy(name: str = "p", agent: str = "a") -> PolicyAdopted:
+    """Build a policy with one agent."""
+    agents = (SimulatedAgent(name=agent),)
+    return PolicyAdopted(occurred_at=EPOCH, policy_id=name, agents=agents, routing={"panel_size": 1})
+
+
+def question(name: str = "q", text: str = "?") -> QuestionAsked:
+    """Build a question whose answer is a number."""
+    return QuestionAsked(occurred_at=EPOCH, question_id=name, text=text, answer_type="number")
+
+
+def feedback(name: str = "q", answer: str = "1") -> FeedbackGiven:
+    """Build feedback on a question."""
+    return FeedbackGiven(occurred_at=EPOCH, question_id=name, source="gold", answer=answer)
+
+
+def _observe(event: Event, name: str, tables: Tables) -> AgentObserved:
+    """Blame the event on the first agent of the policy in force; the causes show what the router table held."""
+    assert tables.policy is not None
+    agent = tables.policy.agents[0].name
+    entry = tables.entries.get(("*", agent))
+    return AgentObserved(
+        causes=(event.event_id, tables.policy.event_id, *([entry.event_id] if entry else [])),
+        occurred_at=EPOCH,
+        agent=agent,
+        question_id=name,
+        scopes=("*",),
+        source="gold",
+        weight_ppb=0,
+        averaging=Averaging(),
+    )
+
+
+def _count(state: int | None, event: Event, key: str, tables: Tables) -> Step[Any]:
+    """State: feedbacks to the question, none before it is asked."""
+    if isinstance(event, QuestionAsked):
+        if state is not None:
+            return Step(state, rejection=Rejection("conflict", "asked before"))
+        return Step(0, (_observe(event, key, tables),))
+    if state is None:
+        return Step(state, rejection=Rejection("unknown_reference", "never asked"))
+    made = _observe(event, key, tables)
+    return Step(state + 1, (made,), again=(made,))
+
+
+def _chain(state: int | None, event: Event, key: str, tables: Tables) -> Step[Any]:
+    """State: length of the agent's chain."""
+    assert isinstance(event, AgentObserved)
+    length = (state or 0) + 1
+    entry = RouterEntry(
+        causes=(event.event_id,),
+        occurred_at=EPOCH,
+        scope="*",
+        agent=event.agent,
+        question_id=event.question_id,
+        sequence=length,
+        previous=None,
+        quality_ppb=0,
+        latency_ns=0,
+        cost_pusd=0,
+        stability_ppb=0,
+        observations=ObservationCounts(),
+    )
+    return Step(length, (entry,))
+
+
+def _question_key(event: Event) -> tuple[str, ...]:
+    return (event.key,)
+
+
+def _agent_key(event: Event) -> tuple[str, ...]:
+    return (router_key("*", event.key),)
+
+
+# A question stays open until its second feedback, so open states change too.
+COUNT = Processor("count", (QUESTIONS, FEEDBACK), _question_key, _count, lambda s: s, lambda v: v, lambda s: s < 2)
+CHAIN = Processor("chain", (OBSERVATIONS,), _agent_key, _chain, lambda s: [s], lambda v: v[0], lambda s: False)
+TINY = (COUNT, CHAIN)
+
+
+@dataclass
+class DictLog:
+    """What an embedded log has to do, written down as simply as it can be said."""
+
+    events: list[Event] = field(default_factory=list)
+    cursor: int = 0
+    states: dict[str, dict[str, Any]] = field(default_factory=lambda: {"count": {}, "chain": {}})
+
+    def copy(self) -> "DictLog":
+        """Copy the log, as a commit does."""
+        return DictLog(list(self.events), self.cursor, {name: dict(of) for name, of in self.states.items()})
+
+    @property
+    def ready(self) -> bool:
+        """Whether anything can be folded."""
+        return self.cursor < len(self.events) and any(isinstance(event, PolicyAdopted) for event in self.events)
+
+    def append(self, event: Event) -> bool:
+        """Append an event the log does not hold."""
+        if event in self.events:
+            return False
+        self.events.append(event)
+        return True
+
+    def fold(self, most: int) -> list[Event]:
+        """Fold up to *most* events, and give what follows."""
+        before = len(self.events)
+        while self.ready and most:
+            most -= 1
+            self.cursor += 1
+            event = self.events[self.cursor - 1]
+            for processor in TINY:
+                if event.topic in processor.reads:
+                    self._fold_keys(processor, event)
+        return self.events[before:]
+
+    def _fold_keys(self, processor: Processor, event: Event) -> None:
+        for key in processor.keys(event):
+            states = self.states[processor.name]
+            step = processor.fold(states.get(key), event, key, self._tables())
+            if step.state is not None:
+                states[key] = step.state
+            self.events.extend(step.events)
+            if step.rejection:
+                _, partition, offset = self.places()[self.cursor - 1]
+                self.events.append(dead_letter(event, partition, offset, step.rejection))
+
+    def _tables(self) -> Tables:
+        passed = self.events[: self.cursor]
+        policies = [event for event in passed if isinstance(event, PolicyAdopted)][-1:]
+        policies += [event for event in self.events if isinstance(event, PolicyAdopted)][:1]
+        entries = {(event.scope, event.agent): event for event in passed if isinstance(event, RouterEntry)}
+        return Tables(policies[0], entries)
+
+    def places(self) -> list[tuple[str, int, int]]:
+        """Give topic, partition and offset of every event."""
+        ends: dict[tuple[str, int], int] = {}
+        places = []
+        for event in self.events:
+            partition = partition_of(event.key.encode(), TOPICS[event.topic].partitions)
+            offset = ends.get((event.topic, partition), 0)
+            ends[event.topic, partition] = offset + 1
+            places.append((event.topic, partition, offset))
+        return places

@@ -1,0 +1,328 @@
+"""An in-memory host of the four processors, and builders of the events that go into it."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import orjson
+
+from schemas.analyses import AnalysisPublished, Attempt
+from schemas.decisions import DeadlinePassed, DecisionMade
+from schemas.event import Event
+from schemas.feedback import FeedbackGiven, FeedbackRetracted
+from schemas.panels import PanelAssigned, StageOpened
+from schemas.policies import PolicyAdopted, SimulatedAgent
+from schemas.quantities import later
+from schemas.questions import QuestionAsked
+from schemas.router import AgentObserved, ObservationCounts, RouterEntry
+from streams.processors import PROCESSORS
+from streams.processors.fold import Processor, Rejection, Step, Tables
+
+E = TypeVar("E", bound=Event)
+Opener = PanelAssigned | StageOpened
+Script = Callable[[Opener, str], AnalysisPublished | None]
+"""What an agent makes of its seat; none if it never answers."""
+
+EPOCH = "2026-01-01T00:00:00.000Z"
+FAILED, UNREADABLE, OUTSIDE, SILENT = "<failed>", "<unreadable>", "<outside>", "<silent>"
+"""Replies that are no answer: `said` knows them."""
+
+
+def moment(seconds: int) -> str:
+    """Give the instant so many seconds into the world."""
+    return later(EPOCH, seconds * 1_000)
+
+
+def policy(*names: str, at: int = 0, routing: Mapping[str, Any] | None = None, **fields: Any) -> PolicyAdopted:
+    """Build a policy over the named agents that seats all of them (at most three) and never explores."""
+    quiet = {"panel_size": min(3, len(names)), "exploration": {"warm_up": 0, "kind": "none"}}
+    return PolicyAdopted(
+        occurred_at=moment(at),
+        policy_id=fields.pop("policy_id", "p"),
+        agents=tuple(SimulatedAgent(name=name) for name in names),
+        routing={**quiet, **(routing or {})},
+        **fields,
+    )
+
+
+def merging(rule: str, *names: str, **merge: Any) -> PolicyAdopted:
+    """Build a policy whose panel and reserve are all of the named agents."""
+    reserve = merge.get("reserve", 0)
+    return policy(*names, routing={"panel_size": len(names) - reserve}, merge={"rule": rule, **merge})
+
+
+def question(question_id: str = "q", *, at: int = 10, options: int = 4, **fields: Any) -> QuestionAsked:
+    """Build a question with so many options; one whose answer is a number if it has none."""
+    return QuestionAsked(
+        occurred_at=moment(at),
+        question_id=question_id,
+        text=fields.pop("text", f"What is {question_id}?"),
+        options=tuple(f"option {number}" for number in range(options)),
+        answer_type="choice" if options else "number",
+        **fields,
+    )
+
+
+def analysis(opener: Opener, agent: str, reply: str = "A", **fields: Any) -> AnalysisPublished:
+    """Build what an agent published for its seat: an answer, or one of the replies that are none."""
+    failed = reply == FAILED
+    answer = {FAILED: None, UNREADABLE: None, OUTSIDE: "Z"}.get(reply, reply)
+    latency_ms = fields.pop("latency_ms", 1_000)
+    attempt = Attempt(outcome="error" if failed else "ok", latency_ms=latency_ms, cost_nusd=None if failed else 5_000)
+    return AnalysisPublished(
+        causes=fields.pop("causes", (opener.event_id,)),
+        occurred_at=later(opener.occurred_at, latency_ms),
+        question_id=opener.question_id,
+        agent=agent,
+        stage=fields.pop("stage", opener.stage.number),
+        role=fields.pop("role", opener.stage.role),
+        status="failed" if failed else "ok",
+        text=fields.pop("text", "" if failed else "Thus spoke the agent."),
+        answer=answer,
+        attempts=fields.pop("attempts", (attempt,)),
+        latency_ms=latency_ms,
+        **fields,
+    )
+
+
+def said(**replies: str) -> Script:
+    """Script one reply for each agent, whatever the question and the role; the others are silent."""
+
+    def script(opener: Opener, agent: str) -> AnalysisPublished | None:
+        reply = replies.get(agent, SILENT)
+        return None if reply == SILENT else analysis(opener, agent, reply)
+
+    return script
+
+
+def merged(verdict: str, **replies: str) -> Script:
+    """Script analysts as `said` does, and besides what any merge agent says."""
+    analysts = said(**replies)
+
+    def script(opener: Opener, agent: str) -> AnalysisPublished | None:
+        if opener.stage.role != "merger":
+            return analysts(opener, agent)
+        return None if verdict == SILENT else analysis(opener, agent, verdict)
+
+    return script
+
+
+def overdue(question_id: str = "q", *, at: int = 1_000) -> DeadlinePassed:
+    """Build the deadline of a question."""
+    return DeadlinePassed(occurred_at=moment(at), question_id=question_id)
+
+
+def gold(answer: str, question_id: str = "q", *, at: int = 2_000, **fields: Any) -> FeedbackGiven:
+    """Build feedback that names the right answer."""
+    source = fields.pop("source", "gold")
+    return FeedbackGiven(occurred_at=moment(at), question_id=question_id, source=source, answer=answer, **fields)
+
+
+def verdict(given: str, question_id: str = "q", *, at: int = 2_000, **fields: Any) -> FeedbackGiven:
+    """Build feedback that says whether the decision was right."""
+    source = fields.pop("source", "human")
+    return FeedbackGiven(occurred_at=moment(at), question_id=question_id, source=source, verdict=given, **fields)
+
+
+def retraction(feedback: FeedbackGiven, *, at: int = 3_000) -> FeedbackRetracted:
+    """Build the retraction of a feedback."""
+    return FeedbackRetracted(occurred_at=moment(at), question_id=feedback.question_id, feedback_id=feedback.event_id)
+
+
+def entry(agent: str, scope: str = "*", *, seen: int = 100, **fields: Any) -> RouterEntry:
+    """Build a router entry with so many observations of everything; what is not given is as in a cold start."""
+    averages = {
+        "quality_ppb": 500_000_000,
+        "latency_ns": 2_000_000_000,
+        "cost_pusd": 0,
+        "stability_ppb": 900_000_000,
+        "observations": ObservationCounts(quality=seen, latency=seen, cost=seen, stability=seen),
+    }
+    return RouterEntry(
+        occurred_at=fields.pop("occurred_at", EPOCH),
+        scope=scope,
+        agent=agent,
+        question_id="earlier",
+        sequence=fields.pop("sequence", 1),
+        previous=None,
+        **(averages | fields),
+    )
+
+
+def table(*entries: RouterEntry) -> dict[tuple[str, str], RouterEntry]:
+    """Lay out router entries as a host keeps them."""
+    return {(line.scope, line.agent): line for line in entries}
+
+
+class Folder:
+    """
+    One processor with its states.
+
+    Args:
+        reload: Whether each state goes through its JSON form between two events, as where a host restarts.
+    """
+
+    def __init__(self, processor: Processor, tables: Tables | None = None, *, reload: bool = False) -> None:
+        self.processor = processor
+        self.tables = tables or Tables(None, {})
+        self.reload = reload
+        self.states: dict[str, Any] = {}
+
+    def put(self, event: Event) -> tuple[Step[Any], ...]:
+        """Fold one event into each of its keys."""
+        return tuple(self._fold(event, key) for key in self.processor.keys(event))
+
+    def put_all(self, events: Iterable[Event]) -> list[Event]:
+        """Fold events in order, and give all new ones that follow."""
+        return [output for event in events for step in self.put(event) for output in step.events]
+
+    def _fold(self, event: Event, key: str) -> Step[Any]:
+        step = self.processor.fold(self.states.get(key), event, key, self.tables)
+        state = step.state
+        if self.reload:
+            state = self.processor.load(orjson.loads(orjson.dumps(self.processor.dump(state))))
+        self.states[key] = state
+        return step
+
+
+class World:
+    """
+    The four processors over one list log: what comes is folded at once, and so is what follows from it.
+
+    Args:
+        policy: The first policy.
+        reload: As for `Folder`.
+        resend: Whether what is given `again` goes through the log again, as on a host that may have lost it.
+        frozen_table: Whether the router goes on seeing an empty table, whatever is learned.
+    """
+
+    def __init__(
+        self, policy: PolicyAdopted, *, reload: bool = False, resend: bool = False, frozen_table: bool = False
+    ) -> None:
+        self.log: list[Event] = []
+        self.ids: set[str] = set()
+        self.letters: list[tuple[Event, Rejection]] = []
+        self.again: list[Event] = []
+        self.entries: dict[tuple[str, str], RouterEntry] = {}
+        self.tables = Tables(None, {} if frozen_table else self.entries)
+        self.resend = resend
+        self.folders = [Folder(processor, self.tables, reload=reload) for processor in PROCESSORS]
+        self.put(policy)
+
+    def put(self, *events: Event) -> None:
+        """Take each event, and all that follows from it before the next."""
+        for given in events:
+            pending = deque([given])
+            while pending:
+                pending.extend(self._take(pending.popleft()))
+
+    def play(self, script: Script) -> None:
+        """Let the agents answer, in seat order, until nobody who has a seat has anything to say."""
+        while answers := [answer for seat in self.waiting() if (answer := script(*seat))]:
+            for answer in answers:
+                self.put(answer)
+
+    def waiting(self, question_id: str | None = None) -> Iterator[tuple[Opener, str]]:
+        """Iterate the seats of undecided questions that have no analysis yet, each with the event that opened it."""
+        decided = {decision.question_id for decision in self.of(DecisionMade)}
+        heard = {(analysis.causes, analysis.agent) for analysis in self.of(AnalysisPublished)}
+        for opener in [*self.of(PanelAssigned, question_id), *self.of(StageOpened, question_id)]:
+            if opener.question_id not in decided:
+                for seat in opener.stage.seats:
+                    if ((opener.event_id,), seat.agent) not in heard:
+                        yield opener, seat.agent
+
+    def of(self, model: type[E], question_id: str | None = None) -> list[E]:
+        """List the events of one kind, of one question or all, in log order."""
+        return [
+            event
+            for event in self.log
+            if isinstance(event, model) and question_id in (None, getattr(event, "question_id", None))
+        ]
+
+    def assignment(self, question_id: str = "q") -> PanelAssigned:
+        """Give the one assignment of a question."""
+        (assignment,) = self.of(PanelAssigned, question_id)
+        return assignment
+
+    def stage(self, number: int, question_id: str = "q") -> StageOpened:
+        """Give the one later stage of a question that has this number."""
+        (opened,) = (stage for stage in self.of(StageOpened, question_id) if stage.stage.number == number)
+        return opened
+
+    def decision(self, question_id: str = "q") -> DecisionMade:
+        """Give the one decision of a question."""
+        (decision,) = self.of(DecisionMade, question_id)
+        return decision
+
+    def learned(self, *events: Event) -> list[AgentObserved]:
+        """Take events, and list the observations that follow from them."""
+        known = len(self.of(AgentObserved))
+        self.put(*events)
+        return self.of(AgentObserved)[known:]
+
+    def summary(self) -> tuple[str, str | None, str, str]:
+        """Give status, answer, reason and rule of the one decision."""
+        decision = self.decision()
+        return decision.status, decision.answer, decision.reason, decision.rule
+
+    def outcomes(self) -> list[tuple[int, str]]:
+        """List what the trace of the one decision says: stage and outcome."""
+        return [(step.stage, step.outcome) for step in self.decision().trace]
+
+    def openings(self) -> list[tuple[str, str, tuple[str, ...]]]:
+        """List the later stages: reason, role and agents."""
+        return [
+            (opened.reason, opened.stage.role, tuple(seat.agent for seat in opened.stage.seats))
+            for opened in self.of(StageOpened)
+        ]
+
+    def entry(self, agent: str, scope: str = "*") -> RouterEntry:
+        """Give the newest router entry of an agent."""
+        return self.entries[(scope, agent)]
+
+    def _keep(self, line: RouterEntry) -> None:
+        """Keep a router entry, unless it is older than the one that is there."""
+        known = self.entries.get((line.scope, line.agent))
+        if known is None or known.sequence < line.sequence:
+            self.entries[(line.scope, line.agent)] = line
+
+    def _take(self, event: Event) -> list[Event]:
+        if event.event_id not in self.ids:
+            self.ids.add(event.event_id)
+            self.log.append(event)
+        if isinstance(event, PolicyAdopted):
+            self.tables.policy = event
+        if isinstance(event, RouterEntry):
+            self._keep(event)
+        follows: list[Event] = []
+        for folder in self.folders:
+            if event.topic in folder.processor.reads:
+                for step in folder.put(event):
+                    follows.extend(step.events)
+                    self.again.extend(step.again)
+                    if self.resend:
+                        follows.extend(step.again)
+                    if step.rejection is not None:
+                        self.letters.append((event, step.rejection))
+        return follows
+
+
+def decide(
+    given: PolicyAdopted, script: Script, asked: QuestionAsked | None = None, known: Iterable[RouterEntry] = ()
+) -> World:
+    """Run one question through a new world, which knows some router entries, as far as the script goes."""
+    world = World(given)
+    world.put(*known, asked or question())
+    world.play(script)
+    return world
+
+
+def voted(
+    rule: str = "vote", *, asked: QuestionAsked | None = None, learning: Mapping[str, Any] | None = None, **replies: str
+) -> World:
+    """Decide a question by the replies of all agents; those who are silent are overdue."""
+    given = policy(*replies, routing={"panel_size": len(replies)}, merge={"rule": rule}, learning=learning or {})
+    world = decide(given, said(**replies), asked)
+    world.put(overdue())
+    return world
