@@ -6,7 +6,6 @@ from typing import TypedDict
 from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
 from schemas.questions import ALL_SUBJECTS
-from schemas.registry import decode_canonical
 from schemas.router import AgentObserved, RouterEntry, router_key
 from streams.audit.entries import find_entries
 from streams.audit.explain_lessons import observed
@@ -14,7 +13,7 @@ from streams.audit.explain_panel import averages_of
 from streams.audit.explanation import Averages
 from streams.errors import UsageError
 from streams.processors.score import rank_candidates
-from streams.runtimes.contract import LogReader
+from streams.runtimes.contract import LogReader, Record, read_event
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, ROUTER
 
 NO_QUESTION = "0" * 64
@@ -100,7 +99,7 @@ def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> T
     """
     for record in reader.about(question_id):
         if record.topic == ASSIGNMENTS:
-            panel = decode_canonical(ASSIGNMENTS, record.value)
+            panel = read_event(record)
             if isinstance(panel, PanelAssigned):
                 break
     else:
@@ -147,12 +146,13 @@ def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterato
     seen: dict[str, AgentObserved] = {}
     for record in reader.records((OBSERVATIONS, ROUTER)):
         if record.topic == OBSERVATIONS and record.key == agent:
-            observation = decode_canonical(OBSERVATIONS, record.value)
+            observation = read_event(record)
             if isinstance(observation, AgentObserved) and scope in observation.scopes:
                 seen[observation.event_id] = observation
         elif record.topic == ROUTER and record.key == key:
-            entry = RouterEntry.decode(record.value)
-            yield _point(entry, seen.pop(entry.causes[0], None))
+            entry = read_event(record)
+            if isinstance(entry, RouterEntry):
+                yield _point(entry, seen.pop(entry.causes[0], None))
 
 
 def _point(entry: RouterEntry, observation: AgentObserved | None) -> Point:
@@ -173,15 +173,15 @@ def _point(entry: RouterEntry, observation: AgentObserved | None) -> Point:
 def _newest(reader: LogReader) -> tuple[PolicyAdopted | None, dict[tuple[str, str], RouterEntry]]:
     """Read the policy in force and the newest entry of each line."""
     policy: PolicyAdopted | None = None
-    values: dict[str, bytes] = {}
+    newest: dict[str, Record] = {}
     for record in reader.records((POLICIES, ROUTER)):
         if record.topic == ROUTER:
-            values[record.key] = record.value
+            newest[record.key] = record
             continue
-        adopted = decode_canonical(POLICIES, record.value)
+        adopted = read_event(record)
         if isinstance(adopted, PolicyAdopted):
             policy = adopted
-    entries = [RouterEntry.decode(value) for value in values.values()]
+    entries = [entry for entry in map(read_event, newest.values()) if isinstance(entry, RouterEntry)]
     return policy, {(entry.scope, entry.agent): entry for entry in entries}
 
 

@@ -5,16 +5,22 @@ from rich.table import Table
 from streams.audit.explanation import Averages, Change, Lesson, RoutedBy, Terms
 from streams.cli.figures import dollars, ms_of_ns, plain_table, ratio, seen, short, signed
 from streams.cli.output import clean
+from streams.processors.score import UNKNOWN_BONUS_PPB
 
 
 def scores(routed: RoutedBy) -> Table:
     """Show each candidate's score as the sum of its terms, and its seat."""
-    columns = ("#", "agent", "seat", "score", "= quality", "stability", "latency", "cost", "bonus")
+    columns = ("#", "agent", "score", "= quality", "stable", "latency", "cost", "bonus", "seat")
     table = plain_table(columns, ("agent", "seat"))
+    table.columns[-1].no_wrap = True
     for candidate in routed["candidates"]:
         score = "" if candidate["score_ppb"] is None else ratio(candidate["score_ppb"])
+        terms = _terms(candidate["terms"])
+        if candidate["terms"] is not None and candidate["terms"]["bonus"] >= UNKNOWN_BONUS_PPB:
+            # A bonus above any score; its digits would only take the room of the agent's name.
+            score, terms = "first", (*terms[:-1], "unasked")
         seat = candidate["seat"] or ""
-        cells = (str(candidate["rank"]), candidate["agent"], seat, score, *_terms(candidate["terms"]))
+        cells = (str(candidate["rank"]), candidate["agent"], score, *terms, seat)
         table.add_row(*cells, style="" if seat else "dim")
     return table
 

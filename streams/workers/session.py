@@ -116,7 +116,7 @@ class Session:
                 more = more and self._admit(waiting)
                 self._log.commit()
                 outcomes = self._virtual_outcomes()
-                outcomes += await self._awaited_outcomes(idle=not outcomes and not more)
+                outcomes += await self._awaited_outcomes(busy=bool(outcomes))
                 for outcome in outcomes:
                     self._publish(outcome)
                 self._declare_overdue()
@@ -223,14 +223,14 @@ class Session:
                 break
         return outcomes
 
-    async def _awaited_outcomes(self, *, idle: bool) -> list[AnalysisPublished]:
-        """Wait until a call ends or a deadline comes; where no call is under way, only if there is nothing to do."""
+    async def _awaited_outcomes(self, *, busy: bool) -> list[AnalysisPublished]:
+        """Wait until a call ends or a deadline comes; where there is other work to do, only look."""
         if not self._running:
             # A virtual session never waits; without this an interrupt would not be heard.
-            await asyncio.sleep(self._patience() if idle and self._open else 0)
+            await asyncio.sleep(self._patience() if self._open and not busy else 0)
             return []
         done, self._running = await asyncio.wait(
-            self._running, timeout=self._patience(), return_when=asyncio.FIRST_COMPLETED
+            self._running, timeout=0 if busy else self._patience(), return_when=asyncio.FIRST_COMPLETED
         )
         return [task.result() for task in done]
 

@@ -3,9 +3,10 @@
 import json
 import re
 import signal
+import subprocess
 from pathlib import Path
 
-from .command import Place
+from .command import Place, question
 
 
 def test_demo_is_the_same_for_a_seed(place: Place) -> None:
@@ -65,3 +66,19 @@ def test_paths_with_spaces_work(tmp_path: Path) -> None:
     assert place.orch("--log", "sqlite:///my log?.db", "demo", "--questions", "3").code == 0
     assert place.orch("--log", "sqlite:///my log?.db", "replay").code == 0
     assert (folder / "my log?.db").exists()
+
+
+def test_slow_pipe_waits_for_nobody(place: Place) -> None:
+    """What came through a pipe is in the log while the pipe is still open; a bad line is told as soon."""
+    with place.start("produce", "-", stdin=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stderr is not None
+        running.stdin.write(json.dumps(question(0)).encode() + b"\n{\n")
+        running.stdin.flush()
+        # Told after the commit.
+        assert running.stderr.readline().startswith(b"standard input:2: not JSON")
+        assert [event["question_id"] for event in place.events("questions")] == ["q0"]
+        running.stdin.write(json.dumps(question(1)).encode())
+        running.stdin.close()
+        assert running.wait(timeout=20) == 2
+    assert [event["question_id"] for event in place.events("questions")] == ["q0", "q1"]

@@ -1,4 +1,4 @@
-"""What goes wrong outside: each time one message with the place and the remedy, the exit code, and nothing good lost."""
+"""What goes wrong outside: one message with the place and the remedy, the exit code, and nothing good lost."""
 
 import sqlite3
 import subprocess

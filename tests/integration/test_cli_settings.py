@@ -108,3 +108,20 @@ def test_verbose_writes_log_lines(recorded: Place) -> None:
     told = recorded.orch("--verbose", "feedback", "more.jsonl", "--format", "json")
     assert told.object["appended"] == 1
     assert '"event": "batch_committed"' in told.err
+
+
+def test_names_stay_whole_in_80_columns(recorded: Place) -> None:
+    """On a common terminal no table folds the name of a topic or of a kind, and no line is longer."""
+    topics = [line["topic"] for line in recorded.orch("--format", "json", "topics").lines]
+    for command in ("topics", "schemas"):
+        done = recorded.orch(command, env={"COLUMNS": "80"})
+        assert max(map(len, done.out.splitlines())) <= 80
+        assert all(f"  {topic} " in done.out for topic in topics)
+
+
+def test_suggested_command_is_on_one_line(place: Place) -> None:
+    """What is there to be copied is not folded, and names the log that was named."""
+    log = "sqlite:///a rather long name for a log of demonstrations.db"
+    done = place.orch("--log", log, "demo", "--questions", "3", env={"COLUMNS": "60"})
+    assert f"\n  orch --log '{log}' router\n" in done.out
+    assert place.orch("--log", "sqlite:///b.db", "init", env={"COLUMNS": "20"}).out.count("\n  orch ask ") == 1

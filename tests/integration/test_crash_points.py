@@ -28,7 +28,7 @@ import pytest
 from streams.audit.replay import replay
 from streams.runtimes.faults import POINTS
 from streams.runtimes.urls import open_reader
-from streams.topology import DECISIONS, FEEDBACK, OBSERVATIONS
+from streams.topology import ANALYSES, DECISIONS, FEEDBACK, OBSERVATIONS
 
 from .crashing import Step
 
@@ -47,7 +47,7 @@ policy_id = "crash"
 [routing]
 panel_size = 3
 merger = "ace"
-exploration = {{ warm_up = 0, kind = "none" }}
+exploration = { warm_up = 0, kind = "none" }
 [merge]
 rule = "cascade"
 stages = [2, 1]
@@ -58,24 +58,35 @@ window = 2
 live_window = 2
 outputs = ["outputs.jsonl"]
 [[agents]]
-kind = "recorded"
-name = "ace"
-model = "ace"
+kind = "simulated"
+name = "mute"
+failure_ppb = 1_000_000_000
+limits = { max_attempts = 2, backoff_ms = 1 }
+"""
+AT_ONCE = """
 [[agents]]
 kind = "recorded"
 name = "bob"
 model = "bob"
+"""
+IN_TIME = """
+latency_ms = 1
+waits = true
 [[agents]]
 kind = "simulated"
-name = "mute"
-failure_ppb = 1_000_000_000
-latency_ms = 2
-limits = {{ max_attempts = 2, backoff_ms = 1 }}
-waits = {waits}
+name = "bob"
+latency_ms = 20
+waits = true
+"""
+MERGER = """
+[[agents]]
+kind = "recorded"
+name = "ace"
+model = "ace"
 """
 
 ANSWERS = {"q0": ("A", "A"), "q1": ("B", "C"), "q2": ("C", "C"), "q3": ("7", "7 000"), "q4": (None, None)}
-"""What `ace` and `bob` say: at one in the first stage, split up to the merge agent, or nothing at all."""
+"""What `ace` and `bob` say: the same, or not, so that the merge agent decides, or nothing at all."""
 GOLDS = {"q0": "A", "q1": "B", "q2": "B", "q3": "7"}
 
 
@@ -117,7 +128,7 @@ class Scenario:
     exact: bool = True
     """Whether the log must be that of a run without a crash, to the byte."""
     waits: bool = False
-    """Whether an agent really takes its time."""
+    """Whether two of the agents really take their time, one longer than the other."""
     produced: bool = False
     """Whether the questions were produced before, and nobody folded them."""
     again: tuple[str, ...] = ()
@@ -159,8 +170,7 @@ class Aftermath:
 
 def play(folder: Path, scenario: Scenario) -> Aftermath:
     """Run a scenario: once without a crash, then once for each point to crash at, and again to the end."""
-    waits = "true" if scenario.waits else "false"
-    (folder / "orch.toml").write_text(CONFIG.format(waits=waits))
+    (folder / "orch.toml").write_text(CONFIG + (IN_TIME if scenario.waits else AT_ONCE) + MERGER)
     for name, lines in (("questions", questions()), ("outputs", outputs())):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
@@ -269,6 +279,16 @@ def test_every_point_kills(aftermath: Aftermath) -> None:
 def test_each_question_gets_one_decision(aftermath: Aftermath) -> None:
     """Wherever a run dies, once it was run again each question has a decision, and none has two."""
     assert failing(aftermath, lambda log: once(log, DECISIONS, ANSWERS)) == []
+
+
+def test_no_seat_is_taken_twice(aftermath: Aftermath) -> None:
+    """An agent whose analysis was durable is not asked again; of one that was not, the call is simply made again."""
+
+    def taken_once(log: Path) -> bool:
+        seats = Counter((e["question_id"], e["stage"], e["agent"]) for e in events(log, ANALYSES))
+        return max(seats.values()) == 1
+
+    assert failing(aftermath, taken_once) == []
 
 
 def test_each_right_answer_is_taught_once(aftermath: Aftermath) -> None:
