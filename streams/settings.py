@@ -28,7 +28,7 @@ _POLICY = ("policy_id", "preset", "decomposition", "deadline_ms")
 class RunSettings:
     """How `run` drives the stages; nothing in it changes a decision that is due."""
 
-    window: int = 16
+    window: int = 32
     """Questions open at a time while all agents answer at once; learning lags by as many."""
     live_window: int = 256
     """Questions open at a time while agents take their time."""

@@ -152,7 +152,7 @@ skills_ppb = {{ arithmetic = 930_000_000 }}
 
 [run]
 # Questions open at a time while agents answer at once; learning lags by as many. Then: while they take their time.
-#window = 16
+#window = 32
 #live_window = 256
 # Calls under way at a time.
 #calls_in_flight = 1_000
