@@ -149,7 +149,17 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(orch, {}, "orch", "_ORCH_COMPLETE", instruction))
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    _settle_stdout()
+    sys.exit(code)
+
+
+def _settle_stdout() -> None:
+    """Write out what is left; what cannot be written is let go, or Python's last flush would decide the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -169,8 +179,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(f"\nInterrupted. {given.interrupted}".rstrip(), err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has seen enough. Python's own last flush must not complain about it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read the output has seen enough.
         return 0
     except Exception as error:
         return _report(error, verbose=given.verbose)

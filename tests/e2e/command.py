@@ -52,7 +52,11 @@ class Place:
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Give the environment of a command: plain, without colours and of no width."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ORCH_", "COLUMNS"))}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("ORCH_", "COLUMNS", "PYTHONUNBUFFERED"))
+        }
         if kept.pop("PYTHONDONTWRITEBYTECODE", None):
             # An installed command has its bytecode; without any, each process would compile all it imports.
             kept["PYTHONPYCACHEPREFIX"] = str(ROOT / ".pytest_cache" / "bytecode")
