@@ -19,6 +19,9 @@ RULES: dict[MergeRule, str] = {
 }
 """Published name of each merge rule; a rule that changes its answers gets a new version."""
 
+LONGEST_ANSWER = 200
+"""Characters; as many as feedback may give. A number of a million digits would make a decision no log can hold."""
+
 QUALITY_FLOOR_PPB = 10_000_000
 """
 Qualities count as 0.01 to 0.99 in log-odds: an average of a few observations can be 0 or 1, and no agent's word is
@@ -40,7 +43,8 @@ class Count:
 def read(analysis: AnalysisPublished, assignment: PanelAssigned) -> Reading:
     """Read the answer of an analysis by the question's answer type."""
     if assignment.answer_type == "number":
-        return read_number(analysis.text, analysis.answer)
+        reading = read_number(analysis.text, analysis.answer)
+        return reading if len(reading.answer or "") <= LONGEST_ANSWER else Reading(None, "unreadable")
     return read_choice(analysis.text, assignment.option_count, analysis.answer)
 
 

@@ -116,6 +116,7 @@ def rank_candidates(question_event_id: str, scopes: tuple[str, ...], policy: Pol
 
     Ties go to the priority list. While any agent was asked fewer questions than the warm-up, all of them form the
     panel: an agent whose first answers happened to be wrong would otherwise not be asked again for a long time.
+    (Not under `static`, which learns nothing of whom to ask.)
     Under `nth` exploration one question in `every`, chosen by its id, seats the agent observed least in the last seat
     of the panel.
     """
@@ -147,7 +148,7 @@ def rank_candidates(question_event_id: str, scopes: tuple[str, ...], policy: Pol
     )
     order = tuple(candidate.agent for candidate in candidates)
     ranked_entries = {agent: consulted[agent] for agent in order}
-    if min(asked.values()) < routing.exploration.warm_up:
+    if routing.rule != "static" and min(asked.values()) < routing.exploration.warm_up:
         return Choice(candidates, ranked_entries, order, (), None, warm_up=True)
     panel, explored = _panel(order, asked, question_event_id, routing)
     rest = tuple(agent for agent in order if agent not in panel)

@@ -226,3 +226,9 @@ def test_posterior_agrees_with_floats(weights: list[int], among: int) -> None:
     powers = [math.exp(weight / MICRO) for weight in tally.values()]
     expected = powers[0] / (math.fsum(powers) + max(among - len(tally), 0))
     assert abs((posterior_ppb(counted(**tally), among) or 0) - expected * PPB) <= 2
+
+
+def test_endless_number_is_no_answer() -> None:
+    """A number longer than any feedback could confirm is unreadable, so no text can make a decision too large."""
+    world = decide(policy("a"), said(a="#### " + "7" * 100_000), question(options=0))
+    assert (world.decision().status, world.decision().excluded[0].reason) == ("undecided", "unreadable")
