@@ -12,12 +12,10 @@ from typing import Any
 import pytest
 
 from streams.errors import OperatorError
-from streams.processors.fold import Processor
 from streams.runtimes.embedded.layout import LAYOUT
 from streams.runtimes.embedded.reader import EmbeddedReader
-from streams.runtimes.embedded.writer import EmbeddedWriter
 
-from ..stateful.tiny import COUNT, TINY, policy, question
+from ..stateful.tiny import COUNT, filled, policy, question, values, writer
 
 NOBODY = 65_534
 
@@ -35,28 +33,6 @@ def folder() -> Iterator[Path]:
 def path(folder: Path) -> Path:
     """Where the log of a test lies."""
     return folder / "orch.db"
-
-
-def writer(path: Path, processors: tuple[Processor, ...] = TINY) -> EmbeddedWriter:
-    """Open a writer whose clock stands still."""
-    return EmbeddedWriter(path, processors, clock=lambda: 0)
-
-
-def filled(path: Path, questions: int = 40) -> None:
-    """Make a log with a policy and some decided questions."""
-    with writer(path) as log:
-        log.append(policy())
-        for number in range(questions):
-            log.append(question(f"q{number}", "x" * 500))
-        while log.ready:
-            log.fold()
-        log.commit()
-
-
-def values(path: Path) -> list[bytes]:
-    """Read the whole log."""
-    with EmbeddedReader(path) as log:
-        return [record.value for record in log.records()]
 
 
 @contextmanager

@@ -20,35 +20,13 @@ from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.topology import QUESTIONS
 
-from ..stateful.tiny import EPOCH, TINY, feedback, policy, question
+from ..stateful.tiny import EPOCH, feedback, filled, policy, question, values, writer
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """Where the log of a test lies."""
     return tmp_path / "orch.db"
-
-
-def writer(path: Path, processors: tuple[Processor, ...] = TINY) -> EmbeddedWriter:
-    """Open a writer whose clock stands still."""
-    return EmbeddedWriter(path, processors, clock=lambda: 0)
-
-
-def filled(path: Path, questions: int = 40) -> None:
-    """Make a log with a policy and some decided questions."""
-    with writer(path) as log:
-        log.append(policy())
-        for number in range(questions):
-            log.append(question(f"q{number}", "x" * 500))
-        while log.ready:
-            log.fold()
-        log.commit()
-
-
-def values(path: Path) -> list[bytes]:
-    """Read the whole log."""
-    with EmbeddedReader(path) as log:
-        return [record.value for record in log.records()]
 
 
 def _pages_used_up(log: EmbeddedWriter) -> None:

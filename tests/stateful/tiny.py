@@ -1,6 +1,7 @@
 """Two small processors that use all a host offers, builders of their inputs, and a host made of lists and dicts."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from schemas.event import Event
@@ -10,6 +11,8 @@ from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, ObservationCounts, RouterEntry, router_key
 from streams.processors.fold import Processor, Rejection, Step, Tables
 from streams.processors.letters import dead_letter
+from streams.runtimes.embedded.reader import EmbeddedReader
+from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.topology import FEEDBACK, OBSERVATIONS, QUESTIONS, TOPICS, partition_of
 
 EPOCH = "2026-01-01T00:00:00.000Z"
@@ -159,3 +162,25 @@ class DictLog:
             ends[event.topic, partition] = offset + 1
             places.append((event.topic, partition, offset))
         return places
+
+
+def writer(path: Path, processors: tuple[Processor, ...] = TINY) -> EmbeddedWriter:
+    """Open a writer whose clock stands still."""
+    return EmbeddedWriter(path, processors, clock=lambda: 0)
+
+
+def filled(path: Path, questions: int = 40) -> None:
+    """Make a log with a policy and some decided questions."""
+    with writer(path) as log:
+        log.append(policy())
+        for number in range(questions):
+            log.append(question(f"q{number}", "x" * 500))
+        while log.ready:
+            log.fold()
+        log.commit()
+
+
+def values(path: Path) -> list[bytes]:
+    """Read the whole log."""
+    with EmbeddedReader(path) as log:
+        return [record.value for record in log.records()]
