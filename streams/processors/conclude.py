@@ -48,7 +48,7 @@ def conclude(
     openers: tuple[PanelAssigned | StageOpened, ...] = (assignment, *opened)
     if deadline is None and _waits(openers[-1], analyses):
         return None
-    case = _Case(assignment, opened, openers, _heard(openers, analyses), deadline, trace)
+    case = _Case(assignment, openers, _heard(openers, analyses), deadline, trace)
     if deadline is None and case.stage.role == "dispatcher":
         return _after_dispatcher(case)
     if deadline is None and case.stage.role == "merger":
@@ -81,7 +81,6 @@ class _Case:
     """One question as it stands."""
 
     assignment: PanelAssigned
-    opened: tuple[StageOpened, ...]
     openers: tuple[PanelAssigned | StageOpened, ...]
     """The assignment, then what was opened after it."""
     heard: dict[tuple[int, str], AnalysisPublished]
@@ -95,7 +94,7 @@ class _Case:
     @property
     def analyst_stages(self) -> int:
         """Analysts' stages opened after the assignment."""
-        return sum(opener.stage.role == "analyst" for opener in self.opened)
+        return sum(opener.stage.role == "analyst" for opener in self.openers[1:])
 
     def counted(self, rule: MergeRule) -> Count:
         seats = tuple(
