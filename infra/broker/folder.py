@@ -1,0 +1,207 @@
+"""A broker's folder: its ports, its settings, its data, its log, and which process runs it."""
+
+import base64
+import fcntl
+import json
+import random
+import shutil
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from infra.broker.process import Process
+from streams.errors import OperatorError
+
+USUAL_PORT = 9092
+HOST = "127.0.0.1"
+
+_PORTS_FROM, _PORTS_TO = 20_000, 32_768
+"""Where free ports are looked for: below those that the system gives to outgoing connections. One of these could be
+taken when a killed broker wants its port again, and a client that calls it meanwhile can even meet itself."""
+
+_PROPERTIES = """\
+# Written at each start from infra/broker/folder.py.
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers={host}:{controller}
+controller.listener.names=CONTROLLER
+listeners=CLIENTS://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=CLIENTS://{host}:{port}
+listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENTS
+# Relative to the folder, which may be moved.
+log.dirs=data
+auto.create.topics.enable=false
+# There is one node to hold a copy.
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+# Groups: no waiting for members that may come, and a dead one is noticed as soon as its client wants.
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+# A killed broker may register again when its last session has run out: 9 s by default.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=400
+# Small: each of these partitions costs time at the first commit, and at each start.
+offsets.topic.num.partitions=8
+transaction.state.log.num.partitions=4
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+log.cleaner.dedupe.buffer.size=8388608
+"""
+
+
+class Ports(NamedTuple):
+    """Where clients connect, and where the node talks to itself."""
+
+    port: int
+    controller: int
+
+
+class Folder:
+    """The files of one broker; nothing is there before the first start."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.expanduser().absolute()
+        self.log = self.path / "broker.log"
+        self.properties = self.path / "server.properties"
+        self._data = self.path / "data"
+        self._ports = self.path / "ports.json"
+        self._process = self.path / "process.json"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """
+        Keep other starts in this folder waiting.
+
+        Raises:
+            OperatorError: The folder, or what the block does in it, cannot be made or written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # A broker's data is nothing to commit, whatever the folder is called.
+            (self.path / ".gitignore").write_text("*\n")
+            with (self.path / "lock").open("a") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise OperatorError(
+                f"{error.filename or self.path} cannot be used: {error.strerror or error}",
+                remedy=f"The broker needs {self.path} to write in, and room there",
+            ) from error
+
+    @property
+    def ports(self) -> Ports | None:
+        """The ports it has once it was started."""
+        note = _read(self._ports)
+        return Ports(note["port"], note["controller"]) if note else None
+
+    @property
+    def process(self) -> Process | None:
+        """What runs it, or ran it last and was not seen to end."""
+        note = _read(self._process)
+        return Process(note["pid"], note["started"]) if note else None
+
+    @process.setter
+    def process(self, process: Process | None) -> None:
+        if process is None:
+            self._process.unlink(missing_ok=True)
+        else:
+            _write(self._process, process._asdict())
+
+    def settle(self, port: int | None, *, java: Sequence[str]) -> Ports:
+        """
+        Make ready for a start: ports, settings, and data where there are none.
+
+        Args:
+            port: For clients; else the one it had, else a free one.
+            java: Runs a class of Kafka's when its name and arguments follow.
+
+        Raises:
+            OperatorError: A port is taken, or Kafka could not make its data.
+        """
+        kept = self.ports
+        clients = port or (kept.port if kept else free_port())
+        ports = Ports(clients, kept.controller if kept else free_port(but=clients))
+        for number in ports:
+            if not is_free(number):
+                raise OperatorError(
+                    f"Port {number} on {HOST} is taken by another program, and the broker in {self.path} needs it",
+                    remedy="End that program, give this broker another with --port, or start in a new folder",
+                )
+        _write(self._ports, ports._asdict())
+        self.properties.write_text(_PROPERTIES.format(host=HOST, **ports._asdict()))
+        if not self._data.exists():
+            self._format(java)
+        return ports
+
+    def _format(self, java: Sequence[str]) -> None:
+        """Make the data beside their place and move them there, so that they are whole or not there."""
+        beside = self.path / "format"
+        if beside.exists():
+            shutil.rmtree(beside)
+        beside.mkdir()
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        arguments = ["format", "--standalone", f"--cluster-id={cluster}", f"--config={self.properties}"]
+        done = subprocess.run(
+            [*java, "kafka.tools.StorageTool", *arguments],
+            cwd=beside,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise OperatorError(
+                f"Kafka could not make its data in {self.path}: {(done.stderr or done.stdout).strip()[-500:]}",
+                remedy="See to what it says; if it says nothing, look for room on the disk",
+            )
+        (beside / "data").replace(self._data)
+        beside.rmdir()
+
+
+def is_free(port: int) -> bool:
+    """Whether a server may listen on a port of this machine; connections that are just ending do not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port(but: int = 0) -> int:
+    """Find a port other than *but* that nobody uses, and that no outgoing connection will."""
+    try:
+        end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
+    except (OSError, ValueError):
+        end = 0
+    if end <= _PORTS_FROM:
+        end = _PORTS_TO
+    while True:
+        port = random.randrange(_PORTS_FROM, end)
+        if port != but and is_free(port):
+            return port
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        note = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    assert isinstance(note, dict)
+    return note
+
+
+def _write(path: Path, note: dict[str, Any]) -> None:
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(note) + "\n")
+    new.replace(path)

@@ -1,0 +1,29 @@
+"""The broker that the tests of one run share, and what to do where there can be none."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.broker import Broker
+from infra.broker.jars import fetch
+from infra.broker.java import find_java
+from streams.errors import OperatorError
+
+
+def require_kafka() -> None:
+    """Skip where this machine can have no broker. One that is there and does not start is a failure."""
+    try:
+        find_java()
+        fetch()
+    except OperatorError as missing:
+        pytest.skip(f"needs a Kafka broker: {missing}")
+
+
+@contextmanager
+def running_broker(folder: Path) -> Iterator[Broker]:
+    """Run a broker in a folder; it ends with the block, and with this process however that ends."""
+    require_kafka()
+    with Broker(folder) as broker:
+        yield broker
