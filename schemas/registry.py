@@ -1,6 +1,6 @@
 """The closed set of kinds: which topic holds which, and how a record's bytes become an event."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -67,9 +67,9 @@ _MOST_SHOWN = 60
 class InvalidRecord(ValueError):
     """The bytes of a record are no event of its topic; the message names the field and the remedy."""
 
-    def __init__(self, message: str, *, reason: str = "invalid") -> None:
+    def __init__(self, message: str, *, reason: Literal["invalid", "too_large"] = "invalid") -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason: Literal["invalid", "too_large"] = reason
         """Reason code for the dead letter: `invalid` or `too_large`."""
 
 

@@ -6,6 +6,8 @@ import sys
 
 import structlog
 
+_LIBRARIES = ("aiokafka", "faust", "mode")
+
 
 def configure(*, verbose: bool) -> None:
     """
@@ -14,6 +16,9 @@ def configure(*, verbose: bool) -> None:
     Args:
         verbose: Also those that only report what went as it should: one for each commit, one for each call.
     """
+    for name in _LIBRARIES:
+        # What matters of what they say becomes an event or an error of ours.
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)

@@ -49,7 +49,7 @@ TOPICS: dict[str, Topic] = {
         Topic(FEEDBACK, "question_id", QUESTION_PARTITIONS, "keep", ("producers",), ("learn",)),
         Topic(OBSERVATIONS, "agent", 4, "keep", ("learn",), ("rank",)),
         Topic(ROUTER, "scope/agent", 1, "compact", ("rank",), ("route", "rank")),
-        Topic(POLICIES, "policy_id", 1, "compact", ("operators",), ("route", "agents")),
+        Topic(POLICIES, "policy_id", 1, "keep", ("operators",), ("route", "agents")),
         Topic(DEAD_LETTERS, "source topic", 1, "keep", ("route", "merge", "learn", "rank"), ("operators",)),
         Topic(CHECKPOINTS, "topic/partition", 1, "keep", ("seal",), ("auditors",)),
     )

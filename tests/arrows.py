@@ -41,6 +41,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "streams.workers": _OUTER,
     "streams.audit": _OUTER,
     "infra.__init__": (),
+    "infra.broker": _INNER,
+    "infra.chaos": (*_INNER, "infra.broker"),
     "infra.bench": (*_OUTER, "streams.runtimes", "streams.workers", "streams.audit"),
     "streams.evaluation": _OUTER,
     "streams.ui": _OUTER,

@@ -1,13 +1,18 @@
-"""The dead letter of an event that a fold rejected: one form for all hosts, and for the audits that derive it again."""
+"""Dead letters, of events that a fold rejected and of bytes that are no event: one form for hosts and for audits."""
 
 from base64 import b64encode
 
 from schemas.event import Event
 from schemas.letters import RecordRejected
+from schemas.quantities import instant_of_ms, ms_of_instant
+from schemas.registry import InvalidRecord
 from streams.processors.fold import Rejection
 
 KEPT_BYTES = 600_000
 """Bytes of the record that its letter keeps: as base64 they are 800,000, and a letter is an event with a limit too."""
+
+LAST_MS = ms_of_instant("9999-12-31T23:59:59.999Z")
+"""Last timestamp that an event can tell; a record may have any (microseconds, say), and its letter says 1970 then."""
 
 
 def dead_letter(event: Event, partition: int, offset: int, rejection: Rejection) -> RecordRejected:
@@ -22,6 +27,23 @@ def dead_letter(event: Event, partition: int, offset: int, rejection: Rejection)
         reason=rejection.reason,
         detail=rejection.detail,
         record_key=event.key,
+        value_base64=b64encode(value[:KEPT_BYTES]).decode("ascii"),
+        value_bytes=len(value),
+    )
+
+
+def unreadable_letter(
+    topic: str, partition: int, offset: int, timestamp_ms: int, key: bytes | None, value: bytes, problem: InvalidRecord
+) -> RecordRejected:
+    """Build the dead letter of a record that is no event, from its place, its bytes and what is wrong with them."""
+    return RecordRejected(
+        occurred_at=instant_of_ms(timestamp_ms if 0 <= timestamp_ms <= LAST_MS else 0),
+        source_topic=topic,
+        partition=partition,
+        offset=offset,
+        reason=problem.reason,
+        detail=str(problem),
+        record_key=key.decode("utf-8", "backslashreplace") if key else None,
         value_base64=b64encode(value[:KEPT_BYTES]).decode("ascii"),
         value_bytes=len(value),
     )

@@ -1,12 +1,12 @@
 """What any runtime promises, so that workers, audits and the command line need to know none of them."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol, Self
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from schemas.event import Event
 from schemas.policies import PolicyAdopted
-from schemas.registry import decode_canonical, describe
+from schemas.registry import InvalidRecord, decode_canonical, describe
 from streams.errors import DifferenceError
 
 Clock = Callable[[], int]
@@ -107,6 +107,46 @@ class LogReader(Protocol):
     def __exit__(self, *failure: object) -> None: ...
 
 
+class LeftOut(NamedTuple):
+    """A record of an input topic that is no part of a view, for no stage folds it; `record.value` is as it came."""
+
+    record: Record
+    key: bytes | None
+    """The key as it came."""
+    problem: InvalidRecord | None
+    """Why it is no event; none of an event in another partition than its key's, which a stage copies to that one."""
+
+
+@runtime_checkable
+class UnorderedReader(LogReader, Protocol):
+    """
+    A view of a log whose topics have no common order, as on Kafka.
+
+    `seq` numbers its records by time, which is a guess between partitions. Inputs are in canonical form, whatever their
+    producers wrote; of what processors wrote, each event is there once, and of compacted topics what is left.
+    """
+
+    @property
+    def taken(self) -> int:
+        """Count the records read for this view, repeated ones and those left out included."""
+
+    @property
+    def repeats(self) -> int:
+        """Count those among them that repeat an earlier record of their partition."""
+
+    def committed(self, stage: str) -> Mapping[tuple[str, int], int]:
+        """Give the offset before which a stage has folded everything, for each topic and partition it reads."""
+
+    def settled(self) -> Mapping[tuple[str, int], int]:
+        """Give for each partition the offset before which all that any record rests on is in view."""
+
+    def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
+        """Iterate what was left out by what it is about (its place, if nothing says that), as `by_correlation` does."""
+
+    def elsewhere(self) -> Callable[[], "UnorderedReader"]:
+        """Give a function that opens this very view in another process, for as long as it is open in this one."""
+
+
 class LogWriter(Protocol):
     """
     The one writer of an embedded log: appends inputs, folds what was appended, and commits both together.
@@ -127,9 +167,9 @@ class LogWriter(Protocol):
     def ready(self) -> bool:
         """Say whether `fold` has anything it could fold: there is lag, and the log holds a policy."""
 
-    def append(self, event: Event, *, headers: Headers = ()) -> Stored | None:
+    def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
         """
-        Append an input event; none if the log holds this event already.
+        Append an input event; none if the log holds this event already, unless it is wanted *again*.
 
         Nothing is durable before `commit`, and nothing is visible to readers.
         """
@@ -157,3 +197,78 @@ class LogWriter(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *failure: object) -> None: ...
+
+
+class Polled(NamedTuple):
+    """What one look at a subscription found."""
+
+    records: list[Record]
+    """Of the headers those that are carried on."""
+    partitions: frozenset[int]
+    """Partitions held now; those gained since the last look come without records."""
+    reached: Mapping[tuple[str, int], int]
+    """Next offset of each place held. For one just gained: what was committed. Between the last record and it there may
+    be marks of transactions, which are no records."""
+
+
+class Subscription(Protocol):
+    """
+    One member's share of some co-partitioned topics, read in a consumer group, and a way to publish what follows.
+
+    Whoever holds a partition holds it of every topic. Records of one partition of one topic come in order; between
+    topics there is none. Places are `(topic, partition)`, topics by the topology's names.
+
+    While the group is redistributed the partitions count as held; of one that stays the records go on where they were.
+    """
+
+    async def start(self, topics: Sequence[str]) -> None:
+        """
+        Join the group that reads these topics.
+
+        Raises:
+            OperatorError: No broker answers.
+        """
+
+    async def stop(self) -> None:
+        """Leave the group."""
+
+    async def poll(self, wait_ms: int) -> Polled:
+        """
+        Wait for records, at most *wait_ms*; none of a partition that was lost come any more.
+
+        Raises:
+            OperatorError: The brokers refuse, and it does not help to try again.
+        """
+
+    async def ends(self, partitions: Iterable[int]) -> Mapping[tuple[str, int], int]:
+        """
+        Give the next offset of every topic in these partitions.
+
+        Raises:
+            TransientError: The brokers do not answer now.
+        """
+
+    async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """
+        Say where the next owner is to begin; of a partition that was lost nothing is said.
+
+        Raises:
+            TransientError: It cannot be said now: the group is being redistributed, or the brokers do not answer.
+        """
+
+    def pause(self, topics: Iterable[str]) -> None:
+        """Bring no more records of these topics until `resume`."""
+
+    def resume(self, topics: Iterable[str]) -> None:
+        """Bring records of these topics again."""
+
+    async def publish(self, event: Event, carried: Headers = ()) -> None:
+        """
+        Write an event and wait until the log has it.
+
+        Args:
+            carried: Headers of the record behind it.
+
+        Raises:
+            OperatorError: The brokers did not take it, and no retry helped.
+        """

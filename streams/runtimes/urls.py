@@ -1,6 +1,8 @@
 """Log URLs, and which runtime each one opens."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +13,7 @@ from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.runtimes.faults import FaultPoints
 
-_FORMS = "sqlite:///FILE (sqlite:////FILE for an absolute path)"
+_FORMS = "sqlite:///FILE (sqlite:////FILE for an absolute path) or kafka://HOST:PORT"
 
 
 class LogUrl(NamedTuple):
@@ -57,10 +59,11 @@ def open_writer(
     faults: FaultPoints | None = None,
 ) -> LogWriter:
     """
-    Open a log as its only writer, and make it where there is none.
+    Open a log to write to it: an embedded one as its only writer, and made where there is none.
 
     Args:
-        processors: What the writer hosts; without any it appends only.
+        processors: What the writer of an embedded log hosts; without any it appends only.
+        clock, faults: Of an embedded log too.
 
     Raises:
         UsageError: Not a log URL, or an archive, which nobody writes.
@@ -69,14 +72,20 @@ def open_writer(
     parsed = parse_url(url)
     if parsed.scheme == "sqlite":
         return EmbeddedWriter(parsed.path, processors, clock=clock, faults=faults)
+    if parsed.scheme == "kafka":
+        return _kafka_writer(parsed)
     if parsed.scheme == "parquet":
         raise UsageError(f"{url}: an archive is read-only", remedy=f"Write to {_FORMS}")
     raise _unsupported(parsed)
 
 
-def open_reader(url: str) -> LogReader:
+def open_reader(url: str, *, about: str | None = None, topics: Sequence[str] = ()) -> LogReader:
     """
     Open a log to read it; it is neither made nor changed.
+
+    Args:
+        about: The one question that will be asked about, so that a reader need not read more than that takes.
+        topics: The only topics that will be asked for; all, if none.
 
     Raises:
         UsageError: Not a log URL.
@@ -85,7 +94,34 @@ def open_reader(url: str) -> LogReader:
     parsed = parse_url(url)
     if parsed.scheme == "sqlite":
         return EmbeddedReader(parsed.path)
+    if parsed.scheme == "kafka":
+        return _kafka_reader(parsed, about, topics)
     raise _unsupported(parsed)
+
+
+def _kafka_reader(url: LogUrl, about: str | None, topics: Sequence[str]) -> LogReader:
+    with _extra_needed():
+        from streams.runtimes.kafka.connection import parse_connection
+        from streams.runtimes.kafka.reader import KafkaReader
+    return KafkaReader(parse_connection(url.target, os.environ), about=about, topics=topics)
+
+
+def _kafka_writer(url: LogUrl) -> LogWriter:
+    with _extra_needed():
+        from streams.runtimes.kafka.connection import parse_connection
+        from streams.runtimes.kafka.writer import KafkaWriter
+    return KafkaWriter(parse_connection(url.target, os.environ))
+
+
+@contextmanager
+def _extra_needed() -> Iterator[None]:
+    """Name the extra whose packages the runtime on Kafka imports."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise OperatorError(
+            f"logs on Kafka need {error.name}, which is not installed", remedy="pip install 'orch-streams[kafka]'"
+        ) from error
 
 
 def _unsupported(url: LogUrl) -> OperatorError:

@@ -79,11 +79,10 @@ def test_path_may_hold_any_character(tmp_path: Path) -> None:
         open_reader(f"sqlite:///{tmp_path}/{name}").close()
 
 
-@pytest.mark.parametrize("url", ["kafka://host:9092", "parquet:archive"])
-def test_runtime_that_is_not_there_is_named(url: str) -> None:
+def test_runtime_that_is_not_there_is_named() -> None:
     """A log that this version cannot open says which ones it can."""
     with pytest.raises(OperatorError, match="Use sqlite:///FILE"):
-        open_reader(url)
+        open_reader("parquet:archive")
 
 
 def test_archive_is_not_written() -> None:

@@ -10,9 +10,10 @@ from streams.processors.fold import Tables
 from streams.runtimes.contract import Stored, read_event
 from streams.runtimes.embedded.reader import COLUMNS, record_of
 from streams.runtimes.embedded.streams import Streams
-from streams.topology import POLICIES, ROUTER, TOPICS
+from streams.topology import POLICIES, ROUTER
 
-COMPACTED = frozenset(topic.name for topic in TOPICS.values() if topic.cleanup == "compact")
+NEWEST_COUNTS = frozenset((POLICIES, ROUTER))
+"""Topics of which the folds see the newest record of each key."""
 
 E = TypeVar("E", bound=Event)
 
@@ -45,7 +46,7 @@ class LiveTables:
 
     def advance(self, stored: Stored) -> None:
         """Let the cursor pass one record."""
-        if stored.topic not in COMPACTED:
+        if stored.topic not in NEWEST_COUNTS:
             return
         event = stored.event
         if isinstance(event, RouterEntry):

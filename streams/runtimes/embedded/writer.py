@@ -122,12 +122,13 @@ class EmbeddedWriter:
         """Say whether `fold` has anything it could fold."""
         return self.lag > 0 and self.policy is not None and bool(self._stores)
 
-    def append(self, event: Event, *, headers: Headers = ()) -> Stored | None:
+    def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
         """
         Append an input event; none if the log holds this event already.
 
         Args:
             event: Of one of `APPENDABLE`.
+            again: Whether it is wanted once more where it is there: folded again, it may count now.
             headers: Foreign headers, such as traceparent; the records derived from this one carry them on.
 
         Raises:
@@ -150,7 +151,7 @@ class EmbeddedWriter:
                 key=event.key,
             )
         try:
-            if self._appender.holds(event, value):
+            if not again and self._appender.holds(event, value):
                 return None
             packed = pack_headers(headers)
             stored = self._appender.append_input(event, value, packed)

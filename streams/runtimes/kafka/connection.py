@@ -1,0 +1,156 @@
+"""How every client of this program reaches a cluster: addresses, TLS, SASL, and the names of things there."""
+
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from streams.errors import OperatorError, UsageError
+
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+
+_ADDRESS = re.compile(r"^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$")
+_PREFIX = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+_DEFAULT_PORT = ":9092"
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """How clients prove who they are, and whom they trust. A password is never shown."""
+
+    protocol: str = "PLAINTEXT"
+    mechanism: str = "PLAIN"
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    """Certificate authorities in PEM; the system's where none is named."""
+    cert_file: str | None = None
+    key_file: str | None = None
+    key_password: str | None = field(default=None, repr=False)
+
+    @property
+    def tls(self) -> ssl.SSLContext | None:
+        """Make the TLS context; none for a plain connection."""
+        if not self.protocol.endswith("SSL"):
+            return None
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            if self.cert_file is not None:
+                context.load_cert_chain(self.cert_file, self.key_file, self.key_password)
+        except (OSError, ssl.SSLError) as error:
+            named = ", ".join(name for name in (self.ca_file, self.cert_file, self.key_file) if name)
+            raise OperatorError(
+                f"the TLS files cannot be used: {error} ({named})",
+                remedy="ORCH_KAFKA_CA_FILE, ORCH_KAFKA_CERT_FILE and ORCH_KAFKA_KEY_FILE name files in PEM",
+            ) from error
+        return context
+
+
+def security_from(environ: Mapping[str, str]) -> Security:
+    """
+    Read the security settings, which come from the environment alone, since secrets do.
+
+    Raises:
+        UsageError: A protocol or mechanism that does not exist, or a user without a password.
+    """
+
+    def given(name: str) -> str | None:
+        return environ.get(f"ORCH_KAFKA_{name}") or None
+
+    username, password = given("USERNAME"), given("PASSWORD")
+    tls = any(given(name) for name in ("CA_FILE", "CERT_FILE"))
+    implied = ("SASL_" if username else "") + ("SSL" if tls else "PLAINTEXT")
+    protocol = (given("SECURITY") or implied).upper()
+    mechanism = (given("SASL_MECHANISM") or "PLAIN").upper()
+    if protocol not in PROTOCOLS:
+        raise UsageError(f"ORCH_KAFKA_SECURITY is {protocol!r}", remedy=f"Use one of {', '.join(PROTOCOLS)}")
+    if mechanism not in MECHANISMS:
+        raise UsageError(f"ORCH_KAFKA_SASL_MECHANISM is {mechanism!r}", remedy=f"Use one of {', '.join(MECHANISMS)}")
+    if protocol.startswith("SASL") and not (username and password):
+        raise UsageError(f"{protocol} needs a user and a password", remedy="Set ORCH_KAFKA_USERNAME and _PASSWORD")
+    files = given("CA_FILE"), given("CERT_FILE"), given("KEY_FILE"), given("KEY_PASSWORD")
+    return Security(protocol, mechanism, username, password, *files)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """
+    A cluster, and which log on it.
+
+    Attributes:
+        bootstrap: Addresses to start from, as `host:port`.
+        prefix: Name of the log on a cluster that holds several: it stands before every topic and group.
+        security: How clients prove who they are.
+    """
+
+    bootstrap: tuple[str, ...]
+    prefix: str = ""
+    security: Security = Security()
+
+    def topic(self, name: str) -> str:
+        """Give a topic's name on the cluster."""
+        return f"{self.prefix}.{name}" if self.prefix else name
+
+    def logical(self, name: str) -> str:
+        """Give the name by which the topology knows a topic of the cluster."""
+        return name[len(self.prefix) + 1 :] if self.prefix else name
+
+    def group(self, stage: str) -> str:
+        """Name the consumer group of one stage."""
+        return self.topic(f"orch-{stage}")
+
+    def changelog(self, stage: str) -> str:
+        """Name the topic (on the cluster) that can rebuild the state of one stage."""
+        return self.topic(f"orch-{stage}-changelog")
+
+    @property
+    def url(self) -> str:
+        """Write the connection as a log URL."""
+        return f"kafka://{','.join(self.bootstrap)}{'/' + self.prefix if self.prefix else ''}"
+
+    def client(self) -> dict[str, Any]:
+        """Give the arguments that every aiokafka client takes."""
+        settings = self.security
+        arguments: dict[str, Any] = {
+            "bootstrap_servers": list(self.bootstrap),
+            "client_id": "orch",
+            "security_protocol": settings.protocol,
+        }
+        context = settings.tls
+        if context is not None:
+            arguments["ssl_context"] = context
+        if settings.protocol.startswith("SASL"):
+            arguments["sasl_mechanism"] = settings.mechanism
+            arguments["sasl_plain_username"] = settings.username
+            arguments["sasl_plain_password"] = settings.password
+        return arguments
+
+
+def parse_connection(target: str, environ: Mapping[str, str]) -> Connection:
+    """
+    Read what follows `kafka://` in a log URL: `HOST:PORT[,HOST:PORT...][/PREFIX]`.
+
+    Raises:
+        UsageError: No such address, or a password, which does not belong where URLs are kept.
+    """
+    if "@" in target:
+        raise UsageError(
+            "a log URL holds no user or password: it is printed, logged and kept in shell histories",
+            remedy="Set ORCH_KAFKA_USERNAME and ORCH_KAFKA_PASSWORD in the environment",
+        )
+    addresses, _, prefix = target.partition("/")
+    found = tuple(address.strip() for address in addresses.split(","))
+    for address in found:
+        if not _ADDRESS.match(address):
+            raise UsageError(
+                f"kafka://{target}: {address!r} is no address", remedy="Use kafka://HOST:PORT, several by commas"
+            )
+    if prefix and not _PREFIX.match(prefix):
+        raise UsageError(
+            f"kafka://{target}: {prefix!r} cannot stand before a topic's name",
+            remedy="A prefix holds up to 64 letters, digits, _ and -",
+        )
+    with_ports = tuple(address if _ADDRESS.match(address)[2] else address + _DEFAULT_PORT for address in found)  # type: ignore[index]
+    return Connection(with_ports, prefix, security_from(environ))

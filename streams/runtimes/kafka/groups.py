@@ -1,0 +1,80 @@
+"""Consumer groups of the stages: where each has come to, and how far it is behind."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.errors import OperatorError
+from streams.processors import PROCESSORS
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.fetch import plain_consumer
+from streams.runtimes.kafka.topics import administered
+from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
+
+
+class Standing(NamedTuple):
+    """One stage's group."""
+
+    stage: str
+    members: int
+    lag: int
+    """Records not known to be done; what is in flight counts, for offsets are committed now and then."""
+
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    **{processor.name: processor.reads for processor in PROCESSORS},
+    "agents": (QUESTIONS, ASSIGNMENTS, ANALYSES, DECISIONS),
+    "deadlines": (ASSIGNMENTS, DECISIONS),
+}
+"""Stages with a consumer group, each with the topics it reads there."""
+
+_TRIES, _WAIT_S = 20, 0.2
+
+
+async def standings(connection: Connection) -> list[Standing]:
+    """
+    Look at every stage's group.
+
+    Raises:
+        OperatorError: No broker answers.
+    """
+    consumer = await plain_consumer(connection)
+    try:
+        async with administered(connection) as admin:
+            found = []
+            for stage, topics in GROUPS.items():
+                places = [
+                    TopicPartition(connection.topic(topic), partition)
+                    for topic in topics
+                    for partition in range(TOPICS[topic].partitions)
+                ]
+                begins = await consumer.beginning_offsets(places)
+                ends = await consumer.end_offsets(places)
+                committed = await _committed(admin, connection.group(stage))
+                done = {place: committed[place].offset if place in committed else begins[place] for place in places}
+                lag = sum(max(0, ends[place] - done[place]) for place in places)
+                found.append(Standing(stage, await _members(admin, connection.group(stage)), lag))
+            return found
+    except KafkaError as error:
+        raise OperatorError(f"the consumer groups cannot be looked at: {type(error).__name__}: {error}") from error
+    finally:
+        await consumer.stop()
+
+
+async def _committed(admin: Any, group: str) -> dict[TopicPartition, Any]:
+    """Read a group's offsets; a cluster that has never had a group takes a moment to find who keeps them."""
+    for _ in range(_TRIES):
+        try:
+            return dict(await admin.list_consumer_group_offsets(group))
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            await asyncio.sleep(_WAIT_S)
+    return dict(await admin.list_consumer_group_offsets(group))
+
+
+async def _members(admin: Any, group: str) -> int:
+    responses = await admin.describe_consumer_groups([group])
+    return sum(len(described[5]) for response in responses for described in response.groups)

@@ -1,0 +1,79 @@
+"""The reader of a mirror: that of an embedded log, and what can be said of a log in many partitions besides."""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from schemas.registry import InvalidRecord
+from streams.runtimes.contract import LeftOut, Record, UnorderedReader
+from streams.runtimes.embedded.failures import mapped
+from streams.runtimes.embedded.reader import EmbeddedReader
+from streams.runtimes.headers import unpack_headers
+
+_CHUNK_ROWS = 100
+"""Records fetched at a time; each may have a megabyte."""
+_LEFT_OUT = (
+    'SELECT number, correlation, seq, topic, partition, "offset", timestamp_ms, key, value, headers, reason, detail'
+    " FROM left_out INDEXED BY left_out_by_correlation WHERE (correlation, number) > (?, ?)"
+    f" ORDER BY correlation, number LIMIT {_CHUNK_ROWS}"
+)
+
+
+class MirrorReader(EmbeddedReader):
+    """
+    The `UnorderedReader` of a mirror's file, in the process that writes it or in another.
+
+    Args:
+        path: A file that a `Mirror` has filled.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.taken = self.repeats = 0
+        super().__init__(path)
+
+    def refresh(self) -> bool:
+        """Move the view to what the mirror holds now; say whether there was more."""
+        with mapped(self._path):
+            self.taken, self.repeats = self._connection.execute("SELECT taken, repeats FROM counts").fetchone()
+        return super().refresh()
+
+    def committed(self, stage: str) -> Mapping[tuple[str, int], int]:
+        """Give the offset before which a stage has folded everything, for each topic and partition it reads."""
+        return self._offsets("committed WHERE stage = ?", stage)
+
+    def settled(self) -> Mapping[tuple[str, int], int]:
+        """Give for each partition the offset before which all that any record rests on is in view."""
+        return self._offsets("settled")
+
+    def _offsets(self, source: str, *values: str) -> dict[tuple[str, int], int]:
+        with mapped(self._path):
+            rows = self._connection.execute(f'SELECT topic, partition, "offset" FROM {source}', values).fetchall()
+        return {(topic, partition): offset for topic, partition, offset in rows}
+
+    def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
+        """Iterate what was left out by what it is about (its place, if nothing says that), as `by_correlation` does."""
+        for correlation, rows in groupby(self._left_out_rows(), key=lambda row: str(row[1])):
+            yield correlation, [_left_out(row) for row in rows]
+
+    def _left_out_rows(self) -> Iterator[tuple[Any, ...]]:
+        number, correlation = 0, ""
+        while True:
+            with mapped(self._path):
+                rows = self._connection.execute(_LEFT_OUT, (correlation, number)).fetchall()
+            if not rows:
+                return
+            yield from rows
+            number, correlation = rows[-1][:2]
+
+    def elsewhere(self) -> Callable[[], UnorderedReader]:
+        """Give a function that opens the mirror in another process."""
+        return partial(MirrorReader, self._path)
+
+
+def _left_out(row: tuple[Any, ...]) -> LeftOut:
+    seq, topic, partition, offset, timestamp_ms, key, value, headers, reason, detail = row[2:]
+    text = (key or b"").decode("utf-8", "backslashreplace")
+    record = Record(topic, partition, offset, timestamp_ms, text, value, unpack_headers(headers), seq)
+    return LeftOut(record, key, None if reason is None else InvalidRecord(detail, reason=reason))

@@ -1,0 +1,46 @@
+"""How a changelog holds what a step wants written elsewhere: one line of JSON, then the bytes as they are."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from streams.runtimes.kafka.publisher import Message
+
+CHUNK_BYTES = 400_000
+"""Bytes of outputs kept in one record, where no single one is larger."""
+
+
+def pack(facts: dict[str, Any], messages: Sequence[Message]) -> bytes:
+    """Write facts and messages as the value of one record."""
+    outputs = [
+        [m.topic, m.key, m.timestamp_ms, [[name, value.decode("latin-1")] for name, value in m.headers], len(m.value)]
+        for m in messages
+    ]
+    line = orjson.dumps({**facts, "outputs": outputs})
+    return b"".join([line, b"\n", *(m.value for m in messages)])
+
+
+def unpack(value: bytes) -> tuple[dict[str, Any], list[Message]]:
+    """Read what `pack` wrote."""
+    line, _, blob = value.partition(b"\n")
+    facts = orjson.loads(line)
+    messages, at = [], 0
+    for topic, key, timestamp_ms, headers, length in facts.pop("outputs"):
+        given = tuple((name, text.encode("latin-1")) for name, text in headers)
+        messages.append(Message(topic, key, blob[at : at + length], given, timestamp_ms))
+        at += length
+    return facts, messages
+
+
+def chunks(messages: Sequence[Message]) -> Iterator[list[Message]]:
+    """Split messages into groups that fit a record each."""
+    group: list[Message] = []
+    held = 0
+    for message in messages:
+        if group and held + len(message.value) > CHUNK_BYTES:
+            yield group
+            group, held = [], 0
+        group.append(message)
+        held += len(message.value)
+    yield group

@@ -1,0 +1,171 @@
+"""The reader of a log on Kafka: a view up to certain offsets, copied to this machine when it is read."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Self
+
+from streams.runtimes.contract import LeftOut, Record, UnorderedReader
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.mirror import Extent, Mirror
+from streams.runtimes.kafka.mirror_reader import MirrorReader
+from streams.runtimes.kafka.source import Place, Source
+from streams.topology import TOPICS, partition_of
+
+
+class KafkaReader:
+    """
+    The `UnorderedReader` of a cluster.
+
+    `ends` is the brokers' answer. Everything else reads all records of the view into a temporary file first (`Mirror`;
+    TMPDIR says where), and again only what is new after `refresh`. Memory does not grow with the log.
+
+    Args:
+        connection: The cluster.
+        about: The one question that is asked about: of the topics keyed by question only its partition is read.
+        topics: The only topics that are asked for; all, if none.
+
+    Raises:
+        OperatorError: No broker answers, or topics are missing.
+    """
+
+    def __init__(self, connection: Connection, *, about: str | None = None, topics: Sequence[str] = ()) -> None:
+        self._files: TemporaryDirectory[str] | None = None
+        self._copy: tuple[Mirror, MirrorReader] | None = None
+        self._source = Source(connection, _places(about, topics))
+        try:
+            self._read_to: dict[Place, int] = {}
+            self._take_view()
+        except BaseException:
+            self.close()
+            raise
+
+    def _take_view(self) -> None:
+        # In this order: what follows from records that were folded is there before their offsets are committed, and
+        # what stands before the first ends rests on nothing behind the second ones. One request is not one moment.
+        committed = self._source.committed()
+        self._extent = Extent(committed, self._source.ends())
+        self._ends = self._source.ends()
+
+    def _mirror(self) -> MirrorReader:
+        """Give the reader of the copy, which is made when it is first asked for."""
+        if self._copy is None:
+            self._files = TemporaryDirectory(prefix="orch-mirror-", ignore_cleanup_errors=True)
+            mirror = Mirror(Path(self._files.name, "mirror.db"))
+            try:
+                self._read_to = self._source.beginnings()
+                self._copy_to(mirror)
+                self._copy = mirror, MirrorReader(mirror.path)
+            except BaseException:
+                mirror.close()
+                raise
+        return self._copy[1]
+
+    def _copy_to(self, mirror: Mirror) -> None:
+        spans = {place: (self._read_to[place], end) for place, end in self._ends.items()}
+        mirror.add(self._source.arrivals(spans), self._extent)
+        self._read_to = dict(self._ends)
+
+    @property
+    def end(self) -> int:
+        """Give the `seq` of the newest record in view; 0 where the log is empty."""
+        return self._mirror().end
+
+    @property
+    def folded(self) -> int:
+        """Give the `seq` up to which everything was folded; later records may have been folded too."""
+        return self._mirror().folded
+
+    @property
+    def taken(self) -> int:
+        """Count the records read for this view, repeated ones and those left out included."""
+        return self._mirror().taken
+
+    @property
+    def repeats(self) -> int:
+        """Count those among them that repeat an earlier record of their partition."""
+        return self._mirror().repeats
+
+    def refresh(self) -> bool:
+        """Move the view to what the brokers hold now; say whether there was more."""
+        before = self._ends
+        self._take_view()
+        if self._copy is not None:
+            mirror, reader = self._copy
+            self._copy_to(mirror)
+            reader.refresh()
+        return self._ends != before
+
+    def records(self, topics: Sequence[str] = (), *, after: int = 0, limit: int | None = None) -> Iterator[Record]:
+        """
+        Iterate the records of *topics* (all, if none) by time, those with `seq` above *after*.
+
+        Raises:
+            UsageError: A topic that does not exist.
+        """
+        return self._mirror().records(topics, after=after, limit=limit)
+
+    def about(self, correlation: str) -> list[Record]:
+        """List every record about one question (or one key), by time."""
+        return self._mirror().about(correlation)
+
+    def by_correlation(self, topics: Sequence[str] = ()) -> Iterator[tuple[str, list[Record]]]:
+        """
+        Iterate the records of *topics* grouped by what they are about, each group by time, in constant memory.
+
+        Raises:
+            UsageError: A topic that does not exist.
+        """
+        return self._mirror().by_correlation(topics)
+
+    def last(self, topic: str, key: str) -> Record | None:
+        """Find the newest record of a key."""
+        return self._mirror().last(topic, key)
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        """Give the next offset of every partition; nothing is read for that."""
+        return dict(self._ends)
+
+    def committed(self, stage: str) -> Mapping[tuple[str, int], int]:
+        """Give the offset before which a stage has folded everything, for each topic and partition it reads."""
+        return self._extent.committed.get(stage, {})
+
+    def settled(self) -> Mapping[tuple[str, int], int]:
+        """Give for each partition the offset before which all that any record rests on is in view."""
+        return self._extent.settled
+
+    def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
+        """Iterate what was left out by what it is about (its place, if nothing says that), as `by_correlation` does."""
+        return self._mirror().left_out()
+
+    def elsewhere(self) -> Callable[[], UnorderedReader]:
+        """Give a function that opens the copy in another process, for as long as it is open in this one."""
+        return self._mirror().elsewhere()
+
+    def close(self) -> None:
+        """Disconnect, and remove the copy."""
+        try:
+            self._source.close()
+        finally:
+            for part in self._copy or ():
+                part.close()
+            if self._files is not None:
+                self._files.cleanup()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+
+def _places(about: str | None, topics: Sequence[str]) -> list[Place]:
+    """List the partitions that can hold what is asked for."""
+    places = []
+    for topic in TOPICS.values():
+        if topics and topic.name not in topics:
+            continue
+        of_question = about is not None and topic.key == "question_id"
+        only = partition_of((about or "").encode(), topic.partitions) if of_question else None
+        places += [(topic.name, number) for number in range(topic.partitions) if only in (None, number)]
+    return places

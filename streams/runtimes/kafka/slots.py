@@ -1,0 +1,45 @@
+"""A folder of its own for each process that keeps local copies of states, the same one again after a restart."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streams.errors import OperatorError
+
+MOST = 64
+"""Processes that can share one state folder."""
+
+
+@contextmanager
+def slot(folder: Path) -> Iterator[Path]:
+    """
+    Take the first numbered folder in *folder* that no other process has.
+
+    The kernel gives it back when the process ends, however it ends. Two owners of one copy would write over each other,
+    and a copy that is behind is only read on from the changelog.
+
+    Raises:
+        OperatorError: The folder cannot be made or written to.
+    """
+    for number in range(MOST):
+        mine = folder / str(number)
+        try:
+            mine.mkdir(parents=True, exist_ok=True)
+            handle = os.open(mine / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise OperatorError(
+                f"{mine}: {error.strerror}", remedy="Name another folder with --state, or --state - for none"
+            ) from error
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            continue
+        try:
+            yield mine
+        finally:
+            os.close(handle)
+        return
+    raise OperatorError(f"{folder}: {MOST} processes use it already", remedy="Name another folder with --state")

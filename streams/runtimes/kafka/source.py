@@ -1,0 +1,208 @@
+"""What a reader asks of the brokers: how far the partitions and the stages are, and the records in between."""
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
+
+from streams.errors import OperatorError
+from streams.processors import PROCESSORS
+from streams.runtimes.kafka.arrivals import Arrival, by_time
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.loop import LoopThread
+from streams.runtimes.kafka.publisher import unreachable
+from streams.runtimes.kafka.topics import administered, require_topics
+
+Place = tuple[str, int]
+"""A topic by the topology's name, and a partition."""
+
+_PARTITION_BYTES = 1 << 19
+_FETCH_BYTES = 32 << 20
+"""Bytes of one partition and of all of them that are fetched at a time: with sixty partitions, what bounds memory."""
+_FETCH_WAIT_MS = 50
+_SILENCE_S = 30
+"""Longest wait for a record that is known to be there, or for offsets."""
+_RETRY_S = 0.1
+
+
+class Source:
+    """
+    The partitions of one log, read without a consumer group.
+
+    Used by one thread at a time, which may have an event loop of its own: the client runs in another thread.
+
+    Args:
+        connection: The cluster.
+        places: Which partitions may be asked for.
+
+    Raises:
+        OperatorError: No broker answers, or topics are missing.
+    """
+
+    def __init__(self, connection: Connection, places: Sequence[Place]) -> None:
+        self._connection = connection
+        self._places = {TopicPartition(connection.topic(topic), number): (topic, number) for topic, number in places}
+        self._partitions = {place: partition for partition, place in self._places.items()}
+        self._fetched: dict[TopicPartition, Sequence[Any]] = {}
+        self._loop = LoopThread()
+        self._consumer: AIOKafkaConsumer | None = None
+        try:
+            self._consumer = self._loop.call(self._start())
+        except BaseException:
+            self.close()
+            raise
+
+    async def _start(self) -> AIOKafkaConsumer:
+        await require_topics(self._connection)
+        consumer = AIOKafkaConsumer(
+            **self._connection.client(),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=_FETCH_WAIT_MS,
+            fetch_max_bytes=_FETCH_BYTES,
+            max_partition_fetch_bytes=_PARTITION_BYTES,
+        )
+        try:
+            await consumer.start()
+        except (KafkaError, OSError) as error:
+            await consumer.stop()
+            raise unreachable(self._connection, error) from error
+        # Asked about topics it was not assigned, the client looks them up one by one, a tenth of a second each.
+        consumer.assign(list(self._places))
+        consumer.pause(*self._places)
+        return consumer
+
+    def ends(self) -> dict[Place, int]:
+        """
+        Ask for the next offset of every partition.
+
+        Raises:
+            OperatorError: The brokers do not answer.
+        """
+        return self._by_place(self._ask(self._client.end_offsets(list(self._places))))
+
+    def beginnings(self) -> dict[Place, int]:
+        """
+        Ask for the first offset of every partition that is still there.
+
+        Raises:
+            OperatorError: The brokers do not answer.
+        """
+        return self._by_place(self._ask(self._client.beginning_offsets(list(self._places))))
+
+    def committed(self) -> dict[str, dict[Place, int]]:
+        """
+        Ask how far the stages are: the offset before which each has folded everything, by topic and partition.
+
+        Raises:
+            OperatorError: The brokers do not answer, or do not allow it.
+        """
+        found: dict[str, dict[Place, int]] = self._ask(self._committed())
+        return found
+
+    async def _committed(self) -> dict[str, dict[Place, int]]:
+        found: dict[str, dict[Place, int]] = {}
+        async with administered(self._connection) as admin:
+            for processor in PROCESSORS:
+                offsets = await _offsets_of(admin, self._connection.group(processor.name))
+                found[processor.name] = {
+                    self._places[partition]: committed.offset
+                    for partition, committed in offsets.items()
+                    if partition in self._places
+                }
+        return found
+
+    def arrivals(self, spans: Mapping[Place, tuple[int, int]]) -> Iterator[Arrival]:
+        """
+        Iterate the records of partitions by time, each from its first offset to before its last.
+
+        Raises:
+            OperatorError: The brokers do not answer any more.
+        """
+        wanted = {self._partitions[place]: span for place, span in spans.items() if span[0] < span[1]}
+        self._ask(self._begin({partition: start for partition, (start, _) in wanted.items()}))
+        return by_time([self._partition(partition, end) for partition, (_, end) in wanted.items()])
+
+    def _partition(self, partition: TopicPartition, end: int) -> Iterator[Arrival]:
+        topic, number = self._places[partition]
+        while found := self._ask(self._take(partition, end)):
+            for one in found:
+                if one.offset >= end:
+                    return
+                yield Arrival(topic, number, one.offset, one.timestamp, one.key, one.value or b"", one.headers)
+
+    async def _begin(self, starts: Mapping[TopicPartition, int]) -> None:
+        self._fetched = {}
+        self._client.assign(list(starts))
+        for partition, start in starts.items():
+            self._client.seek(partition, start)
+
+    async def _take(self, partition: TopicPartition, end: int) -> Sequence[Any]:
+        """Take what was fetched of a partition, and have more fetched meanwhile; nothing: its end is reached."""
+        await self._fetch(wait_ms=0)
+        async with asyncio.timeout(_SILENCE_S):
+            while partition not in self._fetched and await self._client.position(partition) < end:
+                await self._fetch(wait_ms=1_000)
+        found = self._fetched.pop(partition, ())
+        if await self._client.position(partition) < end:
+            self._client.resume(partition)
+        return found
+
+    async def _fetch(self, wait_ms: int) -> None:
+        """
+        Take over all that has come, for the client fetches nothing else while it holds anything.
+
+        No more of these partitions is fetched until `_take` asks for it; nor is anything of one that is at its end, for
+        which the broker would keep the others waiting.
+        """
+        found = await self._client.getmany(timeout_ms=wait_ms)
+        self._fetched.update(found)
+        self._client.pause(*found)
+
+    @property
+    def _client(self) -> AIOKafkaConsumer:
+        assert self._consumer is not None, "a source that could not start is never used"
+        return self._consumer
+
+    def _ask(self, question: Any) -> Any:
+        """Run a coroutine of the client, and say in our words why it failed."""
+        try:
+            return self._loop.call(question)
+        except TimeoutError as error:
+            raise OperatorError(
+                f"{self._connection.url}: the brokers have not answered for {_SILENCE_S} s",
+                remedy="`orch doctor` checks brokers and topics",
+            ) from error
+        except KafkaError as error:
+            raise OperatorError(
+                f"{self._connection.url}: the log cannot be read ({type(error).__name__}: {error})",
+                remedy="`orch doctor` checks brokers and topics; rights to read topics and describe groups are needed",
+            ) from error
+
+    def _by_place(self, offsets: Mapping[TopicPartition, int]) -> dict[Place, int]:
+        return {self._places[partition]: offset for partition, offset in offsets.items()}
+
+    def close(self) -> None:
+        """Disconnect."""
+        try:
+            if self._consumer is not None:
+                self._loop.call(self._consumer.stop())
+        finally:
+            self._loop.close()
+
+
+async def _offsets_of(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
+    """Ask for the offsets of a group; the first to ask a new cluster waits until it has made a place for them."""
+    async with asyncio.timeout(_SILENCE_S):
+        while True:
+            try:
+                offsets: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(group)
+                return offsets
+            except KafkaError as error:
+                if not error.retriable:
+                    raise
+            await asyncio.sleep(_RETRY_S)

@@ -1,0 +1,255 @@
+"""One processor on Kafka: which partitions it holds, and each batch from records to outputs. It decides nothing."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import structlog
+
+from streams.processors.fold import Processor, Tables
+from streams.processors.rank import RANK
+from streams.processors.route import ROUTE
+from streams.runtimes.contract import Record
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.fetch import fetch, record_of, require_reached
+from streams.runtimes.kafka.lane import Lane, Recent
+from streams.runtimes.kafka.ledger import Fenced, Ledger
+from streams.runtimes.kafka.publisher import Publisher
+from streams.runtimes.kafka.store import LocalStore
+from streams.runtimes.kafka.tables import FollowedTables
+from streams.topology import TOPICS
+
+RECALLED = {RANK.name: 50_000}
+"""
+Events of each input topic and partition whose repetition the host recognises, where the state does not tell. When
+`learn` restarts it may write its last batch of observations once more, behind those of the other partitions; at two
+thousand observations a second it may take 25 seconds to come back.
+"""
+
+FENCED_WAIT_S = 1.0
+"""Wait before a changelog is taken over again: whoever was stopped learns in the meantime that it holds it no more."""
+
+_EVENT_ID = b'"event_id":"'
+
+_log = structlog.get_logger("orch.stage")
+
+
+class Stage:
+    """
+    Hosts one processor for the partitions held.
+
+    A batch goes: fold, write to the changelog, wait until it counts, send the outputs, wait until they are there. Only
+    then may the engine commit offsets, which are a hint where to begin; the place that counts is in the changelog.
+
+    Args:
+        processor: What folds.
+        connection: The cluster.
+        publisher: Started; shared by all stages of a process.
+        tables: Started; None for a processor that sees none.
+        state_dir: Where local copies of the states live; None keeps them in memory, and reads them back at each start.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        connection: Connection,
+        publisher: Publisher,
+        tables: FollowedTables | None,
+        state_dir: Path | None,
+    ) -> None:
+        self.processor = processor
+        self.folded = 0
+        """Records folded by this process."""
+        self.on_failure: Callable[[Exception], None] = lambda error: None
+        """Hears why a partition cannot be opened."""
+        self._connection = connection
+        self._publisher = publisher
+        self._tables = tables
+        self._state_dir = state_dir
+        self._lanes: dict[int, asyncio.Task[Lane]] = {}
+
+    def hold(self, partitions: Iterable[int]) -> None:
+        """Take over these partitions, and let go of all others; both happen in the background."""
+        held = set(partitions)
+        for partition in [known for known in self._lanes if known not in held]:
+            task = self._lanes.pop(partition)
+            task.cancel()
+            if task.done() and not task.cancelled() and task.exception() is None:
+                # Nothing is written: whoever holds it now may have begun.
+                task.result().ledger.drop()
+        for partition in sorted(held - self._lanes.keys()):
+            self._open(partition)
+
+    async def take(self, records: Sequence[Record]) -> set[int]:
+        """
+        Fold records and send what follows.
+
+        Returns:
+            Partitions whose records were taken; those not held are left to whoever holds them.
+
+        Raises:
+            OperatorError: The brokers do not answer; the records count as not taken.
+        """
+        by_partition: dict[int, list[Record]] = {}
+        for record in records:
+            by_partition.setdefault(record.partition, []).append(record)
+        taken = await asyncio.gather(*(self._take(partition, some) for partition, some in by_partition.items()))
+        return {partition for partition, done in zip(by_partition, taken, strict=True) if done}
+
+    def reached(self) -> dict[tuple[str, int], int]:
+        """Give the next offset of every topic and partition held, as far as what follows is written too."""
+        places: dict[tuple[str, int], int] = {}
+        for partition in range(max(TOPICS[topic].partitions for topic in self.processor.reads)):
+            task = self._lanes.get(partition)
+            opened = task is not None and task.done() and not task.cancelled() and task.exception() is None
+            for topic in self.processor.reads:
+                places[topic, partition] = task.result().done.get(topic, 0) if opened and task is not None else -1
+        return places
+
+    async def close(self) -> None:
+        """Let go of everything, and tell the next owners that nothing is unsent."""
+        lanes = list(self._lanes.values())
+        self._lanes.clear()
+        for task in lanes:
+            if not task.done():
+                task.cancel()
+        for opened in await asyncio.gather(*lanes, return_exceptions=True):
+            if isinstance(opened, Lane):
+                try:
+                    await opened.ledger.close(sent=opened.sent)
+                except Fenced:
+                    _log.debug("fenced", stage=self.processor.name, partition=opened.partition)
+
+    async def _take(self, partition: int, records: Sequence[Record]) -> bool:
+        while (task := self._lanes.get(partition)) is not None:
+            try:
+                # A partition that is let go while it opens is cancelled; its records are another's.
+                lane = await asyncio.shield(task)
+                await self._batch(lane, await self._without_gaps(lane, records))
+                return True
+            except asyncio.CancelledError:
+                if not task.cancelled():
+                    raise
+            except Fenced as fenced:
+                if self._lanes.get(partition) is not task:
+                    continue
+                _log.warning("fenced", stage=self.processor.name, partition=partition, why=str(fenced))
+                await asyncio.sleep(FENCED_WAIT_S)
+                if self._lanes.get(partition) is task:
+                    self._close_and_reopen(partition, task)
+        return False
+
+    async def _without_gaps(self, lane: Lane, records: Sequence[Record]) -> Sequence[Record]:
+        """
+        Put before a batch what the engine left out: its offsets are a hint, and the place that counts is the ledger's.
+
+        Where other clients write transactions there are offsets without records, and this finds none either.
+        """
+        missing: list[Record] = []
+        known: set[str] = set()
+        for record in records:
+            if record.topic not in known:
+                known.add(record.topic)
+                expected = lane.done.get(record.topic, 0)
+                if record.offset > expected:
+                    name = self._connection.topic(record.topic)
+                    found = fetch(self._connection, name, record.partition, expected, record.offset)
+                    missing += [record_of(one, record.topic) async for one in found]
+        if missing:
+            _log.warning("gap_filled", stage=self.processor.name, partition=lane.partition, records=len(missing))
+        return [*missing, *records]
+
+    async def _batch(self, lane: Lane, records: Sequence[Record]) -> None:
+        if self._tables is not None:
+            # Without a policy a question waits.
+            await self._tables.policy()
+        lane.ledger.require()
+        started = time.perf_counter()
+        changes, offsets, outputs = lane.fold(records)
+        folded_at = time.perf_counter()
+        await lane.ledger.commit(changes, offsets, outputs)
+        lane.forget()
+        lane.sent = False
+        await self._publisher.publish(outputs)
+        lane.sent, lane.done = True, offsets
+        self.folded += len(records)
+        _log.debug(
+            "batch_committed",
+            stage=self.processor.name,
+            partition=lane.partition,
+            records=len(records),
+            states=len(changes),
+            outputs=len(outputs),
+            fold_ms=round((folded_at - started) * 1000, 3),
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+        )
+
+    def _open(self, partition: int) -> None:
+        task = asyncio.create_task(self._opened(partition), name=f"{self.processor.name}-{partition}")
+        task.add_done_callback(self._look_at)
+        self._lanes[partition] = task
+
+    def _look_at(self, task: "asyncio.Task[Lane]") -> None:
+        """Report a partition that cannot be opened; there may never be a record that asks for it."""
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self.on_failure(error)
+
+    def _close_and_reopen(self, partition: int, task: "asyncio.Task[Lane]") -> None:
+        if task.done() and task.exception() is None:
+            task.result().ledger.drop()
+        self._open(partition)
+
+    async def _opened(self, partition: int) -> Lane:
+        """Become the owner of a partition, and send what its last owner may not have sent."""
+        while True:
+            try:
+                return await self._owned(partition)
+            except Fenced as fenced:
+                _log.info("fenced", stage=self.processor.name, partition=partition, why=str(fenced))
+                await asyncio.sleep(FENCED_WAIT_S)
+
+    async def _owned(self, partition: int) -> Lane:
+        changelog = f"{self._connection.url}#{self._connection.changelog(self.processor.name)}-{partition}"
+        store = LocalStore(self._path(partition), changelog)
+        ledger = Ledger(self._connection, self._publisher, self.processor.name, partition, store)
+        try:
+            if self._tables is not None:
+                # No older than what the last owner saw: a panel must not know less than the one before it.
+                await self._tables.catch_up()
+            offsets, unsent = await ledger.open()
+            await require_reached(self._connection, partition, offsets)
+            await self._publisher.publish(unsent)
+            recent = await self._recall(partition, offsets)
+        except BaseException:
+            store.close()
+            raise
+        _log.info("partition_opened", stage=self.processor.name, partition=partition, repeated=len(unsent))
+        tables = Tables(None, {}) if self._tables is None else self._tables.tables
+        return Lane(self.processor, partition, ledger, store, offsets, tables, recent)
+
+    async def _recall(self, partition: int, offsets: dict[str, int]) -> Recent | None:
+        """Read back the ids of what was folded last, where the processor's state does not hold them."""
+        most = RECALLED.get(self.processor.name)
+        if most is None:
+            return None
+        recent = Recent(most)
+        for topic in self.processor.reads:
+            end = offsets.get(topic, 0)
+            async for record in fetch(
+                self._connection, self._connection.topic(topic), partition, max(0, end - most), end
+            ):
+                _, mark, rest = (record.value or b"").partition(_EVENT_ID)
+                if mark:
+                    recent.add(rest[:64].decode("ascii", "replace"))
+        return recent
+
+    def _path(self, partition: int) -> Path | None:
+        if self._state_dir is None:
+            return None
+        return self._state_dir / self._connection.group(self.processor.name) / f"{partition}.db"
+
+
+def sees_tables(processor: Processor) -> bool:
+    """Say whether a processor looks at the policy and the router table."""
+    return processor.name == ROUTE.name

@@ -1,0 +1,124 @@
+"""Several stages in one process: started together, stopped together, and all ended when one cannot go on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.processors import PROCESSORS
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.engine import Engine, PollingEngine
+from streams.runtimes.kafka.fetch import plain_consumer
+from streams.runtimes.kafka.publisher import Publisher
+from streams.runtimes.kafka.stage import Stage, sees_tables
+from streams.runtimes.kafka.subscription import KafkaSubscription
+from streams.runtimes.kafka.tables import FollowedTables
+
+FOLDING = tuple(processor.name for processor in PROCESSORS)
+"""Names of the stages that fold."""
+
+EngineName = Literal["aiokafka", "faust"]
+
+_LOOK_S = 0.02
+
+
+class RunningStages:
+    """Stages at work."""
+
+    def __init__(self, connection: Connection, engines: Sequence[Engine], looking: AIOKafkaConsumer) -> None:
+        self._connection = connection
+        self._engines = engines
+        self._looking = looking
+
+    async def failed(self) -> None:
+        """
+        Wait until a stage cannot go on.
+
+        Raises:
+            OperatorError, or what else ended it.
+        """
+        if not self._engines:
+            await asyncio.Event().wait()
+        done, _ = await asyncio.wait(
+            [engine.line.failed for engine in self._engines], return_when=asyncio.FIRST_COMPLETED
+        )
+        done.pop().result()
+
+    async def settled(self) -> None:
+        """
+        Wait until everything that is in the topics has been folded, and what follows from it too.
+
+        For a process that holds all partitions of all stages.
+        """
+        done: dict[TopicPartition, int] = {}
+        while True:
+            reached = {
+                TopicPartition(self._connection.topic(topic), partition): offset
+                for engine in self._engines
+                for (topic, partition), offset in engine.line.stage.reached().items()
+            }
+            ends = await self._looking.end_offsets(list(reached)) if reached else {}
+            # Twice the same: what the last look found done may have caused something that it did not see.
+            if reached == done and all(reached[place] >= end for place, end in ends.items()):
+                return
+            done = reached
+            await asyncio.sleep(_LOOK_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """How the stages of a process are hosted."""
+
+    state_dir: Path | None = None
+    """Where local copies of the states live; None keeps them in memory."""
+    instance: str | None = None
+    """Name of this process among the group's, if it has a fixed one."""
+    engine: EngineName = "aiokafka"
+
+
+@asynccontextmanager
+async def running(
+    connection: Connection, names: Sequence[str], publisher: Publisher, hosting: Hosting
+) -> AsyncIterator[RunningStages]:
+    """
+    Run stages until the block ends, then stop them gracefully.
+
+    Args:
+        names: Of `FOLDING`.
+        publisher: Started.
+
+    Raises:
+        OperatorError: No broker answers.
+    """
+    async with AsyncExitStack() as stack:
+        engines = []
+        for processor in PROCESSORS:
+            if processor.name not in names:
+                continue
+            tables = None
+            if sees_tables(processor):
+                tables = FollowedTables(connection)
+                stack.push_async_callback(tables.stop)
+                await tables.start()
+            stage = Stage(processor, connection, publisher, tables, hosting.state_dir)
+            engine = _engine(connection, stage, publisher, hosting)
+            stack.push_async_callback(engine.stop)
+            engines.append(engine)
+        looking = await plain_consumer(connection)
+        stack.push_async_callback(looking.stop)
+        await asyncio.gather(*(engine.start() for engine in engines))
+        yield RunningStages(connection, engines, looking)
+
+
+def _engine(connection: Connection, stage: Stage, publisher: Publisher, hosting: Hosting) -> Engine:
+    if hosting.engine == "faust":
+        # Slow to import, and many workers never need it.
+        from streams.runtimes.kafka.faust_engine import FaustEngine
+
+        return FaustEngine(connection, stage, hosting.instance)
+    subscription = KafkaSubscription(connection, publisher, stage.processor.name, instance=hosting.instance)
+    return PollingEngine(stage, subscription)

@@ -1,0 +1,284 @@
+"""A member of a consumer group on Kafka: co-partitioned topics, read with aiokafka and committed by whoever uses it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
+from structlog.typing import FilteringBoundLogger
+
+from schemas.event import Event
+from streams.errors import OperatorError, TransientError
+from streams.runtimes.contract import Headers, Polled, Record
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.fetch import record_of
+from streams.runtimes.kafka.publisher import Publisher, carried_on, message_of, settled, unreachable
+
+SESSION_TIMEOUT_MS = 6_000
+"""Until a silent member's partitions go to others; the shortest that brokers take unless told otherwise."""
+HEARTBEAT_MS = 1_500
+POLL_INTERVAL_MS = 600_000
+"""Longest time between two looks before the member gives its partitions up."""
+
+FETCH_WAIT_MS = 100
+"""How long a broker holds a request for which it has nothing. There is one request at a time, so a partition that was
+just gained or resumed waits for that."""
+PARTITION_BYTES = 1 << 20
+"""Most that one request brings of a partition; no less than the largest record."""
+LOOK_RECORDS = 500
+"""Records of one look: some 15 ms of work, in which nothing else is done."""
+
+METADATA_AGE_MS = 10_000
+"""How old the knowledge of topics may be. Whoever deals the partitions out while a broker that just came back does not
+know its topics yet deals out nothing, and nobody asks again before this time."""
+
+PATIENCE_S = 5.0
+"""Longest wait for an answer of the brokers where the question can be put again."""
+POSITIONS_S = 0.2
+"""Time between two looks at positions that no record has told."""
+
+MOST_FAILURES = 50
+"""Looks that fail one after the other, ten seconds of them, before the client counts as broken. It waits for brokers
+without failing; what it tells otherwise it tells once."""
+
+_REFUSALS = (AuthenticationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
+
+_log: FilteringBoundLogger = structlog.get_logger("orch.subscription")
+
+
+class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
+    """
+    One member of the group of a stage, as `contract.Subscription` has it.
+
+    At every rebalance the group takes all partitions from all members and deals them out anew; most come straight back.
+    So nothing counts as lost before the new assignment is there, and a partition that is still held goes on where its
+    reader had come to, whatever others may have committed meanwhile.
+
+    Args:
+        connection: The cluster.
+        publisher: Started; writes what is published.
+        stage: Whose group it is.
+        instance: Name of this member, if it has a fixed one: after a restart within the session timeout it goes on
+            without a rebalance.
+    """
+
+    def __init__(
+        self, connection: Connection, publisher: Publisher, stage: str, *, instance: str | None = None
+    ) -> None:
+        self._connection = connection
+        self._publisher = publisher
+        self._group = connection.group(stage)
+        self._instance = instance
+        self._consumer: AIOKafkaConsumer | None = None
+        self._topics: tuple[str, ...] = ()
+        self._paused: frozenset[str] = frozenset()
+        """Topics, by their names on the cluster."""
+        self._assigned: frozenset[TopicPartition] = frozenset()
+        self._rebalancing = False
+        self._next: dict[TopicPartition, int] = {}
+        """Where each place goes on that the reader knows to be held."""
+        self._fresh: frozenset[TopicPartition] = frozenset()
+        """Places of which the reader was told at the last look; records come from the next one on."""
+        self._looking: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
+        self._look_at_positions = 0.0
+        self._failures = 0
+
+    async def start(self, topics: Sequence[str]) -> None:
+        """Join the group."""
+        self._topics = tuple(self._connection.topic(topic) for topic in topics)
+        consumer = self._consumer = AIOKafkaConsumer(
+            **self._connection.client(),
+            group_id=self._group,
+            group_instance_id=self._instance,
+            # Of topics with as many partitions each it deals the same ones out together.
+            partition_assignment_strategy=[RangePartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            max_poll_interval_ms=POLL_INTERVAL_MS,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_partition_fetch_bytes=PARTITION_BYTES,
+            metadata_max_age_ms=METADATA_AGE_MS,
+        )
+        consumer.subscribe(self._topics, listener=self)
+        try:
+            await consumer.start()
+        except (KafkaError, OSError) as error:
+            raise unreachable(self._connection, error) from error
+
+    async def stop(self) -> None:
+        """Leave the group; a member with a fixed name is expected back, and stays in it for the session timeout."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+        if self._consumer is not None:
+            # In a task of its own, for if a fetch has just failed the client takes its own cancelling for ours, and
+            # leaves the connections open.
+            stopping = asyncio.create_task(self._consumer.stop())
+            await asyncio.wait({stopping}, timeout=PATIENCE_S)
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+            await self._consumer._client.close()
+
+    def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Hear that the group is being redistributed."""
+        self._rebalancing = True
+
+    def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Hear the outcome: go on with what is still held; the rest has to wait until its reader is told."""
+        self._rebalancing = False
+        self._assigned = frozenset(assigned)
+        for place in self._assigned:
+            if place in self._next:
+                self._client.seek(place, self._next[place])
+            if place not in self._next or place.topic in self._paused:
+                self._client.pause(place)
+
+    async def poll(self, wait_ms: int) -> Polled:
+        """Wait for records."""
+        self._forget()
+        self._resume(self._fresh)
+        self._fresh = await self._begin(wait_ms)
+        found = await self._found(wait_ms)
+        self._forget()
+        records = [record for place, some in found.items() for record in self._new(place, some)]
+        await self._skip_marks()
+        reached = {self._place(place): offset for place, offset in self._next.items()}
+        return Polled(records, frozenset(place.partition for place in self._next), reached)
+
+    async def ends(self, partitions: Iterable[int]) -> Mapping[tuple[str, int], int]:
+        """Give the next offset of every topic."""
+        places = [TopicPartition(topic, partition) for partition in partitions for topic in self._topics]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                ends = await self._client.end_offsets(places)
+        except (KafkaError, TimeoutError) as error:
+            raise TransientError(f"the ends of {self._group} are not known: {type(error).__name__}: {error}") from error
+        return {self._place(place): end for place, end in ends.items()}
+
+    async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
+        """Say where the next owner is to begin."""
+        if self._rebalancing:
+            # With the number of the old generation, the group would take it for somebody else's and throw us out.
+            raise TransientError(f"{self._group} is being redistributed")
+        places = {TopicPartition(self._connection.topic(topic), number): at for (topic, number), at in offsets.items()}
+        held = {place: offset for place, offset in places.items() if place in self._next and place in self._assigned}
+        if not held:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._client.commit(held)
+        except (KafkaError, TimeoutError) as error:
+            raise TransientError(f"{self._group} takes no commit: {type(error).__name__}: {error}") from error
+
+    def pause(self, topics: Iterable[str]) -> None:
+        """Bring no more records of these topics."""
+        named = frozenset(map(self._connection.topic, topics))
+        self._paused |= named
+        if not self._rebalancing:
+            self._client.pause(*(place for place in self._assigned if place.topic in named))
+
+    def resume(self, topics: Iterable[str]) -> None:
+        """Bring records of these topics again."""
+        named = frozenset(map(self._connection.topic, topics))
+        self._paused -= named
+        self._resume(place for place in self._next if place.topic in named)
+
+    async def publish(self, event: Event, carried: Headers = ()) -> None:
+        """Write an event and wait until the log has it."""
+        await settled([await self._publisher.send(message_of(event, carried_on(carried)))])
+
+    @property
+    def _client(self) -> AIOKafkaConsumer:
+        assert self._consumer is not None, "start() comes first"
+        return self._consumer
+
+    def _place(self, place: TopicPartition) -> tuple[str, int]:
+        return self._connection.logical(place.topic), place.partition
+
+    def _resume(self, places: Iterable[TopicPartition]) -> None:
+        # While the group is redistributed nothing comes anyway, and the new assignment begins with what is known here.
+        if not self._rebalancing:
+            self._client.resume(*(p for p in places if p in self._assigned and p.topic not in self._paused))
+
+    def _forget(self) -> None:
+        """Let go of what is no longer held."""
+        self._next = {place: offset for place, offset in self._next.items() if place in self._assigned}
+
+    async def _begin(self, wait_ms: int) -> frozenset[TopicPartition]:
+        """Find out where the places begin that were gained, and give them."""
+        assigned = self._assigned
+        gained = assigned - self._next.keys()
+        if any(TopicPartition(topic, place.partition) not in assigned for place in gained for topic in self._topics):
+            raise OperatorError(
+                f"{self._group}: the partitions held of {', '.join(self._topics)} are not the same ones",
+                remedy="`orch topics check` tells whether the topics have as many partitions each",
+            )
+        try:
+            async with asyncio.timeout(max(wait_ms / 1000, POSITIONS_S)):
+                begin = {place: await self._client.position(place) for place in gained}
+        except (KafkaError, TimeoutError):
+            # The brokers are not ready, or there is a new assignment: the next look asks again.
+            return frozenset()
+        if self._assigned is not assigned:
+            return frozenset()
+        self._next.update(begin)
+        return gained
+
+    async def _found(self, wait_ms: int) -> dict[TopicPartition, list[Any]]:
+        """Look for records. The client may wait longer than told, for a rebalance to end; then it goes on by itself."""
+        if self._looking is None:
+            look = self._client.getmany(timeout_ms=wait_ms, max_records=LOOK_RECORDS)
+            self._looking = asyncio.create_task(look)
+        done, _ = await asyncio.wait({self._looking}, timeout=wait_ms / 1000 + POSITIONS_S)
+        if not done:
+            return {}
+        task, self._looking = self._looking, None
+        try:
+            found = task.result()
+        except KafkaError as error:
+            self._failures += 1
+            if isinstance(error, _REFUSALS) or self._failures > MOST_FAILURES:
+                raise OperatorError(
+                    f"{self._connection.url}: {self._group} cannot read: {type(error).__name__}: {error}",
+                    remedy="The user needs the rights to read the topics and the group; else start again",
+                ) from error
+            _log.warning("records_not_read", group=self._group, error=type(error).__name__, why=str(error))
+            await asyncio.sleep(POSITIONS_S)
+            return {}
+        self._failures = 0
+        return found
+
+    def _new(self, place: TopicPartition, found: list[Any]) -> Iterable[Record]:
+        """Give the records that were not brought before; those of places that are no longer held are left out."""
+        begin = self._next.get(place)
+        if begin is None or not found:
+            return
+        topic = self._connection.logical(place.topic)
+        for one in found:
+            if one.offset >= begin:
+                record = record_of(one, topic)
+                yield record._replace(headers=carried_on(record.headers))
+        self._next[place] = max(begin, found[-1].offset + 1)
+
+    async def _skip_marks(self) -> None:
+        """Move on over marks of transactions, which take offsets but are no records."""
+        now = asyncio.get_running_loop().time()
+        if now < self._look_at_positions or self._looking is not None or self._rebalancing:
+            return
+        self._look_at_positions = now + POSITIONS_S
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(POSITIONS_S):
+                for place, known in list(self._next.items()):
+                    # All that the client has brought is known here, so what is between is no record.
+                    self._next[place] = max(known, await self._client.position(place))

@@ -1,0 +1,127 @@
+"""The compacted topics as `route` sees them: the newest policy and the router table, followed as they are written."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from schemas.event import Event
+from schemas.policies import PolicyAdopted
+from schemas.registry import InvalidRecord, decode
+from schemas.router import RouterEntry
+from streams.processors.fold import Tables
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.fetch import plain_consumer
+from streams.topology import POLICIES, ROUTER, TOPICS
+
+_WAIT_MS = 100
+_LOOK_S = 0.005
+
+_log = structlog.get_logger("orch.tables")
+
+
+class FollowedTables:
+    """
+    Reads `orch.policies` and `orch.router` from their beginnings and goes on reading.
+
+    What a reader of the table saw is never older than what any reader saw before it called `catch_up`.
+    """
+
+    def __init__(self, connection: Connection, topics: tuple[str, ...] = (POLICIES, ROUTER)) -> None:
+        self.entries: dict[tuple[str, str], RouterEntry] = {}
+        self.policies: dict[str, PolicyAdopted] = {}
+        """Every policy read, by event id, in the order of their adoption."""
+        self.tables = Tables(None, self.entries)
+        self._connection = connection
+        self._places = {
+            TopicPartition(connection.topic(name), partition): name
+            for name in topics
+            for partition in range(TOPICS[name].partitions)
+        }
+        self._read = dict.fromkeys(self._places, 0)
+        """Offset up to which each partition is in the tables."""
+        self._consumer: AIOKafkaConsumer | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """
+        Read all there is, and begin to follow.
+
+        Raises:
+            OperatorError: No broker answers.
+        """
+        self._consumer = await plain_consumer(self._connection)
+        self._consumer.assign(list(self._places))
+        await self._consumer.seek_to_beginning()
+        self._task = asyncio.create_task(self._follow(), name="tables")
+        await self.catch_up()
+
+    async def stop(self) -> None:
+        """Read no further."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def catch_up(self) -> None:
+        """Wait until everything is read that was in the topics when this was called."""
+        consumer = self._consumer
+        assert consumer is not None, "start() comes first"
+        ends = await consumer.end_offsets(list(self._places))
+        for place, end in ends.items():
+            while self._read[place] < end:
+                self._check()
+                await asyncio.sleep(_LOOK_S)
+
+    async def policy(self) -> PolicyAdopted:
+        """Wait until there is a policy, and give the newest."""
+        warned = False
+        while self.tables.policy is None:
+            self._check()
+            if not warned:
+                _log.warning("no_policy", topic=POLICIES, remedy="`orch policy adopt` writes the configured one")
+                warned = True
+            await asyncio.sleep(_WAIT_MS / 1000)
+        return self.tables.policy
+
+    def _check(self) -> None:
+        if self._task is not None and self._task.done():
+            self._task.result()
+
+    async def _follow(self) -> None:
+        consumer = self._consumer
+        assert consumer is not None, "start() makes it"
+        while True:
+            try:
+                found = await consumer.getmany(timeout_ms=_WAIT_MS)
+            except KafkaError as error:
+                _log.warning("tables_not_read", error=type(error).__name__)
+                await asyncio.sleep(_WAIT_MS / 1000)
+                continue
+            for place, records in found.items():
+                for record in records:
+                    self._take(self._places[place], record)
+            for place in self._places:
+                self._read[place] = await consumer.position(place)
+
+    def _take(self, topic: str, record: Any) -> None:
+        try:
+            event: Event = decode(topic, record.value or b"", record.timestamp)
+        except InvalidRecord as problem:
+            _log.warning("record_skipped", topic=topic, offset=record.offset, problem=str(problem))
+            return
+        if isinstance(event, RouterEntry):
+            line = event.scope, event.agent
+            known = self.entries.get(line)
+            # A process that was stopped in the middle of sending may write an older entry once more.
+            if known is None or known.sequence < event.sequence:
+                self.entries[line] = event
+        elif isinstance(event, PolicyAdopted):
+            self.policies.pop(event.event_id, None)
+            self.policies[event.event_id] = event
+            self.tables.policy = event

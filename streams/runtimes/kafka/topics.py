@@ -1,0 +1,233 @@
+"""The topics of the topology on a cluster: made with explicit partitions, replication and cleanup, and checked."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.errors import OperatorError
+from streams.processors import PROCESSORS
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.publisher import MAX_REQUEST_BYTES, unreachable
+from streams.topology import TOPICS
+
+MOST_REPLICAS = 3
+"""Replicas a topic gets where the cluster has as many brokers; with `min.insync.replicas` 2, one may fail."""
+
+_HOUR_MS = 3_600_000
+
+MAX_RECORD_BYTES = 2 << 20
+"""Largest record of a topic: an input has a limit of its own below 1 MiB, and what follows may hold its text again."""
+
+_KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+# Small segments, since the one that is written to is never compacted, and whoever starts reads all of it.
+_COMPACTED = {
+    "cleanup.policy": "compact",
+    "segment.bytes": str(64 << 20),
+    "segment.ms": str(_HOUR_MS),
+    "min.cleanable.dirty.ratio": "0.2",
+}
+# What a stopped owner left at the end of a changelog must not replace what counts before the next owner mended it.
+_CHANGELOG = {**_COMPACTED, "min.compaction.lag.ms": str(_HOUR_MS), "max.message.bytes": str(MAX_REQUEST_BYTES)}
+# A record's time is its producer's: one that is moved to its partition keeps it.
+_STAMPED = {"message.timestamp.type": "CreateTime", "max.message.bytes": str(MAX_RECORD_BYTES)}
+
+_FREE = ("segment.bytes", "segment.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms")
+"""Settings that change how fast a worker starts and how much disk is used, but nothing that is promised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A topic as it has to be; `name` is the cluster's."""
+
+    name: str
+    partitions: int
+    configs: dict[str, str] = field(default_factory=dict)
+
+
+class Found(NamedTuple):
+    """What a check says of one topic."""
+
+    topic: str
+    state: Literal["ok", "missing", "wrong"]
+    finding: str
+    remedy: str = ""
+
+
+def wanted_topics(connection: Connection) -> list[Wanted]:
+    """List the topics a log needs: those of the topology, and a changelog for each stage."""
+    topics = [
+        Wanted(
+            connection.topic(topic.name),
+            topic.partitions,
+            {**_STAMPED, **(_COMPACTED if topic.cleanup == "compact" else _KEPT)},
+        )
+        for topic in TOPICS.values()
+    ]
+    for processor in PROCESSORS:
+        partitions = max(TOPICS[name].partitions for name in processor.reads)
+        topics.append(Wanted(connection.changelog(processor.name), partitions, {**_STAMPED, **_CHANGELOG}))
+    return topics
+
+
+@asynccontextmanager
+async def administered(connection: Connection) -> AsyncIterator[AIOKafkaAdminClient]:
+    """
+    Connect as an administrator.
+
+    Raises:
+        OperatorError: No broker answers, or it refuses.
+    """
+    admin = AIOKafkaAdminClient(**connection.client())
+    try:
+        try:
+            await admin.start()
+        except (KafkaError, OSError) as error:
+            raise unreachable(connection, error) from error
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def brokers(connection: Connection) -> list[str]:
+    """
+    List the addresses of the cluster's brokers.
+
+    Raises:
+        OperatorError: No broker answers.
+    """
+    async with administered(connection) as admin:
+        cluster = await admin.describe_cluster()
+        return [f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]]
+
+
+async def create_topics(connection: Connection, replication: int | None = None) -> list[str]:
+    """
+    Make the topics that are missing; those that are there stay as they are.
+
+    Args:
+        replication: Replicas of each; where none is given, as many as there are brokers, up to `MOST_REPLICAS`.
+
+    Returns:
+        Names of the topics that were made.
+
+    Raises:
+        OperatorError: The cluster refuses, or no broker answers.
+    """
+    async with administered(connection) as admin:
+        try:
+            known = set(await admin.list_topics())
+            replicas = replication or min(MOST_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+            missing = [topic for topic in wanted_topics(connection) if topic.name not in known]
+            if not missing:
+                return []
+            insync = {"min.insync.replicas": "2"} if replicas >= MOST_REPLICAS else {}
+            response = await admin.create_topics(
+                [
+                    NewTopic(topic.name, topic.partitions, replicas, topic_configs={**topic.configs, **insync})
+                    for topic in missing
+                ]
+            )
+        except (KafkaError, OSError) as error:
+            raise _refused(connection, error) from error
+    for name, code, *message in response.topic_errors:
+        problem = for_code(code)
+        # Somebody else was as quick: both wanted the same.
+        if code and problem is not TopicAlreadyExistsError:
+            said = next((text for text in message if text), problem.__name__)
+            remedy = "Give --replication, or ask whoever runs the cluster"
+            raise OperatorError(f"topic {name} could not be made: {said}", remedy=remedy)
+    return [topic.name for topic in missing]
+
+
+async def check_topics(connection: Connection) -> list[Found]:
+    """
+    Compare the cluster's topics with those a log needs.
+
+    Raises:
+        OperatorError: No broker answers, or it refuses to tell.
+    """
+    wanted = wanted_topics(connection)
+    async with administered(connection) as admin:
+        try:
+            known = set(await admin.list_topics())
+            there = [topic for topic in wanted if topic.name in known]
+            described = await admin.describe_topics([topic.name for topic in there]) if there else []
+            configs = await _configs(admin, [topic.name for topic in there])
+        except (KafkaError, OSError) as error:
+            raise _refused(connection, error) from error
+    partitions = {found["topic"]: len(found["partitions"]) for found in described}
+    replicas = {found["topic"]: len(found["partitions"][0]["replicas"]) for found in described}
+    checked = []
+    for topic in wanted:
+        if topic.name not in known:
+            checked.append(Found(topic.name, "missing", "is not there", "`orch topics create` makes it"))
+            continue
+        problems = []
+        if partitions[topic.name] != topic.partitions:
+            problems.append(f"{partitions[topic.name]} partitions instead of {topic.partitions}")
+        for name, value in topic.configs.items():
+            actual = configs[topic.name].get(name, value)
+            if actual != value and name not in _FREE:
+                problems.append(f"{name}={actual} instead of {value}")
+        if problems:
+            remedy = "Partitions can't be changed without moving keys: make the log anew under a prefix of its own"
+            if partitions[topic.name] == topic.partitions:
+                remedy = f"kafka-configs.sh --alter --topic {topic.name} --add-config ..."
+            checked.append(Found(topic.name, "wrong", "; ".join(problems), remedy))
+        else:
+            found = f"{topic.partitions} partitions, {replicas[topic.name]} replicas, {topic.configs['cleanup.policy']}"
+            checked.append(Found(topic.name, "ok", found))
+    return checked
+
+
+async def require_topics(connection: Connection) -> None:
+    """
+    Make sure that a log is there.
+
+    Raises:
+        OperatorError: Topics are missing, or have other partitions than the topology; or no broker answers.
+    """
+    async with administered(connection) as admin:
+        try:
+            known = set(await admin.list_topics())
+            wanted = {topic.name: topic.partitions for topic in wanted_topics(connection)}
+            missing = [name for name in wanted if name not in known]
+            described = [] if missing else await admin.describe_topics(list(wanted))
+        except (KafkaError, OSError) as error:
+            raise _refused(connection, error) from error
+    if missing:
+        more = f" and {len(missing) - 1} more topics" if len(missing) > 1 else ""
+        raise OperatorError(
+            f"{connection.url} has no topic {missing[0]}{more}",
+            remedy=f"`orch --log {connection.url} topics create` makes what is missing",
+        )
+    for found in described:
+        if len(found["partitions"]) != wanted[found["topic"]]:
+            raise OperatorError(
+                f"topic {found['topic']} has {len(found['partitions'])} partitions instead of {wanted[found['topic']]}",
+                remedy="`orch topics check` tells more",
+            )
+
+
+async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Read the settings of topics."""
+    if not names:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    found: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(resources):
+        for _, _, _, name, entries in response.resources:
+            found[name] = {entry[0]: entry[1] for entry in entries}
+    return found
+
+
+def _refused(connection: Connection, error: BaseException) -> OperatorError:
+    return OperatorError(
+        f"{connection.url}: the cluster does not answer for its topics ({type(error).__name__}: {error})",
+        remedy="`orch doctor` checks the connection; rights to describe and create topics are needed",
+    )

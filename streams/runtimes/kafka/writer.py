@@ -1,0 +1,136 @@
+"""The writer of a log on Kafka, for whoever adds inputs: it publishes, and leaves the folding to the workers."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+from schemas.event import MAX_EVENT_BYTES, Event
+from schemas.policies import PolicyAdopted
+from streams.errors import InvariantError, UsageError
+from streams.runtimes.contract import Headers, Record, Stored
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.loop import LoopThread
+from streams.runtimes.kafka.publisher import Message, Publisher, message_of, settled
+from streams.runtimes.kafka.tables import FollowedTables
+from streams.runtimes.kafka.topics import require_topics
+from streams.topology import POLICIES
+
+MOST_QUEUED = 5_000
+"""Records under way before `append` waits for the oldest: what bounds memory when a large file is published."""
+
+
+class KafkaWriter:
+    """
+    The `LogWriter` of a cluster. There may be many at a time, and none of them folds.
+
+    Args:
+        connection: The cluster; its topics must be there.
+
+    Raises:
+        OperatorError: No broker answers, or topics are missing.
+    """
+
+    lag = 0
+    ready = False
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._publisher = Publisher(connection)
+        self._queued: list[asyncio.Future[Any]] = []
+        self._loop = LoopThread()
+        try:
+            self._loop.call(self._start())
+        except BaseException:
+            self._loop.close()
+            raise
+
+    async def _start(self) -> None:
+        await require_topics(self._connection)
+        await self._publisher.start()
+
+    @property
+    def policy(self) -> PolicyAdopted | None:
+        """Give the policy adopted last; none while the log holds no policy."""
+        return self._loop.call(newest_policy(self._connection))
+
+    def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
+        """
+        Publish an event; it is durable after `commit`. An event given twice is published twice, and counts once.
+
+        Returns:
+            Where it will stand is not known yet: the place is (0, 0).
+
+        Raises:
+            UsageError: More than MAX_EVENT_BYTES; the writer stays usable.
+            OperatorError: The brokers did not take an event that was appended before.
+        """
+        size = len(event.encode())
+        if size > MAX_EVENT_BYTES:
+            raise UsageError(
+                f"{event.topic}: the event about {event.correlation!r} has {size:,} bytes",
+                remedy=f"The limit is {MAX_EVENT_BYTES:,}: shorten its text",
+                topic=event.topic,
+                key=event.key,
+            )
+        self.send(message_of(event, headers))
+        return Stored(event.topic, 0, 0, event)
+
+    def send(self, message: Message) -> None:
+        """Publish a record as it is."""
+        self._loop.call(self._send(message))
+
+    async def _send(self, message: Message) -> None:
+        self._queued.append(await self._publisher.send(message))
+        if len(self._queued) >= MOST_QUEUED:
+            await self._settle()
+
+    async def _settle(self) -> None:
+        queued, self._queued = self._queued, []
+        await settled(queued)
+
+    def fold(self, most: int = 4_096) -> Sequence[Stored]:
+        """Fold nothing: workers do."""
+        return ()
+
+    def commit(self) -> None:
+        """
+        Wait until everything appended is acknowledged.
+
+        Raises:
+            OperatorError: The brokers did not take an event.
+        """
+        self._loop.call(self._settle())
+
+    def about(self, correlation: str) -> list[Record]:
+        raise InvariantError("a writer on Kafka reads nothing", remedy="Open a reader")
+
+    def open_states(self, processor: str) -> Iterator[tuple[str, Any]]:
+        raise InvariantError("a writer on Kafka has no states", remedy="Workers have")
+
+    def close(self) -> None:
+        """Let go of the cluster; what was not committed may or may not be there."""
+        try:
+            self._loop.call(self._publisher.stop())
+        finally:
+            self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()
+
+
+async def newest_policy(connection: Connection) -> PolicyAdopted | None:
+    """
+    Find the policy adopted last; none where there is none.
+
+    Raises:
+        OperatorError: No broker answers.
+    """
+    tables = FollowedTables(connection, (POLICIES,))
+    try:
+        await tables.start()
+        return tables.tables.policy
+    finally:
+        await tables.stop()

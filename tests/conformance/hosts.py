@@ -1,0 +1,176 @@
+"""Both runtimes behind one face: put inputs in, let everything settle, crash, look at what the log holds."""
+
+import asyncio
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from schemas.event import Event
+from schemas.registry import decode_canonical
+from streams.audit.replay import Replay, replay
+from streams.processors import PROCESSORS
+from streams.runtimes.contract import Record
+from streams.runtimes.embedded.reader import EmbeddedReader
+from streams.runtimes.embedded.writer import EmbeddedWriter
+from streams.runtimes.urls import open_reader
+from streams.topology import TOPICS
+
+WAIT_S = 60
+
+
+class Host(Protocol):
+    """A log with its four processors."""
+
+    def put(self, *inputs: Event) -> None:
+        """Append inputs, and wait until everything that follows is there."""
+
+    def crash(self) -> None:
+        """Die without a word, and start again."""
+
+    def values(self) -> dict[str, list[bytes]]:
+        """List the values of each topic, sorted, each once."""
+
+    def replayed(self) -> Replay:
+        """Derive everything again."""
+
+
+def of(host: Host, topic: str) -> list[Event]:
+    """List the events of a topic."""
+    return [decode_canonical(topic, value) for value in host.values()[topic]]
+
+
+class EmbeddedHost:
+    """One SQLite file."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "orch.db"
+        self._writer = self._open()
+
+    def _open(self) -> EmbeddedWriter:
+        return EmbeddedWriter(self._path, PROCESSORS, clock=lambda: 0)
+
+    def put(self, *inputs: Event) -> None:
+        for event in inputs:
+            self._writer.append(event)
+        while self._writer.ready:
+            self._writer.fold()
+        self._writer.commit()
+
+    def crash(self) -> None:
+        self._writer.close()
+        self._writer = self._open()
+
+    def values(self) -> dict[str, list[bytes]]:
+        with EmbeddedReader(self._path) as reader:
+            return _values(reader.records())
+
+    def replayed(self) -> Replay:
+        return replay(lambda: EmbeddedReader(self._path))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class KafkaHost:
+    """Topics of their own on a real broker, with all folding stages in a thread of this process."""
+
+    def __init__(self, bootstrap: str, folder: Path, engine: Literal["aiokafka", "faust"]) -> None:
+        from streams.runtimes.kafka.connection import parse_connection
+        from streams.runtimes.kafka.topics import create_topics
+
+        self._folder = folder
+        self._engine = engine
+        self._connection = parse_connection(f"{bootstrap}/{uuid.uuid4().hex[:12]}", {})
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._stack = AsyncExitStack()
+        self._call(create_topics(self._connection))
+        self._call(self._start())
+
+    def _call(self, coroutine: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_S)
+
+    async def _start(self) -> None:
+        from streams.runtimes.kafka.publisher import Publisher
+        from streams.runtimes.kafka.stages import FOLDING, Hosting, running
+
+        self._stack = AsyncExitStack()
+        self._publisher = await self._stack.enter_async_context(Publisher(self._connection))
+        hosting = Hosting(self._folder / "state", engine=self._engine)
+        stages = running(self._connection, FOLDING, self._publisher, hosting)
+        self._stages = await self._stack.enter_async_context(stages)
+
+    async def _put(self, events: tuple[Event, ...]) -> None:
+        from streams.runtimes.kafka.publisher import message_of
+
+        await self._publisher.publish(message_of(event) for event in events)
+        await self._stages.settled()
+
+    def put(self, *inputs: Event) -> None:
+        # One at a time: between topics there is no order, and the embedded log has one.
+        for event in inputs:
+            self._call(self._put((event,)))
+
+    def put_bytes(self, topic: str, value: bytes, *, key: str = "", partition: int | None = None) -> None:
+        """Write what a stranger writes."""
+        self._call(self._put_bytes(topic, value, key, partition))
+
+    async def _put_bytes(self, topic: str, value: bytes, key: str, partition: int | None) -> None:
+        producer = self._publisher._producer
+        assert producer is not None
+        name = self._connection.topic(topic)
+        await producer.send_and_wait(name, value, key=key.encode() or None, partition=partition, timestamp_ms=1_000)
+        await self._stages.settled()
+
+    def crash(self) -> None:
+        self._call(self._crash())
+        self._call(self._start())
+
+    async def _crash(self) -> None:
+        # What a process that is killed cannot do: tell the next owner that nothing is unsent.
+        for engine in self._stages._engines:
+            engine.line.stage._lanes.clear()
+        await self._stack.aclose()
+
+    def values(self) -> dict[str, list[bytes]]:
+        with open_reader(self._connection.url) as reader:
+            return _values(reader.records())
+
+    def replayed(self) -> Replay:
+        url = self._connection.url
+        return replay(lambda: open_reader(url))
+
+    def close(self) -> None:
+        from streams.runtimes.kafka.loop import drop_all
+
+        self._call(self._stack.aclose())
+        self._call(drop_all())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def _values(records: Iterator[Record]) -> dict[str, list[bytes]]:
+    found: dict[str, set[bytes]] = {topic: set() for topic in TOPICS}
+    for record in records:
+        found[record.topic].add(record.value)
+    return {topic: sorted(values) for topic, values in found.items()}
+
+
+@contextmanager
+def hosted(runtime: str, folder: Path, bootstrap: str | None) -> Iterator[Host]:
+    """Open a new log on one runtime."""
+    host: EmbeddedHost | KafkaHost
+    if runtime != "embedded":
+        assert bootstrap is not None
+        host = KafkaHost(bootstrap, folder, "faust" if runtime == "kafka, faust" else "aiokafka")
+    else:
+        host = EmbeddedHost(folder)
+    try:
+        yield host
+    finally:
+        host.close()
