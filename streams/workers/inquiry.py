@@ -46,7 +46,8 @@ class Inquiry:
     Gives the questions a log has not been asked yet, and feedback on every decision whose right answer is known.
 
     Args:
-        view: The log as it was before.
+        view: The log as it was before; None where it is too large to look at: then every question counts as new, and
+            whoever folds it finds those that are not.
         clock: Time of questions that name none.
         append: Adds an input to the log: feedback on what was decided before.
         golds: Right answers by question id, of the questions that matter.
@@ -54,7 +55,7 @@ class Inquiry:
         progress: Hears of each question that matters once it is decided, now or before.
     """
 
-    view: LogReader
+    view: LogReader | None
     clock: Clock
     append: Callable[[Event], object]
     golds: Mapping[str, str | None] = field(default_factory=dict)
@@ -94,14 +95,14 @@ class Inquiry:
         recent = self._recent.get(question.question_id)
         if recent is not None:
             return "known" if recent.statement_id == question.statement_id else "conflict"
-        return self._fate_by_log(line) if self.view.end else "new"
+        return self._fate_by_log(line, self.view) if self.view is not None and self.view.end else "new"
 
-    def _fate_by_log(self, line: Line) -> Fate:
+    def _fate_by_log(self, line: Line, view: LogReader) -> Fate:
         """Compare a question with what the log held under its id; teach what is known of its decision."""
         question = line.question
         asked: list[QuestionAsked] = []
         decision: DecisionMade | None = None
-        for record in self.view.about(question.question_id):
+        for record in view.about(question.question_id):
             if record.topic in (QUESTIONS, DECISIONS):
                 event = read_event(record)
                 if isinstance(event, QuestionAsked):

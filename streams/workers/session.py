@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from schemas.analyses import AnalysisPublished, Attempt
+from schemas.analyses import AnalysisPublished
 from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
-from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
+from schemas.panels import PanelAssigned, StageOpened
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.errors import InvariantError
@@ -18,6 +18,7 @@ from streams.runtimes.contract import Clock, LogWriter, read_event
 from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.agent import Agent, Task
 from streams.workers.attempts import drive, take_seat
+from streams.workers.seats import Call, absent, task_of
 
 Listener = Callable[[Event], Iterable[Event]]
 """Hears each event the processors wrote; what it returns is appended as input (feedback on a decision, say)."""
@@ -28,8 +29,6 @@ CALLS_AT_ONCE = 1_024
 LONG_WAIT_S = 3_600
 """Wait for an outcome where no deadline is set; there always is one while a question is open."""
 
-UNKNOWN_AGENT = Attempt(outcome="error", error="no_such_agent", latency_ms=0)
-
 
 @dataclass(slots=True)
 class Case:
@@ -39,18 +38,6 @@ class Case:
     """None until an agent is asked, where the question was in the log already."""
     analyses: dict[str, str] = field(default_factory=dict)
     """Texts that a merge agent may have to read, by event id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A seat to be taken."""
-
-    opener: PanelAssigned | StageOpened
-    seat: Seat
-
-    @property
-    def stage(self) -> Stage:
-        return self.opener.stage
 
 
 class Session:
@@ -212,7 +199,7 @@ class Session:
             if call.opener.question_id not in self._open:
                 continue
             if agent is None:
-                outcomes.append(_absent(call))
+                outcomes.append(absent(call))
             elif agent.virtual:
                 outcomes.append(drive(take_seat(agent, self._task(call), call.opener)))
             elif len(self._running) < self._calls_in_flight:
@@ -258,21 +245,7 @@ class Session:
         case = self._open[call.opener.question_id]
         if case.question is None:
             case.question = self._find(call.opener.question_id)
-        question, stage = case.question, call.stage
-        panel = call.opener.later[0] if isinstance(call.opener, PanelAssigned) and call.opener.later else ()
-        return Task(
-            question_id=question.question_id,
-            text=question.text,
-            options=question.options,
-            answer_type=question.answer_type,
-            subject=question.subject,
-            role=stage.role,
-            stage=stage.number,
-            sub_question=call.seat.sub_question,
-            seats=len(panel),
-            analyses=tuple(case.analyses[analysis_id] for analysis_id in stage.material),
-            attempt=1,
-        )
+        return task_of(call, case.question, case.analyses)
 
     def _find(self, question_id: str) -> QuestionAsked:
         """Look a question up in the log: the first of its id is the one that counts."""
@@ -282,19 +255,3 @@ class Session:
                 if isinstance(event, QuestionAsked):
                     return event
         raise InvariantError(f"question {question_id!r} has a panel but is not in the log", key=question_id)
-
-
-def _absent(call: Call) -> AnalysisPublished:
-    """Record that the agent of a seat is not there."""
-    return AnalysisPublished(
-        causes=(call.opener.event_id,),
-        occurred_at=call.opener.occurred_at,
-        question_id=call.opener.question_id,
-        agent=call.seat.agent,
-        stage=call.stage.number,
-        role=call.stage.role,
-        status="failed",
-        text="",
-        attempts=(UNKNOWN_AGENT,),
-        latency_ms=0,
-    )

@@ -110,6 +110,11 @@ def _equipped(policy: PolicyAdopted, config: Config) -> Staff:
     return Staff(policy, make_agents(policy, recorded), recorded.problems if recorded else ())
 
 
+def window_of(staff: Staff, run: RunSettings) -> int:
+    """Choose how many questions are open at a time: few while all agents answer at once, for learning lags by them."""
+    return run.window if all(agent.virtual for agent in staff.agents.values()) else run.live_window
+
+
 def answer(
     log: LogWriter,
     staff: Staff,
@@ -122,12 +127,11 @@ def answer(
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
     if log.policy != staff.policy:
         log.append(staff.policy)
-    virtual = all(agent.virtual for agent in staff.agents.values())
     session = Session(
         log,
         staff.agents,
         clock=clock,
-        window=run.window if virtual else run.live_window,
+        window=window_of(staff, run),
         calls_in_flight=run.calls_in_flight,
         listener=listener,
     )

@@ -1,0 +1,242 @@
+"""What the records of one partition add up to: the questions still open, and how far each topic may be committed."""
+
+from collections import OrderedDict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from schemas.decisions import DecisionMade
+from schemas.event import Event
+from schemas.panels import StageOpened
+from streams.runtimes.contract import Record
+from streams.topology import ASSIGNMENTS, DECISIONS, QUESTION_PARTITIONS, QUESTIONS, partition_of
+from streams.workers.cases import Case
+
+REMEMBERED = 10_000
+"""Questions closed last that are remembered although no commit needs it, about two megabytes a partition: a producer
+that is not sure and asks once more, soon, causes no calls."""
+
+
+@dataclass(slots=True)
+class _Closed:
+    """A closed question that is still remembered."""
+
+    held_at: int
+    """Offset of its decision."""
+    ends: Mapping[str, int] | None = None
+    """Where the topics ended, some time after it was closed; None while that is not known."""
+    later: dict[str, int] = field(default_factory=dict)
+    """Offset behind its last record in a topic, where one came after it was closed."""
+
+
+@dataclass(slots=True)
+class _Marked:
+    """What waits to learn where the topics end."""
+
+    closed: list[_Closed] = field(default_factory=list)
+    doubts: dict[Case, None] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.closed or self.doubts)
+
+
+class Caseload:
+    """
+    The open questions of one partition, of all topics alike, rebuilt from their records alone.
+
+    The topics have no common order: a decision may be read before its question. So a commit keeps this law: whoever
+    begins there and reads any record of a question also reads
+
+    - all its records, if it is open;
+    - its decision, if it was known to be decided.
+
+    An open question holds each topic at its own first record. A decided one holds the decisions, until all that was in
+    the log when it was decided, and so each record of it, is behind the commits; records that come later still are
+    known by the question being remembered a while, or by what they lack:
+
+    - A panel without a question, an analysis with neither, although everything before them has been read: the question
+      was decided and forgotten long ago.
+    - A question without a panel, although `route`, which goes through a partition in order, has assigned a later one:
+      it was asked before, or was refused.
+
+    Args:
+        partition: A question counts only in the partition of its id; `route` copies others to it.
+        begin: Where each topic is read from. Topics other than questions, assignments, analyses and decisions have no
+            place here; one that is missing is not waited for.
+    """
+
+    def __init__(self, partition: int, begin: Mapping[str, int]) -> None:
+        self.partition = partition
+        self.position = dict(begin)
+        """Next offset of each topic."""
+        self.caught_up = False
+        """Whether everything is read that was in the log when this member came to the partition."""
+        self._open: dict[str, Case] = {}
+        self._closed: OrderedDict[str, _Closed] = OrderedDict()
+        self._remembered: OrderedDict[str, None] = OrderedDict()
+        self._since: dict[str, deque[tuple[int, Case]]] = {topic: deque() for topic in begin if topic != DECISIONS}
+        """First records of cases by topic, in the order of their offsets; those of closed cases are dropped in time."""
+        self._unmarked, self._asked = _Marked(), _Marked()
+        self._doubts: list[tuple[Case, Mapping[str, int]]] = []
+        self._goal: Mapping[str, int] | None = None
+        self._routed = self._routed_before = -1
+        """Highest offset of a question that has its panel; now, and one look at the ends ago."""
+
+    def __len__(self) -> int:
+        """Count the open questions."""
+        return len(self._open)
+
+    @property
+    def remembered(self) -> int:
+        """Count the closed questions that a commit still needs."""
+        return len(self._closed)
+
+    def cases(self) -> Iterator[Case]:
+        """Iterate the open questions."""
+        return iter(self._open.values())
+
+    def take(self, record: Record, event: Event) -> Case | None:
+        """
+        Take in a record at or after the position of its topic.
+
+        Returns:
+            The case of which something changed.
+        """
+        self.reach(record.topic, record.offset + 1)
+        question_id = event.correlation
+        closed = self._closed.get(question_id)
+        if closed is not None:
+            closed.later[record.topic] = record.offset + 1
+            return None
+        case = self._open.get(question_id)
+        if case is None:
+            # A stage follows its panel in the same partition, so this is one of a question closed long ago.
+            if isinstance(event, StageOpened) or question_id in self._remembered or not self._belongs(question_id):
+                return None
+            case = self._open[question_id] = Case(question_id, self.partition)
+        changed = case.hear(record, event)
+        if isinstance(event, DecisionMade):
+            self._close(case, record.offset)
+        else:
+            self._note(case, record)
+        return case if changed else None
+
+    def reach(self, topic: str, offset: int) -> None:
+        """Move on to an offset: what lies before it has been read, or is no record."""
+        self.position[topic] = max(self.position[topic], offset)
+        if not self.caught_up:
+            self._catch_up()
+
+    def close(self, case: Case) -> None:
+        """Close a case for which nothing is left to do, though it is not known to be decided."""
+        if not case.closed:
+            case.close()
+            self._close(case, self.position[DECISIONS])
+
+    def lose(self) -> list[Case]:
+        """Close all cases, for the partition went to somebody else; give those that were open."""
+        lost = list(self._open.values())
+        self._open.clear()
+        for case in lost:
+            case.close()
+        return lost
+
+    @property
+    def waits(self) -> bool:
+        """Whether it helps to learn where the topics end."""
+        return self._goal is None or bool(self._unmarked or self._asked)
+
+    def ask(self) -> None:
+        """Note that the ends of the topics are about to be looked up: all that was read until now lies before them."""
+        self._asked.closed += self._unmarked.closed
+        self._asked.doubts.update(self._unmarked.doubts)
+        self._unmarked = _Marked()
+
+    def mark(self, ends: Mapping[str, int]) -> None:
+        """Learn where the topics ended after the last `ask`."""
+        if self._goal is None:
+            self._goal = dict(ends)
+        for closed in self._asked.closed:
+            closed.ends = ends
+        self._doubts += [(case, ends) for case in self._asked.doubts]
+        self._asked = _Marked()
+        self._pass_over()
+        self._catch_up()
+
+    def commits(self) -> dict[str, int]:
+        """Say how far each topic may be committed, and forget what that makes needless."""
+        self._settle_doubts()
+        offsets = {topic: self._first_needed(topic) for topic in self._since}
+        while self._closed:
+            question_id, closed = next(iter(self._closed.items()))
+            if closed.ends is None or any(
+                offset < max(closed.ends[topic], closed.later.get(topic, 0)) for topic, offset in offsets.items()
+            ):
+                return {**offsets, DECISIONS: closed.held_at}
+            del self._closed[question_id]
+            self._remember(question_id)
+        return {**offsets, DECISIONS: self.position[DECISIONS]}
+
+    def _catch_up(self) -> None:
+        goal = self._goal
+        self.caught_up = goal is not None and all(offset >= goal[topic] for topic, offset in self.position.items())
+
+    def _belongs(self, question_id: str) -> bool:
+        return partition_of(question_id.encode(), QUESTION_PARTITIONS) == self.partition
+
+    def _note(self, case: Case, record: Record) -> None:
+        """Keep the book on an open case."""
+        if record.topic not in case.since:
+            case.since[record.topic] = record.offset
+            self._since[record.topic].append((record.offset, case))
+        if QUESTIONS not in self.position:
+            return
+        if case.question is None:
+            self._unmarked.doubts[case] = None
+        elif case.opened:
+            self._routed = max(self._routed, case.since[QUESTIONS])
+
+    def _close(self, case: Case, held_at: int) -> None:
+        del self._open[case.question_id]
+        closed = self._closed[case.question_id] = _Closed(held_at)
+        self._unmarked.closed.append(closed)
+
+    def _drop(self, case: Case) -> None:
+        del self._open[case.question_id]
+        case.close()
+
+    def _remember(self, question_id: str) -> None:
+        self._remembered[question_id] = None
+        if len(self._remembered) > REMEMBERED:
+            self._remembered.popitem(last=False)
+
+    def _first_needed(self, topic: str) -> int:
+        """Find the first record of an open case."""
+        since = self._since[topic]
+        while since and since[0][1].closed:
+            since.popleft()
+        return since[0][0] if since else self.position[topic]
+
+    def _pass_over(self) -> None:
+        """Drop the oldest questions if `route` has passed them over."""
+        since = self._since.get(QUESTIONS)
+        while since:
+            offset, case = since[0]
+            if not case.closed:
+                if case.opened or offset >= self._routed_before:
+                    break
+                self._drop(case)
+            since.popleft()
+        self._routed_before = self._routed
+
+    def _settle_doubts(self) -> None:
+        """Drop cases that lack what must have been before them."""
+        left = []
+        for case, ends in self._doubts:
+            if case.closed or case.question is not None:
+                continue
+            lacking = QUESTIONS if case.opened else ASSIGNMENTS
+            if self.position[lacking] >= ends[lacking]:
+                self._drop(case)
+            else:
+                left.append((case, ends))
+        self._doubts = left

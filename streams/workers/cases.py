@@ -1,0 +1,125 @@
+"""One question as its records tell of it, in whatever order they are read: which seats are to be taken now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.analyses import AnalysisPublished
+from schemas.decisions import DecisionMade
+from schemas.event import Event
+from schemas.panels import PanelAssigned, Role, StageOpened
+from schemas.questions import QuestionAsked
+from streams.runtimes.contract import Headers, Record
+from streams.workers.seats import Call, Opener
+
+Claim = tuple[str, int, Role, str]
+"""A seat as an analysis names it: the event that opened its stage, number and role of the stage, the agent."""
+
+
+class Opened(NamedTuple):
+    """A stage that was opened."""
+
+    event: Opener
+    at_ms: int
+    """Timestamp of its record."""
+    headers: Headers
+
+
+@dataclass(slots=True, eq=False)
+class Case:
+    """A question that waits for its decision; once closed, nothing but its name is left."""
+
+    question_id: str
+    partition: int
+    question: QuestionAsked | None = None
+    opened: list[Opened] = field(default_factory=list)
+    """The first panel in the log, then the stages that follow from it."""
+    taken: dict[Claim, None] = field(default_factory=dict)
+    """Seats that have their analysis, or will have it from this process."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """What a merge agent may have to read, by event id."""
+    since: dict[str, int] = field(default_factory=dict)
+    """Offset of the first record in each topic."""
+    closed: bool = False
+    """Whether nothing is left to do: it is decided, or the partition went to somebody else."""
+
+    @property
+    def panel(self) -> PanelAssigned | None:
+        """Give the panel that counts."""
+        first = self.opened[0].event if self.opened else None
+        return first if isinstance(first, PanelAssigned) else None
+
+    def hear(self, record: Record, event: Event) -> bool:
+        """
+        Take in what a record says.
+
+        Of panels the first counts, of questions the one it was assigned to, of stages those that follow from it.
+
+        Returns:
+            Whether that changes what is to be done.
+        """
+        match event:
+            case QuestionAsked() if self.question is None and _meets(event, self.panel):
+                self.question = event
+            case PanelAssigned() if not self.opened and _meets(self.question, event):
+                # The candidates are two thirds of a panel, and nobody here looks at them.
+                self._open(record, event.model_copy(update={"candidates": ()}))
+                if event.merger is None:
+                    self.texts.clear()
+            case StageOpened() if self._follows(event):
+                self._open(record, event)
+            case AnalysisPublished():
+                return self._hear_analysis(event)
+            case DecisionMade():
+                self.close()
+            case _:
+                return False
+        return True
+
+    def calls(self) -> Iterator[tuple[Opened, Call]]:
+        """List the seats to be taken now: free, with the question there and all texts that are to be read."""
+        if self.question is None:
+            return
+        for opened in self.opened:
+            stage = opened.event.stage
+            if all(analysis_id in self.texts for analysis_id in stage.material):
+                for seat in stage.seats:
+                    call = Call(opened.event, seat)
+                    if claim_of(call) not in self.taken:
+                        yield opened, call
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.closed = True
+        self.question = None
+        self.opened.clear()
+        self.taken.clear()
+        self.texts.clear()
+        self.since.clear()
+
+    def _open(self, record: Record, event: Opener) -> None:
+        self.opened.append(Opened(event, record.timestamp_ms, record.headers))
+
+    def _follows(self, event: StageOpened) -> bool:
+        panel = self.panel
+        if panel is None or panel.event_id not in event.causes:
+            return False
+        return all(event.event_id != known.event.event_id for known in self.opened)
+
+    def _hear_analysis(self, event: AnalysisPublished) -> bool:
+        panel = self.panel
+        if panel is None or panel.merger is not None:
+            self.texts[event.event_id] = event.text
+        if len(event.causes) == 1:
+            self.taken[event.causes[0], event.stage, event.role, event.agent] = None
+        return True
+
+
+def _meets(question: QuestionAsked | None, panel: PanelAssigned | None) -> bool:
+    """Whether a panel was assigned to this very question, as far as both are known."""
+    return question is None or panel is None or panel.causes[:1] == (question.event_id,)
+
+
+def claim_of(call: Call) -> Claim:
+    """Name a seat as the analysis of it will."""
+    return call.opener.event_id, call.stage.number, call.stage.role, call.seat.agent

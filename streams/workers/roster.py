@@ -1,0 +1,45 @@
+"""The agents of every policy in a log, made when they are first asked."""
+
+from collections.abc import Mapping, Sequence
+
+from schemas.policies import PolicyAdopted, RecordedAgent
+from streams.jsonlines import LineProblem
+from streams.workers.agent import Agent
+from streams.workers.recorded import Outputs, read_outputs
+from streams.workers.registry import make_agents
+
+
+class Roster:
+    """
+    Gives agents by policy: a question goes to the agents of the policy that its panel was chosen under.
+
+    Args:
+        policies: The policies read so far, by event id, oldest first; may grow.
+        outputs: Files of recorded outputs, for agents that play them back.
+    """
+
+    def __init__(self, policies: dict[str, PolicyAdopted], outputs: Sequence[str]) -> None:
+        self.problems: Sequence[LineProblem] = ()
+        """Lines of outputs files that could not be used."""
+        self._policies = policies
+        self._files = outputs
+        self._outputs: Outputs | None = None
+        self._agents: dict[str, Mapping[str, Agent]] = {}
+
+    def agents_of(self, policy_event_id: str) -> Mapping[str, Agent]:
+        """
+        Give the agents of one policy by name; those of the newest where that one is no longer in the log.
+
+        Raises:
+            UsageError: An agent cannot be made, for example because its outputs are not in the files.
+        """
+        known = policy_event_id if policy_event_id in self._policies else next(reversed(self._policies), None)
+        if known is None:
+            return {}
+        if known not in self._agents:
+            policy = self._policies[known]
+            if any(isinstance(spec, RecordedAgent) for spec in policy.agents) and self._outputs is None and self._files:
+                self._outputs = read_outputs(self._files)
+                self.problems = self._outputs.problems
+            self._agents[known] = make_agents(policy, self._outputs)
+        return self._agents[known]

@@ -1,0 +1,66 @@
+"""A seat to be taken: what its agent is asked, and what is published where there is no such agent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from schemas.analyses import AnalysisPublished, Attempt
+from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
+from schemas.questions import QuestionAsked
+from streams.workers.agent import Task
+
+Opener = PanelAssigned | StageOpened
+"""What opens a stage."""
+
+UNKNOWN_AGENT = Attempt(outcome="error", error="no_such_agent", latency_ms=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A seat to be taken."""
+
+    opener: Opener
+    seat: Seat
+
+    @property
+    def stage(self) -> Stage:
+        return self.opener.stage
+
+
+def task_of(call: Call, question: QuestionAsked, texts: Mapping[str, str]) -> Task:
+    """
+    Make a seat's first attempt.
+
+    Args:
+        texts: What the analyses in the stage's material say, by event id; all of them are there.
+    """
+    stage = call.stage
+    panel = call.opener.later[0] if isinstance(call.opener, PanelAssigned) and call.opener.later else ()
+    return Task(
+        question_id=question.question_id,
+        text=question.text,
+        options=question.options,
+        answer_type=question.answer_type,
+        subject=question.subject,
+        role=stage.role,
+        stage=stage.number,
+        sub_question=call.seat.sub_question,
+        seats=len(panel),
+        analyses=tuple(texts[analysis_id] for analysis_id in stage.material),
+        attempt=1,
+    )
+
+
+def absent(call: Call) -> AnalysisPublished:
+    """Record that the agent of a seat is not there."""
+    return AnalysisPublished(
+        causes=(call.opener.event_id,),
+        occurred_at=call.opener.occurred_at,
+        question_id=call.opener.question_id,
+        agent=call.seat.agent,
+        stage=call.stage.number,
+        role=call.stage.role,
+        status="failed",
+        text="",
+        attempts=(UNKNOWN_AGENT,),
+        latency_ms=0,
+    )

@@ -1,0 +1,192 @@
+"""What one member of a stage's group reads: its partitions, each with its caseload, and what is committed of them."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from schemas.registry import InvalidRecord, decode
+from streams.errors import TransientError
+from streams.runtimes.contract import Polled, Record, Subscription
+from streams.workers.caseload import Caseload
+from streams.workers.cases import Case
+
+COMMIT_S = 1.0
+"""Time between two commits: what a member that is killed leaves to be read again."""
+
+_log: FilteringBoundLogger = structlog.get_logger("orch.share")
+
+
+class Share:
+    """
+    Reads the partitions that a member holds, from what was committed on.
+
+    Args:
+        subscription: Not started.
+        topics: What is read; co-partitioned by question.
+    """
+
+    def __init__(self, subscription: Subscription, topics: Sequence[str]) -> None:
+        self._subscription = subscription
+        self._topics = topics
+        self._loads: dict[int, Caseload] = {}
+        self._behind: dict[int, Caseload] = {}
+        """Those not known to be caught up."""
+        self._committed: dict[tuple[str, int], int] = {}
+        self._settling: asyncio.Task[None] | None = None
+        self._settle_at = 0.0
+
+    async def start(self) -> None:
+        """
+        Join the group.
+
+        Raises:
+            OperatorError: No broker answers.
+        """
+        await self._subscription.start(self._topics)
+
+    async def stop(self) -> None:
+        """Commit what can be committed, and leave the group."""
+        if self._settling is not None:
+            self._settling.cancel()
+            await asyncio.gather(self._settling, return_exceptions=True)
+        try:
+            await self._commit()
+        finally:
+            await self._subscription.stop()
+
+    async def look(self, wait_ms: int) -> list[Case]:
+        """
+        Wait for records, at most *wait_ms*, and take them in.
+
+        Returns:
+            Cases of which something changed: open ones of partitions that are caught up, and closed ones. Those of a
+            partition that was lost are closed.
+
+        Raises:
+            OperatorError: The brokers refuse.
+        """
+        polled = await self._subscription.poll(wait_ms)
+        changed = dict.fromkeys(self._hold(polled))
+        for record in polled.records:
+            load = self._loads[record.partition]
+            case = self._take(load, record)
+            if case is not None and (case.closed or record.partition not in self._behind):
+                changed[case] = None
+        for (topic, partition), offset in polled.reached.items():
+            self._loads[partition].reach(topic, offset)
+        changed.update(dict.fromkeys(self._caught_up()))
+        self._settle_in_time()
+        return list(changed)
+
+    def close(self, case: Case) -> None:
+        """Close a case for which nothing is left to do."""
+        if not case.closed:
+            self._loads[case.partition].close(case)
+
+    def _hold(self, polled: Polled) -> Iterator[Case]:
+        """Let go of the partitions that were lost, and begin those that were gained."""
+        lost = sorted(self._loads.keys() - polled.partitions)
+        gained = sorted(polled.partitions - self._loads.keys())
+        for partition in lost:
+            yield from self._loads.pop(partition).lose()
+            self._behind.pop(partition, None)
+            for topic in self._topics:
+                self._committed.pop((topic, partition), None)
+        for partition in gained:
+            begin = {topic: polled.reached[topic, partition] for topic in self._topics}
+            self._loads[partition] = self._behind[partition] = Caseload(partition, begin)
+            self._settle_at = 0.0
+        if lost or gained:
+            _log.info("partitions_assigned", partitions=sorted(self._loads), gained=gained, lost=lost)
+
+    def _take(self, load: Caseload, record: Record) -> Case | None:
+        if record.offset < load.position[record.topic]:
+            return None
+        try:
+            event = decode(record.topic, record.value, record.timestamp_ms)
+        except InvalidRecord as problem:
+            # The dead letter is written by the stage that folds it.
+            place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+            _log.info("record_skipped", **place, problem=str(problem))
+            load.reach(record.topic, record.offset + 1)
+            return None
+        return load.take(record, event)
+
+    def _caught_up(self) -> Iterator[Case]:
+        """Give the open cases of partitions that are caught up since the last look."""
+        for partition, load in list(self._behind.items()):
+            if load.caught_up:
+                del self._behind[partition]
+                _log.debug("partition_caught_up", partition=partition, open=len(load))
+                yield from load.cases()
+
+    def _settle_in_time(self) -> None:
+        """See to it that commits are made, beside the reading, which must not wait for them."""
+        now = asyncio.get_running_loop().time()
+        if now < self._settle_at:
+            return
+        if self._settling is not None:
+            if not self._settling.done():
+                return
+            self._settling.result()
+        self._settle_at = now + COMMIT_S
+        self._settling = asyncio.create_task(self._settle())
+
+    async def _settle(self) -> None:
+        asked = {partition: load for partition, load in self._loads.items() if load.waits}
+        if asked:
+            for load in asked.values():
+                load.ask()
+            try:
+                ends = await self._subscription.ends(asked)
+            except TransientError as error:
+                _log.debug("ends_not_known", why=str(error))
+                return
+            for partition, load in asked.items():
+                here = {topic: ends[topic, partition] for topic in self._topics if (topic, partition) in ends}
+                # Of a partition that was lost meanwhile nothing may be known.
+                if len(here) == len(self._topics):
+                    load.mark(here)
+        await self._commit()
+
+    async def _commit(self) -> None:
+        offsets = {
+            (topic, partition): offset
+            for partition, load in self._loads.items()
+            for topic, offset in load.commits().items()
+        }
+        news = {place: offset for place, offset in offsets.items() if self._committed.get(place) != offset}
+        if not news:
+            return
+        try:
+            await self._subscription.commit(news)
+        except TransientError as error:
+            # The next one says it, or whoever owns the partition then reads it again.
+            _log.debug("commit_put_off", why=str(error))
+            return
+        self._committed.update({place: offset for place, offset in news.items() if place[1] in self._loads})
+
+
+async def until(stop: asyncio.Event, *work: Coroutine[Any, Any, None]) -> None:
+    """
+    Work until told to stop.
+
+    Raises:
+        Exception: What ended one of the works before.
+    """
+    tasks = [asyncio.create_task(one) for one in (*work, _heard(stop))]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _heard(stop: asyncio.Event) -> None:
+    await stop.wait()
