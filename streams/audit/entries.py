@@ -1,6 +1,7 @@
 """Router entries by id: the log keeps no index of them, but those that matter lie close before what names them."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 from schemas.router import RouterEntry
 from streams.runtimes.contract import LogReader
@@ -9,39 +10,54 @@ from streams.topology import ROUTER
 _FIRST_WINDOW = 4_000
 """Records looked at first; an agent asked lately has its entry among them."""
 _MARK = b'"event_id":"'
+_SEQUENCE = re.compile(rb'"sequence":(\d{1,16})\b')
 _ID_LENGTH = 64
 
 
 def find_entries(reader: LogReader, wanted: Iterable[str], before: int) -> dict[str, RouterEntry]:
     """
-    Find router entries by id, going back from one place in growing windows.
+    Find router entries by id, going back from one place in growing windows, and then forward from there.
 
     Args:
         reader: The log.
         wanted: Ids of entries.
-        before: Seq at which to start going back; 0 where records have no seq: then all entries are looked at.
+        before: Seq at which to start going back; 0: all entries are looked at.
 
     Returns:
         Those found, by id. An entry that compaction removed is not among them.
     """
     missing, found = set(wanted), dict[str, RouterEntry]()
-    high, window = before, _FIRST_WINDOW
-    while missing:
-        low = max(0, high - window)
+    for low, high in _windows(before):
+        if not missing:
+            break
         for record in reader.records((ROUTER,), after=low):
-            if high and record.seq > high:
+            if high is not None and record.seq > high:
                 break
             event_id = event_id_of(record.value)
             if event_id in missing:
                 found[event_id] = RouterEntry.decode(record.value)
                 missing.discard(event_id)
-        if low == 0:
-            break
-        high, window = low, window * 8
     return found
+
+
+def _windows(before: int) -> Iterator[tuple[int, int | None]]:
+    """Iterate stretches of the log, each by the seq before its first record and that of its last."""
+    high, size = before, _FIRST_WINDOW
+    while high > 0:
+        low = max(0, high - size)
+        yield low, high
+        high, size = low, size * 8
+    # Where topics have no common order, an entry may stand behind what names it.
+    yield before, None
 
 
 def event_id_of(value: bytes) -> str:
     """Read an event's id out of canonical JSON; a quote inside a string is escaped there, so the mark is the key."""
     start = value.find(_MARK) + len(_MARK)
     return value[start : start + _ID_LENGTH].decode("ascii", "replace")
+
+
+def sequence_of(value: bytes) -> int:
+    """Read the place of a router entry in its chain out of canonical JSON; 0 where it says none."""
+    found = _SEQUENCE.search(value)
+    return int(found[1]) if found else 0

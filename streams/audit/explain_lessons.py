@@ -43,7 +43,7 @@ def lessons(
     by_id = {observation.event_id: observation for observation in taught.observations}
     changes: dict[str, list[Change]] = {}
     for entry in taught.made:
-        observation = by_id.get(entry.causes[0])
+        observation = by_id.get(next(iter(entry.causes), ""))
         if observation is not None:
             changes.setdefault(observation.causes[-1], []).append(_change(observation, entry, taught.entries))
     rejected = {cause: letter.reason for letter in taught.letters for cause in letter.causes}

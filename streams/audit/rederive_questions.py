@@ -1,8 +1,7 @@
-"""Second pass of a replay, question by question: stages, decisions, observations and dead letters from their causes."""
+"""Second pass of a replay in log order: stages, decisions, observations and letters of each question."""
 
 from collections import deque
-from functools import lru_cache
-from typing import Any
+from collections.abc import Iterator
 
 from schemas.decisions import DecisionMade
 from schemas.event import Event
@@ -10,11 +9,11 @@ from schemas.panels import PanelAssigned
 from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
 from streams.audit.difference import Findings, at, compare, unreadable
+from streams.audit.folds import Folds
+from streams.audit.placement import Placement
 from streams.processors import LEARN, MERGE, ROUTE
-from streams.processors.fold import Processor, Tables
-from streams.processors.letters import dead_letter
-from streams.processors.route import Routed
-from streams.runtimes.contract import Record
+from streams.processors.fold import Processor
+from streams.runtimes.contract import LogReader, Record
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,
@@ -24,16 +23,15 @@ from streams.topology import (
     FEEDBACK,
     OBSERVATIONS,
     QUESTIONS,
-    partition_of,
 )
 
 TOPICS = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS, FEEDBACK, OBSERVATIONS, DEAD_LETTERS)
-_NO_TABLES = Tables(None, {})
 
 
-@lru_cache(maxsize=4_096)
-def _placed(key: str, partitions: int) -> int:
-    return partition_of(key.encode(), partitions)
+def groups(reader: LogReader, end: int) -> Iterator[tuple[str, list[Record]]]:
+    """Iterate all records about each question, up to seq *end*."""
+    for question_id, records in reader.by_correlation(TOPICS):
+        yield question_id, [record for record in records if record.seq <= end]
 
 
 class QuestionPass:
@@ -44,26 +42,22 @@ class QuestionPass:
     alone. The panel is the exception: the other pass proves it.
 
     Args:
-        partitions: Number of partitions of each topic.
+        reader: The log.
         folded: The last record its writer has folded; what follows from it and those before must be in the log.
     """
 
-    def __init__(self, partitions: dict[str, int], folded: int) -> None:
+    def __init__(self, reader: LogReader, folded: int) -> None:
         self.findings = Findings()
         self.pending = 0
         """Questions that have no decision yet."""
-        self._partitions = partitions
+        self._placement = Placement(reader)
         self._folded = folded
 
     def take(self, question_id: str, records: list[Record]) -> None:
         """Check all records about one question."""
         question = _Question(question_id, self.findings)
         for record in records:
-            if record.topic not in (OBSERVATIONS, DEAD_LETTERS) and record.key != question_id:
-                self.findings.note(at(record, "key", question_id, record.key))
-            partition = _placed(record.key, self._partitions[record.topic])
-            if record.partition != partition:
-                self.findings.note(at(record, "partition", partition, record.partition))
+            self._placement.check(question_id, record, self.findings)
             question.take(record)
         self.pending += question.finish(self._folded)
 
@@ -74,7 +68,7 @@ class _Question:
     def __init__(self, question_id: str, findings: Findings) -> None:
         self._question_id = question_id
         self._findings = findings
-        self._states: dict[str, Any] = {}
+        self._folds = Folds()
         self._due: dict[str, deque[tuple[Record, Event]]] = {}
         self._asked: tuple[Record, QuestionAsked] | None = None
         self._assigned = False
@@ -122,27 +116,23 @@ class _Question:
     def _question(self, record: Record, event: QuestionAsked) -> None:
         if self._asked is None:
             self._asked = (record, event)
-            self._states[ROUTE.name] = Routed(event.statement_id, event.event_id, None)
+            self._folds.begin(event)
             return
         self._fold(ROUTE, record, event)
 
     def _panel(self, record: Record, event: PanelAssigned) -> None:
         asked = None if self._asked is None else self._asked[1].event_id
-        if asked != event.causes[0] and not self._lost:
-            self._findings.note(at(record, "causes.0", asked, event.causes[0]))
+        named = next(iter(event.causes), None)
+        if asked != named and not self._lost:
+            self._findings.note(at(record, "causes.0", asked, named))
         if self._assigned:
             self._findings.note(at(record, "record", None, "a second panel of the question"))
         self._assigned = True
         self._fold(MERGE, record, event)
 
     def _fold(self, processor: Processor, record: Record, event: Event) -> None:
-        step = processor.fold(self._states.get(processor.name), event, record.key, _NO_TABLES)
-        self._states[processor.name] = step.state
-        for output in step.events:
+        for output in self._folds.fold(processor, record, event):
             self._due.setdefault(output.topic, deque()).append((record, output))
-        if step.rejection is not None:
-            letter = dead_letter(event, record.partition, record.offset, step.rejection)
-            self._due.setdefault(DEAD_LETTERS, deque()).append((record, letter))
 
     def _compare(self, record: Record) -> None:
         """Compare a derived record with the one that must come next in its topic; go on with what was derived."""

@@ -3,17 +3,16 @@
 import gc
 import multiprocessing
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from streams.audit import rederive_panels, rederive_questions
-from streams.audit.difference import Difference, Findings, at
-from streams.audit.rederive_panels import PanelPass
-from streams.audit.rederive_questions import QuestionPass
-from streams.runtimes.contract import LogReader, Record
-from streams.topology import POLICIES, ROUTER
+from streams.audit import rederive_panels, rederive_questions, unordered_panels, unordered_questions
+from streams.audit.difference import Difference, at
+from streams.runtimes.contract import LogReader, UnorderedReader
+from streams.topology import POLICIES
 
 OpenReader = Callable[[], LogReader]
 Progress = Callable[[int], None]
@@ -22,6 +21,9 @@ Progress = Callable[[int], None]
 PARALLEL_FROM = 20_000
 """Records from which a second process pays for its start of about half a second."""
 _STRIDE = 1_000
+
+R = TypeVar("R", bound=LogReader)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class Replay:
     different: int
     seconds: float
     first_difference: Difference | None
+    repeats: int | None = None
+    """Records that repeat an earlier one; none in a log where that cannot be."""
+    unproved: int = 0
+    """Panels that nobody can derive any more, for compaction has removed the policy they name."""
 
     def as_json(self) -> dict[str, Any]:
         """Give the contract of `orch replay --format json`."""
@@ -48,7 +54,7 @@ class Replay:
             "pending": self.pending,
             "seconds": round(self.seconds, 3),
             "first_difference": None if first is None else first.as_json(),
-        }
+        } | ({} if self.repeats is None else {"repeats": self.repeats, "unproved": self.unproved})
 
 
 def replay(open_reader: OpenReader, progress: Progress = lambda records: None) -> Replay:
@@ -56,7 +62,7 @@ def replay(open_reader: OpenReader, progress: Progress = lambda records: None) -
     Derive every derived event of a log again.
 
     Args:
-        open_reader: Opens the log; called once in each process, so it must be picklable.
+        open_reader: Opens the log; called once in each process where that has one order, so it must be picklable.
         progress: Hears how far the pass in this process is.
 
     Returns:
@@ -64,21 +70,77 @@ def replay(open_reader: OpenReader, progress: Progress = lambda records: None) -
     """
     started = time.perf_counter()
     with open_reader() as reader:
-        end = reader.end
-        if end < PARALLEL_FROM:
-            panels = panel_pass(reader, end)
-            questions, pending = question_pass(reader, end, progress)
-        else:
-            with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-                other = pool.submit(_panels_elsewhere, open_reader, end)
-                questions, pending = question_pass(reader, end, progress)
-                panels = other.result()
-        cut = cut_off(reader)
-    questions.add(panels)
+        if isinstance(reader, UnorderedReader):
+            return _unordered(reader, progress, started)
+        return _ordered(reader, open_reader, progress, started)
+
+
+def _ordered(reader: LogReader, open_reader: OpenReader, progress: Progress, started: float) -> Replay:
+    end = reader.end
+    checked = rederive_questions.QuestionPass(reader, min(end, reader.folded))
+
+    def questions() -> None:
+        _take_all(rederive_questions.groups(reader, end), checked.take, progress)
+
+    findings = checked.findings
+    findings.add(_both(questions, partial(rederive_panels.panel_pass, end=end), reader, open_reader))
+    cut = cut_off(reader)
     if cut is not None:
-        questions.note(cut)
+        findings.note(cut)
     seconds = time.perf_counter() - started
-    return Replay(end, questions.derived, pending, questions.different, seconds, questions.first)
+    return Replay(end, findings.derived, checked.pending, findings.different, seconds, findings.first)
+
+
+def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> Replay:
+    checked = unordered_questions.QuestionPass(reader)
+
+    def questions() -> None:
+        _take_all(unordered_questions.groups(reader), checked.take, progress)
+
+    panels = _both(questions, unordered_panels.panel_pass, reader, reader.elsewhere())
+    findings = checked.findings
+    findings.add(panels.findings)
+    return Replay(
+        events=reader.taken,
+        derived=findings.derived,
+        pending=checked.pending,
+        different=findings.different,
+        seconds=time.perf_counter() - started,
+        first_difference=findings.first,
+        repeats=reader.repeats,
+        unproved=panels.unproved,
+    )
+
+
+def _take_all(groups: Iterable[tuple[Any, ...]], take: Callable[..., None], progress: Progress) -> None:
+    """Have all groups checked; the second part of each is its records."""
+    taken = 0
+    for group in groups:
+        take(*group)
+        taken += len(group[1])
+        if taken >= _STRIDE:
+            progress(taken)
+            taken = 0
+    progress(taken)
+
+
+def _both(questions: Callable[[], None], panels: Callable[[R], P], reader: R, open_reader: Callable[[], R]) -> P:
+    """Run the pass over questions here, and that over panels too, or in a process of its own where that pays."""
+    if reader.end < PARALLEL_FROM:
+        found = panels(reader)
+        questions()
+        return found
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        other = pool.submit(_elsewhere, panels, open_reader)
+        questions()
+        return other.result()
+
+
+def _elsewhere(panels: Callable[[R], P], open_reader: Callable[[], R]) -> P:
+    # Nothing here makes cycles, and looking for them takes an eighth of the time.
+    gc.disable()
+    with open_reader() as reader:
+        return panels(reader)
 
 
 def cut_off(reader: LogReader) -> Difference | None:
@@ -91,46 +153,3 @@ def cut_off(reader: LogReader) -> Difference | None:
         return at(record, "record", expected, None)
     # What was folded began with a policy.
     return Difference(0, POLICIES, 0, 0, "record", expected, None)
-
-
-def panel_pass(reader: LogReader, end: int) -> Findings:
-    """Derive router entries and panels again, over the records up to *end*."""
-
-    def find(topic: str, name: str) -> Record | None:
-        if topic == ROUTER:
-            # Ids have no index. This is the long way, for a panel that saw what was superseded long before.
-            mark = f'"event_id":"{name}"'.encode()
-            return next((record for record in reader.records((ROUTER,)) if mark in record.value), None)
-        return next((record for record in reader.about(name) if record.topic == topic), None)
-
-    checked = PanelPass(find)
-    for record in reader.records(rederive_panels.TOPICS):
-        if record.seq > end:
-            break
-        checked.take(record)
-    checked.finish(min(end, reader.folded))
-    return checked.findings
-
-
-def question_pass(reader: LogReader, end: int, progress: Progress) -> tuple[Findings, int]:
-    """Derive stages, decisions, observations and dead letters again; count the questions without a decision too."""
-    partitions: dict[str, int] = {}
-    for topic, partition in reader.ends():
-        partitions[topic] = max(partitions.get(topic, 0), partition + 1)
-    checked = QuestionPass(partitions, min(end, reader.folded))
-    taken = 0
-    for question_id, records in reader.by_correlation(rederive_questions.TOPICS):
-        checked.take(question_id, [record for record in records if record.seq <= end])
-        taken += len(records)
-        if taken >= _STRIDE:
-            progress(taken)
-            taken = 0
-    progress(taken)
-    return checked.findings, checked.pending
-
-
-def _panels_elsewhere(open_reader: OpenReader, end: int) -> Findings:
-    # Nothing here makes cycles, and looking for them takes an eighth of the time.
-    gc.disable()
-    with open_reader() as reader:
-        return panel_pass(reader, end)

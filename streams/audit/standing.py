@@ -7,7 +7,7 @@ from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
 from schemas.questions import ALL_SUBJECTS
 from schemas.router import AgentObserved, RouterEntry, router_key
-from streams.audit.entries import find_entries
+from streams.audit.entries import event_id_of, find_entries, sequence_of
 from streams.audit.explain_lessons import observed
 from streams.audit.explain_panel import averages_of
 from streams.audit.explanation import Averages
@@ -144,6 +144,7 @@ def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterato
     if reader.last(ROUTER, key) is None:
         raise UsageError(f"the router has no {agent!r} in scope {scope!r}", remedy="`orch router` lists what it has")
     seen: dict[str, AgentObserved] = {}
+    reached = 0
     for record in reader.records((OBSERVATIONS, ROUTER)):
         if record.topic == OBSERVATIONS and record.key == agent:
             observation = read_event(record)
@@ -151,8 +152,20 @@ def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterato
                 seen[observation.event_id] = observation
         elif record.topic == ROUTER and record.key == key:
             entry = read_event(record)
-            if isinstance(entry, RouterEntry):
-                yield _point(entry, seen.pop(entry.causes[0], None))
+            # After a crash an older entry may stand behind a newer one, and compaction may have left that place alone.
+            if isinstance(entry, RouterEntry) and entry.sequence > reached:
+                reached = entry.sequence
+                cause = next(iter(entry.causes), "")
+                yield _point(entry, seen.pop(cause, None) or _observation(reader, entry.question_id, cause))
+
+
+def _observation(reader: LogReader, question_id: str, event_id: str) -> AgentObserved | None:
+    """Find what an entry rests on, where it does not stand before it."""
+    for record in reader.about(question_id):
+        if record.topic == OBSERVATIONS and event_id_of(record.value) == event_id:
+            event = read_event(record)
+            return event if isinstance(event, AgentObserved) else None
+    return None
 
 
 def _point(entry: RouterEntry, observation: AgentObserved | None) -> Point:
@@ -173,15 +186,18 @@ def _point(entry: RouterEntry, observation: AgentObserved | None) -> Point:
 def _newest(reader: LogReader) -> tuple[PolicyAdopted | None, dict[tuple[str, str], RouterEntry]]:
     """Read the policy in force and the newest entry of each line."""
     policy: PolicyAdopted | None = None
-    newest: dict[str, Record] = {}
+    newest: dict[str, tuple[int, Record]] = {}
     for record in reader.records((POLICIES, ROUTER)):
         if record.topic == ROUTER:
-            newest[record.key] = record
+            sequence = sequence_of(record.value)
+            if sequence >= newest.get(record.key, (0, record))[0]:
+                newest[record.key] = sequence, record
             continue
         adopted = read_event(record)
         if isinstance(adopted, PolicyAdopted):
             policy = adopted
-    entries = [entry for entry in map(read_event, newest.values()) if isinstance(entry, RouterEntry)]
+    events = (read_event(record) for _, record in newest.values())
+    entries = [entry for entry in events if isinstance(entry, RouterEntry)]
     return policy, {(entry.scope, entry.agent): entry for entry in entries}
 
 

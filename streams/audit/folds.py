@@ -1,0 +1,39 @@
+"""The folds of one question, as audits run them: what each event must lead to, the letter of a refused one included."""
+
+from typing import Any
+
+from schemas.event import Event
+from schemas.questions import QuestionAsked
+from streams.processors import ROUTE
+from streams.processors.fold import Processor, Step, Tables
+from streams.processors.letters import dead_letter
+from streams.processors.route import Routed
+from streams.runtimes.contract import Record
+
+_NO_TABLES = Tables(None, {})
+
+
+class Folds:
+    """States of the processors for one question."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, Any] = {}
+
+    def begin(self, question: QuestionAsked) -> None:
+        """Take up the first question of the id; its panel is proved elsewhere, for that takes the router's table."""
+        self._states[ROUTE.name] = Routed(question.statement_id, question.event_id, None)
+
+    def fold(self, processor: Processor, record: Record, event: Event) -> list[Event]:
+        """Fold an event, and give what must follow from it."""
+        step = self._step(processor, record, event)
+        self._states[processor.name] = step.state
+        if step.rejection is None:
+            return list(step.events)
+        return [*step.events, dead_letter(event, record.partition, record.offset, step.rejection)]
+
+    def changes(self, processor: Processor, record: Record, event: Event) -> bool:
+        """Say whether folding an event would change anything; it is not folded."""
+        return self._step(processor, record, event).state is not self._states.get(processor.name)
+
+    def _step(self, processor: Processor, record: Record, event: Event) -> Step[Any]:
+        return processor.fold(self._states.get(processor.name), event, record.key, _NO_TABLES)

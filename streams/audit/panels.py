@@ -1,0 +1,150 @@
+"""Panels derived again, each from the question, the policy and the router entries that it names."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from schemas.panels import PanelAssigned
+from schemas.policies import PolicyAdopted
+from schemas.questions import QuestionAsked
+from schemas.registry import decode_canonical
+from schemas.router import RouterEntry, router_key
+from streams.audit.difference import Findings, at, compare, unreadable
+from streams.processors.fold import Tables
+from streams.processors.route import assign
+from streams.runtimes.contract import Record
+from streams.topology import ASSIGNMENTS, POLICIES, QUESTIONS
+
+TOPICS = (POLICIES, QUESTIONS, ASSIGNMENTS)
+
+REMEMBERED_QUESTIONS = 20_000
+"""Questions kept until their panel comes; one further back is looked for in the log."""
+
+FindQuestion = Callable[[str], Record | None]
+"""Finds the first question of an id, when it is no longer remembered."""
+FindEntry = Callable[[str, str, int], RouterEntry | None]
+"""Finds a router entry by its id, its key and its place in the chain of that key."""
+
+
+class PanelCheck:
+    """
+    Checks panels against what they rest on, and that what a partition saw never went backwards.
+
+    Args:
+        findings: Where differences go.
+        find_question, find_entry: As above.
+        compacted: Whether older policies may have been removed from the log.
+    """
+
+    def __init__(
+        self, findings: Findings, find_question: FindQuestion, find_entry: FindEntry, *, compacted: bool = False
+    ) -> None:
+        self.unproved = 0
+        """Panels whose policy was removed: another one has taken its key since, so nobody can tell what it said."""
+        self._findings = findings
+        self._find_question = find_question
+        self._find_entry = find_entry
+        self._compacted = compacted
+        self._questions: OrderedDict[str, QuestionAsked] = OrderedDict()
+        self._policies: dict[str, tuple[list[int], PolicyAdopted]] = {}
+        """By event id, with the places at which they were adopted."""
+        self._policy_ids: set[str] = set()
+        self._seen: dict[tuple[int, str], int] = {}
+
+    def take(self, record: Record) -> None:
+        """Check one record of `TOPICS`, and remember of it what later ones rest on."""
+        if record.topic == ASSIGNMENTS:
+            if b'"kind":"panel.assigned.v1"' in record.value or b'"kind":"stage.opened.v1"' not in record.value:
+                self._panel(record)
+            return
+        try:
+            event = decode_canonical(record.topic, record.value)
+        except ValueError as problem:
+            # The pass over questions reports what lies in their topics; policies are looked at here alone.
+            if record.topic == POLICIES:
+                self._findings.note(unreadable(record, problem))
+            return
+        if isinstance(event, QuestionAsked):
+            self._questions.setdefault(event.question_id, event)
+            if len(self._questions) > REMEMBERED_QUESTIONS:
+                self._questions.popitem(last=False)
+        elif isinstance(event, PolicyAdopted):
+            if record.key != event.key:
+                self._findings.note(at(record, "key", event.key, record.key))
+            self._policies.setdefault(event.event_id, ([], event))[0].append(record.seq)
+            self._policy_ids.add(event.policy_id)
+
+    def _panel(self, record: Record) -> None:
+        self._findings.derived += 1
+        try:
+            derived = self._derive(record, orjson.loads(record.value))
+        except (ValueError, LookupError, TypeError) as problem:
+            self._findings.note(
+                at(record, "causes", "a question, a policy and router entries of this log", str(problem))
+            )
+            return
+        difference = compare(record, derived.encode(), derived.key)
+        if difference is not None:
+            self._findings.note(difference)
+            return
+        for key, sequence in _consulted(derived):
+            place = (record.partition, key)
+            if sequence < self._seen.get(place, 0):
+                self._findings.note(at(record, f"sequences of {key}", self._seen[place], sequence))
+            self._seen[place] = sequence
+
+    def _derive(self, record: Record, named: Any) -> PanelAssigned:
+        """Derive a panel again from the question, the policy and the router entries that it names."""
+        question = self._question(named["question_id"])
+        entries = {}
+        for candidate in named["candidates"]:
+            agent = candidate["agent"]
+            looked = zip(named["scopes"], candidate["entry_ids"], candidate["sequences"], strict=True)
+            for scope, entry_id, sequence in looked:
+                if entry_id is not None:
+                    entries[scope, agent] = self._entry(entry_id, router_key(scope, agent), sequence)
+        if self._is_removed(named["causes"][1], named["policy_id"]):
+            self.unproved += 1
+            return PanelAssigned.decode(record.value)
+        policy = self._policy(record.partition, named["causes"][1])
+        return assign(question, policy, Tables(policy, entries))
+
+    def _is_removed(self, event_id: str, policy_id: str) -> bool:
+        """Whether compaction may have removed a policy: it leaves a later one of the same key."""
+        return self._compacted and event_id not in self._policies and policy_id in self._policy_ids
+
+    def _policy(self, partition: int, event_id: str) -> PolicyAdopted:
+        """Find a policy, and note that the partition has seen it; one that is adopted again is in force again."""
+        adopted, policy = self._policies[event_id]
+        seen = self._seen.get((partition, POLICIES), 0)
+        order = next((place for place in adopted if place >= seen), None)
+        if order is None:
+            raise LookupError(f"policy {event_id} had been replaced before")
+        self._seen[partition, POLICIES] = order
+        return policy
+
+    def _question(self, question_id: str) -> QuestionAsked:
+        if question_id in self._questions:
+            return self._questions.pop(question_id)
+        record = self._find_question(question_id)
+        event = None if record is None else decode_canonical(QUESTIONS, record.value)
+        if not isinstance(event, QuestionAsked):
+            raise LookupError(f"question {question_id!r} is not in the log")
+        return event
+
+    def _entry(self, entry_id: str, key: str, sequence: int) -> RouterEntry:
+        entry = self._find_entry(entry_id, key, sequence)
+        if entry is None or entry.key != key:
+            raise LookupError(f"there is no router entry {entry_id} of {key}")
+        return entry
+
+
+def _consulted(panel: PanelAssigned) -> list[tuple[str, int]]:
+    """List the router lines a panel looked at, with the sequence numbers it saw."""
+    return [
+        (router_key(scope, candidate.agent), sequence)
+        for candidate in panel.candidates
+        for scope, sequence in zip(panel.scopes, candidate.sequences, strict=True)
+    ]

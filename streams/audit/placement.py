@@ -1,0 +1,35 @@
+"""Whether a record lies where its key belongs."""
+
+from functools import lru_cache
+
+from streams.audit.difference import Findings, at
+from streams.runtimes.contract import LogReader, Record
+from streams.topology import DEAD_LETTERS, OBSERVATIONS, partition_of
+
+_KEYED_OTHERWISE = (OBSERVATIONS, DEAD_LETTERS)
+
+
+@lru_cache(maxsize=4_096)
+def _placed(key: str, partitions: int) -> int:
+    return partition_of(key.encode(), partitions)
+
+
+class Placement:
+    """Keys and partitions of a log."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self._partitions: dict[str, int] = {}
+        for topic, partition in reader.ends():
+            self._partitions[topic] = max(self._partitions.get(topic, 0), partition + 1)
+
+    def partition(self, topic: str, key: str) -> int:
+        """Choose the partition that a key belongs to."""
+        return _placed(key, self._partitions[topic])
+
+    def check(self, question_id: str, record: Record, findings: Findings) -> None:
+        """Report a record about a question that has another key, or lies in another partition than its key's."""
+        if record.topic not in _KEYED_OTHERWISE and record.key != question_id:
+            findings.note(at(record, "key", question_id, record.key))
+        partition = self.partition(record.topic, record.key)
+        if record.partition != partition:
+            findings.note(at(record, "partition", partition, record.partition))

@@ -1,0 +1,134 @@
+"""What must follow from all that came for one question, where nothing says in which order its topics were read."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from schemas.decisions import DecisionMade
+from schemas.event import Event
+from schemas.letters import RecordRejected
+from schemas.questions import QuestionAsked
+from streams.audit.folds import Folds
+from streams.audit.reach import Reach
+from streams.processors import LEARN, MERGE, ROUTE
+from streams.processors.fold import Processor
+from streams.runtimes.contract import Record
+from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, FEEDBACK, QUESTIONS
+
+Heard = tuple[Record, Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """An event that follows."""
+
+    event: Event
+    cause: Record
+    """The last record that it took."""
+    certain: bool
+    """Whether it must be in the log; if not, it may be."""
+
+
+class Derivation:
+    """
+    Derives stages, decision, observations and letters of one question; afterwards they are in `due`.
+
+    Within a topic a question has one order, that of its partition, and in this every stage has read it. Between topics
+    there was none, but it hardly matters: what `merge` and `learn` conclude depends on all that came, not on its order.
+    The exception is the deadline, after which analyses come too late. Where it fell, the decision in the log says.
+
+    Args:
+        came: Questions, the first panel, analyses, deadlines and feedback, each in the order of its partition.
+        said: The decisions and stages in the log.
+        reach: What the stages have folded.
+    """
+
+    def __init__(self, came: Mapping[str, Sequence[Heard]], said: Sequence[Record], reach: Reach) -> None:
+        self._came = came
+        self._said = said
+        self._reach = reach
+        self._records: dict[str, Record | None] = {}
+        """Where the events that were folded stand, by id; None for a decision that the log does not hold."""
+        merged = self._merge()
+        self.due = [*self._route(), *merged, *self._learn(_decision_of(merged))]
+
+    def _route(self) -> list[Due]:
+        folds = Folds()
+        first, *others = self._came.get(QUESTIONS, ()) or (None,)
+        if first is not None and isinstance(first[1], QuestionAsked):
+            folds.begin(first[1])
+        return self._fold(folds, ROUTE, others)
+
+    def _merge(self) -> list[Due]:
+        """
+        Derive stages and decision, with the panel first; or last, if that is how the decision in the log came about.
+
+        With the panel first, a deadline decides only where analyses are missing. Where it was read before the panel, it
+        has decided although they were all there.
+        """
+        due = self._merge_with(panel_last=False)
+        if not self._is_said(due):
+            other = self._merge_with(panel_last=True)
+            if self._is_said(other):
+                return other
+        return due
+
+    def _merge_with(self, *, panel_last: bool) -> list[Due]:
+        """Fold all that came: a deadline that was counted after the last analysis that was counted, else at the end."""
+        folds = Folds()
+        panels, analyses, deadlines = (self._came.get(topic, ()) for topic in (ASSIGNMENTS, ANALYSES, DEADLINES))
+        due = [] if panel_last else self._fold(folds, MERGE, panels)
+        passed = any(self._is_counted(*deadline) for deadline in deadlines)
+        last = max((place for place, analysis in enumerate(analyses) if self._is_counted(*analysis)), default=-1)
+        place = 0
+        # An analysis that changes nothing may have been read before the deadline too, and refused with a letter.
+        while place < len(analyses) and not (passed and place > last and folds.changes(MERGE, *analyses[place])):
+            due += self._fold(folds, MERGE, analyses[place : place + 1])
+            place += 1
+        return due + self._fold(folds, MERGE, [*deadlines, *(panels if panel_last else ()), *analyses[place:]])
+
+    def _is_counted(self, record: Record, event: Event) -> bool:
+        """
+        Say whether `merge` had read an analysis or a deadline when it decided: what the log says rests on it.
+
+        Before there is a decision, whatever was folded was read before whatever was not.
+        """
+        if any(said.topic == DECISIONS for said in self._said):
+            named = event.event_id.encode()
+            return any(named in said.value for said in self._said)
+        return self._reach.folded(MERGE.name, record)
+
+    def _is_said(self, due: Sequence[Due]) -> bool:
+        """Say whether the decision is in the log."""
+        decision = _decision_of(due)
+        return decision is not None and any(said.value == decision.event.encode() for said in self._said)
+
+    def _learn(self, decision: Due | None) -> list[Due]:
+        """Derive observations from the decision as derived, whatever the log says of it."""
+        folds = Folds()
+        due = []
+        if decision is not None:
+            value = decision.event.encode()
+            stored = next((said for said in self._said if said.value == value), None)
+            self._records[decision.event.event_id] = stored
+            due = self._fold(folds, LEARN, [(stored or decision.cause, decision.event)])
+        return due + self._fold(folds, LEARN, self._came.get(FEEDBACK, ()))
+
+    def _fold(self, folds: Folds, processor: Processor, heard: Sequence[Heard]) -> list[Due]:
+        due = []
+        for record, event in heard:
+            self._records.setdefault(event.event_id, record)
+            for made in folds.fold(processor, record, event):
+                due.append(Due(made, record, self._is_certain(processor, record, made)))
+        return due
+
+    def _is_certain(self, processor: Processor, record: Record, made: Event) -> bool:
+        """Say whether the stage has folded all that an event follows from, so that the log must hold it."""
+        if isinstance(made, RecordRejected):
+            # Whether an analysis fits no stage, `merge` can tell only once it knows the panel.
+            return processor is not MERGE and self._reach.folded(processor.name, record)
+        causes = [self._records[cause] for cause in made.causes if cause in self._records]
+        return all(cause is not None and self._reach.folded(processor.name, cause) for cause in causes)
+
+
+def _decision_of(due: Sequence[Due]) -> Due | None:
+    return next((one for one in due if isinstance(one.event, DecisionMade)), None)

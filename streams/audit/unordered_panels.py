@@ -1,0 +1,101 @@
+"""First pass of a replay without a common order: router entries from all observations, then panels from entries."""
+
+from typing import NamedTuple
+
+from schemas.registry import decode_canonical
+from schemas.router import AgentObserved, RouterEntry, router_key
+from streams.audit.derived_entries import DerivedEntries
+from streams.audit.difference import Findings, at, compare
+from streams.audit.entries import sequence_of
+from streams.audit.panels import PanelCheck
+from streams.audit.reach import Reach, SettledFindings
+from streams.audit.rederive_panels import question_finder
+from streams.processors import RANK
+from streams.processors.rank import next_entry
+from streams.runtimes.contract import Record, UnorderedReader
+from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROUTER
+
+
+class Panels(NamedTuple):
+    """What the pass found."""
+
+    findings: Findings
+    unproved: int
+    """Panels whose policy was removed by compaction."""
+
+
+def panel_pass(reader: UnorderedReader) -> Panels:
+    """
+    Derive router entries and panels again.
+
+    Panels may name entries that compaction has removed, and in this order nothing says how far apart they lie. So all
+    entries are derived first.
+    """
+    findings = SettledFindings(reader.settled())
+    with DerivedEntries() as entries:
+        ranking = RankCheck(findings, Reach(reader), entries)
+        panels = PanelCheck(findings, question_finder(reader), entries.find, compacted=True)
+        for record in reader.records((OBSERVATIONS, POLICIES)):
+            if record.topic == OBSERVATIONS:
+                ranking.observe(record)
+            else:
+                panels.take(record)
+        for record in reader.records((ROUTER,)):
+            ranking.check(record)
+        ranking.finish()
+        for record in reader.records((QUESTIONS, ASSIGNMENTS)):
+            panels.take(record)
+    return Panels(findings, panels.unproved)
+
+
+class RankCheck:
+    """
+    Re-derives `rank` from all observations, and then compares the router's records.
+
+    All observations of an agent lie in one partition, so the chain of each line is known. Of its entries, compaction
+    may have left the newest alone, and after a crash an older one may stand behind a newer one.
+    """
+
+    def __init__(self, findings: Findings, reach: Reach, entries: DerivedEntries) -> None:
+        self._findings = findings
+        self._reach = reach
+        self._entries = entries
+        self._lines: dict[str, RouterEntry] = {}
+        self._due: dict[str, tuple[int, Record]] = {}
+        """By key, the sequence of the newest entry that must be there, and the observation that calls for it."""
+        self._there: dict[str, int] = {}
+
+    def observe(self, record: Record) -> None:
+        """Derive what one observation calls for; of one that cannot be read the pass over questions tells."""
+        try:
+            event = decode_canonical(OBSERVATIONS, record.value)
+        except ValueError:
+            return
+        assert isinstance(event, AgentObserved), "the topic holds no other kind"
+        for scope in event.scopes:
+            key = router_key(scope, event.agent)
+            self._lines[key] = entry = next_entry(self._lines.get(key), event, scope)
+            self._entries.add(entry)
+            if self._reach.folded(RANK.name, record):
+                self._due[key] = (entry.sequence, record)
+
+    def check(self, record: Record) -> None:
+        """Compare a router entry with the one of its place in the chain."""
+        self._findings.derived += 1
+        sequence = sequence_of(record.value) or self._there.get(record.key, 0) + 1
+        expected = self._entries.value(record.key, sequence)
+        if expected is None:
+            self._findings.note(at(record, "record", None, "a router entry that follows from no observation"))
+            return
+        self._there[record.key] = max(sequence, self._there.get(record.key, 0))
+        if difference := compare(record, expected, record.key):
+            self._findings.note(difference)
+
+    def finish(self) -> None:
+        """Report lines whose newest entry should be in the log and is not."""
+        for key, (sequence, cause) in self._due.items():
+            if self._there.get(key, 0) < sequence:
+                value = self._entries.value(key, sequence)
+                assert value is not None, "it was derived"
+                event_id = RouterEntry.decode(value).event_id
+                self._findings.note(at(cause, "record", f"router entry {event_id} of {key}", None))

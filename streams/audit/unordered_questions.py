@@ -1,0 +1,179 @@
+"""Second pass of a replay without a common order: what follows for each question, and what is there, as two sets."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby, takewhile
+from operator import itemgetter
+from typing import Self
+
+from schemas.registry import decode, decode_canonical
+from streams.audit.difference import Findings, at, compare, unreadable
+from streams.audit.entries import event_id_of
+from streams.audit.placement import Placement
+from streams.audit.reach import STAGE_OF, Reach, SettledFindings
+from streams.audit.rederive_questions import TOPICS
+from streams.audit.unordered_derivation import Derivation, Due, Heard
+from streams.processors import ROUTE
+from streams.processors.letters import unreadable_letter
+from streams.runtimes.contract import LeftOut, Record, UnorderedReader
+from streams.topology import ASSIGNMENTS, DEAD_LETTERS, DECISIONS, OBSERVATIONS, QUESTIONS
+
+_PANEL, _STAGE = b'"kind":"panel.assigned.v1"', b'"kind":"stage.opened.v1"'
+
+
+Group = tuple[str, list[Record], list[LeftOut]]
+
+
+def groups(reader: UnorderedReader) -> Iterator[Group]:
+    """Iterate all that there is about each question: what is in the view, and what was left out of it."""
+    inside: Iterator[Group] = ((about, records, []) for about, records in reader.by_correlation(TOPICS))
+    outside: Iterator[Group] = ((about, [], left_out) for about, left_out in reader.left_out())
+    for about, parts in groupby(heapq.merge(inside, outside, key=itemgetter(0)), key=itemgetter(0)):
+        records: list[Record] = []
+        left_out: list[LeftOut] = []
+        for _, some, others in parts:
+            records += some
+            left_out += others
+        yield about, records, left_out
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """The records about one question by what they are, each kind in the order of its partition."""
+
+    inputs: list[Record]
+    panels: list[Record]
+    said: list[Record]
+    """Stages and decisions: what `merge` says."""
+    taught: list[Record]
+    """Observations and letters."""
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> Self:
+        """Sort records; an assignment of no kind is the panel where there is none."""
+        assigned = [record for record in records if record.topic == ASSIGNMENTS]
+        panels = [record for record in assigned if _PANEL in record.value]
+        panels = panels or [record for record in assigned if _STAGE not in record.value][:1]
+        said = [record for record in assigned if record not in panels]
+        said += [record for record in records if record.topic == DECISIONS]
+        taught = [record for record in records if record.topic in (OBSERVATIONS, DEAD_LETTERS)]
+        derived = (ASSIGNMENTS, DECISIONS, OBSERVATIONS, DEAD_LETTERS)
+        return cls([record for record in records if record.topic not in derived], panels, said, taught)
+
+
+class QuestionPass:
+    """
+    Re-derives `merge` and `learn` for one question at a time.
+
+    Every derived record must be one that follows, and what follows for certain must be there. As in log order, a
+    decision rests on inputs alone, and the panel is proved by the other pass.
+    """
+
+    def __init__(self, reader: UnorderedReader) -> None:
+        self.findings: Findings = SettledFindings(reader.settled())
+        self.pending = 0
+        """Questions that have no decision yet."""
+        self._reach = Reach(reader)
+        self._placement = Placement(reader)
+
+    def take(self, about: str, records: Sequence[Record], left_out: Sequence[LeftOut]) -> None:
+        """Check all records about one question; or about something else, where what they say of it cannot be read."""
+        for record in records:
+            self._placement.check(about, record, self.findings)
+        found = Sorted.of(records)
+        came = self._read(found)
+        self._check_panels(found.panels, came)
+        self.pending += QUESTIONS in came and not any(record.topic == DECISIONS for record in found.said)
+        # The pass over panels tells of one that cannot be read; what follows from it cannot be known.
+        lost = bool(found.panels) and ASSIGNMENTS not in came
+        due = [] if lost else Derivation(came, found.said, self._reach).due
+        self._check_moved(records, left_out)
+        self._match([*found.said, *found.taught], [*due, *self._letters(left_out)], lost=lost)
+
+    def _read(self, found: Sorted) -> dict[str, list[Heard]]:
+        """Read the inputs, and the first panel that can be read."""
+        came: dict[str, list[Heard]] = {}
+        for record in (*found.inputs, *found.panels):
+            try:
+                event = decode_canonical(record.topic, record.value)
+            except ValueError as problem:
+                if record.topic != ASSIGNMENTS:
+                    self.findings.note(unreadable(record, problem))
+                continue
+            if record.topic != ASSIGNMENTS or ASSIGNMENTS not in came:
+                came.setdefault(record.topic, []).append((record, event))
+        return came
+
+    def _check_panels(self, panels: Sequence[Record], came: dict[str, list[Heard]]) -> None:
+        """Check that the question has one panel, and that it is the first question's."""
+        asked, event = came[QUESTIONS][0] if QUESTIONS in came else (None, None)
+        if asked is not None and not panels and self._reach.folded(ROUTE.name, asked):
+            self.findings.note(at(asked, "record", f"a panel for {asked.key!r}", None))
+        for record, panel in came.get(ASSIGNMENTS, ()):
+            first = None if event is None else event.event_id
+            named = next(iter(panel.causes), None)
+            if named != first:
+                self.findings.note(at(record, "causes.0", first, named))
+        for record in panels[1:]:
+            self.findings.note(at(record, "record", None, "a second panel of the question"))
+
+    def _check_moved(self, records: Sequence[Record], left_out: Sequence[LeftOut]) -> None:
+        """Check that what was in another partition than its key's is in that one too."""
+        for misplaced, _, problem in left_out:
+            topic = misplaced.topic
+            if problem is not None or not self._reach.folded(STAGE_OF[topic], misplaced):
+                continue
+            event = decode(topic, misplaced.value, misplaced.timestamp_ms)
+            if not any(record.topic == topic and record.value == event.encode() for record in records):
+                partition = self._placement.partition(topic, event.key)
+                self.findings.note(at(misplaced, "record", f"a copy in partition {partition}", None))
+
+    def _letters(self, left_out: Sequence[LeftOut]) -> Iterator[Due]:
+        """Derive the letters of what cannot be read; where no stage reads it, nobody has to write one."""
+        for record, key, problem in left_out:
+            if problem is not None:
+                letter = unreadable_letter(*record[:4], key, record.value, problem)
+                stage = STAGE_OF.get(record.topic)
+                yield Due(letter, record, certain=stage is not None and self._reach.folded(stage, record))
+
+    def _match(self, derived: Sequence[Record], due: Sequence[Due], *, lost: bool) -> None:
+        """Pair what is there with what follows: by id, and what is left by likeness."""
+        self.findings.derived += len(derived)
+        missing = {one.event.event_id: one for one in due}
+        strays = []
+        for record in derived:
+            one = missing.pop(event_id_of(record.value), None)
+            if one is None:
+                strays.append(record)
+            else:
+                self._compare(record, one)
+        for record in strays:
+            one = _closest(record, list(missing.values()))
+            if one is not None:
+                self._compare(record, missing.pop(one.event.event_id))
+            elif not lost:
+                self.findings.note(at(record, "record", None, "an event that follows from nothing in the log"))
+        for one in missing.values():
+            if one.certain:
+                self.findings.note(at(one.cause, "record", f"{one.event.kind} {one.event.event_id}", None))
+
+    def _compare(self, record: Record, one: Due) -> None:
+        difference = compare(record, one.event.encode(), one.event.key)
+        if difference is not None:
+            self.findings.note(difference)
+
+
+def _closest(record: Record, due: Sequence[Due]) -> Due | None:
+    """Choose what a record most likely should have been, by the bytes that agree at its beginning and its end."""
+
+    def likeness(one: Due) -> int:
+        expected, actual = one.event.encode(), record.value
+        return _agreeing(expected, actual) + _agreeing(expected[::-1], actual[::-1])
+
+    return max((one for one in due if one.event.topic == record.topic), key=likeness, default=None)
+
+
+def _agreeing(one: bytes, other: bytes) -> int:
+    """Count the bytes up to the first that differs."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
