@@ -7,15 +7,16 @@ import click
 
 from schemas.canonical import canonical_json, content_id
 from schemas.decisions import DecisionMade
-from schemas.policies import SimulatedAgent
+from schemas.policies import PolicyAdopted, SimulatedAgent
 from schemas.quantities import instant_of_ms
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import InvalidRecord, build
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
+from streams.cli.kafka import connection_of
 from streams.errors import InvariantError, UsageError
-from streams.runtimes.contract import LogReader, read_event, wall_clock_ms
+from streams.runtimes.contract import LogReader, LogWriter, read_event, wall_clock_ms
 from streams.topology import DECISIONS, QUESTIONS
 from streams.workers.staff import answer, hire, keep
 
@@ -44,7 +45,7 @@ def ask(
 
     The agents are those of the configuration, or else those the log was used with last. The same question asked again
     is not asked again: it has its decision; an --id of its own makes it a new one. Without a decision the exit code
-    is 4.
+    is 4. On Kafka the workers answer, by the policy in force.
     """
     question = _question(text, options, number, subject, question_id)
     now = instant_of_ms(wall_clock_ms())
@@ -53,25 +54,48 @@ def ask(
         keep(staff, None, app.config)
     app.if_interrupted(f"The question {question.question_id!r} is safe in {app.log_url}; ask again to go on.")
     with app.open_writer() as log:
-        with app.open_reader() as view:
+        with app.open_reader(about=question.question_id) as view:
             known = _find(view, QUESTIONS, question.question_id)
         if isinstance(known, QuestionAsked) and known.statement_id != question.statement_id:
             raise UsageError(f"--id {question.question_id!r} stands for another question", remedy="Choose another id")
-        staff = keep(staff, log.policy, app.config)
-        answer(log, staff, () if known else (question,), run=app.config.run)
-    with app.open_reader() as reader:
+        if app.log.scheme == "kafka":
+            policy = _await_on_kafka(app, log, question)
+        else:
+            staff = keep(staff, log.policy, app.config)
+            policy = staff.policy
+            answer(log, staff, () if known else (question,), run=app.config.run)
+    with app.open_reader(about=question.question_id) as reader:
         decision = _find(reader, DECISIONS, question.question_id)
     if not isinstance(decision, DecisionMade):
         raise InvariantError(f"question {question.question_id!r} has no decision after all questions were decided")
     if known:
         output.say("Asked before; this is the decision of then. --id asks it as a new question.")
-    if all(isinstance(spec, SimulatedAgent) for spec in staff.policy.agents):
+    if all(isinstance(spec, SimulatedAgent) for spec in policy.agents):
         output.say("All agents are simulated: they know nothing, and their answers are made up.")
     if app.json:
         output.print_json({**decision.model_dump(mode="json"), "option": _option(decision.answer, question)})
     else:
         _print(decision, question, app)
     return 0 if decision.status == "decided" else EXIT_DIFFERENCE
+
+
+def _await_on_kafka(app: App, log: LogWriter, question: QuestionAsked) -> PolicyAdopted:
+    """Publish the question, and wait for what the workers make of it; asked once more, it is the same question."""
+    from streams.runtimes.kafka.follow import decision_of
+
+    policy = log.policy
+    if policy is None:
+        raise UsageError(f"{app.log_url} holds no policy", remedy="`orch policy adopt` writes the configured one")
+
+    def ask() -> None:
+        log.append(question)
+        log.commit()
+
+    def tell() -> None:
+        output.say("No decision yet. Are workers running? `orch worker all` runs all stages.")
+
+    decision_of(connection_of(app, "ask"), question.question_id, ask, tell)
+    return policy
 
 
 def _question(

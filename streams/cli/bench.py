@@ -1,16 +1,42 @@
 """The command `bench`."""
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
+from streams.cli.kafka import connection_of
+from streams.cli.worker import STAGES
 from streams.errors import UsageError
 
+if TYPE_CHECKING:
+    from infra.bench.figures import Figure
+
 NAMES = ("decided", "latency", "replay", "scale", "start")
+KAFKA_NAMES = ("decided", "latency", "inputs", "restart")
+
+
+class _Bench(NamedTuple):
+    """One benchmark, ready to run."""
+
+    title: str
+    steps: int
+    """How many steps it reports."""
+    run: Callable[[Callable[[int], None]], "list[Figure]"]
+
+
+class _Suite(NamedTuple):
+    """What can be measured of one runtime."""
+
+    about: Mapping[str, Any]
+    benches: Mapping[str, _Bench]
+    profile: Callable[[], Iterable[tuple[str, list[tuple[str, float]], str]]]
+    """Gives for each process profiled its name, the share of each part, and the functions that took most."""
 
 
 @command(
@@ -19,54 +45,124 @@ NAMES = ("decided", "latency", "replay", "scale", "start")
         "orch bench --quick --only decided --runs 1",
         "orch bench --report figures.md",
         "orch bench --quick --profile",
+        "orch --log kafka://localhost:9092 bench --quick --only decided",
+        "orch --log kafka://localhost:9092 bench --worker route,merge,learn,rank --worker agents,deadlines",
     ]
 )
-@click.option("--only", type=click.Choice(NAMES), multiple=True, help="Run this one; may be given several times.")
+@click.option(
+    "--only",
+    type=click.Choice(tuple(dict.fromkeys((*NAMES, *KAFKA_NAMES)))),
+    multiple=True,
+    help="Run this one; may be given several times.",
+)
 @click.option("--runs", type=click.IntRange(1, 100), help="Runs of each; the default is 5, or 3 with --quick.")
 @click.option("--quick", is_flag=True, help="Measure less; such figures compare with each other only.")
 @click.option("--report", metavar="FILE", type=click.Path(dir_okay=False), help="Also write the figures as Markdown.")
 @click.option("--profile", is_flag=True, help="Show what one run of `decided` spends its time on, and measure nothing.")
+@click.option(
+    "--worker",
+    metavar="STAGES",
+    multiple=True,
+    help="On Kafka: stages of a worker process, with commas; once for each process.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["aiokafka", "faust"]),
+    default="aiokafka",
+    show_default=True,
+    help="On Kafka: what brings records to the stages.",
+)
 @pass_app
-def bench(app: App, only: tuple[str, ...], runs: int | None, quick: bool, report: str | None, profile: bool) -> None:
+def bench(
+    app: App,
+    only: tuple[str, ...],
+    runs: int | None,
+    quick: bool,
+    report: str | None,
+    profile: bool,
+    worker: tuple[str, ...],
+    engine: Literal["aiokafka", "faust"],
+) -> None:
     """
     Measure speed and added latency on this machine.
 
     Everything runs on new durable logs that are removed afterwards: in the usual place for temporary files, or in the
-    directory of --log. Each figure is the median of several runs, beside the product's target and, where it makes
-    sense, beside a plain baseline. Other work on the machine makes figures worse, never better.
+    directory of --log. If --log is on Kafka, that runtime is measured, with workers on this machine and topics under a
+    random prefix on that cluster. Each figure is the median of several runs, beside the product's target and, where it
+    makes sense, beside a plain baseline. Other work on the machine makes figures worse, never better.
     """
-    from infra.bench.figures import QUICK, Sizes, machine
     from infra.bench.report import machine_line, markdown
-    from infra.bench.suite import BENCHES, disk, run
     from streams.cli import output
 
-    if app.names_log and app.log.scheme != "sqlite":
-        raise UsageError(f"{app.log_url}: only embedded logs are measured", remedy="Name a file, or leave --log out")
+    on_kafka = app.names_log and app.log.scheme == "kafka"
+    if app.names_log and app.log.scheme not in ("sqlite", "kafka"):
+        raise UsageError(f"{app.log_url}: an archive is not measured", remedy="Name a file, or leave --log out")
+    if not on_kafka and (worker or engine != "aiokafka"):
+        option = "--worker" if worker else "--engine"
+        raise UsageError(f"{option} is for logs on Kafka", remedy="Give --log kafka://HOST:PORT")
+    names = KAFKA_NAMES if on_kafka else NAMES
+    for name in only:
+        if name not in names:
+            raise UsageError(f"{name!r} is not measured on this log", remedy=f"Choose from {', '.join(names)}")
+    app.if_interrupted("Nothing was kept; the logs of the benchmark are removed.")
+    suite = _on_kafka(app, runs, quick, worker, engine) if on_kafka else _embedded(app, runs, quick)
+    if app.json:
+        output.print_json({"machine": suite.about})
+    else:
+        output.print_text(machine_line(suite.about))
+    if profile:
+        _print_profiles(app, suite)
+        return
+    measured = []
+    for name in only or names:
+        chosen = suite.benches[name]
+        with output.progress(chosen.title, chosen.steps) as advance:
+            figures = chosen.run(advance)
+        measured.append((chosen.title, figures))
+        _print_figures(app, chosen.title, figures)
+    if report is not None:
+        Path(report).write_text(markdown(suite.about, measured), "utf-8")
+
+
+def _embedded(app: App, runs: int | None, quick: bool) -> _Suite:
+    from infra.bench.figures import QUICK, Sizes, machine
+    from infra.bench.suite import BENCHES, disk, run, run_profile
+
     sizes = QUICK if quick else Sizes()
     if runs is not None:
         sizes = replace(sizes, runs=runs)
     place = app.log.path.absolute().parent if app.names_log else disk(Path.cwd())
-    app.if_interrupted("Nothing was kept; the logs of the benchmark are removed.")
-    about = machine(place)
-    if app.json:
-        output.print_json({"machine": about})
-    else:
-        output.print_text(machine_line(about))
-    if profile:
-        _profile(app, place, quick)
-        return
-    measured = []
-    for name in only or NAMES:
-        chosen = BENCHES[name]
-        with output.progress(chosen.title, chosen.steps(sizes)) as advance:
-            figures = run(chosen, place, sizes, advance)
-        measured.append((chosen.title, figures))
-        _print_figures(app, chosen.title, figures)
-    if report is not None:
-        Path(report).write_text(markdown(about, measured), "utf-8")
+    benches = {
+        name: _Bench(one.title, one.steps(sizes), partial(run, one, place, sizes)) for name, one in BENCHES.items()
+    }
+    return _Suite(machine(place), benches, lambda: [("", *run_profile(place, sizes))])
 
 
-def _print_figures(app: App, title: str, figures: list[Any]) -> None:
+def _on_kafka(
+    app: App, runs: int | None, quick: bool, crew: tuple[str, ...], engine: Literal["aiokafka", "faust"]
+) -> _Suite:
+    connection = connection_of(app, "bench")
+    from infra.bench.figures import machine
+    from infra.bench.kafka_plan import QUICK, KafkaSizes, Plan
+    from infra.bench.kafka_suite import KAFKA_BENCHES, run, run_profile, where
+    from infra.bench.suite import disk
+
+    sizes = QUICK if quick else KafkaSizes()
+    if runs is not None:
+        sizes = replace(sizes, runs=runs)
+    plan = Plan(connection, sizes, disk(Path.cwd()), engine=engine)
+    if crew:
+        plan = replace(plan, crew=tuple(tuple(stages.split(",")) for stages in crew))
+    for stages in plan.crew:
+        if unknown := [stage for stage in stages if stage not in STAGES]:
+            raise UsageError(f"--worker {','.join(stages)}: there is no stage {unknown[0]!r}", remedy=", ".join(STAGES))
+    benches = {
+        name: _Bench(one.title, one.steps(sizes), partial(run, one, plan)) for name, one in KAFKA_BENCHES.items()
+    }
+    return _Suite({**machine(plan.directory), "broker": where(plan)}, benches, lambda: run_profile(plan))
+
+
+def _print_figures(app: App, title: str, figures: "list[Figure]") -> None:
     from infra.bench.report import COLUMNS, notes, row
     from streams.cli import output
 
@@ -82,18 +178,15 @@ def _print_figures(app: App, title: str, figures: list[Any]) -> None:
     output.flush()
 
 
-def _profile(app: App, place: Path, quick: bool) -> None:
-    import tempfile
-
-    from infra.bench.decided import profile
-    from infra.bench.figures import QUICK, Sizes
+def _print_profiles(app: App, suite: _Suite) -> None:
     from streams.cli import output
 
-    with tempfile.TemporaryDirectory(prefix="orch-bench-", dir=place) as directory:
-        shares, functions = profile(Path(directory), QUICK if quick else Sizes())
-    if app.json:
-        output.print_json({"shares": {part: round(share, 4) for part, share in shares}})
-        return
-    rows = [(part, f"{share:.1%}") for part, share in shares]
-    output.print_table(("part", "share"), rows, right=("share",), title="Where the time goes (under a profiler)")
-    output.print_text(functions)
+    for process, shares, functions in suite.profile():
+        if app.json:
+            named = {"process": process} if process else {}
+            output.print_json({**named, "shares": {part: round(share, 4) for part, share in shares}})
+            continue
+        title = f"Where the time goes{f' in {process}' if process else ''} (under a profiler)"
+        rows = [(part, f"{share:.1%}") for part, share in shares]
+        output.print_table(("part", "share"), rows, right=("share",), title=title)
+        output.print_text(functions)

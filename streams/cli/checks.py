@@ -12,9 +12,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 from schemas.quantities import instant_of_ms
+from streams.cli.checks_kafka import Check, check_cluster
 from streams.cli.context import App
 from streams.errors import OrchError
 from streams.runtimes.contract import wall_clock_ms
@@ -33,15 +33,6 @@ _COMMITS = 5
 
 _EXTRA = re.compile(r"""([\w.-]+).*extra == ['"](\w+)['"]""")
 _NOT_FOR_USERS = ("all", "test", "lint")
-
-
-class Check(NamedTuple):
-    """One finding."""
-
-    name: str
-    state: Literal["ok", "warn", "fail"]
-    finding: str
-    remedy: str = ""
 
 
 def run_checks(app: App) -> Iterator[Check]:
@@ -85,9 +76,9 @@ def _sqlite(app: App) -> Iterator[Check]:
 
 def _disk(app: App) -> Iterator[Check]:
     """Commit a few times beside the log, as durably as the log does."""
-    folder = app.log.path.absolute().parent
     if app.log.scheme != "sqlite":
         return
+    folder = app.log.path.absolute().parent
     if not folder.is_dir():
         yield Check("disk", "fail", f"there is no directory {folder}", f"mkdir -p {folder}")
         return
@@ -131,6 +122,9 @@ def _configuration(app: App) -> Iterator[Check]:
 
 
 def _log(app: App) -> Iterator[Check]:
+    if app.log.scheme == "kafka":
+        yield from check_cluster(app)
+        return
     if not app.log_exists:
         yield Check("log", "ok", f"{app.log_url} is not there yet; the first command that writes makes it")
         return

@@ -2,17 +2,21 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from itertools import islice
 from typing import Any
 
 import click
 import orjson
 
+from schemas.registry import InvalidRecord, decode
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
+from streams.cli.kafka import connection_of
 from streams.errors import UsageError
-from streams.runtimes.contract import LogReader, Record, read_event
+from streams.runtimes.contract import Record, read_event
 from streams.topology import TOPICS
 
 POLL_S = 0.2
@@ -45,16 +49,11 @@ def consume(app: App, topic: str, follow: bool, most: int | None) -> None:
     """
     name = topic_name(topic)
     app.if_interrupted("")
-    shown = 0
-    with app.open_reader() as reader:
-        for record in _each_once(_records(reader, name, follow)):
-            if app.text:
-                output.print_bytes(readable(record).encode())
-            else:
-                output.print_bytes(record.value)
-            shown += 1
-            if shown == most:
-                return
+    with closing(
+        _records_on_kafka(app, name, follow) if app.log.scheme == "kafka" else _records(app, name, follow)
+    ) as found:
+        for record in islice(_each_once(found), most):
+            output.print_bytes(readable(record).encode() if app.text else record.value)
 
 
 def topic_name(given: str) -> str:
@@ -71,20 +70,36 @@ def topic_name(given: str) -> str:
     raise UsageError(f"there is no topic {given!r}", remedy=f"There are {short}")
 
 
-def _records(reader: LogReader, topic: str, follow: bool) -> Iterator[Record]:
+def _records(app: App, topic: str, follow: bool) -> Generator[Record, None, None]:
     after = 0
-    while True:
-        for record in reader.records((topic,), after=after):
-            yield record
-            after = record.seq
-        if not follow:
-            return
-        output.flush()
-        while not reader.refresh():
-            time.sleep(POLL_S)
+    with app.open_reader() as reader:
+        while True:
+            for record in reader.records((topic,), after=after):
+                yield record
+                after = record.seq
+            if not follow:
+                return
+            output.flush()
+            while not reader.refresh():
+                time.sleep(POLL_S)
 
 
-def _each_once(records: Iterator[Record]) -> Iterator[Record]:
+def _records_on_kafka(app: App, topic: str, follow: bool) -> Generator[Record, None, None]:
+    """Read a topic itself: strangers' records become events in canonical form, and what is none is told of."""
+    from streams.runtimes.kafka.follow import records_of
+
+    for record in records_of(connection_of(app, "consume"), topic, follow=follow):
+        try:
+            event = decode(topic, record.value, record.timestamp_ms)
+        except InvalidRecord as problem:
+            output.say(f"{topic}, partition {record.partition}, offset {record.offset}: no event: {problem}")
+            continue
+        yield record._replace(value=event.encode())
+        if follow:
+            output.flush()
+
+
+def _each_once(records: Iterable[Record]) -> Iterator[Record]:
     """Leave out events that came before: delivery is at least once."""
     seen: OrderedDict[bytes, None] = OrderedDict()
     for record in records:

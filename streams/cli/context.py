@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, partial, update_wrapper
 from pathlib import Path
 from typing import Concatenate, ParamSpec
@@ -91,9 +91,15 @@ class App:
         """Set the log of a command that has one of its own, for whoever names none by flag or environment."""
         self._given.log = self._given.log or url
 
-    def open_reader(self) -> LogReader:
-        """Open the log to read it; it must be there."""
-        return open_reader(self.log_url)
+    def open_reader(self, *, about: str | None = None, topics: Sequence[str] = ()) -> LogReader:
+        """
+        Open the log to read it; it must be there.
+
+        Args:
+            about: The one question that matters, where only one does; what a log on Kafka need not read, it does not.
+            topics: The topics that matter, where not all do.
+        """
+        return open_reader(self.log_url, about=about, topics=topics)
 
     @property
     def reader_opener(self) -> Callable[[], LogReader]:

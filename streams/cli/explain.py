@@ -20,7 +20,7 @@ def explain(app: App, question_id: str) -> None:
     from streams.audit.explain import explain as explained
     from streams.cli import output
 
-    with app.open_reader() as reader:
+    with app.open_reader(about=question_id) as reader:
         explanation = explained(reader, question_id)
     if app.json:
         output.print_json(explanation)

@@ -1,22 +1,25 @@
 """The main job behind `run` and `demo`: a file of questions through all stages, then a summary and a replay."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.quantities import instant_of_ms
+from schemas.questions import QuestionAsked
 from streams.audit.replay import Replay
 from streams.audit.summary import Summary, known_answers, summarise
 from streams.cli.context import App
+from streams.cli.kafka import connection_of
 from streams.cli.output import progress, say
 from streams.cli.replay import replay_shown
 from streams.jsonlines import LineProblem, Source
-from streams.runtimes.contract import wall_clock_ms
-from streams.settings import Config
+from streams.runtimes.contract import LogReader, LogWriter, wall_clock_ms
+from streams.settings import Config, RunSettings
 from streams.workers.inquiry import Inquiry
 from streams.workers.intake import Survey, rereadable, survey
-from streams.workers.staff import answer, hire, keep
+from streams.workers.session import Listener
+from streams.workers.staff import Staff, answer, hire, keep, window_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,7 @@ def _decide(app: App, job: Job, surveyed: Survey, again: Callable[[], Source] | 
             inquiry = Inquiry(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance)
             started = time.perf_counter()
             questions = inquiry.questions(again()) if again else ()
-            answer(log, staff, questions, run=job.config.run, listener=inquiry.hear)
+            answer_all(app, log, view, staff, questions, Manner(job.config.run, job.outputs, inquiry.hear))
             seconds = time.perf_counter() - started
     conflicts = [problem for problem in inquiry.problems if problem not in surveyed.problems]
     report(conflicts)
@@ -97,6 +100,39 @@ def _decide(app: App, job: Job, surveyed: Survey, again: Callable[[], Source] | 
         summary = summarise(reader, known_answers(reader) if again is None else asked)
     replayed = replay_shown(app)
     return Outcome(summary, replayed, staff.policy.policy_id, seconds, inquiry.known, (*problems, *conflicts))
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How questions are to be answered."""
+
+    run: RunSettings
+    outputs: tuple[str, ...] = ()
+    """Files of recorded outputs, where they are not those of the configuration."""
+    listener: Listener = lambda event: ()
+
+
+def answer_all(
+    app: App, log: LogWriter, view: LogReader, staff: Staff, questions: Iterable[QuestionAsked], manner: Manner
+) -> None:
+    """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
+    if app.log.scheme != "kafka":
+        answer(log, staff, questions, run=manner.run, listener=manner.listener)
+        return
+    from streams.cli.answering import answer_on_kafka
+
+    if log.policy != staff.policy:
+        log.append(staff.policy)
+        log.commit()
+    answer_on_kafka(
+        connection_of(app, "run"),
+        view,
+        questions,
+        outputs=manner.outputs or manner.run.outputs,
+        window=window_of(staff, manner.run),
+        calls_in_flight=manner.run.calls_in_flight,
+        listener=manner.listener,
+    )
 
 
 def report(problems: Sequence[LineProblem]) -> None:

@@ -42,11 +42,13 @@ COMMANDS: dict[str, Entry] = {
     "produce": Entry("streams.cli.produce:produce", "Append questions from JSON Lines to the log."),
     "feedback": Entry("streams.cli.produce:feedback", "Append feedback from JSON Lines, and learn from it."),
     "consume": Entry("streams.cli.consume:consume", "Print the events of a topic as JSON Lines, each once."),
+    "worker": Entry("streams.cli.worker:worker", "Run stages of a log on Kafka until told to stop."),
     "router": Entry("streams.cli.router:router", "Show what the router knows, knew for one question, or learned."),
     "explain": Entry("streams.cli.explain:explain", "Show everything behind one decision, and what came after it."),
     "replay": Entry("streams.cli.replay:replay", "Derive every derived event again and compare it with the log."),
-    "topics": Entry("streams.cli.catalog:topics", "List the topics of the log and what is in them."),
-    "schemas": Entry("streams.cli.catalog:schemas", "Print the JSON Schema of each kind of event."),
+    "policy": Entry("streams.cli.policy:policy", "Show the policy in force, or adopt the configured one."),
+    "topics": Entry("streams.cli.topics:topics", "List, create or check the topics of the log."),
+    "schemas": Entry("streams.cli.schemas:schemas", "Print the JSON Schema of each kind of event."),
     "dead-letters": Entry("streams.cli.letters:dead_letters", "List the records that the stream could not take."),
     "doctor": Entry("streams.cli.doctor:doctor", "Check this machine, the configuration and the log."),
     "bench": Entry("streams.cli.bench:bench", "Measure speed and added latency on this machine."),
@@ -130,7 +132,7 @@ orch = Commands(
         " every decision can be derived again from it."
     ),
     epilog="Start with `orch demo`. `orch COMMAND --help` shows options and examples.",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["--help", "-h"]},
 )
 
 

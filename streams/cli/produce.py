@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import click
 
@@ -13,7 +13,8 @@ from streams.cli.context import EXIT_USAGE, App, pass_app
 from streams.cli.job import report
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem, Source, source_name
-from streams.runtimes.contract import LogWriter, wall_clock_ms
+from streams.runtimes.contract import LogReader, LogWriter, wall_clock_ms
+from streams.topology import QUESTIONS
 from streams.workers.feedback import read_feedback
 from streams.workers.inquiry import Inquiry
 from streams.workers.intake import attended
@@ -61,19 +62,20 @@ def produce(app: App, file: str) -> int:
     Append questions from JSON Lines to the log.
 
     A line is {"question_id", "text", "options": [...]}, and may hold "answer_type", "subject" and "occurred_at"; FILE
-    may be gzip, or - for stdin. Nobody is asked yet: `orch run` does that. A line that cannot be used is reported with
-    its number, the others go through, and the exit code is 2. What was read is committed whenever the input pauses, and
-    at least every second or 1,000 lines.
+    may be gzip, or - for stdin. Nobody is asked yet: `orch run` does that, or on Kafka the workers. A line that cannot
+    be used is reported with its number, the others go through, and the exit code is 2. What was read is committed
+    whenever the input pauses, and at least every second or 1,000 lines.
     """
     app.if_interrupted(f"What was committed to {app.log_url} is safe; the same command appends the rest.")
     added = told = 0
-    with app.open_writer(folding=False) as log, app.open_reader() as view, output.progress("producing") as advance:
+    with app.open_writer(folding=False) as log, _view(app) as view, output.progress("producing") as advance:
         inquiry = Inquiry(view, wall_clock_ms, log.append)
 
         def settle() -> None:
             nonlocal told
             log.commit()
-            view.refresh()
+            if view is not None:
+                view.refresh()
             report(inquiry.problems[told:])
             told = len(inquiry.problems)
 
@@ -117,7 +119,11 @@ def feedback(app: App, file: str) -> int:
     added = known = awaited = told = 0
     problems: list[LineProblem] = []
     numbers: dict[str, int] = {}
-    with app.open_writer() as log, app.open_reader() as view, output.progress("learning") as advance:
+    with (
+        app.open_writer() as log,
+        app.open_reader(topics=(QUESTIONS,)) as view,
+        output.progress("learning") as advance,
+    ):
 
         def settle() -> None:
             nonlocal told
@@ -145,6 +151,11 @@ def feedback(app: App, file: str) -> int:
     else:
         output.print_text(f"{output.counted(added, 'feedback event')} appended to {app.log_url}{_known(known)}")
     return _end(problems)
+
+
+def _view(app: App) -> AbstractContextManager[LogReader | None]:
+    """Open the log as it was before; on Kafka that would be to read all of it, so there `route` finds repeats."""
+    return nullcontext() if app.log.scheme == "kafka" else app.open_reader()
 
 
 @contextmanager

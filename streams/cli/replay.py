@@ -28,7 +28,7 @@ def replay(app: App) -> int:
         speed = f" ({found.events / found.seconds:,.0f} events/s)" if found.seconds else ""
         output.print_pairs(
             [
-                ("events", f"{found.events:,}"),
+                ("events", f"{found.events:,}{_repeats(found)}"),
                 ("derived again", f"{found.derived:,}"),
                 ("different", f"{found.different:,}"),
                 ("waiting", f"{output.counted(found.pending, 'question')} without a decision"),
@@ -39,6 +39,10 @@ def replay(app: App) -> int:
         return 0
     print_difference(found)
     return EXIT_DIFFERENCE
+
+
+def _repeats(found: Replay) -> str:
+    return f", {found.repeats:,} of them repeats" if found.repeats else ""
 
 
 def replay_shown(app: App) -> Replay:

@@ -6,6 +6,7 @@ from schemas.questions import ALL_SUBJECTS
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
 from streams.errors import UsageError
+from streams.topology import OBSERVATIONS, POLICIES, ROUTER
 
 
 @command(examples=["orch router", "orch router --at q1", "orch --format json router --history gpt-4o-mini --scope law"])
@@ -26,7 +27,8 @@ def router(app: App, question_id: str | None, agent: str | None, scope: str | No
 
     if question_id is not None and agent is not None:
         raise UsageError("--at and --history were given together", remedy="Give one of them")
-    with app.open_reader() as reader:
+    topics = (OBSERVATIONS, ROUTER) if agent is not None else (POLICIES, ROUTER)
+    with app.open_reader(about=question_id, topics=() if question_id is not None else topics) as reader:
         if agent is not None:
             points = standing.history(reader, agent, scope or ALL_SUBJECTS)
             if app.json:

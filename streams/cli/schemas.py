@@ -1,4 +1,4 @@
-"""`orch topics` and `orch schemas`: the shape of the log, for whoever writes to it or reads it."""
+"""`orch schemas`: the shape of events, for whoever writes or reads them."""
 
 from typing import Any
 
@@ -11,54 +11,6 @@ from streams.cli.asyncapi import asyncapi, schema_of
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
 from streams.errors import UsageError
-from streams.topology import TOPICS
-
-
-@command(examples=("orch topics", "orch --format json topics"))
-@pass_app
-def topics(app: App) -> None:
-    """
-    List the topics of the log and what is in them.
-
-    Events are counted where the log exists; each topic has the same name, key and number of partitions on every log.
-    """
-    counts: dict[str, int] = {}
-    there = app.log_exists
-    if there:
-        with app.open_reader() as reader:
-            for (name, _), end in reader.ends().items():
-                counts[name] = counts.get(name, 0) + end
-    if app.json:
-        for topic in TOPICS.values():
-            output.print_json(
-                {
-                    "topic": topic.name,
-                    "key": topic.key,
-                    "partitions": topic.partitions,
-                    "cleanup": topic.cleanup,
-                    "kinds": topic.kinds,
-                    "writers": topic.writers,
-                    "readers": topic.readers,
-                    "events": counts.get(topic.name, 0) if there else None,
-                }
-            )
-        return
-    rows = [
-        (
-            topic.name,
-            topic.key,
-            str(topic.partitions),
-            topic.cleanup,
-            f"{counts.get(topic.name, 0):,}" if there else "-",
-            ", ".join(topic.writers),
-        )
-        for topic in TOPICS.values()
-    ]
-    output.print_table(
-        ("topic", "key", "partitions", "cleanup", "events", "written by"), rows, right=("partitions", "events")
-    )
-    if not there:
-        output.say(f"{app.log_url} is not there yet.")
 
 
 @command(

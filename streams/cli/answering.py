@@ -1,0 +1,135 @@
+"""Asking questions of a log on Kafka, with all stages in this process, until everything is decided and learned."""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.decisions import DecisionMade
+from schemas.event import Event
+from schemas.letters import RecordRejected
+from schemas.questions import QuestionAsked
+from schemas.registry import InvalidRecord, decode
+from streams.cli.crew import STAGES, Assignment, Crew, at_work
+from streams.runtimes.contract import LogReader
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.fetch import plain_consumer
+from streams.runtimes.kafka.publisher import message_of
+from streams.topology import DEAD_LETTERS, DECISIONS, QUESTIONS, TOPICS
+from streams.workers.session import Listener
+
+_WAIT_MS = 50
+
+
+def answer_on_kafka(
+    connection: Connection,
+    view: LogReader,
+    questions: Iterable[QuestionAsked],
+    *,
+    outputs: tuple[str, ...],
+    window: int,
+    calls_in_flight: int,
+    listener: Listener,
+) -> None:
+    """
+    Ask *questions* and finish what was left open, with all stages here, until every question in the log is decided.
+
+    Args:
+        connection: The cluster; the log holds a policy.
+        view: The log as it was before.
+        questions: What is to be asked.
+        outputs: Files of recorded outputs.
+        window: Questions open at a time.
+        calls_in_flight: Calls of agents under way at a time.
+        listener: Hears decisions and dead letters; what it returns is published.
+    """
+    waiting = dict(_open_questions(view))
+    given = Assignment(connection, STAGES, outputs, calls_in_flight=calls_in_flight, grace_s=0)
+
+    async def work() -> None:
+        async with at_work(given) as crew:
+            consumer = await plain_consumer(connection)
+            try:
+                await _from_end(connection, consumer)
+                asking = _Asking(connection, crew, consumer, waiting, window, listener)
+                await crew.until(asking.run(iter(questions)))
+            finally:
+                await consumer.stop()
+
+    asyncio.run(work())
+
+
+def _open_questions(view: LogReader) -> Iterator[tuple[str, str]]:
+    """Find the questions without a decision: id, and id of the event that asked."""
+    decided = {record.key for record in view.records((DECISIONS,))}
+    asked: set[str] = set()
+    for record in view.records((QUESTIONS,)):
+        if record.key not in decided and record.key not in asked:
+            asked.add(record.key)
+            yield record.key, decode(QUESTIONS, record.value, record.timestamp_ms).event_id
+
+
+async def _from_end(connection: Connection, consumer: AIOKafkaConsumer) -> None:
+    """Look at what is written to the topics of outcomes from now on."""
+    places = [
+        TopicPartition(connection.topic(name), number)
+        for name in (DECISIONS, DEAD_LETTERS)
+        for number in range(TOPICS[name].partitions)
+    ]
+    consumer.assign(places)
+    for place, end in (await consumer.end_offsets(places)).items():
+        consumer.seek(place, end)
+
+
+class _Asking:
+    """Keeps a window of questions open until none are left."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        crew: Crew,
+        consumer: AIOKafkaConsumer,
+        waiting: dict[str, str],
+        window: int,
+        listener: Listener,
+    ) -> None:
+        self._connection = connection
+        self._crew = crew
+        self._consumer = consumer
+        self._open = waiting
+        self._window = window
+        self._listener = listener
+
+    async def run(self, questions: Iterator[QuestionAsked]) -> None:
+        more = True
+        while more or self._open:
+            batch = list(islice(questions, max(0, self._window - len(self._open)))) if more else []
+            more = more and (bool(batch) or len(self._open) >= self._window)
+            # The first of an id is the one that waits; another question under it is refused, and no decision tells.
+            for question in batch:
+                self._open.setdefault(question.question_id, question.event_id)
+            await self._crew.publisher.publish(message_of(question) for question in batch)
+            await self._hear(0 if batch and len(self._open) < self._window else _WAIT_MS)
+        await self._crew.stages.settled()
+
+    async def _hear(self, wait_ms: int) -> None:
+        for place, records in (await self._consumer.getmany(timeout_ms=wait_ms)).items():
+            for record in records:
+                try:
+                    event = decode(self._connection.logical(place.topic), record.value or b"", record.timestamp)
+                except InvalidRecord:
+                    continue
+                answers = self._settle(event)
+                await self._crew.publisher.publish(message_of(answer) for answer in answers)
+
+    def _settle(self, event: Event) -> Iterable[Event]:
+        """Note what became of a question; a decision that comes again is no news."""
+        if isinstance(event, DecisionMade):
+            known = self._open.pop(event.question_id, None)
+            return () if known is None else self._listener(event)
+        if isinstance(event, RecordRejected):
+            if event.record_key is not None and self._open.get(event.record_key) in event.causes:
+                del self._open[event.record_key]
+            return self._listener(event)
+        return ()

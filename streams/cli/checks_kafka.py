@@ -1,0 +1,68 @@
+"""What `orch doctor` looks at where the log is on Kafka. Nothing is changed."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from streams.cli.context import App
+from streams.cli.kafka import connection_of
+from streams.topology import POLICIES
+
+
+class Check(NamedTuple):
+    """One finding."""
+
+    name: str
+    state: Literal["ok", "warn", "fail"]
+    finding: str
+    remedy: str = ""
+
+
+def check_cluster(app: App) -> Iterator[Check]:
+    """
+    Look at brokers, security, topics, the policy, and each stage's group.
+
+    Raises:
+        OperatorError: No broker answers.
+    """
+    connection = connection_of(app, "doctor")
+    from streams.runtimes.kafka.groups import standings
+    from streams.runtimes.kafka.topics import brokers, check_topics
+    from streams.runtimes.kafka.writer import newest_policy
+
+    found = asyncio.run(brokers(connection))
+    yield Check("brokers", "ok", f"{connection.url}, {len(found)} of them: {', '.join(found)}")
+    yield from _security(connection.security.protocol, found)
+    topics = asyncio.run(check_topics(connection))
+    bad = [topic for topic in topics if topic.state != "ok"]
+    for topic in bad:
+        yield Check("topics", "fail", f"{topic.topic}: {topic.finding}", topic.remedy)
+    if bad:
+        return
+    yield Check("topics", "ok", f"all {len(topics)} are as they have to be")
+    policy = asyncio.run(newest_policy(connection))
+    if policy is None:
+        yield Check("policy", "warn", f"{POLICIES} holds none, so nothing is decided", "`orch policy adopt` writes one")
+    else:
+        yield Check("policy", "ok", f"{policy.policy_id!r} since {policy.occurred_at}, {len(policy.agents)} agents")
+    for standing in asyncio.run(standings(connection)):
+        lag = f"lag {standing.lag:,}"
+        if standing.members:
+            yield Check(standing.stage, "ok", f"{standing.members} at work, {lag}")
+        else:
+            yield Check(standing.stage, "warn", f"nobody at work, {lag}", f"`orch worker {standing.stage}` runs one")
+
+
+def _security(protocol: str, addresses: list[str]) -> Iterator[Check]:
+    local = all(address.startswith(("127.", "localhost", "[::1]")) for address in addresses)
+    if "SSL" in protocol or local:
+        yield Check("security", "ok", protocol)
+    elif "ORCH_KAFKA_PASSWORD" in os.environ:
+        yield Check(
+            "security", "fail", f"{protocol}: the password is sent in the clear", "Set ORCH_KAFKA_SECURITY=SASL_SSL"
+        )
+    else:
+        yield Check(
+            "security", "warn", f"{protocol}: anyone on the way can read and write", "Set ORCH_KAFKA_SECURITY=SSL"
+        )

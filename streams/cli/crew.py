@@ -1,0 +1,119 @@
+"""All that works on a Kafka log in one process: the stages that fold, the agents, the deadline watcher."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from streams.runtimes.contract import wall_clock_ms
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.publisher import Publisher
+from streams.runtimes.kafka.slots import slot
+from streams.runtimes.kafka.stages import FOLDING, EngineName, Hosting, RunningStages, running
+from streams.runtimes.kafka.subscription import KafkaSubscription
+from streams.runtimes.kafka.tables import FollowedTables
+from streams.runtimes.kafka.topics import require_topics
+from streams.topology import POLICIES
+from streams.workers.deadlines import run_deadlines
+from streams.workers.desk import run_agents
+from streams.workers.roster import Roster
+
+STAGES = (*FOLDING, "agents", "deadlines")
+"""Stages a worker can run, in the order in which a question meets them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one process is to do."""
+
+    connection: Connection
+    stages: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
+    """Files of recorded outputs, for agents that play them back."""
+    state: Path | None = None
+    """Folder of the local copies of states; None keeps them in memory."""
+    instance: str | None = None
+    """Name of this process, if it comes back under the same one."""
+    engine: EngineName = "aiokafka"
+    """What brings records to the folding stages; the same in every process of a log."""
+    calls_in_flight: int = 1_000
+    grace_s: float = 10.0
+    """Time that calls under way are given to end when the process stops."""
+
+
+class Crew:
+    """The stages of one process at work."""
+
+    def __init__(self, stages: RunningStages, publisher: Publisher, tasks: Sequence[asyncio.Task[Any]]) -> None:
+        self.stages = stages
+        self.publisher = publisher
+        self._tasks = tasks
+
+    async def until(self, work: Coroutine[Any, Any, Any]) -> None:
+        """
+        Do some work while all stages run.
+
+        Raises:
+            OperatorError: A stage cannot go on; the work is cancelled.
+        """
+        wanted = asyncio.create_task(work)
+        failed = asyncio.create_task(self.stages.failed())
+        try:
+            done, _ = await asyncio.wait([wanted, failed, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {wanted}:
+                task.result()
+            if wanted in done:
+                wanted.result()
+        finally:
+            for task in (wanted, failed):
+                task.cancel()
+            await asyncio.gather(wanted, failed, return_exceptions=True)
+
+
+@asynccontextmanager
+async def at_work(given: Assignment) -> AsyncIterator[Crew]:
+    """
+    Run stages until the block ends, then stop them: calls under way get their time, and what is done is committed.
+
+    Raises:
+        OperatorError: No broker answers, or topics are missing.
+        UsageError: An agent cannot be made.
+    """
+    connection = given.connection
+    await require_topics(connection)
+    stop = asyncio.Event()
+    async with AsyncExitStack() as stack:
+        state = None if given.state is None else stack.enter_context(slot(given.state))
+        publisher = await stack.enter_async_context(Publisher(connection))
+        folding = [name for name in given.stages if name in FOLDING]
+        stages = await stack.enter_async_context(
+            running(connection, folding, publisher, Hosting(state, given.instance, given.engine))
+        )
+        tasks: list[asyncio.Task[Any]] = []
+
+        async def end() -> None:
+            stop.set()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+        stack.push_async_callback(end)
+        if "deadlines" in given.stages:
+            watched = KafkaSubscription(connection, publisher, "deadlines", instance=given.instance)
+            tasks.append(asyncio.create_task(run_deadlines(watched, clock=wall_clock_ms, stop=stop), name="deadlines"))
+        if "agents" in given.stages:
+            policies = FollowedTables(connection, (POLICIES,))
+            stack.push_async_callback(policies.stop)
+            await policies.start()
+            roster = Roster(policies.policies, given.outputs)
+            seated = KafkaSubscription(connection, publisher, "agents", instance=given.instance)
+            agents = run_agents(
+                seated,
+                roster.agents_of,
+                clock=wall_clock_ms,
+                calls_in_flight=given.calls_in_flight,
+                stop=stop,
+                grace_s=given.grace_s,
+            )
+            tasks.append(asyncio.create_task(agents, name="agents"))
+        yield Crew(stages, publisher, tasks)

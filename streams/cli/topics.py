@@ -1,0 +1,107 @@
+"""`orch topics`: the topics of the log, what is in them, and on Kafka whether they are as they have to be."""
+
+import asyncio
+from typing import Any
+
+import click
+
+from streams.cli import output
+from streams.cli.command import command
+from streams.cli.context import EXIT_ENVIRONMENT, App, pass_app
+from streams.cli.kafka import connection_of
+from streams.errors import UsageError
+from streams.topology import TOPICS
+
+_STYLES = {"ok": "green", "missing": "bold red", "wrong": "bold red"}
+
+
+@command(examples=("orch topics", "orch --format json topics", "orch --log kafka://localhost:9092 topics create"))
+@click.argument("action", type=click.Choice(["list", "create", "check"]), default="list", required=False)
+@click.option(
+    "--replication",
+    type=click.IntRange(1, 15),
+    metavar="N",
+    help="Replicas of topics that are created; by default as many as brokers, at most 3.",
+)
+@pass_app
+def topics(app: App, action: str, replication: int | None) -> int | None:
+    """
+    List, create or check the topics of the log.
+
+    The list says what is in each; it has the same name, key and number of partitions on every log. On Kafka create
+    makes the topics that are missing, with retention for ever and compaction where the table says so; check compares
+    what is there, with exit code 3 where something is missing or different. A file makes its topics by itself.
+    """
+    if replication is not None and action != "create":
+        raise UsageError("--replication is about topics that are created", remedy="Give it with `orch topics create`")
+    if action == "check":
+        return _check(app)
+    if action == "create":
+        _create(app, replication)
+    else:
+        _list(app)
+    return None
+
+
+def _create(app: App, replication: int | None) -> None:
+    from streams.runtimes.kafka.topics import create_topics
+
+    made = asyncio.run(create_topics(connection_of(app, "topics create"), replication))
+    if app.json:
+        output.print_json({"created": made})
+    elif made:
+        output.print_text(f"{output.counted(len(made), 'topic')} created: {', '.join(made)}")
+    else:
+        output.print_text("All topics are there already; `orch topics check` compares them.")
+
+
+def _check(app: App) -> int:
+    from streams.runtimes.kafka.topics import check_topics
+
+    found = asyncio.run(check_topics(connection_of(app, "topics check")))
+    for one in found:
+        if app.json:
+            output.print_json(one._asdict())
+            continue
+        remedy = f"\n{one.remedy}" if one.remedy else ""
+        output.print_state(one.state, _STYLES[one.state], one.topic, f"{one.finding}{remedy}")
+    return EXIT_ENVIRONMENT if any(one.state != "ok" for one in found) else 0
+
+
+def _list(app: App) -> None:
+    counts: dict[str, int] = {}
+    there = app.log_exists
+    if there:
+        with app.open_reader() as reader:
+            for (name, _), end in reader.ends().items():
+                counts[name] = counts.get(name, 0) + end
+    if app.json:
+        for topic in TOPICS.values():
+            facts: dict[str, Any] = {
+                "topic": topic.name,
+                "key": topic.key,
+                "partitions": topic.partitions,
+                "cleanup": topic.cleanup,
+                "kinds": topic.kinds,
+                "writers": topic.writers,
+                "readers": topic.readers,
+                "events": counts.get(topic.name, 0) if there else None,
+            }
+            output.print_json(facts)
+        return
+    rows = [
+        (
+            topic.name,
+            topic.key,
+            str(topic.partitions),
+            topic.cleanup,
+            f"{counts.get(topic.name, 0):,}" if there else "-",
+            ", ".join(topic.writers),
+        )
+        for topic in TOPICS.values()
+    ]
+    output.print_table(
+        ("topic", "key", "partitions", "cleanup", "events", "written by"), rows, right=("partitions", "events")
+    )
+    if not there:
+        output.say(f"{app.log_url} is not there yet.")

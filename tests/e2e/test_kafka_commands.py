@@ -1,0 +1,209 @@
+"""The commands on a log on Kafka, as the README tells of them."""
+
+import json
+import signal
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .command import Ended, Place, outputs, prepare, question
+
+pytestmark = pytest.mark.slow
+
+
+class Cluster(Place):
+    """A directory, and a log of its own on the broker."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        super().__init__(path)
+        self.url = url
+
+    def on(self, *arguments: str | Path, **more: Any) -> Ended:
+        """Run a command on the log."""
+        return self.orch("--log", self.url, *arguments, **more)
+
+    def json(self, *arguments: str | Path, **more: Any) -> Ended:
+        """Run a command on the log, for a program."""
+        return self.orch("--log", self.url, "--format", "json", *arguments, **more)
+
+    @contextmanager
+    def working(self, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Let a worker run until the block ends, then stop it as a supervisor does."""
+        with self.start("--log", self.url, "worker", *arguments) as worker:
+            try:
+                assert worker.stderr is not None
+                assert worker.stderr.readline().startswith(b"Working on")
+                yield worker
+            finally:
+                worker.send_signal(signal.SIGTERM)
+                _, said = worker.communicate(timeout=30)
+        assert worker.returncode == 0, said.decode()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, broker: Any) -> Cluster:
+    """Give a directory and an empty log, without topics yet."""
+    return Cluster(tmp_path, f"{broker.url}/{uuid.uuid4().hex[:12]}")
+
+
+@pytest.fixture
+def ready(cluster: Cluster) -> Cluster:
+    """Give a log with topics, and with the policy of a new configuration file."""
+    for arguments in (("init",), ("topics", "create"), ("policy", "adopt")):
+        done = cluster.on(*arguments)
+        assert done.code == 0, done.err
+    return cluster
+
+
+def test_a_question_goes_through_workers(ready: Cluster) -> None:
+    """Produced plainly, decided by workers, consumed, explained, taught and replayed."""
+    asked = ready.write("asked.jsonl", [question(number) for number in range(12)])
+    with ready.working("all"):
+        produced = ready.on("produce", asked)
+        assert produced.code == 0, produced.err
+        with ready.start("--log", ready.url, "consume", "decisions", "--follow", "--max", "12") as following:
+            seen, said = following.communicate(timeout=60)
+        assert following.returncode == 0, said.decode()
+        decisions = [json.loads(line) for line in seen.splitlines()]
+        assert {decision["question_id"] for decision in decisions} == {f"q{number}" for number in range(12)}
+        told = ready.write("told.jsonl", [{"question_id": "q3", "source": "gold", "answer": "first"}])
+        assert ready.on("feedback", told).code == 0
+        doctor = ready.on("doctor")
+        assert doctor.code == 0, doctor.out
+        assert "1 at work" in doctor.out
+        asking = ready.json("ask", "Is 7 a prime number?", "--option", "yes", "--option", "no")
+        assert asking.code in (0, 4), asking.err
+        assert asking.object["status"] in ("decided", "undecided")
+    explained = ready.on("explain", "q3")
+    assert explained.code == 0, explained.err
+    assert "first" in explained.out
+    replayed = ready.json("replay")
+    assert replayed.code == 0, replayed.err
+    assert replayed.object["different"] == 0
+    assert replayed.object["pending"] == 0
+    table = ready.json("router")
+    assert table.code == 0, table.err
+    assert table.lines
+
+
+def test_run_does_all_of_it(cluster: Cluster) -> None:
+    """`run` is the main job in one process, with the same summary as on a file; and again it asks nothing twice."""
+    prepare(cluster, 40)
+    assert cluster.on("topics", "create").code == 0
+    arguments = ("run", "questions.jsonl", "--outputs", "outputs.jsonl", "--feedback", "gold")
+    done = cluster.json(*arguments)
+    assert done.code == 0, done.err
+    assert (done.object["questions"], done.object["decided"]) == (40, 40)
+    assert done.object["replay"]["different"] == 0
+    assert done.object["agents"].keys() == {"ace", "cat", "gpt-4o-mini"}
+    again = cluster.json(*arguments)
+    assert again.code == 0, again.err
+    assert again.object["already_asked"] == 40
+    assert again.object["calls"] == done.object["calls"]
+    # What does not depend on what the router had learned by then is the same on a file.
+    assert cluster.orch("--format", "json", *arguments).object["replay"]["different"] == 0
+    for topic in ("questions", "policies"):
+        here = {event["event_id"] for event in cluster.events(topic)}
+        assert {line["event_id"] for line in cluster.on("consume", topic).lines} == here
+
+
+def test_topics_are_made_once_and_checked(cluster: Cluster) -> None:
+    """Missing topics are named with the remedy; made, they pass."""
+    missing = cluster.on("topics", "check")
+    assert missing.code == 3
+    assert "topics create" in missing.out
+    refused = cluster.on("produce", "-", stdin=b"")
+    assert refused.code == 3
+    assert "topics create" in refused.err
+    made = cluster.json("topics", "create")
+    assert len(made.object["created"]) == 15
+    assert cluster.json("topics", "create").object["created"] == []
+    checked = cluster.json("topics", "check")
+    assert checked.code == 0
+    assert {line["state"] for line in checked.lines} == {"ok"}
+    listed = cluster.json("topics")
+    assert {line["events"] for line in listed.lines} == {0}
+
+
+def test_bad_lines_are_told_and_good_ones_go_through(ready: Cluster) -> None:
+    """As on a file: line numbers, exit code 2."""
+    lines = [question(1), b"{broken", question(2), {"question_id": "x"}]
+    done = ready.on("produce", ready.write("asked.jsonl", lines))
+    assert done.code == 2
+    assert "asked.jsonl:2:" in done.err
+    assert "asked.jsonl:4:" in done.err
+    consumed = ready.on("consume", "questions")
+    assert {line["question_id"] for line in consumed.lines} == {"q1", "q2"}
+
+
+def test_a_conflict_is_a_dead_letter_and_can_be_retried(ready: Cluster) -> None:
+    """What is refused is listed with its place, and a retry is refused again."""
+    twice = ready.write("twice.jsonl", [question(1), question(1, text="Something else?")])
+    with ready.working("all"):
+        assert ready.on("produce", ready.write("one.jsonl", [question(1)])).code == 0
+        assert ready.on("produce", twice).code == 2
+        wait_for(lambda: len(ready.json("dead-letters").lines) == 1)
+        assert ready.json("dead-letters").object["reason"] == "conflict"
+        assert ready.json("dead-letters", "retry", "0").object == {"refused": 0, "retried": 1}
+        wait_for(lambda: len(ready.json("dead-letters").lines) == 2)
+    assert ready.json("replay").object["different"] == 0
+
+
+def test_dead_agents_leave_nobody_waiting(ready: Cluster) -> None:
+    """Without agent workers the deadline ends the wait, with an explicit word."""
+    config = (ready.path / "orch.toml").read_text().replace("[policy]", "[policy]\ndeadline_ms = 1500", 1)
+    (ready.path / "orch.toml").write_text(config)
+    assert ready.on("policy", "adopt").code == 0
+    assert ready.on("produce", ready.write("asked.jsonl", [question(1)])).code == 0
+    with ready.working("route", "merge", "learn", "rank", "deadlines"):
+        decision = ready.orch("--log", ready.url, "consume", "decisions", "--follow", "--max", "1").object
+    assert (decision["status"], decision["reason"]) == ("undecided", "deadline")
+
+
+def test_no_broker_is_an_environment_error(place: Place) -> None:
+    """With what to do, and without a traceback."""
+    for command in (("replay",), ("produce", "-"), ("worker", "all"), ("doctor",), ("consume", "decisions")):
+        done = place.orch("--log", "kafka://127.0.0.1:1", *command)
+        assert done.code == 3, (command, done.err)
+        assert "no broker answers" in done.err + done.out
+        assert "Traceback" not in done.err
+
+
+def test_a_worker_needs_kafka(place: Place) -> None:
+    """On a file there are no workers, and the message says what does the work there."""
+    done = place.orch("worker", "all")
+    assert done.code == 2
+    assert "orch run" in done.err
+
+
+def test_a_password_in_a_url_is_refused(place: Place) -> None:
+    """And not repeated."""
+    done = place.orch("--log", "kafka://anna:s3cret@127.0.0.1:9092", "replay")
+    assert done.code == 2
+    assert "s3cret" not in done.err
+
+
+def test_recorded_agents_work_on_workers(cluster: Cluster) -> None:
+    """Outputs files belong to the worker that plays them back."""
+    cluster.write("questions.jsonl", [question(number) for number in range(6)])
+    cluster.write("outputs.jsonl", outputs(6))
+    agents = "\n".join(
+        f'[[agents]]\nkind = "recorded"\nname = "{name}"\nmodel = "{name}"' for name in ("ace", "cat", "gpt-4o-mini")
+    )
+    (cluster.path / "orch.toml").write_text(f'log = "{cluster.url}"\n[run]\noutputs = ["outputs.jsonl"]\n{agents}\n')
+    for arguments in (("topics", "create"), ("policy", "adopt"), ("produce", "questions.jsonl")):
+        done = cluster.orch(*arguments)
+        assert done.code == 0, done.err
+    with cluster.working("all"):
+        seen = cluster.orch("consume", "decisions", "--follow", "--max", "6")
+    assert {line["status"] for line in seen.lines} == {"decided"}
+
+
+def wait_for(condition: Callable[[], bool], tries: int = 20) -> None:
+    """Look until something holds; each look takes a while itself."""
+    assert any(condition() for _ in range(tries))
