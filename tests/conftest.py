@@ -3,10 +3,14 @@
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import structlog
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from infra.broker import Broker
 
 ROOT = Path(__file__).resolve().parents[1]
 """The checkout."""
@@ -81,3 +85,12 @@ def recorded_data() -> Path:
     if not folder.is_dir():
         pytest.skip("optional: needs the recorded outputs in ../shared/data")
     return folder
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Broker"]:
+    """One Kafka broker for the whole run, started for the first test that asks; its topics are each test's own."""
+    from .broker import running_broker
+
+    with running_broker(tmp_path_factory.mktemp("broker")) as running:
+        yield running

@@ -25,9 +25,10 @@ def row(figure: Figure) -> tuple[str, ...]:
 
 def machine_line(about: Mapping[str, Any]) -> str:
     """Say in one line what the figures depend on."""
+    broker = f"broker {about['broker']}, " if "broker" in about else ""
     return (
         f"{about['cores']} cores ({about['processor']}), Python {about['python']}, SQLite {about['sqlite']},"
-        f" {about['system']}, logs on {about['file_system']}, load {about['load']} at the start"
+        f" {about['system']}, {broker}logs on {about['file_system']}, load {about['load']} at the start"
     )
 
 

@@ -47,3 +47,9 @@ def run(bench: Bench, place: Path, sizes: Sizes, advance: Callable[[int], None])
     """Run one benchmark in a fresh directory, and remove what it left."""
     with tempfile.TemporaryDirectory(prefix="orch-bench-", dir=place) as directory:
         return bench.measure(Path(directory), sizes, advance)
+
+
+def run_profile(place: Path, sizes: Sizes) -> tuple[list[tuple[str, float]], str]:
+    """Profile `decided` in a fresh directory, and remove what it left."""
+    with tempfile.TemporaryDirectory(prefix="orch-bench-", dir=place) as directory:
+        return decided.profile(Path(directory), sizes)

@@ -13,7 +13,7 @@ from schemas.feedback import FeedbackGiven
 from schemas.policies import Merge, PolicyAdopted, Routing, SimulatedAgent
 from schemas.questions import LETTERS, QuestionAsked
 from streams.processors import PROCESSORS
-from streams.runtimes.contract import Stored, wall_clock_ms
+from streams.runtimes.contract import Headers, Stored, wall_clock_ms
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
 from streams.workers.agent import Agent
@@ -32,10 +32,10 @@ STATED = (
 """The policy in words."""
 
 
-def bench_policy(latency_ms: int = 0) -> PolicyAdopted:
-    """Make the policy that every benchmark uses."""
+def bench_policy(latency_ms: int = 0, *, waits: bool = False) -> PolicyAdopted:
+    """Make the policy that every benchmark uses, with calls that take so long, by the clock or by data alone."""
     agents = tuple(
-        SimulatedAgent(name=f"agent-{number}", skill_ppb=skill, latency_ms=latency_ms)
+        SimulatedAgent(name=f"agent-{number}", skill_ppb=skill, latency_ms=latency_ms, waits=waits)
         for number, skill in enumerate(SKILLS_PPB, 1)
     )
     return PolicyAdopted(
@@ -80,9 +80,9 @@ class WatchedWriter(EmbeddedWriter):
         """Seconds of the monotonic clock, by question."""
         self._decided: list[str] = []
 
-    def append(self, event: Event, *, headers: tuple[tuple[str, bytes], ...] = ()) -> Stored | None:
+    def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
         """Append an input, and count it."""
-        stored = super().append(event, headers=headers)
+        stored = super().append(event, headers=headers, again=again)
         self.events += stored is not None
         return stored
 

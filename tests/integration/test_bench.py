@@ -106,10 +106,10 @@ def test_command(capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> N
     assert list(BENCHES) == list(NAMES)
 
 
-def test_only_embedded(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
-    """A log that is no file is refused, for it would not be measured."""
-    assert run(["--log", "kafka://localhost:9092", "bench", "--only", "start"]) == 2
-    assert b"only embedded logs" in capfdbinary.readouterr().err
+def test_archive_is_not_measured(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """A log that nobody writes is refused, for there is nothing to measure."""
+    assert run(["--log", "parquet:archive", "bench", "--only", "start"]) == 2
+    assert b"an archive is not measured" in capfdbinary.readouterr().err
 
 
 def test_report(tmp_path: Path) -> None:

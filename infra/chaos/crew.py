@@ -1,0 +1,90 @@
+"""All workers of a trial: who is killed comes back, who is stopped goes on, and who ends by itself is noted."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from infra.chaos.workers import ENGINES, Duty, Worker
+
+
+class Exit(NamedTuple):
+    """A worker that ended by itself."""
+
+    worker: str
+    code: int
+    said: str
+
+    @property
+    def why(self) -> str:
+        """Exit code, and the line that says why."""
+        lines = [line for line in self.said.splitlines() if line.startswith("Error: ")]
+        return f"{self.code}: {(lines or self.said.splitlines() or ['nothing'])[-1]}"
+
+
+class Crew:
+    """All workers; whoever ends is started again, and whoever was stopped goes on in time, while somebody looks."""
+
+    def __init__(self, duties: Sequence[Duty], url: str, folder: Path, engine: str = ENGINES[0]) -> None:
+        self.workers = [Worker(duty, url, folder, engine=engine) for duty in duties]
+        self.exits: list[Exit] = []
+        self._due: dict[str, tuple[float, str]] = {}
+        """What is to be done with a worker, and when."""
+
+    def start(self) -> None:
+        """Start all of them."""
+        for worker in self.workers:
+            worker.start()
+
+    def kill(self, worker: Worker, back_after_s: float) -> None:
+        """Kill a worker; a while later it comes back."""
+        worker.kill()
+        self._due[worker.duty.name] = time.monotonic() + back_after_s, "start"
+
+    def stop(self, worker: Worker, for_s: float) -> None:
+        """Stop a worker for a while."""
+        worker.stop()
+        self._due[worker.duty.name] = time.monotonic() + for_s, "go on"
+
+    def look(self) -> None:
+        """Do what is due, and read what the workers tell."""
+        for worker in self.workers:
+            name = worker.duty.name
+            worker.look()
+            at, what = self._due.get(name, (0.0, ""))
+            if what and time.monotonic() >= at:
+                del self._due[name]
+                if what == "start":
+                    worker.log.unlink()
+                    worker.start()
+                elif worker.running:
+                    worker.go_on()
+            elif not what and not worker.running:
+                code = worker.ended()
+                self.exits.append(Exit(name, -1 if code is None else code, worker.last_words()))
+                # Not at once: what ended it may still be so.
+                self._due[name] = time.monotonic() + 1, "start"
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is due: all run, none is stopped."""
+        return not self._due
+
+    def owner(self, stage: str, partition: int) -> Worker | None:
+        """Find who took over a partition last."""
+        held = [(worker.held[stage, partition], worker) for worker in self.workers if (stage, partition) in worker.held]
+        return max(held, key=lambda one: one[0])[1] if held else None
+
+    def end(self) -> dict[str, int | None]:
+        """Have all end in order, together; give their exit codes, none for one that had to be killed."""
+        for worker in self.workers:
+            if not worker.running:
+                worker.start()
+            worker.go_on()
+            worker.tell_to_end()
+        return {worker.duty.name: worker.ended() for worker in self.workers}
+
+    def close(self) -> None:
+        """Make sure that nothing is left."""
+        for worker in self.workers:
+            worker.close()

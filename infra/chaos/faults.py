@@ -1,0 +1,145 @@
+"""Faults: what is done to whom, and the proof that it hit work in flight."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from infra.broker import Broker
+from infra.chaos.client import Offsets
+from infra.chaos.crew import Crew
+from infra.chaos.traffic import Traffic
+from infra.chaos.workers import Worker
+from streams.errors import OperatorError
+
+Kind = Literal["worker kill", "broker kill", "stop"]
+
+STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines")
+SESSION_TIMEOUT_S = 6.0
+"""After so long a silence the brokers give a worker's partitions to others."""
+
+_LOOK_S = 0.05
+_HIT_S = 60.0
+"""Longest wait for work to hit."""
+_IDLE_S = 5.0
+"""Longest wait for one worker to have something in hand."""
+_EARLY = 0.1
+"""Share of the faults that may hit a worker that has only begun; these do not count, and others follow."""
+_AT_ONCE = 0.3
+"""Share of the faults that do not wait for the one before to be overcome."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One fault, and what it hit at that moment."""
+
+    kind: Kind
+    target: str
+    at_s: float
+    open: int
+    """Questions acknowledged and without a decision."""
+    lag: int = 0
+    """Records that the worker's stages had not committed, of the partitions it held, as far as it tells."""
+    held: list[str] = field(default_factory=list)
+    """Partitions of stages that it held."""
+    counts: bool = True
+
+
+class Faults:
+    """
+    Inflicts faults, one after the other, on a log at work.
+
+    Args:
+        draw: Chooses targets and moments.
+        clock: Seconds since the trial began.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        crew: Crew,
+        traffic: Traffic,
+        offsets: Offsets,
+        draw: random.Random,
+        clock: Callable[[], float],
+    ) -> None:
+        self.inflicted: list[Fault] = []
+        self._broker = broker
+        self._crew = crew
+        self._traffic = traffic
+        self._draw = draw
+        self._clock = clock
+        self._offsets = offsets
+        self._decided = 0
+
+    def inflict(self, kind: Kind) -> Fault:
+        """
+        Do it at a random moment at which there is work to hit. One that hit nothing does not count.
+
+        Raises:
+            OperatorError: There was nothing to hit for too long: the log does not recover.
+        """
+        if self._draw.random() >= _AT_ONCE:
+            self._until(lambda: self._traffic.decided > self._decided, "no question was decided since the last fault")
+        self.pause(self._draw.uniform(0, 1.5))
+        fault = self._broker_kill() if kind == "broker kill" else self._worker_fault(kind)
+        self._decided = self._traffic.decided
+        self.inflicted.append(fault)
+        return fault
+
+    def pause(self, seconds: float) -> None:
+        """Let time pass, while the crew is looked after."""
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            self._crew.look()
+            time.sleep(_LOOK_S)
+
+    def _until(self, condition: Callable[[], bool], otherwise: str) -> None:
+        limit = time.monotonic() + _HIT_S
+        while not condition():
+            if time.monotonic() > limit:
+                raise OperatorError(f"{otherwise}, for {_HIT_S:g} s")
+            self.pause(_LOOK_S)
+
+    def _broker_kill(self) -> Fault:
+        self._until(lambda: self._traffic.open > 0, "no question was open")
+        fault = Fault("broker kill", "broker", self._clock(), self._traffic.open)
+        self._broker.kill()
+        self.pause(self._draw.uniform(0, 3))
+        self._broker.start()
+        return fault
+
+    def _worker_fault(self, kind: Kind) -> Fault:
+        self._until(lambda: any(self._reachable()), "no worker was there")
+        early = self._draw.random() < _EARLY
+        self._until(lambda: self._traffic.open > 0 and any(self._reachable(early=early)), "no worker held anything")
+        worker = self._draw.choice(self._reachable(early=early))
+        fault = self._hit(kind, worker)
+        until = time.monotonic() + _IDLE_S
+        while not fault.counts and not early and time.monotonic() < until and worker in self._reachable():
+            self.pause(self._draw.uniform(0, 0.2))
+            fault = self._hit(kind, worker)
+        if kind == "worker kill":
+            self._crew.kill(worker, self._draw.uniform(0, 2))
+        else:
+            self._crew.stop(worker, SESSION_TIMEOUT_S + self._draw.uniform(0.5, 3))
+        return fault
+
+    def _reachable(self, *, early: bool = True) -> list[Worker]:
+        """List the workers at work; those that begin and hold nothing yet only if *early*."""
+        running = [worker for worker in self._crew.workers if worker.running and not worker.stopped]
+        return [worker for worker in running if early or worker.held]
+
+    def _hit(self, kind: Kind, worker: Worker) -> Fault:
+        """Find what a worker has in hand at this moment."""
+        fault = Fault(kind, worker.duty.name, self._clock(), self._traffic.open)
+        stages = STAGES if "all" in worker.duty.stages else worker.duty.stages
+        for stage, lags in self._offsets.lags(stages).items():
+            for (_, partition), lag in lags.items():
+                if self._crew.owner(stage, partition) is worker:
+                    fault.lag += lag
+                    fault.held.append(f"{stage}/{partition}")
+        fault.held = sorted(set(fault.held))
+        fault.counts = fault.open > 0 and fault.lag > 0 and bool(fault.held)
+        return fault

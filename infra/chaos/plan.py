@@ -1,0 +1,97 @@
+"""What a trial is to do, and what came of it."""
+
+import random
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from infra.chaos.checker import Report
+from infra.chaos.crew import Exit
+from infra.chaos.faults import Fault, Kind
+from infra.chaos.workers import ENGINES
+
+EXIT_ENVIRONMENT = 3
+"""What a worker ends with that finds no broker when it starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a trial is to do; together with the code, the seed fixes every choice in it but the moments."""
+
+    questions: int
+    """At least so many are asked; more until the last fault has hit."""
+    rate: float
+    """Questions a second."""
+    worker_kills: int
+    broker_kills: int
+    stops: int
+    seed: int
+    workers: int
+    engine: str = ENGINES[0]
+
+    @property
+    def limit_s(self) -> float:
+        """Longest time the faults and questions may take."""
+        return 120 + 2 * self.questions / self.rate + 20 * self.worker_kills + 40 * (self.broker_kills + self.stops)
+
+    def faults(self) -> list[Kind]:
+        """List the faults in their order."""
+        kinds: list[Kind] = ["worker kill"] * self.worker_kills
+        kinds += ["broker kill"] * self.broker_kills
+        kinds += ["stop"] * self.stops
+        random.Random(self.seed).shuffle(kinds)
+        return kinds
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a trial."""
+
+    plan: Plan
+    faults: list[Fault]
+    unsettled: str
+    """Why the log did not come to rest; empty if it did."""
+    exits: list[Exit]
+    """Workers that ended by themselves."""
+    ended: dict[str, int | None]
+    """Exit codes at the end."""
+    told: dict[str, int]
+    """What the workers' log lines told, and how often."""
+    delays: dict[str, float]
+    report: Report
+    replay: dict[str, Any]
+    seconds: float
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing is wrong, by the check, by the replay and by the workers' own word."""
+        ends = set(self.ended.values()) <= {0} and all(one.code == EXIT_ENVIRONMENT for one in self.exits)
+        return self.report.right and not self.unsettled and ends and not self.replay.get("different")
+
+    def as_json(self) -> dict[str, Any]:
+        """Give all figures, but not the faults and exits one by one."""
+        hit = [fault for fault in self.faults if fault.counts]
+        return {
+            "right": self.right,
+            "plan": asdict(self.plan),
+            "seconds": round(self.seconds, 1),
+            "faults": dict(Counter(fault.kind for fault in hit)),
+            "faults_that_hit_nothing": len(self.faults) - len(hit),
+            "open_at_faults": _spread([fault.open for fault in hit]),
+            "lag_at_faults": _spread([fault.lag for fault in hit if fault.held]),
+            "held_at_faults": dict(Counter(stage for f in hit for stage in {one.split("/")[0] for one in f.held})),
+            "unsettled": self.unsettled,
+            "ended_by_themselves": dict(Counter(one.why for one in self.exits)),
+            "exit_codes": self.ended,
+            "log_lines": self.told,
+            "question_to_decision": self.delays,
+            "log": self.report.figures,
+            "wrong": self.report.wrong,
+            "examples": self.report.examples,
+            "replay": self.replay,
+        }
+
+
+def _spread(values: list[int]) -> dict[str, int]:
+    ordered = sorted(values)
+    return {"min": ordered[0], "median": ordered[len(ordered) // 2], "max": ordered[-1]} if ordered else {}

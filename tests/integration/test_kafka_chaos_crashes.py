@@ -1,0 +1,279 @@
+"""Stages that die between any two of their writes, or whose fold raises: after a restart nothing is lost or doubled."""
+
+import inspect
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.broker import Broker
+from infra.chaos.checker import Report, check
+from infra.chaos.client import Offsets, producer, records
+from infra.chaos.reading import ASSIGNMENTS, DECISIONS, FEEDBACK, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS
+from infra.chaos.workers import SCRIPT, Duty, Worker, orch
+
+pytestmark = pytest.mark.slow
+
+LIMIT_S = 90
+"""Longest wait for anything; a start takes two seconds."""
+
+STAGES = ("route", "merge", "learn", "rank")
+MARKED = "marked"
+DIED, BUG = 9, 1
+"""Exit codes: of the flaws that die, and of a command with a bug."""
+
+POLICY = """
+[policy]
+policy_id = "plain"
+[routing]
+panel_size = 3
+[merge]
+rule = "vote"
+[[agents]]
+kind = "simulated"
+name = "ann"
+[[agents]]
+kind = "simulated"
+name = "bob"
+[[agents]]
+kind = "simulated"
+name = "cat"
+"""
+
+
+# The flaws are run in the workers' processes, so each one imports what it needs.
+
+
+def die_before_commit() -> None:
+    """Die with the states of a batch written, and not the record that makes them count."""
+    import os
+
+    from streams.runtimes.kafka.publisher import Publisher
+
+    send_to = Publisher.send_to
+
+    async def dying(self: Any, topic: str, partition: int, key: bytes, *rest: Any) -> Any:
+        if key == b"commit":
+            await self._producer.flush()
+            os._exit(9)
+        return await send_to(self, topic, partition, key, *rest)
+
+    Publisher.send_to = dying  # type: ignore[method-assign]
+
+
+def die_before_outputs() -> None:
+    """Die with a batch that counts, and nothing sent of what follows from it."""
+    import os
+
+    from streams.runtimes.kafka.ledger import Ledger
+
+    commit = Ledger.commit
+
+    async def dying(self: Any, changes: Any, offsets: Any, outputs: Any) -> None:
+        await commit(self, changes, offsets, outputs)
+        if outputs:
+            os._exit(9)
+
+    Ledger.commit = dying  # type: ignore[method-assign]
+
+
+def die_among_outputs() -> None:
+    """Die with the first output of several sent."""
+    import os
+
+    from streams.runtimes.kafka.publisher import Publisher
+
+    publish = Publisher.publish
+
+    async def dying(self: Any, messages: Any) -> None:
+        await publish(self, messages[:1])
+        if len(messages) > 1:
+            os._exit(9)
+
+    Publisher.publish = dying  # type: ignore[method-assign]
+
+
+def die_before_offsets() -> None:
+    """Die with all outputs sent, and no offset committed."""
+    import os
+
+    from streams.runtimes.kafka.publisher import Publisher
+
+    publish = Publisher.publish
+
+    async def dying(self: Any, messages: Any) -> None:
+        await publish(self, messages)
+        if messages:
+            os._exit(9)
+
+    Publisher.publish = dying  # type: ignore[method-assign]
+
+
+def raise_at_marked() -> None:
+    """Raise in every fold of an event about the marked question."""
+    from dataclasses import replace
+
+    from streams.runtimes.kafka import stages
+
+    def raising(processor: Any) -> Any:
+        def fold(state: Any, event: Any, key: str, tables: Any) -> Any:
+            if event.question_id == "marked":
+                raise RuntimeError("this fold cannot take it")
+            return processor.fold(state, event, key, tables)
+
+        return replace(processor, fold=fold)
+
+    stages.PROCESSORS = tuple(map(raising, stages.PROCESSORS))  # type: ignore[attr-defined]
+
+
+DEATHS = (die_before_commit, die_before_outputs, die_among_outputs, die_before_offsets)
+
+
+class Town:
+    """A log whose stages are four processes with fixed names, so that one that comes back does not wait."""
+
+    def __init__(self, broker: Broker, folder: Path) -> None:
+        self._bootstrap = broker.bootstrap
+        self._prefix = f"{uuid.uuid4().hex[:8]}."
+        self.url = f"{broker.url}/{self._prefix[:-1]}"
+        self._folder = folder
+        self._producer = producer(broker.bootstrap, partitioner="murmur2_random")
+        self.asked: list[str] = []
+        self.workers: list[Worker] = []
+
+    def start(self, flaw: Callable[[], None]) -> list[Worker]:
+        """Start the four stages, each with a flaw."""
+        script = self._folder / "flawed.py"
+        source = inspect.getsource(flaw)
+        script.write_text(
+            f"from typing import Any\n{source}\n{flaw.__name__}()\nfrom streams.cli.main import main\nmain()\n"
+        )
+        duties = [Duty(stage, (stage,), fixed=True, keeps=stage in ("route", "learn")) for stage in STAGES]
+        return [self._start(duty, (sys.executable, str(script))) for duty in duties]
+
+    def start_agents(self) -> None:
+        """Start what has no flaw."""
+        self._start(Duty("seats", ("agents", "deadlines"), fixed=True, keeps=False), (str(SCRIPT),))
+
+    def _start(self, duty: Duty, program: Sequence[str]) -> Worker:
+        worker = Worker(duty, self.url, self._folder, program=program)
+        self.workers.append(worker)
+        worker.start()
+        return worker
+
+    def ended(self, worker: Worker) -> int | None:
+        """Wait until a worker ends by itself, and give its exit code."""
+        wait(lambda: not worker.running, f"{worker.duty.name} ends", self.workers)
+        return worker.ended()
+
+    def mend(self, worker: Worker) -> None:
+        """Start a worker that ended, without its flaw."""
+        worker.program = (str(SCRIPT),)
+        worker.start()
+
+    def ask(self, *question_ids: str) -> None:
+        """Ask questions, and tell the right answers, whatever comes first."""
+        for question_id in question_ids:
+            question = {"question_id": question_id, "text": "Which?", "options": ["this", "that"], "subject": "law"}
+            gold = {"question_id": question_id, "source": "gold", "answer": "A"}
+            self._producer.produce(f"{self._prefix}{QUESTIONS}", json.dumps(question).encode(), question_id)
+            self._producer.produce(f"{self._prefix}{FEEDBACK}", json.dumps(gold).encode(), question_id)
+            self.asked.append(question_id)
+        assert self._producer.flush(LIMIT_S) == 0
+
+    def settle(self) -> Report:
+        """Wait until everything is decided and learned, and check all of it."""
+        before: dict[Any, int] = {}
+        wanted = len(self.asked)
+
+        def quiet() -> bool:
+            nonlocal before
+            time.sleep(1.5)
+            before, last = offsets.ends(), before
+            decided = sum(end for (topic, _), end in before.items() if topic == DECISIONS)
+            if before != last or decided < wanted:
+                return False
+            # A worker that was started again may take longer than that to join: what it has not folded tells.
+            done = offsets.committed("rank")
+            learned = all(done.get(place, 0) == end for place, end in before.items() if place[0] == OBSERVATIONS)
+            return learned and not any(
+                lag for lags in offsets.lags(("route", "merge", "learn")).values() for lag in lags.values()
+            )
+
+        with Offsets(self._bootstrap, self._prefix) as offsets:
+            wait(quiet, "all is decided and learned", self.workers)
+        return check(records(self._bootstrap, TOPICS, self._prefix), self.asked)
+
+    def end(self) -> None:
+        """Stop what runs, in order."""
+        for worker in self.workers:
+            if worker.running:
+                worker.tell_to_end()
+        codes = {worker.duty.name: worker.ended() for worker in self.workers if worker.running}
+        assert set(codes.values()) <= {0}, codes
+
+
+def wait(condition: Callable[[], bool], what: str, workers: Sequence[Worker]) -> None:
+    """Wait for something, and show what the workers said last if it does not come."""
+    limit = time.monotonic() + LIMIT_S
+    while not condition():
+        if time.monotonic() > limit:
+            said = "\n".join(f"{worker.duty.name}: {worker.last_words()}" for worker in workers)
+            raise AssertionError(f"not within {LIMIT_S} s: {what}\n{said}")
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def town(broker: Broker, tmp_path: Path) -> Iterator[Town]:
+    """A log of its own, with the agents at work."""
+    (tmp_path / "orch.toml").write_text(POLICY)
+    made = Town(broker, tmp_path)
+    try:
+        for command in (("topics", "create"), ("policy", "adopt")):
+            done = orch(tmp_path, "--log", made.url, *command)
+            assert done.returncode == 0, done.stderr.decode()
+        made.start_agents()
+        yield made
+    finally:
+        for worker in made.workers:
+            worker.close()
+
+
+@pytest.mark.parametrize("flaw", DEATHS)
+def test_death_between_two_writes_loses_nothing(town: Town, flaw: Callable[[], None]) -> None:
+    """Each stage dies once at its first batch; all outputs are there, and what stands there twice is the same event."""
+    town.ask(*(f"q{number}" for number in range(40)))
+    # What follows from one stage is what the next one dies of.
+    for worker in town.start(flaw):
+        assert town.ended(worker) == DIED, worker.last_words()
+        town.mend(worker)
+    report = town.settle()
+    assert report.right, report.examples
+    assert report.figures["dead_letters"] == 0
+    repeated = report.figures["repeats"].keys()
+    if flaw in (die_among_outputs, die_before_offsets):
+        assert repeated == {ASSIGNMENTS, DECISIONS, OBSERVATIONS, ROUTER}
+    else:
+        assert not repeated
+    town.end()
+
+
+def test_what_a_fold_cannot_take_ends_the_stage_and_is_not_lost(town: Town) -> None:
+    """A fold that raises ends its process with an error, again and again, and skips nothing; mended, it goes on."""
+    town.ask("q0", MARKED, "q1")
+    for worker in town.start(raise_at_marked):
+        for again in (True, False):
+            assert town.ended(worker) == BUG, worker.last_words()
+            assert "this fold cannot take it" in worker.last_words()
+            if again:
+                worker.start()
+        town.mend(worker)
+    report = town.settle()
+    assert report.right, report.examples
+    assert report.figures["decided"] == 3
+    town.end()
