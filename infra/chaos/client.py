@@ -204,3 +204,23 @@ class Offsets:
 
 def _dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {name.replace("_", "."): value for name, value in settings.items()}
+
+
+def deal(bootstrap: str, group: str) -> dict[str, frozenset[Place]] | None:
+    """
+    Say what each member of a consumer group holds, by its fixed name (or else its id).
+
+    Returns:
+        None while the partitions are being dealt out anew.
+    """
+    kafka, admin = library(), importlib.import_module("confluent_kafka.admin")
+    client = admin.AdminClient({"bootstrap.servers": bootstrap, **_QUIET, **_SOON})
+    described = client.describe_consumer_groups([group], request_timeout=_ANSWER_S)[group].result()
+    if described.state != kafka.ConsumerGroupState.STABLE:
+        return None
+    return {
+        member.group_instance_id or member.member_id: frozenset(
+            (place.topic, place.partition) for place in member.assignment.topic_partitions
+        )
+        for member in described.members
+    }

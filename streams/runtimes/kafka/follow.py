@@ -7,7 +7,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.runtimes.contract import Record
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import plain_consumer, record_of
+from streams.runtimes.kafka.fetch import let_go, plain_consumer, record_of
 from streams.runtimes.kafka.loop import LoopThread
 from streams.runtimes.kafka.topics import require_topics
 from streams.topology import DECISIONS, TOPICS, partition_of
@@ -33,7 +33,7 @@ def records_of(connection: Connection, topic: str, *, follow: bool) -> Iterator[
         try:
             yield from _read(loop, consumer, connection, topic, follow=follow)
         finally:
-            loop.call(consumer.stop())
+            loop.call(let_go(consumer))
     finally:
         loop.close()
 
@@ -62,7 +62,7 @@ def decision_of(connection: Connection, question_id: str, ask: Callable[[], None
                     tell()
                     patience = None
         finally:
-            loop.call(consumer.stop())
+            loop.call(let_go(consumer))
     finally:
         loop.close()
 

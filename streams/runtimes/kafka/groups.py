@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 from streams.errors import OperatorError
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import plain_consumer
+from streams.runtimes.kafka.fetch import let_go, plain_consumer
 from streams.runtimes.kafka.topics import administered
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
 
@@ -60,7 +60,7 @@ async def standings(connection: Connection) -> list[Standing]:
     except KafkaError as error:
         raise OperatorError(f"the consumer groups cannot be looked at: {type(error).__name__}: {error}") from error
     finally:
-        await consumer.stop()
+        await let_go(consumer)
 
 
 async def _committed(admin: Any, group: str) -> dict[TopicPartition, Any]:

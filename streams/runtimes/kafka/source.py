@@ -13,6 +13,7 @@ from streams.errors import OperatorError
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.arrivals import Arrival, by_time
 from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.fetch import let_go
 from streams.runtimes.kafka.loop import LoopThread
 from streams.runtimes.kafka.publisher import unreachable
 from streams.runtimes.kafka.topics import administered, require_topics
@@ -69,7 +70,7 @@ class Source:
         try:
             await consumer.start()
         except (KafkaError, OSError) as error:
-            await consumer.stop()
+            await let_go(consumer)
             raise unreachable(self._connection, error) from error
         # Asked about topics it was not assigned, the client looks them up one by one, a tenth of a second each.
         consumer.assign(list(self._places))
@@ -190,7 +191,7 @@ class Source:
         """Disconnect."""
         try:
             if self._consumer is not None:
-                self._loop.call(self._consumer.stop())
+                self._loop.call(let_go(self._consumer))
         finally:
             self._loop.close()
 

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.engine import Engine, PollingEngine
-from streams.runtimes.kafka.fetch import plain_consumer
+from streams.runtimes.kafka.fetch import let_go, plain_consumer
 from streams.runtimes.kafka.publisher import Publisher
 from streams.runtimes.kafka.stage import Stage, sees_tables
 from streams.runtimes.kafka.subscription import KafkaSubscription
@@ -109,7 +109,7 @@ async def running(
             stack.push_async_callback(engine.stop)
             engines.append(engine)
         looking = await plain_consumer(connection)
-        stack.push_async_callback(looking.stop)
+        stack.push_async_callback(let_go, looking)
         await asyncio.gather(*(engine.start() for engine in engines))
         yield RunningStages(connection, engines, looking)
 

@@ -20,7 +20,7 @@ from schemas.event import Event
 from streams.errors import OperatorError, TransientError
 from streams.runtimes.contract import Headers, Polled, Record
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import record_of
+from streams.runtimes.kafka.fetch import let_go, record_of
 from streams.runtimes.kafka.publisher import Publisher, carried_on, message_of, settled, unreachable
 
 SESSION_TIMEOUT_MS = 6_000
@@ -122,13 +122,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
         if self._consumer is not None:
-            # In a task of its own, for if a fetch has just failed the client takes its own cancelling for ours, and
-            # leaves the connections open.
-            stopping = asyncio.create_task(self._consumer.stop())
-            await asyncio.wait({stopping}, timeout=PATIENCE_S)
-            stopping.cancel()
-            await asyncio.gather(stopping, return_exceptions=True)
-            await self._consumer._client.close()
+            await let_go(self._consumer)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Hear that the group is being redistributed."""
