@@ -1,0 +1,93 @@
+"""The words of one completion, sound or spoilt by a fault."""
+
+import json
+from dataclasses import dataclass, replace
+
+from infra.models.library import Question
+from infra.models.replies import Reply
+from schemas.panels import Role
+from schemas.questions import LETTERS
+
+VERY_LONG_CHARS = 1_100_000
+"""Over a megabyte, though not so much that a client's limit in megabytes would be missed by its unit."""
+
+_REFUSAL = "I'm sorry, but I can't help with that request."
+# Chosen so that no reader finds an answer in it: there is no statement, no option letter and no digit.
+_OTHER_LANGUAGE = "Hyvä kysymys, mutta tarvitsen lisää tietoa ennen kuin voin sanoa mitään varmaa."
+
+
+@dataclass(frozen=True)
+class Completion:
+    """
+    What the one choice of an answer holds.
+
+    Attributes:
+        content: The words; None where there is something else in their place.
+        finish_reason: stop, length, content_filter or tool_calls.
+        refusal: Words of a model that refuses to fill the given schema.
+        tool: Name of a tool that is called, without arguments.
+    """
+
+    content: str | None
+    finish_reason: str = "stop"
+    refusal: str | None = None
+    tool: str | None = None
+
+    @property
+    def tokens(self) -> int:
+        """Length in tokens, taken as four characters each, rounded up."""
+        return tokens(self.content or self.refusal or self.tool or "")
+
+
+def tokens(text: str) -> int:
+    """Estimate the tokens of a text."""
+    return -(-len(text) // 4)
+
+
+def complete(reply: Reply, role: Role, *, structured: bool) -> Completion:
+    """Put a reply into words, or into a JSON object of the role's form."""
+    if not structured:
+        return Completion(reply.text)
+    if role == "dispatcher":
+        return Completion(json.dumps({"sub_questions": [line for line in reply.text.splitlines() if line.strip()]}))
+    return Completion(json.dumps({"analysis": reply.text, "answer": reply.answer}))
+
+
+def spoil(fault: str | None, reply: Reply, question: Question, key: str) -> Reply:
+    """Change what the model says, where the fault is in that."""
+    match fault:
+        case "wrong-letter":
+            wrong = _no_answer(question)
+            return Reply(f"Nothing else is left. The answer is ({wrong}).", wrong)
+        case "very-long":
+            line = (reply.text.strip() or "Let us think about it again.") + "\n"
+            return reply._replace(text=line * -(-VERY_LONG_CHARS // len(line)))
+        case "other-language":
+            return Reply(_OTHER_LANGUAGE, None)
+        case "echo-key":
+            return reply._replace(text=f"{reply.text}\nYour key is {key}.")
+    return reply
+
+
+def disfigure(fault: str | None, completion: Completion, *, structured: bool) -> Completion:
+    """Change the form in which it is said, where the fault is in that."""
+    match fault:
+        case "empty":
+            return replace(completion, content="")
+        case "refusal" if structured:
+            return Completion(None, refusal=_REFUSAL)
+        case "refusal":
+            return Completion(_REFUSAL, "content_filter")
+        case "truncated":
+            content = completion.content or ""
+            return Completion(content[: len(content) // 2], "length")
+        case "tool-call":
+            return Completion(None, "tool_calls", tool="search")
+    return completion
+
+
+def _no_answer(question: Question) -> str:
+    """Give the letter after the last option; to a number, a letter."""
+    if question.answer_type == "number":
+        return LETTERS[-1]
+    return LETTERS[len(question.options)] if len(question.options) < len(LETTERS) else "AA"

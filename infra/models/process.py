@@ -1,0 +1,73 @@
+"""The server as a process of its own, which ends with the one that started it."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from streams.errors import OperatorError
+
+_EXIT_S = 10
+"""Longest wait for its counts, and for its end when it is told to; both take milliseconds."""
+
+
+class ModelProcess:
+    """
+    `python -m infra.models` as a process of its own, between `with` and the end of its block.
+
+    Benchmarks take it: the server then has a core to itself. It ends with this process, also if that is killed.
+
+    Args:
+        questions: A file.
+        outputs: A file.
+        options: As on the command line.
+    """
+
+    def __init__(self, questions: Path, outputs: Path, *options: str) -> None:
+        files = ["--questions", str(questions), "--outputs", str(outputs)]
+        self._command = [sys.executable, "-m", "infra.models", *files, "--leashed", *options]
+        self.url = ""
+        self._process: subprocess.Popen[str] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Id of its process; None before it starts."""
+        return self._process.pid if self._process else None
+
+    def stats(self) -> dict[str, Any]:
+        """Give the counts, as `GET /stats` does."""
+        with urllib.request.urlopen(self.url.removesuffix("/v1") + "/stats", timeout=_EXIT_S) as answer:
+            counts = json.load(answer)
+        assert isinstance(counts, dict)
+        return counts
+
+    def __enter__(self) -> Self:
+        """
+        Start it and wait for its URL.
+
+        Raises:
+            OperatorError: It ended instead; what it said is on stderr.
+        """
+        self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        if not self.url:
+            self.__exit__(None, None, None)
+            raise OperatorError("The model server ended at its start", remedy="See what it said above")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(_EXIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        # Waits, and closes the pipes.
+        self._process.communicate()
