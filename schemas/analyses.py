@@ -2,17 +2,37 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from schemas.event import Event, Fact
 from schemas.panels import Role
-from schemas.quantities import AgentName, CallNusd, Count, GivenInstant, Ms, Name
+from schemas.quantities import AgentName, CallNusd, Count, EventId, GivenInstant, Ms, Name
+
+Reported = Annotated[str, StringConstraints(max_length=200)]
+"""A provider's own word, cut to what fits."""
+
+
+class ProviderCall(Fact):
+    """What a provider was asked for, and what it said of itself."""
+
+    model: Reported
+    """The model that was asked for."""
+    request_hash: EventId
+    """SHA-256 over the canonical JSON of the request: address, model, messages and parameters, without the key."""
+    reported_model: Reported | None = None
+    fingerprint: Reported | None = None
+    """The provider's mark of the system behind the model."""
+    finish_reason: Reported | None = None
+    """Why it stopped: `stop`, `length`, `content_filter`, `tool_calls`."""
+    cached: bool = False
+    """Whether the reply came from the worker's own store of earlier replies to the same request."""
 
 
 class Attempt(Fact):
     """One call of an agent."""
 
-    outcome: Literal["ok", "timeout", "error"]
+    outcome: Literal["ok", "timeout", "error", "refused"]
+    """`refused`: the call was not made, for `error` forbids it: a budget, or an agent that failed too often."""
     error: str | None = None
     """Class of the error, for example `rate_limited`; never a provider's message, which may hold secrets."""
     latency_ms: Ms
@@ -20,6 +40,8 @@ class Attempt(Fact):
     """What the call cost by the policy's price table; none where no price or no usage is known."""
     input_tokens: Count | None = None
     output_tokens: Count | None = None
+    provider: ProviderCall | None = None
+    """None where no provider was called: of recorded and simulated agents, and of refused calls."""
 
 
 class AnalysisPublished(Event):
@@ -58,6 +80,11 @@ class AnalysisPublished(Event):
         return sum(attempt.cost_nusd or 0 for attempt in self.attempts)
 
     @property
+    def calls(self) -> int:
+        """Number of attempts that were made, and not refused."""
+        return sum(attempt.outcome != "refused" for attempt in self.attempts)
+
+    @property
     def unpriced(self) -> int:
-        """Number of attempts whose cost is not known."""
-        return sum(attempt.cost_nusd is None for attempt in self.attempts)
+        """Number of calls whose cost is not known."""
+        return sum(attempt.cost_nusd is None and attempt.outcome != "refused" for attempt in self.attempts)

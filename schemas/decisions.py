@@ -8,7 +8,8 @@ from schemas.event import Event, Fact
 from schemas.policies import Learning
 from schemas.quantities import AgentName, Count, EventId, GivenInstant, MicroNats, Ms, Name, Nusd, Ppb
 
-ExclusionReason = Literal["failed", "unreadable", "outside_options", "no_reply"]
+ExclusionReason = Literal["failed", "unreadable", "outside_options", "no_reply", "refused"]
+"""`refused`: no call was made, for a budget or after too many failures forbade it."""
 DecisionReason = Literal["panel complete", "early exit", "merge agent", "deadline", "quorum"]
 
 
@@ -30,6 +31,7 @@ class Conduct(Fact):
     """How one seat's calls went."""
 
     attempts: Count
+    """Calls that were made."""
     latency_ms: Ms | None
     cost_nusd: Nusd
     """What is known of the cost."""
@@ -115,7 +117,7 @@ class DecisionMade(Event):
     """The merge agent's analysis, if it gave the answer."""
     trace: Annotated[tuple[TraceStep, ...], Field(min_length=1)]
     calls: Count
-    """Attempts over all seats and roles."""
+    """Attempts over all seats and roles, without those that were refused."""
     cost_nusd: Nusd
     """What is known of their cost."""
     unpriced_calls: Count

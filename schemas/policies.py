@@ -4,67 +4,13 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent
 from schemas.event import Event, Fact
+from schemas.prompts import Prompts
 from schemas.quantities import PPB, AgentName, CallNusd, Count, GivenInstant, Ms, Name, Nusd, Ppb
 
 FeedbackSource = Literal["gold", "human", "downstream", "judge", "agreement"]
 MergeRule = Literal["vote", "weighted", "agent", "cascade"]
-
-
-class Price(Fact):
-    """What an agent's tokens cost. Nano-dollars per 1,000 tokens: $1 per million tokens is 1,000,000."""
-
-    input_nusd_per_ktoken: Nusd
-    output_nusd_per_ktoken: Nusd
-
-
-class CallLimits(Fact):
-    """How long and how often an agent is tried for one seat."""
-
-    timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] = 60_000
-    """Time limit of one attempt."""
-    max_attempts: Annotated[int, Field(ge=1, le=20)] = 3
-    backoff_ms: Ms = 500
-    """Wait before the second attempt; doubled before each one after it."""
-
-
-class RecordedAgent(Fact):
-    """An agent that plays back outputs from a file, matched by question id."""
-
-    kind: Literal["recorded"] = "recorded"
-    name: AgentName
-    model: str
-    """Name of the model in the outputs file."""
-    price: Price | None = None
-    limits: CallLimits = CallLimits()
-
-
-class SimulatedAgent(Fact):
-    """An agent with a known skill, for demonstrations, tests and measurements; seeded by its name and question id."""
-
-    kind: Literal["simulated"] = "simulated"
-    name: AgentName
-    seed: Count = 0
-    """Agents of one world share it: it also fixes which option is the right one."""
-    skill_ppb: Ppb = 700_000_000
-    """Probability of the right answer where `skills_ppb` names no other."""
-    skills_ppb: dict[Name, Ppb] = {}
-    """Probability of the right answer by subject."""
-    latency_ms: Ms = 800
-    """Median time of a call; single calls vary between half and double of it."""
-    waits: bool = False
-    """Whether a call really takes its time, or only says so."""
-    failure_ppb: Ppb = 0
-    """Probability that an attempt fails with an error."""
-    hang_ppb: Ppb = 0
-    """Probability that an attempt never answers and runs into its time limit."""
-    malformed_ppb: Ppb = 0
-    """Probability of an answer that cannot be read."""
-    price: Price | None = Price(input_nusd_per_ktoken=500_000, output_nusd_per_ktoken=1_500_000)
-    limits: CallLimits = CallLimits()
-
-
-AgentSpec = Annotated[RecordedAgent | SimulatedAgent, Field(discriminator="kind")]
 
 
 class ColdStart(Fact):
@@ -170,6 +116,24 @@ class Merge(Fact):
     """`cascade`: whether a merge agent decides what the analysts left below `accept_ppb`."""
 
 
+class Budget(Fact):
+    """
+    What calls may cost. Each call reserves the most it can cost before it is made; without room for that it is not.
+
+    None: no limit. A call whose outcome is not known, and one whose worker died, counts with all it reserved.
+    """
+
+    question_nusd: Nusd | None = None
+    """All calls about one question."""
+    run_nusd: Nusd | None = None
+    """All calls under this policy, from its adoption on; adopted anew, it begins anew."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether anything is limited."""
+        return self.question_nusd is not None or self.run_nusd is not None
+
+
 class PolicyAdopted(Event):
     """The configuration from here on; questions already assigned keep the one they were assigned under."""
 
@@ -185,6 +149,9 @@ class PolicyAdopted(Event):
     learning: Learning = Learning()
     deadline_ms: Annotated[int, Field(ge=1, le=7 * 24 * 3_600_000)] = 300_000
     """How long after its assignment a question may stay open."""
+    prompts: Prompts = Prompts()
+    """What live agents are told; others see none of it."""
+    budget: Budget = Budget()
 
     @model_validator(mode="after")
     def _names_agree(self) -> "PolicyAdopted":
@@ -209,6 +176,13 @@ class PolicyAdopted(Event):
             raise ValueError(
                 f"merge.stages add up to {sum(self.merge.stages)}, routing.panel_size is {self.routing.panel_size}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _budget_can_be_kept(self) -> "PolicyAdopted":
+        for agent in self.agents:
+            if self.budget.limited and isinstance(agent, LiteLLMAgent | OpenAIAgent) and agent.price is None:
+                raise ValueError(f"budget: agent {agent.name!r} has no price, so nothing can be reserved for its calls")
         return self
 
     @property

@@ -17,6 +17,7 @@ from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, RouterEntry
+from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 
 EVENTS: tuple[type[Event], ...] = (
     QuestionAsked,
@@ -32,6 +33,9 @@ EVENTS: tuple[type[Event], ...] = (
     PolicyAdopted,
     RecordRejected,
     CheckpointSigned,
+    BudgetReserved,
+    BudgetSettled,
+    BudgetRefused,
 )
 
 INPUTS: tuple[type[Event], ...] = (

@@ -16,6 +16,7 @@ ROUTER = "orch.router"
 POLICIES = "orch.policies"
 DEAD_LETTERS = "orch.dead-letters"
 CHECKPOINTS = "orch.checkpoints"
+SPENDING = "orch.spending"
 
 QUESTION_PARTITIONS = 8
 """Partitions of every topic keyed by question: the most workers that can share one stage."""
@@ -42,20 +43,36 @@ TOPICS: dict[str, Topic] = {
     topic.name: topic
     for topic in (
         Topic(QUESTIONS, "question_id", QUESTION_PARTITIONS, "keep", ("producers",), ("route", "agents")),
-        Topic(ASSIGNMENTS, "question_id", QUESTION_PARTITIONS, "keep", ("route", "merge"), ("merge", "agents")),
+        Topic(
+            ASSIGNMENTS,
+            "question_id",
+            QUESTION_PARTITIONS,
+            "keep",
+            ("route", "merge"),
+            ("merge", "agents", "deadlines"),
+        ),
         Topic(ANALYSES, "question_id", QUESTION_PARTITIONS, "keep", ("agents",), ("merge", "agents")),
         Topic(DEADLINES, "question_id", QUESTION_PARTITIONS, "keep", ("deadlines",), ("merge",)),
-        Topic(DECISIONS, "question_id", QUESTION_PARTITIONS, "keep", ("merge",), ("learn", "agents", "consumers")),
+        Topic(
+            DECISIONS,
+            "question_id",
+            QUESTION_PARTITIONS,
+            "keep",
+            ("merge",),
+            ("learn", "agents", "deadlines", "consumers"),
+        ),
         Topic(FEEDBACK, "question_id", QUESTION_PARTITIONS, "keep", ("producers",), ("learn",)),
         Topic(OBSERVATIONS, "agent", 4, "keep", ("learn",), ("rank",)),
         Topic(ROUTER, "scope/agent", 1, "compact", ("rank",), ("route", "rank")),
         Topic(POLICIES, "policy_id", 1, "keep", ("operators",), ("route", "agents")),
         Topic(DEAD_LETTERS, "source topic", 1, "keep", ("route", "merge", "learn", "rank"), ("operators",)),
         Topic(CHECKPOINTS, "topic/partition", 1, "keep", ("seal",), ("auditors",)),
+        # One partition: which of two reservations came first decides, and only there has that an answer.
+        Topic(SPENDING, "question_id", 1, "keep", ("agents",), ("agents",)),
     )
 }
 
-INPUT_TOPICS = (QUESTIONS, ANALYSES, DEADLINES, FEEDBACK, POLICIES)
+INPUT_TOPICS = (QUESTIONS, ANALYSES, DEADLINES, FEEDBACK, POLICIES, SPENDING)
 """Topics that anyone but the four processors writes."""
 
 

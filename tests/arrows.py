@@ -43,7 +43,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "infra.__init__": (),
     "infra.broker": _INNER,
     "infra.chaos": (*_INNER, "infra.broker"),
-    "infra.bench": (*_OUTER, "streams.runtimes", "streams.workers", "streams.audit"),
+    # It has to find questions as the prompts show them.
+    "infra.models": (*_INNER, "streams.processors", "streams.jsonlines", "streams.workers.prompts"),
+    "infra.bench": (*_OUTER, "streams.runtimes", "streams.workers", "streams.audit", "infra.models"),
     "streams.evaluation": _OUTER,
     "streams.ui": _OUTER,
     "streams.cli": ("schemas", "streams", "infra.bench"),
@@ -64,6 +66,8 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 ONLY_IN: Mapping[str, str] = {
     # Library: the one room that may import it.
     "litellm": "streams.workers",
+    "httpx": "streams.workers",
+    "openai": "streams.workers",
 }
 
 

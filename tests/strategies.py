@@ -25,23 +25,21 @@ from schemas.letters import RecordRejected
 from schemas.panels import Candidate, PanelAssigned, Seat, Stage, StageOpened
 from schemas.policies import (
     Averaging,
-    CallLimits,
     ColdStart,
     Exploration,
     Learning,
     Merge,
     PolicyAdopted,
-    Price,
-    RecordedAgent,
     Routing,
     ScoreWeights,
-    SimulatedAgent,
     SourceWeights,
 )
 from schemas.quantities import MAX_CALL_NUSD, MAX_MS, PPB, instant_of_ms, ms_of_instant
 from schemas.questions import QuestionAsked
 from schemas.registry import KINDS
 from schemas.router import AgentObserved, ObservationCounts, RouterEntry
+
+from .agent_strategies import SPENDING, agents, budgets, prompts, provider_calls
 
 FIRST_MS, LAST_MS = ms_of_instant("0001-01-01T00:00:00.000Z"), ms_of_instant("9999-12-31T23:59:59.999Z")
 
@@ -86,12 +84,13 @@ def event(model: type[Event], **fields: st.SearchStrategy[Any]) -> st.SearchStra
 
 attempts = st.builds(
     Attempt,
-    outcome=st.sampled_from(["ok", "timeout", "error"]),
+    outcome=st.sampled_from(["ok", "timeout", "error", "refused"]),
     error=maybe(texts),
     latency_ms=durations_ms,
     cost_nusd=maybe(call_costs),
     input_tokens=maybe(counts),
     output_tokens=maybe(counts),
+    provider=maybe(provider_calls),
 )
 conducts = st.builds(Conduct, attempts=counts, latency_ms=maybe(durations_ms), cost_nusd=counts, unpriced_calls=counts)
 ballots = st.builds(
@@ -108,7 +107,7 @@ exclusions = st.builds(
     Exclusion,
     agent=agent_names,
     stage=counts,
-    reason=st.sampled_from(["failed", "unreadable", "outside_options", "no_reply"]),
+    reason=st.sampled_from(["failed", "unreadable", "outside_options", "no_reply", "refused"]),
     analysis_id=maybe(event_ids),
     conduct=conducts,
 )
@@ -119,10 +118,6 @@ trace_steps = st.builds(
     leader=maybe(texts),
     posterior_ppb=maybe(parts),
     outcome=st.sampled_from(["decide", "next stage", "ask reserve", "ask merge agent", "fall back", "undecided"]),
-)
-prices = st.builds(Price, **fields_of(Price, counts))
-limits = st.builds(
-    CallLimits, timeout_ms=st.integers(1, 3_600_000), max_attempts=st.integers(1, 20), backoff_ms=durations_ms
 )
 cold_starts = st.builds(
     ColdStart, quality_ppb=parts, latency_ms=durations_ms, cost_nusd=call_costs, stability_ppb=parts
@@ -176,23 +171,6 @@ candidates = st.builds(
 
 
 @st.composite
-def agents(draw: st.DrawFn, name: str) -> RecordedAgent | SimulatedAgent:
-    """Draw an agent of either kind with the given name."""
-    if draw(st.booleans()):
-        return RecordedAgent(name=name, model=draw(texts), price=draw(maybe(prices)), limits=draw(limits))
-    return SimulatedAgent(
-        name=name,
-        seed=draw(counts),
-        skills_ppb=draw(st.dictionaries(names, parts, max_size=2)),
-        latency_ms=draw(durations_ms),
-        waits=draw(st.booleans()),
-        price=draw(maybe(prices)),
-        limits=draw(limits),
-        **draw(st.fixed_dictionaries(dict.fromkeys(("skill_ppb", "failure_ppb", "hang_ppb", "malformed_ppb"), parts))),
-    )
-
-
-@st.composite
 def panels_and_merges(draw: st.DrawFn, agent_count: int) -> tuple[int, Merge]:
     """Draw a panel size and merge settings that so many agents can fill."""
     size = draw(st.integers(1, agent_count))
@@ -242,6 +220,8 @@ def policies(draw: st.DrawFn) -> PolicyAdopted:
         merge=merge,
         learning=draw(learnings),
         deadline_ms=draw(st.integers(1, 7 * 24 * 3_600_000)),
+        prompts=draw(prompts),
+        budget=draw(budgets),
     )
 
 
@@ -390,6 +370,7 @@ EVENTS: dict[str, st.SearchStrategy[Any]] = {
     "policy.adopted.v1": policies(),
     "record.rejected.v1": letters,
     "checkpoint.signed.v1": checkpoints,
+    **SPENDING,
 }
 """A strategy for each kind, by its published name."""
 

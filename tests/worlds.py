@@ -6,12 +6,13 @@ from typing import Any, TypeVar
 
 import orjson
 
+from schemas.agents import SimulatedAgent
 from schemas.analyses import AnalysisPublished, Attempt
 from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned, StageOpened
-from schemas.policies import PolicyAdopted, SimulatedAgent
+from schemas.policies import PolicyAdopted
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, ObservationCounts, RouterEntry

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from schemas.analyses import AnalysisPublished
+from schemas.analyses import AnalysisPublished, Attempt
 from schemas.decisions import Ballot, DecisionMade, Exclusion
 from schemas.event import Event
 from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
-from streams.audit.explanation import AttemptMade, SeatTaken, StageSeen
+from streams.audit.explanation import AttemptMade, ProviderAsked, SeatTaken, StageSeen
 from streams.processors.ballot import read
 
 Place = tuple[int, str]
@@ -94,7 +94,7 @@ def _seat(
         taken["analysis_id"], taken["published_at"] = analysis.event_id, analysis.occurred_at
         taken["text"], taken["latency_ms"] = analysis.text, analysis.latency_ms
         taken["cost_nusd"], taken["unpriced_calls"] = analysis.cost_nusd, analysis.unpriced
-        taken["attempts"] = [_attempt(analysis, place) for place in range(len(analysis.attempts))]
+        taken["attempts"] = [_attempt(attempt) for attempt in analysis.attempts]
         taken["reason"] = "failed" if analysis.status == "failed" else None
     if isinstance(voice, Ballot):
         taken["status"] = "counted"
@@ -104,8 +104,8 @@ def _seat(
     return taken
 
 
-def _attempt(analysis: AnalysisPublished, place: int) -> AttemptMade:
-    attempt = analysis.attempts[place]
+def _attempt(attempt: Attempt) -> AttemptMade:
+    called = attempt.provider
     return AttemptMade(
         outcome=attempt.outcome,
         error=attempt.error,
@@ -113,4 +113,14 @@ def _attempt(analysis: AnalysisPublished, place: int) -> AttemptMade:
         cost_nusd=attempt.cost_nusd,
         input_tokens=attempt.input_tokens,
         output_tokens=attempt.output_tokens,
+        provider=None
+        if called is None
+        else ProviderAsked(
+            model=called.model,
+            request_hash=called.request_hash,
+            reported_model=called.reported_model,
+            fingerprint=called.fingerprint,
+            finish_reason=called.finish_reason,
+            cached=called.cached,
+        ),
     )

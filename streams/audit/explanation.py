@@ -102,6 +102,18 @@ class RoutedBy(TypedDict):
     candidates: list[CandidateSeen]
 
 
+class ProviderAsked(TypedDict):
+    """What a provider was asked for, and what it said of itself."""
+
+    model: str
+    request_hash: str
+    reported_model: str | None
+    fingerprint: str | None
+    finish_reason: str | None
+    cached: bool
+    """Whether it was not called: the reply is that to the same request before."""
+
+
 class AttemptMade(TypedDict):
     """One call of an agent."""
 
@@ -112,6 +124,8 @@ class AttemptMade(TypedDict):
     """None: the price or the usage is unknown."""
     input_tokens: int | None
     output_tokens: int | None
+    provider: ProviderAsked | None
+    """None where no provider was called."""
 
 
 class SeatTaken(TypedDict):

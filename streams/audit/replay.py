@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from streams.audit import rederive_panels, rederive_questions, unordered_panels, unordered_questions
 from streams.audit.difference import Difference, at
+from streams.audit.spending_pass import spending_pass
 from streams.runtimes.contract import LogReader, UnorderedReader
 from streams.topology import POLICIES
 
@@ -84,6 +85,7 @@ def _ordered(reader: LogReader, open_reader: OpenReader, progress: Progress, sta
 
     findings = checked.findings
     findings.add(_both(questions, partial(rederive_panels.panel_pass, end=end), reader, open_reader))
+    findings.add(spending_pass(reader))
     cut = cut_off(reader)
     if cut is not None:
         findings.note(cut)
@@ -100,6 +102,7 @@ def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> R
     panels = _both(questions, unordered_panels.panel_pass, reader, reader.elsewhere())
     findings = checked.findings
     findings.add(panels.findings)
+    findings.add(spending_pass(reader))
     return Replay(
         events=reader.taken,
         derived=findings.derived,

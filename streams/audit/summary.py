@@ -1,36 +1,20 @@
 """What came of questions: how many were decided, how many rightly, by whom, at what cost. Read from the log alone."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from schemas.analyses import AnalysisPublished
-from schemas.decisions import Ballot, Conduct, DecisionMade
+from schemas.decisions import Ballot, DecisionMade
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
+from streams.audit.tallies import AgentSummary
 from streams.processors.learn import normal_answer
-from streams.runtimes.contract import LogReader, read_event
+from streams.runtimes.contract import LogReader, Record, read_event
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, POLICIES, QUESTIONS
-
-
-@dataclass(slots=True)
-class AgentSummary:
-    """One agent over the questions it analysed."""
-
-    asked: int = 0
-    graded: int = 0
-    """Of these, questions whose right answer is known."""
-    right: int = 0
-    calls: int = 0
-    """Attempts in any role, as far as decisions counted them."""
-
-    @property
-    def accuracy(self) -> float | None:
-        """Share of the graded questions answered rightly; no analysis is a wrong one."""
-        return _share(self.right, self.graded)
 
 
 @dataclass(slots=True)
@@ -78,10 +62,7 @@ class Summary:
             "calls": self.calls,
             "cost_usd": float(Decimal(self.cost_nusd) / 10**9),
             "unpriced_calls": self.unpriced_calls,
-            "agents": {
-                name: {"accuracy": agent.accuracy, "calls": agent.calls, "questions": agent.asked}
-                for name, agent in sorted(self.agents.items())
-            },
+            "agents": {name: agent.as_json() for name, agent in sorted(self.agents.items())},
         }
 
 
@@ -116,9 +97,12 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> Summary:
         golds: The questions to look at, with the right answer of each where it is known.
     """
     summary = Summary(questions=len(golds))
-    priorities = _Priorities(reader)
-    for decision in _decisions(reader, golds):
-        gold = golds[decision.question_id]
+    priorities = _priorities(reader)
+    for question_id, records in reader.by_correlation((ASSIGNMENTS, ANALYSES, DECISIONS)):
+        decision = _decision(records) if question_id in golds else None
+        if decision is None:
+            continue
+        gold = golds[question_id]
         decided = decision.status == "decided"
         summary.decided += decided
         summary.undecided += not decided
@@ -128,21 +112,23 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> Summary:
         if gold is not None:
             summary.graded += 1
             summary.correct += decision.answer == gold
-            summary.vote_correct += plain_vote(decision.counted, priorities.of(decision.question_id)) == gold
-        _add_agents(summary.agents, decision, gold)
-        _add_other_roles(summary.agents, decision, reader)
+            summary.vote_correct += plain_vote(decision.counted, _priority(records, priorities)) == gold
+        _add_answers(summary.agents, decision, gold)
+        _add_calls(summary.agents, decision, records)
     return summary
 
 
-def _decisions(reader: LogReader, wanted: Mapping[str, str | None]) -> Iterator[DecisionMade]:
-    for record in reader.records((DECISIONS,)):
-        if record.key in wanted:
+def _decision(records: Sequence[Record]) -> DecisionMade | None:
+    """Find a question's decision: the first, as everywhere."""
+    for record in records:
+        if record.topic == DECISIONS:
             event = read_event(record)
-            if isinstance(event, DecisionMade):
-                yield event
+            return event if isinstance(event, DecisionMade) else None
+    return None
 
 
-def _add_agents(agents: dict[str, AgentSummary], decision: DecisionMade, gold: str | None) -> None:
+def _add_answers(agents: dict[str, AgentSummary], decision: DecisionMade, gold: str | None) -> None:
+    """Add what each analyst answered; who was left out answered nothing."""
     answers: dict[str, str | None] = {seat.agent: None for seat in decision.excluded}
     answers.update({ballot.agent: ballot.answer for ballot in decision.counted})
     for name, given in answers.items():
@@ -150,25 +136,18 @@ def _add_agents(agents: dict[str, AgentSummary], decision: DecisionMade, gold: s
         agent.asked += 1
         agent.graded += gold is not None
         agent.right += gold is not None and given == gold
-    for name, conduct in _conducts(decision):
-        agents[name].calls += conduct.attempts
 
 
-def _conducts(decision: DecisionMade) -> list[tuple[str, Conduct]]:
-    """List the analysts asked, with how their calls went."""
-    counted = [(ballot.agent, ballot.conduct) for ballot in decision.counted]
-    return counted + [(seat.agent, seat.conduct) for seat in decision.excluded]
-
-
-def _add_other_roles(agents: dict[str, AgentSummary], decision: DecisionMade, reader: LogReader) -> None:
-    """Add the calls of dispatchers and mergers, who have no ballot; most decisions have none."""
-    if decision.calls == sum(conduct.attempts for _, conduct in _conducts(decision)):
-        return
-    for record in reader.about(decision.question_id):
+def _add_calls(agents: dict[str, AgentSummary], decision: DecisionMade, records: Sequence[Record]) -> None:
+    """Add the calls the decision rests on, in any role; what came after it is no part of its sums either."""
+    causes = set(decision.causes)
+    for record in records:
         if record.topic == ANALYSES:
             event = read_event(record)
-            if isinstance(event, AnalysisPublished) and event.role != "analyst":
-                agents.setdefault(event.agent, AgentSummary()).calls += len(event.attempts)
+            if isinstance(event, AnalysisPublished) and event.event_id in causes:
+                # The same record may be there twice.
+                causes.remove(event.event_id)
+                agents.setdefault(event.agent, AgentSummary()).add(event)
 
 
 def plain_vote(ballots: Iterable[Ballot], priority: tuple[str, ...]) -> str | None:
@@ -188,25 +167,20 @@ def plain_vote(ballots: Iterable[Ballot], priority: tuple[str, ...]) -> str | No
     return None if first is None else votes[first]
 
 
-class _Priorities:
-    """The fixed priority list of the policy under which a question was assigned."""
+def _priorities(reader: LogReader) -> dict[str, tuple[str, ...]]:
+    """List the fixed priority list of each policy, by the id of its event."""
+    events = map(read_event, reader.records((POLICIES,)))
+    return {event.event_id: event.priority for event in events if isinstance(event, PolicyAdopted)}
 
-    def __init__(self, reader: LogReader) -> None:
-        self._reader = reader
-        self._by_policy: dict[str, tuple[str, ...]] = {}
-        for record in reader.records((POLICIES,)):
-            policy = read_event(record)
-            if isinstance(policy, PolicyAdopted):
-                self._by_policy[policy.event_id] = policy.priority
-        self._only = next(iter(self._by_policy.values())) if len(set(self._by_policy.values())) == 1 else None
 
-    def of(self, question_id: str) -> tuple[str, ...]:
-        if self._only is not None:
-            return self._only
-        for record in self._reader.about(question_id):
-            if record.topic == ASSIGNMENTS:
-                panel = read_event(record)
-                if isinstance(panel, PanelAssigned):
-                    # A panel names the question and the policy before anything else.
-                    return self._by_policy.get(panel.causes[1], ())
-        return ()
+def _priority(records: Sequence[Record], priorities: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Give the priority list of the policy under which a question was assigned."""
+    if len(set(priorities.values())) == 1:
+        return next(iter(priorities.values()))
+    for record in records:
+        if record.topic == ASSIGNMENTS:
+            panel = read_event(record)
+            if isinstance(panel, PanelAssigned):
+                # A panel names the question and the policy before anything else.
+                return priorities.get(panel.causes[1], ())
+    return ()

@@ -115,7 +115,7 @@ def _exclusion(stage: int, agent: str, analysis: AnalysisPublished | None, readi
     if analysis is None:
         nothing = Conduct(attempts=0, latency_ms=None, cost_nusd=0, unpriced_calls=0)
         return Exclusion(agent=agent, stage=stage, reason="no_reply", analysis_id=None, conduct=nothing)
-    reason: ExclusionReason = "failed"
+    reason: ExclusionReason = "failed" if analysis.calls else "refused"
     if reading is not None:
         reason = "outside_options" if reading.source == "outside_options" else "unreadable"
     return Exclusion(agent=agent, stage=stage, reason=reason, analysis_id=analysis.event_id, conduct=conduct(analysis))
@@ -124,7 +124,7 @@ def _exclusion(stage: int, agent: str, analysis: AnalysisPublished | None, readi
 def conduct(analysis: AnalysisPublished) -> Conduct:
     """Sum up how the calls for one seat went."""
     return Conduct(
-        attempts=len(analysis.attempts),
+        attempts=analysis.calls,
         latency_ms=analysis.latency_ms,
         cost_nusd=analysis.cost_nusd,
         unpriced_calls=analysis.unpriced,

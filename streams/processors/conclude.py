@@ -266,7 +266,7 @@ def _decide(
         tie_break=counted.tie_break if by_vote and answer is not None else None,
         verdict_id=None if verdict is None else verdict.event_id,
         trace=trace,
-        calls=sum(len(call.attempts) for call in calls),
+        calls=sum(call.calls for call in calls),
         cost_nusd=sum(call.cost_nusd for call in calls),
         unpriced_calls=sum(call.unpriced for call in calls),
         scopes=assignment.scopes,

@@ -107,7 +107,9 @@ def _decided(state: Learned, decision: DecisionMade) -> Step[Learned]:
 
 def _conducts(decision: DecisionMade) -> tuple[AgentObserved, ...]:
     counted = [_conduct(decision, ballot, silent=False) for ballot in decision.counted]
-    excluded = [_conduct(decision, e, silent=e.reason in ("failed", "no_reply")) for e in decision.excluded]
+    # Who was not called, for want of money say, did nothing well or badly.
+    called = [exclusion for exclusion in decision.excluded if exclusion.reason != "refused"]
+    excluded = [_conduct(decision, e, silent=e.reason in ("failed", "no_reply")) for e in called]
     return (*counted, *excluded)
 
 

@@ -188,6 +188,9 @@ class LogWriter(Protocol):
     def about(self, correlation: str) -> list[Record]:
         """List every record about one question (or one key), in log order, those not committed yet included."""
 
+    def of_topic(self, topic: str) -> Iterator[Record]:
+        """Iterate the records of one topic, those not committed yet included; nothing is appended meanwhile."""
+
     def open_states(self, processor: str) -> Iterator[tuple[str, Any]]:
         """Iterate key and state of every open key of one processor, in log order of the keys' first records."""
 

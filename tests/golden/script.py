@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
-from schemas.analyses import AnalysisPublished, Attempt
+from schemas.agents import OpenAIAgent, Price, RecordedAgent, SimulatedAgent
+from schemas.analyses import AnalysisPublished, Attempt, ProviderCall
+from schemas.canonical import content_id
 from schemas.decisions import DeadlinePassed
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned, StageOpened
-from schemas.policies import PolicyAdopted, Price, RecordedAgent, SimulatedAgent
+from schemas.policies import PolicyAdopted
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
+from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 
 from ..worlds import World
 
@@ -34,7 +37,19 @@ PLAIN = PolicyAdopted(
 STAGED = PolicyAdopted(
     occurred_at="2026-03-01T09:00:00+01:00",
     policy_id="staged",
-    agents=PLAIN.agents,
+    agents=(
+        PLAIN.agents[0],
+        OpenAIAgent(
+            name="bo",
+            model="bo-1",
+            base_url="http://127.0.0.1:8000/v1",
+            key_env="BO_KEY",
+            price=Price(input_nusd_per_ktoken=1_000, output_nusd_per_ktoken=4_000),
+            max_output_tokens=500,
+        ),
+        *PLAIN.agents[2:],
+    ),
+    budget={"question_nusd": 3_000, "run_nusd": 1_000_000},
     routing={
         "rule": "lexicographic",
         "panel_size": 3,
@@ -140,11 +155,54 @@ def published(opener: PanelAssigned | StageOpened, agent: str, place: int) -> An
     )
 
 
-def answers(world: World, question_id: str, *but: str) -> Iterator[AnalysisPublished]:
+def called(analysis: AnalysisPublished) -> Iterator[Event]:
+    """Have a provider called for an analysis: reserved, settled and told, or refused where there is no room."""
+    amount_nusd = 3_500 if analysis.question_id == "prime" else 2_400
+    reserved = BudgetReserved(
+        causes=analysis.causes,
+        occurred_at=analysis.occurred_at,
+        question_id=analysis.question_id,
+        policy_event_id=STAGED.event_id,
+        agent=analysis.agent,
+        stage=analysis.stage,
+        role=analysis.role,
+        attempt=1,
+        amount_nusd=amount_nusd,
+        question_limit_nusd=STAGED.budget.question_nusd,
+        run_limit_nusd=STAGED.budget.run_nusd,
+    )
+    yield reserved
+    about = {"causes": (reserved.event_id,), "occurred_at": analysis.occurred_at, "question_id": analysis.question_id}
+    if amount_nusd > 3_000:
+        yield BudgetRefused(**about, limit="question", spent_nusd=0)
+        attempt = Attempt(outcome="refused", error="question_budget", latency_ms=0, cost_nusd=0)
+        yield retold(analysis, attempts=(attempt,), status="failed", text="", sub_questions=())
+        return
+    provider = ProviderCall(
+        model="bo-1",
+        request_hash=content_id(analysis.key.encode()),
+        reported_model="bo-1-2026",
+        fingerprint="fp_golden",
+        finish_reason="stop",
+    )
+    yield BudgetSettled(**about, cost_nusd=360)
+    done = analysis.attempts[-1].model_copy(update={"provider": provider, "cost_nusd": 360, "input_tokens": 200})
+    yield retold(analysis, attempts=(*analysis.attempts[:-1], done))
+
+
+def retold(analysis: AnalysisPublished, **other: object) -> AnalysisPublished:
+    """Say the same with some fields changed."""
+    fields = {name: getattr(analysis, name) for name in AnalysisPublished.model_fields if name != "event_id"}
+    return AnalysisPublished(**{**fields, **other})
+
+
+def answers(world: World, question_id: str, *but: str) -> Iterator[Event]:
     """Let all who are asked publish, stage after stage, except those named."""
     while seats := [(place, *seat) for place, seat in enumerate(world.waiting(question_id)) if seat[1] not in but]:
         for place, opener, agent in seats:
-            yield published(opener, agent, place)
+            analysis = published(opener, agent, place)
+            is_live = agent == "bo" and question_id in ("prime", "opera", "tides")
+            yield from called(analysis) if is_live else (analysis,)
 
 
 def again(asked: QuestionAsked, at: str) -> QuestionAsked:

@@ -11,8 +11,11 @@ import pytest
 
 from schemas.event import Event
 from schemas.policies import PolicyAdopted
-from schemas.registry import INPUTS, KINDS, decode_canonical, kind_of
+from schemas.registry import INPUTS, KINDS, KINDS_OF_TOPIC, decode_canonical, kind_of
+from schemas.spending import BudgetRefused
+from streams.processors.budget import Accounts
 from streams.processors.letters import dead_letter
+from streams.topology import SPENDING
 
 from ..worlds import World
 from .script import told
@@ -22,7 +25,7 @@ LOG, DIGESTS = HERE / "log.jsonl", HERE / "digests.json"
 REWRITE = os.environ.get("ORCH_REWRITE_GOLDEN") == "1"
 """Read when the module is: no setting from outside reaches a test."""
 
-FROM_OUTSIDE = ("analysis.published.v1", *map(kind_of, INPUTS))
+FROM_OUTSIDE = ("analysis.published.v1", *map(kind_of, (*INPUTS, *KINDS_OF_TOPIC[SPENDING])))
 
 
 def lines_of(world: World) -> list[bytes]:
@@ -128,3 +131,14 @@ def test_missing_event_is_noticed(golden: list[bytes], kind: str) -> None:
     """A copy that lacks an event does not prove itself."""
     place = next(place for place, line in enumerate(golden) if json.loads(line)["kind"] == kind)
     assert first_difference(golden[:place] + golden[place + 1 :]) is not None
+
+
+def test_refusals_follow_from_the_reservations(golden: list[bytes]) -> None:
+    """Folded in order, the reservations that do not fit are those that were refused."""
+    accounts = Accounts()
+    events = [event for line in golden if (event := read(line)).topic == SPENDING]
+    verdicts = [verdict for event in events if (verdict := accounts.take(event)) is not None]
+    refused = [(event.causes[0], event.limit) for event in events if isinstance(event, BudgetRefused)]
+    assert [(one.reserved.event_id, one.refused_by) for one in verdicts if one.refused_by] == refused
+    assert refused
+    assert len(verdicts) > len(refused)

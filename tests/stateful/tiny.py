@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from schemas.agents import SimulatedAgent
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
-from schemas.policies import Averaging, PolicyAdopted, SimulatedAgent
+from schemas.policies import Averaging, PolicyAdopted
 from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, ObservationCounts, RouterEntry, router_key
 from streams.processors.fold import Processor, Rejection, Step, Tables

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.policies import PolicyAdopted, SimulatedAgent
+from schemas.agents import SimulatedAgent
+from schemas.policies import PolicyAdopted
 
 from ..worlds import policy
 

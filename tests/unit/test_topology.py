@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.registry import KINDS_OF_TOPIC
-from streams.topology import INPUT_TOPICS, TOPICS, murmur2, partition_of
+from streams.topology import INPUT_TOPICS, SPENDING, TOPICS, murmur2, partition_of
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,14 @@ def test_every_topic_holds_kinds_and_every_kind_has_a_topic() -> None:
 
 
 def test_topics_keyed_by_question_are_split_alike() -> None:
-    """All records about one question lie in partitions of one number, so one worker can join them."""
-    assert len({topic.partitions for topic in TOPICS.values() if topic.key == "question_id"}) == 1
+    """All records a question is decided by lie in partitions of one number, so one worker can join them."""
+    topics = (topic for topic in TOPICS.values() if topic.key == "question_id" and topic.name != SPENDING)
+    assert len({topic.partitions for topic in topics}) == 1
+
+
+def test_budgets_have_one_order_over_all_questions() -> None:
+    """Which of two reservations came first must have an answer, whatever questions they are about."""
+    assert TOPICS[SPENDING].partitions == 1
 
 
 def test_compacted_topics_have_one_partition() -> None:

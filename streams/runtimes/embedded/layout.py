@@ -9,8 +9,8 @@ from streams.runtimes.embedded.streams import Streams, missing
 
 APPLICATION_ID = 0x4F524348
 """The letters ORCH, at byte 68 of the file; `file(1)` shows it."""
-LAYOUT = 1
-"""`user_version`: layout of the tables below."""
+LAYOUT = 2
+"""`user_version`: layout of the tables below, and of the events in them; 2 knows budgets and providers."""
 STATES = 1
 """Format of the states that the processors dump."""
 

@@ -192,6 +192,14 @@ def records_about(connection: sqlite3.Connection, streams: Streams, correlation:
     return [record_of(row, streams) for row in connection.execute(query, (correlation, end)).fetchall()]
 
 
+def records_of(connection: sqlite3.Connection, streams: Streams, topic: str, end: int) -> Iterator[Record]:
+    """Iterate the records of a topic up to seq *end*, partition by partition."""
+    query = f'{_BY_PLACE} stream = ? AND seq <= ? ORDER BY "offset"'
+    for stream in streams.of_topic(topic):
+        for row in connection.execute(query, (stream, end)):
+            yield record_of(row, streams)
+
+
 def record_of(row: Row, streams: Streams) -> Record:
     """Make a record of the columns that were selected."""
     seq, stream, offset, timestamp_ms, key, _, value, headers = row

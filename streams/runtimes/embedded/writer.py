@@ -21,7 +21,7 @@ from streams.runtimes.embedded.backlog import Backlog, Waiting
 from streams.runtimes.embedded.failures import answer, mapped
 from streams.runtimes.embedded.lock import WriterLock
 from streams.runtimes.embedded.opening import check_place, open_to_write
-from streams.runtimes.embedded.reader import records_about
+from streams.runtimes.embedded.reader import records_about, records_of
 from streams.runtimes.embedded.states import StateStore
 from streams.runtimes.embedded.tables import LiveTables
 from streams.runtimes.faults import FaultPoints
@@ -264,6 +264,15 @@ class EmbeddedWriter:
         try:
             self._appender.flush()
             return records_about(self._connection, self._streams, correlation, self._appender.end)
+        except sqlite3.Error as error:
+            self._fail(error)
+
+    def of_topic(self, topic: str) -> Iterator[Record]:
+        """Iterate the records of one topic, those not committed yet included; nothing is appended meanwhile."""
+        self._require_open()
+        try:
+            self._appender.flush()
+            yield from records_of(self._connection, self._streams, topic, self._appender.end)
         except sqlite3.Error as error:
             self._fail(error)
 

@@ -36,8 +36,8 @@ async def let_go(consumer: AIOKafkaConsumer) -> None:
     """
     Stop a consumer, also while brokers are away.
 
-    In a task of its own: if a fetch has just failed, the client takes its own cancelling for ours, raises it, and leaves
-    the connections open (aiokafka 0.14, `Fetcher.close`).
+    In a task of its own: if a fetch has just failed, the client takes its own cancelling for ours, raises it, and
+    leaves the connections open (aiokafka 0.14, `Fetcher.close`).
     """
     stopping = asyncio.create_task(consumer.stop())
     await asyncio.wait({stopping}, timeout=STOP_S)

@@ -1,6 +1,7 @@
 """The compacted topics as `route` sees them: the newest policy and the router table, followed as they are written."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +15,7 @@ from schemas.registry import InvalidRecord, decode
 from schemas.router import RouterEntry
 from streams.processors.fold import Tables
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import plain_consumer
+from streams.runtimes.kafka.fetch import let_go, plain_consumer
 from streams.topology import POLICIES, ROUTER, TOPICS
 
 _WAIT_MS = 100
@@ -28,14 +29,25 @@ class FollowedTables:
     Reads `orch.policies` and `orch.router` from their beginnings and goes on reading.
 
     What a reader of the table saw is never older than what any reader saw before it called `catch_up`.
+
+    Args:
+        connection: The cluster.
+        topics: What is read.
+        hear: Is told of every event, in the order of each partition.
     """
 
-    def __init__(self, connection: Connection, topics: tuple[str, ...] = (POLICIES, ROUTER)) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        topics: tuple[str, ...] = (POLICIES, ROUTER),
+        hear: Callable[[Event], None] = lambda event: None,
+    ) -> None:
         self.entries: dict[tuple[str, str], RouterEntry] = {}
         self.policies: dict[str, PolicyAdopted] = {}
         """Every policy read, by event id, in the order of their adoption."""
         self.tables = Tables(None, self.entries)
         self._connection = connection
+        self._hear = hear
         self._places = {
             TopicPartition(connection.topic(name), partition): name
             for name in topics
@@ -66,7 +78,7 @@ class FollowedTables:
             with suppress(asyncio.CancelledError):
                 await self._task
         if self._consumer is not None:
-            await self._consumer.stop()
+            await let_go(self._consumer)
 
     async def catch_up(self) -> None:
         """Wait until everything is read that was in the topics when this was called."""
@@ -115,6 +127,7 @@ class FollowedTables:
         except InvalidRecord as problem:
             _log.warning("record_skipped", topic=topic, offset=record.offset, problem=str(problem))
             return
+        self._hear(event)
         if isinstance(event, RouterEntry):
             line = event.scope, event.agent
             known = self.entries.get(line)

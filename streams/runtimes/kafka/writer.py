@@ -104,6 +104,9 @@ class KafkaWriter:
     def about(self, correlation: str) -> list[Record]:
         raise InvariantError("a writer on Kafka reads nothing", remedy="Open a reader")
 
+    def of_topic(self, topic: str) -> Iterator[Record]:
+        raise InvariantError("a writer on Kafka reads nothing", remedy="Open a reader")
+
     def open_states(self, processor: str) -> Iterator[tuple[str, Any]]:
         raise InvariantError("a writer on Kafka has no states", remedy="Workers have")
 

@@ -1,0 +1,72 @@
+"""What calls may cost: reserved before each call, settled after it, refused where the budget has no room."""
+
+from typing import ClassVar, Literal
+
+from schemas.event import Event
+from schemas.panels import Role
+from schemas.quantities import AgentName, CallNusd, Count, EventId, GivenInstant, Name, Nusd, Positive
+
+
+class BudgetReserved(Event):
+    """
+    A worker is about to make a call that may cost so much.
+
+    It counts from here on unless it does not fit; which of several fit is decided by their order in the topic, and
+    who comes too late is refused. Its cause is the event that opened the stage.
+    """
+
+    topic: ClassVar[str] = "orch.spending"
+
+    kind: Literal["budget.reserved.v1"] = "budget.reserved.v1"
+    occurred_at: GivenInstant
+    """Wall clock of the worker: a call that is made again after a crash is another reservation."""
+    question_id: Name
+    policy_event_id: EventId
+    """The adoption of the policy whose budget it is."""
+    agent: AgentName
+    stage: Count
+    role: Role
+    attempt: Positive
+    amount_nusd: CallNusd
+    """The most the call can cost: each byte of the prompt a token, and as many tokens of output as it may give."""
+    question_limit_nusd: Nusd | None
+    """The policy's budget, so that it can be checked without it."""
+    run_limit_nusd: Nusd | None
+
+    @property
+    def key(self) -> str:
+        return self.question_id
+
+
+class BudgetSettled(Event):
+    """A call has ended; from here on it counts with what it has cost. Its cause is the reservation."""
+
+    topic: ClassVar[str] = "orch.spending"
+
+    kind: Literal["budget.settled.v1"] = "budget.settled.v1"
+    occurred_at: GivenInstant
+    question_id: Name
+    cost_nusd: CallNusd | None
+    """None: not known, so it goes on counting with all it reserved."""
+
+    @property
+    def key(self) -> str:
+        return self.question_id
+
+
+class BudgetRefused(Event):
+    """There was no room for a reservation, so the call was not made. Its cause is the reservation."""
+
+    topic: ClassVar[str] = "orch.spending"
+
+    kind: Literal["budget.refused.v1"] = "budget.refused.v1"
+    occurred_at: GivenInstant
+    question_id: Name
+    limit: Literal["question", "run"]
+    """Which limit it would have passed."""
+    spent_nusd: Nusd
+    """What counted against that limit at the time."""
+
+    @property
+    def key(self) -> str:
+        return self.question_id

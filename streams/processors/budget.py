@@ -1,0 +1,121 @@
+"""What a budget has room for: reservations, in the order of their topic, each counted or refused."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from schemas.event import Event
+from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of a reservation."""
+
+    reserved: BudgetReserved
+    refused_by: Literal["question", "run"] | None
+    """The limit it would have passed; None: there is room, and it counts."""
+    spent_nusd: int
+    """What counted against that limit, or against the question's, before it."""
+
+
+def refusal(verdict: Verdict) -> BudgetRefused:
+    """Write the refusal of a reservation for which there is no room."""
+    assert verdict.refused_by is not None, "only what is refused has a refusal"
+    reserved = verdict.reserved
+    return BudgetRefused(
+        causes=(reserved.event_id,),
+        occurred_at=reserved.occurred_at,
+        question_id=reserved.question_id,
+        limit=verdict.refused_by,
+        spent_nusd=verdict.spent_nusd,
+    )
+
+
+@dataclass(slots=True)
+class Accounts:
+    """
+    All that counts against budgets, folded from the one partition of its topic in order.
+
+    A reservation counts with its whole amount until it is settled, and then with the cost. Whether it fits is decided
+    once, when it is folded, from what was folded before it: so everybody who reads the topic comes to the same verdict,
+    whoever wrote first. The same event again changes nothing while it is not settled; a settlement of what is not
+    reserved changes nothing either.
+    """
+
+    questions: dict[str, int] = field(default_factory=dict)
+    """What each question has cost, in nano-dollars, with what is reserved for it."""
+    runs: dict[str, int] = field(default_factory=dict)
+    """The same by adoption of a policy."""
+    _open: dict[str, BudgetReserved] = field(default_factory=dict)
+    _open_questions: dict[str, int] = field(default_factory=dict)
+    _open_runs: dict[str, int] = field(default_factory=dict)
+    """What is reserved and not settled, of the sums above."""
+
+    def take(self, event: Event) -> Verdict | None:
+        """Fold one event; give the verdict on a reservation that is new."""
+        if isinstance(event, BudgetSettled):
+            self._settle(event)
+        elif isinstance(event, BudgetReserved) and event.event_id not in self._open:
+            return self._reserve(event)
+        return None
+
+    def may_fit_later(self, event: BudgetReserved) -> bool:
+        """Whether a reservation for which there is no room now would have it, if what is not settled cost nothing."""
+        question = self.questions.get(event.question_id, 0) - self._open_questions.get(event.question_id, 0)
+        run = self.runs.get(event.policy_event_id, 0) - self._open_runs.get(event.policy_event_id, 0)
+        return _exceeded(event, question, run) is None
+
+    def fits(self, event: BudgetReserved, before: Iterable[BudgetReserved] = ()) -> bool:
+        """Whether there is room for a reservation now, if others that are on their way to the topic come before it."""
+        question, run = self.questions.get(event.question_id, 0), self.runs.get(event.policy_event_id, 0)
+        for other in before:
+            question += other.amount_nusd if other.question_id == event.question_id else 0
+            run += other.amount_nusd if other.policy_event_id == event.policy_event_id else 0
+        return _exceeded(event, question, run) is None
+
+    def give_up_open(self) -> None:
+        """Let what is not settled count for good: nobody is left who could settle it."""
+        for reserved in list(self._open.values()):
+            self._close(reserved, None)
+
+    def _reserve(self, event: BudgetReserved) -> Verdict:
+        question = self.questions.get(event.question_id, 0)
+        run = self.runs.get(event.policy_event_id, 0)
+        exceeded = _exceeded(event, question, run)
+        if exceeded is None:
+            self._open[event.event_id] = event
+            _add(self.questions, event.question_id, event.amount_nusd)
+            _add(self.runs, event.policy_event_id, event.amount_nusd)
+            _add(self._open_questions, event.question_id, event.amount_nusd)
+            _add(self._open_runs, event.policy_event_id, event.amount_nusd)
+        return Verdict(event, exceeded, run if exceeded == "run" else question)
+
+    def _settle(self, event: BudgetSettled) -> None:
+        reserved = self._open.get(event.causes[0]) if event.causes else None
+        if reserved is not None:
+            self._close(reserved, event.cost_nusd)
+
+    def _close(self, reserved: BudgetReserved, cost_nusd: int | None) -> None:
+        del self._open[reserved.event_id]
+        _add(self._open_questions, reserved.question_id, -reserved.amount_nusd)
+        _add(self._open_runs, reserved.policy_event_id, -reserved.amount_nusd)
+        if cost_nusd is not None:
+            _add(self.questions, reserved.question_id, cost_nusd - reserved.amount_nusd)
+            _add(self.runs, reserved.policy_event_id, cost_nusd - reserved.amount_nusd)
+
+
+def _exceeded(event: BudgetReserved, question: int, run: int) -> Literal["question", "run"] | None:
+    if event.question_limit_nusd is not None and question + event.amount_nusd > event.question_limit_nusd:
+        return "question"
+    if event.run_limit_nusd is not None and run + event.amount_nusd > event.run_limit_nusd:
+        return "run"
+    return None
+
+
+def _add(sums: dict[str, int], key: str, amount: int) -> None:
+    total = sums.get(key, 0) + amount
+    if total:
+        sums[key] = total
+    else:
+        sums.pop(key, None)
