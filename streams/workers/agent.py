@@ -1,12 +1,15 @@
 """What an agent is: asked a task, it gives a reply or fails in a way that says whether to try again."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from schemas.agents import AgentSpec
+from schemas.analyses import ProviderCall
 from schemas.panels import Role
-from schemas.policies import AgentSpec
 from schemas.questions import AnswerType
+from streams.workers.gate import Gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,8 @@ class Reply:
     output_tokens: int | None = None
     cost_nusd: int | None = None
     """What the call is known to have cost; counts only where the policy's own price table gives no cost."""
+    provider: ProviderCall | None = None
+    """What a provider was asked and what it said of itself; None where none was called."""
 
 
 class AgentError(Exception):
@@ -58,13 +63,48 @@ class AgentError(Exception):
             `not_recorded`; never a provider's message, which may hold secrets.
         retriable: Whether the same call may succeed later.
         latency_ms: How long it took; None: the caller measures it.
+        retry_after_ms: How long the provider wants to be left alone.
+        free: Whether the provider surely charges nothing for it: it refused before any model ran.
+        spent: What is known of a reply that was no use: its tokens and what the provider said of itself.
     """
 
-    def __init__(self, error: str, *, retriable: bool, latency_ms: int | None = None) -> None:
+    def __init__(
+        self,
+        error: str,
+        *,
+        retriable: bool,
+        latency_ms: int | None = None,
+        retry_after_ms: int | None = None,
+        free: bool = False,
+        spent: Reply | None = None,
+    ) -> None:
         super().__init__(error)
         self.error = error
         self.retriable = retriable
         self.latency_ms = latency_ms
+        self.retry_after_ms = retry_after_ms
+        self.free = free
+        self.spent = spent
+
+
+class Live(Protocol):
+    """What an agent whose model is really called has besides."""
+
+    @property
+    def gate(self) -> Gate:
+        """When it may be called: pace, calls at a time, and whether it failed too often."""
+
+    async def ready(self) -> None:
+        """Do what takes time before the first call, such as an import: it is neither the provider's nor the call's."""
+
+    def asked(self, task: Task) -> ProviderCall:
+        """Say what its provider is asked for a task; known also where no reply comes."""
+
+    def most_nusd(self, task: Task) -> int | None:
+        """Bound what one call for a task can cost, in nano-dollars; None without a price."""
+
+    async def close(self) -> None:
+        """Let go of its connections."""
 
 
 class Agent(Protocol):
@@ -78,6 +118,10 @@ class Agent(Protocol):
     def virtual(self) -> bool:
         """Whether a call takes no wall time: its latency is data, and its coroutine never suspends."""
 
+    @property
+    def live(self) -> Live | None:
+        """What there is to know of it before and besides a call; None where no provider is called."""
+
     async def reply(self, task: Task) -> Reply:
         """
         Do what *task* asks.
@@ -85,6 +129,13 @@ class Agent(Protocol):
         Raises:
             AgentError: The attempt failed.
         """
+
+
+async def dismiss(agents: Mapping[str, Agent]) -> None:
+    """Let go of all connections of agents that are not asked any more."""
+    for agent in agents.values():
+        if agent.live is not None:
+            await agent.live.close()
 
 
 _LIST_MARK = re.compile(r"^(?:[-*\u2022]|\(?\d{1,2}[.):])\s+")

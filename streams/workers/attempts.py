@@ -1,21 +1,19 @@
 """One seat from start to end: its attempts, the waits between them, and the event that tells of them."""
 
 import time
-from asyncio import sleep
 from collections.abc import Coroutine
 from dataclasses import replace
 from typing import Any, TypeVar
 
-import structlog
-from structlog.typing import FilteringBoundLogger
-
+from schemas.agents import CallLimits
 from schemas.analyses import AnalysisPublished, Attempt
-from schemas.event import MAX_EVENT_BYTES, Event
-from schemas.policies import CallLimits
+from schemas.canonical import content_id
+from schemas.event import Event
 from schemas.quantities import later
 from streams.errors import InvariantError
 from streams.workers.agent import Agent, Task
-from streams.workers.calls import ENVELOPE_BYTES, Stopwatch, as_attempt, call_and_wait, call_virtually, fit
+from streams.workers.calls import ENVELOPE_BYTES, Stopwatch, as_attempt, call_virtually, fit
+from streams.workers.trial import NO_TERMS, Terms, Trial
 
 MAX_WAIT_MS = 3_600_000
 """Longest wait between two attempts: doubling it 20 times must not reach past what an event can hold."""
@@ -24,8 +22,6 @@ _LAST_INSTANT = "9999-12-31T23:59:59.999Z"
 
 _T = TypeVar("_T")
 
-_log: FilteringBoundLogger = structlog.get_logger()
-
 
 def monotonic_ms() -> int:
     """Read this process's monotonic clock."""
@@ -33,7 +29,7 @@ def monotonic_ms() -> int:
 
 
 async def take_seat(
-    agent: Agent, task: Task, opener: Event, clock: Stopwatch = monotonic_ms, *, max_bytes: int = MAX_EVENT_BYTES
+    agent: Agent, task: Task, opener: Event, clock: Stopwatch = monotonic_ms, terms: Terms = NO_TERMS
 ) -> AnalysisPublished:
     """
     Try an agent until it gives a reply, its attempts are used up, or trying again makes no sense.
@@ -43,7 +39,7 @@ async def take_seat(
         task: The seat's first attempt.
         opener: The event that opened the stage.
         clock: Times what a waiting agent does; not read for a virtual one.
-        max_bytes: Largest event the log takes; a reply that does not fit is the error `too_long`.
+        terms: Budget and time that are left; of a virtual agent only the size of the event counts.
 
     Returns:
         The event to publish. Its cause is *opener*, its time that of *opener* and the latency later. For a virtual
@@ -53,26 +49,29 @@ async def take_seat(
         CancelledError: The caller gave up.
     """
     spec, virtual = agent.spec, agent.virtual
-    started_ms = 0 if virtual else clock()
+    if agent.live is not None:
+        await agent.live.ready()
+    trial = None if virtual else Trial(agent, opener, clock, terms)
     elapsed_ms = 0
     attempts: list[Attempt] = []
     while True:
-        call = await (call_virtually(agent, task) if virtual else call_and_wait(agent, task, clock))
-        fit(call, max_bytes - ENVELOPE_BYTES)
+        call = await (call_virtually(agent, task) if trial is None else trial.call(task))
+        fit(call, terms.max_bytes - ENVELOPE_BYTES)
         attempt = as_attempt(call, spec.price)
         attempts.append(attempt)
         elapsed_ms += attempt.latency_ms
-        if not virtual:
-            _report(agent, task, opener, attempt)
+        if trial is not None:
+            await trial.account_for(task, attempt)
         if call.outcome == "ok" or not call.retriable or len(attempts) >= spec.limits.max_attempts:
             break
-        wait_ms = wait_before(len(attempts) + 1, spec.limits)
+        backoff_ms = wait_before(len(attempts) + 1, spec.limits, f"{opener.event_id} {spec.name}")
+        wait_ms = min(max(backoff_ms, call.retry_after_ms or 0), MAX_WAIT_MS)
+        if trial is not None and not await trial.wait(wait_ms):
+            break
         elapsed_ms += wait_ms
-        if not virtual:
-            await sleep(wait_ms / 1000)
         task = replace(task, attempt=task.attempt + 1)
-    if not virtual:
-        elapsed_ms = max(clock() - started_ms, 0)
+    if trial is not None:
+        elapsed_ms = trial.elapsed_ms
     reply = call.reply if call.outcome == "ok" else None
     return AnalysisPublished(
         causes=(opener.event_id,),
@@ -106,9 +105,16 @@ def drive(coroutine: Coroutine[Any, Any, _T]) -> _T:
     raise InvariantError(f"{getattr(coroutine, '__qualname__', 'a coroutine')} waits, though its agent is virtual")
 
 
-def wait_before(attempt: int, limits: CallLimits) -> int:
-    """Give the wait before an attempt from the second on, in milliseconds: doubled each time, to at most an hour."""
-    return min(limits.backoff_ms << (attempt - 2), MAX_WAIT_MS)
+def wait_before(attempt: int, limits: CallLimits, seed: str) -> int:
+    """
+    Give the wait before an attempt from the second on, in milliseconds.
+
+    It is doubled each time, to at most an hour, and shortened by up to half, so that many who failed together do not
+    come back together; by how much follows from a hash of *seed* and the attempt, so that it is the same each time.
+    """
+    whole_ms = min(limits.backoff_ms << (attempt - 2), MAX_WAIT_MS)
+    draw = int(content_id(f"{seed} {attempt}".encode())[:8], 16)
+    return whole_ms - (whole_ms // 2 * draw >> 32)
 
 
 def _moved(instant: str, ms: int) -> str:
@@ -119,22 +125,3 @@ def _moved(instant: str, ms: int) -> str:
     except ValueError:
         # A producer may date a question at the end of the year 9999, where the calendar of events stops.
         return _LAST_INSTANT
-
-
-def _report(agent: Agent, task: Task, opener: Event, attempt: Attempt) -> None:
-    """Write the log line of a call that took wall time; of a virtual one the event says all there is to say."""
-    _log.info(
-        "call_finished",
-        event_id=opener.event_id,
-        question_id=task.question_id,
-        agent=agent.spec.name,
-        role=task.role,
-        stage=task.stage,
-        attempt=task.attempt,
-        outcome=attempt.outcome,
-        error=attempt.error,
-        latency_ms=attempt.latency_ms,
-        cost_nusd=attempt.cost_nusd,
-        input_tokens=attempt.input_tokens,
-        output_tokens=attempt.output_tokens,
-    )

@@ -10,9 +10,9 @@ from typing import Literal
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from schemas.analyses import Attempt
+from schemas.agents import Price
+from schemas.analyses import Attempt, ProviderCall
 from schemas.canonical import canonical_json
-from schemas.policies import Price
 from schemas.quantities import MAX_CALL_NUSD
 from streams.processors.fixed import half_even
 from streams.workers.agent import Agent, AgentError, Reply, Task
@@ -20,8 +20,8 @@ from streams.workers.agent import Agent, AgentError, Reply, Task
 Stopwatch = Callable[[], int]
 """Milliseconds from any start. One that goes back, as wall clocks may, measures 0."""
 
-ENVELOPE_BYTES = 20_000
-"""Room in an event for all that is not the agent's own words: ids, names, 20 attempts."""
+ENVELOPE_BYTES = 80_000
+"""Room in an event for all that is not the agent's own words: ids, names, 20 attempts with their providers' words."""
 
 # A character takes at most six bytes in canonical JSON (as \\u0000), a list item three more. Replies that fit by this
 # measure, nearly all, need not be encoded to know it.
@@ -35,12 +35,18 @@ _log: FilteringBoundLogger = structlog.get_logger()
 class Call:
     """How one attempt went."""
 
-    outcome: Literal["ok", "timeout", "error"]
+    outcome: Literal["ok", "timeout", "error", "refused"]
     latency_ms: int | None
     """None: not known, and not measured yet."""
     reply: Reply | None = None
+    """Of an error: what is known of a reply that was no use."""
     error: str | None = None
     retriable: bool = True
+    retry_after_ms: int | None = None
+    free: bool = False
+    """Whether it surely cost nothing."""
+    provider: ProviderCall | None = None
+    """What a provider was asked, where one was called."""
 
 
 async def call_virtually(agent: Agent, task: Task) -> Call:
@@ -52,17 +58,26 @@ async def call_virtually(agent: Agent, task: Task) -> Call:
     return call
 
 
-async def call_and_wait(agent: Agent, task: Task, stopwatch: Stopwatch) -> Call:
-    """Make one attempt, stop it at the limit, and measure what the agent did not."""
+async def call_and_wait(agent: Agent, task: Task, stopwatch: Stopwatch, left_ms: int | None = None) -> Call:
+    """
+    Make one attempt, stop it at the limit, and measure what the agent did not.
+
+    Args:
+        left_ms: What is left of the question's time, where that may be less than the limit of an attempt.
+    """
+    limit_ms = agent.spec.limits.timeout_ms if left_ms is None else min(agent.spec.limits.timeout_ms, left_ms)
     started_ms = stopwatch()
     try:
-        async with timeout(agent.spec.limits.timeout_ms / 1000):
+        async with timeout(limit_ms / 1000):
             call = await _call(agent, task)
     except TimeoutError:
         # Only the limit's own: whatever the agent raises, a TimeoutError too, became an outcome inside.
         call = Call("timeout", None)
     if call.latency_ms is None:
         call.latency_ms = max(stopwatch() - started_ms, 0)
+    if agent.live is not None:
+        said = None if call.reply is None else call.reply.provider
+        call.provider = said or agent.live.asked(task)
     return call
 
 
@@ -70,7 +85,15 @@ async def _call(agent: Agent, task: Task) -> Call:
     try:
         reply = await agent.reply(task)
     except AgentError as error:
-        return Call("error", error.latency_ms, error=error.error, retriable=error.retriable)
+        return Call(
+            "error",
+            error.latency_ms,
+            error.spent,
+            error.error,
+            retriable=error.retriable,
+            retry_after_ms=error.retry_after_ms,
+            free=error.free,
+        )
     except Exception as error:
         # Neither the message nor a rendered traceback: both may quote a prompt or a key.
         frames = traceback.extract_tb(error.__traceback__)
@@ -94,7 +117,7 @@ def fit(call: Call, limit_bytes: int) -> None:
     the error `too_long`: its text is not cut, since an answer cut off is another answer, and not asked for again.
     """
     reply = call.reply
-    if reply is None:
+    if reply is None or call.outcome != "ok":
         return
     call.reply = reply = _valid_unicode(reply)
     characters = len(reply.text) + len(reply.answer or "") + sum(map(len, reply.sub_questions))
@@ -120,17 +143,19 @@ def _valid_unicode(reply: Reply) -> Reply:
 
 def as_attempt(call: Call, price: Price | None) -> Attempt:
     """Record a call; the policy's price table comes before what the agent says it cost."""
-    latency_ms, reply = call.latency_ms or 0, call.reply
-    if reply is None:
-        return Attempt(outcome=call.outcome, error=call.error, latency_ms=latency_ms)
-    cost = cost_nusd(price, reply.input_tokens, reply.output_tokens)
+    reply = call.reply
+    cost = 0 if call.free else None
+    if reply is not None and not call.free:
+        priced = cost_nusd(price, reply.input_tokens, reply.output_tokens)
+        cost = reply.cost_nusd if priced is None else priced
     return Attempt(
         outcome=call.outcome,
         error=call.error,
-        latency_ms=latency_ms,
-        cost_nusd=reply.cost_nusd if cost is None else cost,
-        input_tokens=reply.input_tokens,
-        output_tokens=reply.output_tokens,
+        latency_ms=call.latency_ms or 0,
+        cost_nusd=cost,
+        input_tokens=None if reply is None else reply.input_tokens,
+        output_tokens=None if reply is None else reply.output_tokens,
+        provider=call.provider,
     )
 
 

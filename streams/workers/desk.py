@@ -6,7 +6,8 @@ from streams.runtimes.contract import Clock, Subscription
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers.cases import claim_of
 from streams.workers.share import Share, until
-from streams.workers.switchboard import AgentsOf, Switchboard
+from streams.workers.switchboard import AgentsOf, Switchboard, TermsOf
+from streams.workers.trial import Terms
 
 READ = (QUESTIONS, ASSIGNMENTS, ANALYSES, DECISIONS)
 NEW_WORK = (QUESTIONS, ASSIGNMENTS)
@@ -23,6 +24,7 @@ async def run_agents(
     stop: asyncio.Event,
     calls_in_flight: int = 1_000,
     grace_s: float = 10.0,
+    terms_of: TermsOf = lambda policy_event_id, left_ms: Terms(left_ms=left_ms),
 ) -> None:
     """
     Ask the agents of every stage that is opened, until told to stop.
@@ -38,13 +40,14 @@ async def run_agents(
         clock: Wall clock.
         calls_in_flight: Calls under way at a time; while as many wait besides, no new work is read.
         grace_s: Seconds that calls under way are given to end when it stops.
+        terms_of: Gives what calls are charged to and counted in.
 
     Raises:
         OperatorError: No broker answers at the start, or an analysis could not be written.
         UsageError: An agent cannot be made.
     """
     share = Share(subscription, READ)
-    board = Switchboard(subscription, agents_of, clock=clock, most=calls_in_flight)
+    board = Switchboard(subscription, agents_of, clock=clock, most=calls_in_flight, terms_of=terms_of)
     try:
         await until(stop, share.start())
         if not stop.is_set():

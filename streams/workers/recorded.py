@@ -4,9 +4,9 @@ import sys
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from schemas.agents import RecordedAgent
 from schemas.canonical import MAX_INTEGER
 from schemas.panels import Role
-from schemas.policies import RecordedAgent
 from schemas.quantities import MAX_CALL_NUSD, MAX_MS
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
 from streams.workers.agent import AgentError, Reply, Task, read_sub_questions
@@ -107,6 +107,7 @@ class RecordedPlayer:
     """
 
     virtual = True
+    live = None
 
     def __init__(self, spec: RecordedAgent, outputs: dict[str, Output]) -> None:
         self.spec = spec

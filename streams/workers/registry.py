@@ -1,34 +1,81 @@
 """From the agents of a policy to agents that can be asked."""
 
-from schemas.policies import AgentSpec, PolicyAdopted, RecordedAgent, SimulatedAgent
+import time
+
+from pydantic import SecretStr
+
+from schemas.agents import LiteLLMAgent, OpenAIAgent, RecordedAgent, SimulatedAgent
+from schemas.policies import PolicyAdopted
 from streams.errors import UsageError
 from streams.workers.agent import Agent
+from streams.workers.completion import Client
+from streams.workers.gate import Gate
+from streams.workers.keys import mask, read_key
+from streams.workers.litellm_client import LiteLLMClient
+from streams.workers.live import LivePlayer, Replies
+from streams.workers.openai_client import OpenAIClient
 from streams.workers.recorded import Outputs, RecordedPlayer
 from streams.workers.simulated import SimulatedPlayer
 
 _MOST_NAMED = 20
 
 
-def make_agents(policy: PolicyAdopted, outputs: Outputs | None) -> dict[str, Agent]:
+def make_agents(policy: PolicyAdopted, outputs: Outputs | None, *, replies: Replies | None = None) -> dict[str, Agent]:
     """
-    Make every agent of a policy, by name, in the policy's order.
+    Make every agent of a policy, by name, in the policy's order; no connection is opened.
 
     Args:
         policy: Whom to make.
         outputs: What recorded agents play back; None where no file was given.
+        replies: Earlier replies of live agents, where they may be used again.
 
     Raises:
         UsageError: A recorded agent's model is not in the outputs.
+        OperatorError: A live agent's key is not in the environment, or what calls it is not installed.
     """
-    return {spec.name: _make(spec, outputs) for spec in policy.agents}
+    clients = _Clients()
+    agents: dict[str, Agent] = {}
+    for spec in policy.agents:
+        match spec:
+            case RecordedAgent():
+                agents[spec.name] = _recorded(spec, outputs)
+            case SimulatedAgent():
+                agents[spec.name] = SimulatedPlayer(spec)
+            case _:
+                agents[spec.name] = LivePlayer(
+                    spec,
+                    policy.prompts,
+                    clients.of(spec),
+                    alone=len(policy.agents) == 1,
+                    gate=Gate(spec.name, spec.limits, time.monotonic),
+                    mask=mask,
+                    replies=replies,
+                )
+    return agents
 
 
-def _make(spec: AgentSpec, outputs: Outputs | None) -> Agent:
-    match spec:
-        case RecordedAgent():
-            return _recorded(spec, outputs)
-        case SimulatedAgent():
-            return SimulatedPlayer(spec)
+class _Clients:
+    """The clients of one policy: one for each kind, address and key, so that its agents share their connections."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str | None, SecretStr | None], Client] = {}
+
+    def of(self, spec: LiteLLMAgent | OpenAIAgent) -> Client:
+        """
+        Give an agent's client.
+
+        Raises:
+            OperatorError: Its key is not in the environment, or what calls it is not installed.
+        """
+        key = read_key(spec)
+        endpoint = (spec.kind, spec.base_url, key)
+        if endpoint not in self._made:
+            self._made[endpoint] = (
+                LiteLLMClient(spec.base_url, key)
+                if isinstance(spec, LiteLLMAgent)
+                else OpenAIClient(spec.base_url, key)
+            )
+        return self._made[endpoint]
 
 
 def _recorded(spec: RecordedAgent, outputs: Outputs | None) -> RecordedPlayer:

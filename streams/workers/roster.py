@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-from schemas.policies import PolicyAdopted, RecordedAgent
+from schemas.agents import RecordedAgent
+from schemas.policies import Budget, PolicyAdopted
 from streams.jsonlines import LineProblem
-from streams.workers.agent import Agent
+from streams.workers.agent import Agent, dismiss
+from streams.workers.live import Replies
 from streams.workers.recorded import Outputs, read_outputs
 from streams.workers.registry import make_agents
 
@@ -16,9 +18,13 @@ class Roster:
     Args:
         policies: The policies read so far, by event id, oldest first; may grow.
         outputs: Files of recorded outputs, for agents that play them back.
+        replies: Earlier replies of live agents, if they may be used again.
     """
 
-    def __init__(self, policies: dict[str, PolicyAdopted], outputs: Sequence[str]) -> None:
+    def __init__(
+        self, policies: dict[str, PolicyAdopted], outputs: Sequence[str], replies: Replies | None = None
+    ) -> None:
+        self._replies = replies
         self.problems: Sequence[LineProblem] = ()
         """Lines of outputs files that could not be used."""
         self._policies = policies
@@ -41,5 +47,15 @@ class Roster:
             if any(isinstance(spec, RecordedAgent) for spec in policy.agents) and self._outputs is None and self._files:
                 self._outputs = read_outputs(self._files)
                 self.problems = self._outputs.problems
-            self._agents[known] = make_agents(policy, self._outputs)
+            self._agents[known] = make_agents(policy, self._outputs, replies=self._replies)
         return self._agents[known]
+
+    def budget_of(self, policy_event_id: str) -> Budget | None:
+        """Give the budget of one policy; none where it is not in the log."""
+        policy = self._policies.get(policy_event_id)
+        return None if policy is None else policy.budget
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        for agents in self._agents.values():
+            await dismiss(agents)

@@ -11,14 +11,18 @@ from schemas.analyses import AnalysisPublished
 from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
+from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.errors import InvariantError
 from streams.runtimes.contract import Clock, LogWriter, read_event
 from streams.topology import ASSIGNMENTS, DECISIONS
+from streams.workers.activity import Activity
 from streams.workers.agent import Agent, Task
 from streams.workers.attempts import drive, take_seat
+from streams.workers.purse import Account, OwnPurse
 from streams.workers.seats import Call, absent, task_of
+from streams.workers.trial import Terms
 
 Listener = Callable[[Event], Iterable[Event]]
 """Hears each event the processors wrote; what it returns is appended as input (feedback on a decision, say)."""
@@ -30,6 +34,18 @@ LONG_WAIT_S = 3_600
 """Wait for an outcome where no deadline is set; there always is one while a question is open."""
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What calls that take wall time are charged to and counted in."""
+
+    policy: PolicyAdopted | None = None
+    """Whose budget it is; None: nothing is limited."""
+    activity: Activity | None = None
+
+
+NO_BOOKS = Books()
+
+
 @dataclass(slots=True)
 class Case:
     """A question that waits for its decision."""
@@ -38,6 +54,8 @@ class Case:
     """None until an agent is asked, where the question was in the log already."""
     analyses: dict[str, str] = field(default_factory=dict)
     """Texts that a merge agent may have to read, by event id."""
+    due_ms: int | None = None
+    """When it is overdue, on the session's clock."""
 
 
 class Session:
@@ -55,6 +73,7 @@ class Session:
         window: Questions open at a time.
         calls_in_flight: Calls under way at a time, of agents that take their time.
         listener: Hears what the processors wrote.
+        books: What calls are charged to and counted in.
     """
 
     def __init__(
@@ -66,8 +85,13 @@ class Session:
         window: int,
         calls_in_flight: int,
         listener: Listener,
+        books: Books = NO_BOOKS,
     ) -> None:
         self._log = log
+        self._purse = OwnPurse(log)
+        policy = books.policy
+        self._account = None if policy is None else Account(self._purse, policy.event_id, policy.budget, clock)
+        self._activity = books.activity
         self._agents = agents
         self._clock = clock
         self._window = window
@@ -101,19 +125,23 @@ class Session:
             more = True
             while more or self._open:
                 more = more and self._admit(waiting)
-                self._log.commit()
+                self._commit()
                 outcomes = self._virtual_outcomes()
                 outcomes += await self._awaited_outcomes(busy=bool(outcomes))
                 for outcome in outcomes:
                     self._publish(outcome)
                 self._declare_overdue()
                 self._fold()
-            self._log.commit()
+            self._commit()
         except asyncio.CancelledError:
             self._log.commit()
             raise
         finally:
             await self._stop()
+
+    def _commit(self) -> None:
+        self._log.commit()
+        self._purse.committed()
 
     async def _stop(self) -> None:
         """Cancel what is under way; its seats stay free, and the next session takes them."""
@@ -149,7 +177,9 @@ class Session:
         self._ready.extend(Call(opener, seat) for seat in free)
 
     def _watch(self, assignment: PanelAssigned) -> None:
-        heapq.heappush(self._due, (self._clock() + assignment.deadline_ms, assignment.question_id))
+        due_ms = self._clock() + assignment.deadline_ms
+        self._open[assignment.question_id].due_ms = due_ms
+        heapq.heappush(self._due, (due_ms, assignment.question_id))
 
     def _admit(self, waiting: Iterator[QuestionAsked]) -> bool:
         """Fill the window; say whether there may be more questions."""
@@ -203,7 +233,7 @@ class Session:
             elif agent.virtual:
                 outcomes.append(drive(take_seat(agent, self._task(call), call.opener)))
             elif len(self._running) < self._calls_in_flight:
-                coroutine = take_seat(agent, self._task(call), call.opener)
+                coroutine = take_seat(agent, self._task(call), call.opener, terms=self._terms(call))
                 self._running.add(asyncio.create_task(coroutine))
             else:
                 self._ready.appendleft(call)
@@ -216,9 +246,17 @@ class Session:
             # A virtual session never waits; without this an interrupt would not be heard.
             await asyncio.sleep(self._patience() if self._open and not busy else 0)
             return []
-        done, self._running = await asyncio.wait(
-            self._running, timeout=0 if busy else self._patience(), return_when=asyncio.FIRST_COMPLETED
-        )
+        commit_wanted = asyncio.create_task(self._purse.wanted.wait())
+        try:
+            await asyncio.wait(
+                (*self._running, commit_wanted),
+                timeout=0 if busy else self._patience(),
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            commit_wanted.cancel()
+        done = {task for task in self._running if task.done()}
+        self._running -= done
         return [task.result() for task in done]
 
     def _patience(self) -> float:
@@ -240,6 +278,11 @@ class Session:
             _, question_id = heapq.heappop(self._due)
             if question_id in self._open:
                 self._log.append(DeadlinePassed(occurred_at=instant_of_ms(now), question_id=question_id))
+
+    def _terms(self, call: Call) -> Terms:
+        due_ms = self._open[call.opener.question_id].due_ms
+        left_ms = None if due_ms is None else max(due_ms - self._clock(), 0)
+        return Terms(self._account, self._activity, left_ms)
 
     def _task(self, call: Call) -> Task:
         case = self._open[call.opener.question_id]

@@ -12,7 +12,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import NamedTuple
 
-from schemas.policies import SimulatedAgent
+from schemas.agents import SimulatedAgent
 from schemas.quantities import PPB
 from schemas.questions import LETTERS
 from streams.processors.answers import read_choice, read_number
@@ -93,6 +93,7 @@ class SimulatedPlayer:
     def __init__(self, spec: SimulatedAgent) -> None:
         self.spec = spec
         self.virtual = not spec.waits
+        self.live = None
 
     async def reply(self, task: Task) -> Reply:
         """

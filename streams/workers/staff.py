@@ -5,16 +5,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from schemas.policies import PolicyAdopted, RecordedAgent
+from schemas.agents import RecordedAgent
+from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem
 from streams.runtimes.contract import Clock, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings, build_policy, same_policy
-from streams.workers.agent import Agent
+from streams.workers.activity import Activity
+from streams.workers.agent import Agent, dismiss
 from streams.workers.recorded import read_outputs
 from streams.workers.registry import make_agents
-from streams.workers.session import Listener, Session
+from streams.workers.replies import ReplyStore
+from streams.workers.session import Books, Listener, Session
 
 MOST_AGENTS, MOST_NAME_CHARACTERS = 64, 128
 """What a policy and an agent's name can hold (`schemas.policies`, `schemas.quantities.AgentName`)."""
@@ -31,6 +34,8 @@ class Staff(NamedTuple):
     agents: Mapping[str, Agent]
     problems: Sequence[LineProblem]
     """Lines of outputs files that could not be used."""
+    replies: ReplyStore | None = None
+    """Earlier replies of live agents, if they may be used again."""
 
 
 def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Staff | None:
@@ -107,7 +112,9 @@ def keep(staff: Staff | None, in_force: PolicyAdopted | None, config: Config) ->
 def _equipped(policy: PolicyAdopted, config: Config) -> Staff:
     files = config.run.outputs if any(isinstance(spec, RecordedAgent) for spec in policy.agents) else ()
     recorded = read_outputs(files) if files else None
-    return Staff(policy, make_agents(policy, recorded), recorded.problems if recorded else ())
+    replies = None if config.run.replies is None else ReplyStore(config.run.replies)
+    agents = make_agents(policy, recorded, replies=replies)
+    return Staff(policy, agents, recorded.problems if recorded else (), replies)
 
 
 def window_of(staff: Staff, run: RunSettings) -> int:
@@ -123,6 +130,7 @@ def answer(
     run: RunSettings,
     listener: Listener = lambda event: (),
     clock: Clock = wall_clock_ms,
+    activity: Activity | None = None,
 ) -> None:
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
     if log.policy != staff.policy:
@@ -134,5 +142,15 @@ def answer(
         window=window_of(staff, run),
         calls_in_flight=run.calls_in_flight,
         listener=listener,
+        books=Books(staff.policy, activity),
     )
-    asyncio.run(session.run(questions))
+
+    async def work() -> None:
+        try:
+            await session.run(questions)
+        finally:
+            await dismiss(staff.agents)
+            if staff.replies is not None:
+                staff.replies.close()
+
+    asyncio.run(work())

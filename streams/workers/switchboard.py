@@ -14,9 +14,13 @@ from streams.workers.agent import Agent, Task
 from streams.workers.attempts import drive, take_seat
 from streams.workers.cases import Case, Opened
 from streams.workers.seats import Call, absent, task_of
+from streams.workers.trial import Terms
 
 AgentsOf = Callable[[str], Mapping[str, Agent]]
 """Gives the agents of a policy, by name, from its event id; those of the newest policy where that one is not known."""
+
+TermsOf = Callable[[str, int], Terms]
+"""Gives the terms of a call under a policy, from its event id and what is left of the question's time, in ms."""
 
 STARTED_AT_ONCE = 64
 """Calls started in one go; between two goes records are read, so a decision is heard soon."""
@@ -38,9 +42,19 @@ class Switchboard:
         agents_of: Whom to ask. A seat of an agent that is not there fails, and is so recorded.
         clock: Wall clock, compared with the times of records.
         most: Calls under way at a time, those counted whose analysis is being written.
+        terms_of: What calls are charged to and counted in.
     """
 
-    def __init__(self, subscription: Subscription, agents_of: AgentsOf, *, clock: Clock, most: int) -> None:
+    def __init__(
+        self,
+        subscription: Subscription,
+        agents_of: AgentsOf,
+        *,
+        clock: Clock,
+        most: int,
+        terms_of: TermsOf,
+    ) -> None:
+        self._terms_of = terms_of
         self._subscription = subscription
         self._agents_of = agents_of
         self._clock = clock
@@ -139,10 +153,13 @@ class Switchboard:
             outcome = drive(take_seat(agent, task, call.opener))
             self._spawn(case, self._subscription.publish(outcome, opened.headers))
         else:
-            self._spawn(case, self._call(agent, task, call, opened.headers))
+            # As the deadline watcher counts: from the record of the panel.
+            left_ms = max(case.opened[0].at_ms + panel.deadline_ms - self._clock(), 0)
+            terms = self._terms_of(policy_event_id, left_ms)
+            self._spawn(case, self._call(agent, task, call, terms, opened.headers))
 
-    async def _call(self, agent: Agent, task: Task, call: Call, carried: Headers) -> None:
-        await self._subscription.publish(await take_seat(agent, task, call.opener), carried)
+    async def _call(self, agent: Agent, task: Task, call: Call, terms: Terms, carried: Headers) -> None:
+        await self._subscription.publish(await take_seat(agent, task, call.opener, terms=terms), carried)
 
     def _spawn(self, case: Case, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from schemas.policies import CallLimits, SimulatedAgent
+from schemas.agents import CallLimits, SimulatedAgent
 from streams.logs import configure
 from streams.runtimes.contract import wall_clock_ms
 from streams.runtimes.kafka.connection import parse_connection
@@ -24,6 +24,7 @@ class Clerk:
     """An agent who takes its time, and notes first what it was asked."""
 
     virtual = False
+    live = None
 
     def __init__(self, name: str, takes_s: float) -> None:
         self.spec = SimulatedAgent(name=name, limits=CallLimits(max_attempts=1))

@@ -5,9 +5,9 @@ from collections import Counter
 
 import pytest
 
+from schemas.agents import SimulatedAgent
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
-from schemas.policies import SimulatedAgent
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers import share, switchboard
 from streams.workers.desk import run_agents

@@ -11,19 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from schemas.agents import CallLimits, Price, SimulatedAgent
 from schemas.analyses import AnalysisPublished
-from schemas.policies import CallLimits, Price, SimulatedAgent
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
 from streams.errors import InvariantError
 from streams.workers.agent import AgentError, Reply, Task
 from streams.workers.attempts import MAX_WAIT_MS, drive, take_seat, wait_before
 from streams.workers.calls import cost_nusd
+from streams.workers.trial import Terms
 
 LIMITS = CallLimits(timeout_ms=1_000, max_attempts=3, backoff_ms=100)
 NOON = "2026-01-01T12:00:00.000Z"
 OPENER = QuestionAsked(occurred_at=NOON, question_id="q", text="?", options=("a", "b"))
 TASK = Task(question_id="q", text="?", options=("a", "b"), answer_type="choice", subject=None, role="analyst", stage=2)
+SEED = f"{OPENER.event_id} scripted"
 PRICE = Price(input_nusd_per_ktoken=1_000, output_nusd_per_ktoken=2_000)
 
 
@@ -35,6 +37,7 @@ class Scripted:
     limits: CallLimits = LIMITS
     price: Price | None = None
     virtual: bool = True
+    live: None = None
     asked: list[Task] = field(default_factory=list)
 
     @property
@@ -97,7 +100,7 @@ def test_a_failed_attempt_is_tried_again() -> None:
     assert event.status == "ok"
     assert [(attempt.outcome, attempt.error) for attempt in event.attempts] == [("error", "server_error"), ("ok", None)]
     assert [task.attempt for task in agent.asked] == [1, 2]
-    assert event.latency_ms == 30 + 100 + 50
+    assert event.latency_ms == 30 + wait_before(2, LIMITS, SEED) + 50
 
 
 def test_attempts_run_out() -> None:
@@ -122,7 +125,7 @@ def test_the_latency_is_the_sum_of_its_parts(latencies: list[int], backoff_ms: i
     """Of a virtual seat: attempts, each cut at the limit, and the doubled waits between them."""
     limits = CallLimits(timeout_ms=timeout_ms, max_attempts=len(latencies), backoff_ms=backoff_ms)
     event = virtually(Scripted([failed(latency_ms=latency) for latency in latencies], limits=limits))
-    waits = sum(min(backoff_ms * 2**number, MAX_WAIT_MS) for number in range(len(latencies) - 1))
+    waits = sum(wait_before(number, limits, SEED) for number in range(2, len(latencies) + 1))
     assert [attempt.latency_ms for attempt in event.attempts] == [min(one, timeout_ms) for one in latencies]
     assert [attempt.outcome for attempt in event.attempts] == [
         "timeout" if latency > timeout_ms else "error" for latency in latencies
@@ -147,10 +150,40 @@ def test_a_virtual_timeout_takes_the_limit() -> None:
     assert event.text == "in time"
 
 
-def test_waits_double_up_to_an_hour() -> None:
-    """The wait doubles with each attempt and stops growing at an hour."""
-    limits = CallLimits(backoff_ms=500)
-    assert [wait_before(attempt, limits) for attempt in (2, 3, 4, 20)] == [500, 1_000, 2_000, 3_600_000]
+@given(st.integers(2, 20), st.integers(0, 10**9), st.text(max_size=5))
+def test_waits_double_up_to_an_hour(attempt: int, backoff_ms: int, seed: str) -> None:
+    """The wait doubles with each attempt, stops growing at an hour, and is shortened by no more than half."""
+    whole_ms = min(backoff_ms * 2 ** (attempt - 2), MAX_WAIT_MS)
+    assert whole_ms / 2 <= wait_before(attempt, CallLimits(backoff_ms=backoff_ms), seed) <= whole_ms
+
+
+def test_waits_of_many_are_spread_and_each_is_always_the_same() -> None:
+    """Seats that failed together do not come back together, and no chance is needed for it."""
+    waits = [wait_before(2, CallLimits(backoff_ms=1_000), f"seat {number}") for number in range(400)]
+    assert waits == [wait_before(2, CallLimits(backoff_ms=1_000), f"seat {number}") for number in range(400)]
+    assert all(60 <= sum(low <= wait < low + 100 for wait in waits) <= 100 for low in (501, 601, 701, 801, 901))
+
+
+def test_a_provider_that_wants_a_pause_gets_it() -> None:
+    """The longer of the policy's wait and the one that was asked for counts, to at most an hour."""
+    for wanted_ms, waited_ms in ((5_000, 5_000), (1, wait_before(2, LIMITS, SEED)), (10**9, MAX_WAIT_MS)):
+        error = AgentError("rate_limited", retriable=True, latency_ms=0, retry_after_ms=wanted_ms)
+        assert virtually(Scripted([error, Reply("", latency_ms=0)])).latency_ms == waited_ms
+
+
+def test_what_surely_costs_nothing_costs_nothing() -> None:
+    """A call that was refused before any model ran is free whatever the prices; of other failures nothing is known."""
+    free = AgentError("rate_limited", retriable=True, latency_ms=0, free=True)
+    event = virtually(Scripted([free, failed(), Reply("", latency_ms=0)]))
+    assert [attempt.cost_nusd for attempt in event.attempts] == [0, None, None]
+
+
+def test_tokens_of_a_useless_reply_are_paid_for() -> None:
+    """What a failed call is known to have used is in its attempt, and priced."""
+    spent = Reply("", None, (), None, 1_000, 500)
+    event = virtually(Scripted([AgentError("empty_reply", retriable=False, latency_ms=1, spent=spent)], price=PRICE))
+    (attempt,) = event.attempts
+    assert (event.status, attempt.error, attempt.cost_nusd) == ("failed", "empty_reply", 2_000)
 
 
 def test_a_seat_that_wants_to_wait_cannot_be_driven() -> None:
@@ -225,9 +258,9 @@ def test_a_reply_that_does_not_fit_is_an_error(text: str) -> None:
 @given(characters=st.integers(0, 4_000), letter=st.sampled_from(["x", "\x00", "\u20ac", '"']))
 def test_what_counts_as_fitting_fits(characters: int, letter: str) -> None:
     """No event is larger than the log takes."""
-    event = virtually(Scripted([Reply(letter * characters, latency_ms=0)]), max_bytes=30_000)
-    assert len(event.encode()) <= 30_000
-    if characters * 6 <= 10_000 - 100:
+    event = virtually(Scripted([Reply(letter * characters, latency_ms=0)]), terms=Terms(max_bytes=100_000))
+    assert len(event.encode()) <= 100_000
+    if characters * 6 <= 20_000 - 100:
         assert event.status == "ok"
 
 

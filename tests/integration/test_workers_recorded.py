@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.policies import RecordedAgent
+from schemas.agents import RecordedAgent
 from streams.workers.agent import AgentError, Reply, Task, read_sub_questions
 from streams.workers.attempts import drive
 from streams.workers.recorded import Output, Outputs, RecordedPlayer, read_outputs

@@ -1,9 +1,15 @@
 """From a policy to its agents."""
 
+import socket
+import subprocess
+import sys
+
 import pytest
 
-from schemas.policies import AgentSpec, PolicyAdopted, RecordedAgent, Routing, SimulatedAgent
-from streams.errors import UsageError
+from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent, RecordedAgent, SimulatedAgent
+from schemas.policies import PolicyAdopted, Routing
+from streams.errors import OperatorError, UsageError
+from streams.workers.live import LivePlayer
 from streams.workers.recorded import Output, Outputs, RecordedPlayer
 from streams.workers.registry import make_agents
 from streams.workers.simulated import SimulatedPlayer
@@ -49,3 +55,66 @@ def test_a_long_list_of_models_is_cut() -> None:
     outputs = Outputs({f"m{number:02}": {} for number in range(25)}, [])
     with pytest.raises(UsageError, match="m19 and 5 more"):
         make_agents(policy(RecordedAgent(name="r", model="missing")), outputs)
+
+
+def test_live_agents_are_made_without_a_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents of both live kinds are made while no socket may be opened, and wait for their turn at their own gates."""
+    monkeypatch.setenv("SOME_KEY", "sk-0123456789")
+
+    def connect(self: socket.socket, address: object) -> None:
+        raise AssertionError("connected")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    specs = (
+        OpenAIAgent(name="o", model="m", key_env="SOME_KEY"),
+        LiteLLMAgent(name="l", model="anthropic/m", key_env="SOME_KEY"),
+    )
+    made = make_agents(policy(*specs), None)
+    assert [type(agent) for agent in made.values()] == [LivePlayer, LivePlayer]
+    gates = [agent.live.gate for agent in made.values() if agent.live is not None]
+    assert len({id(gate) for gate in gates}) == 2
+
+
+def test_agents_of_one_endpoint_share_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kind, address and key together decide which agents share connections."""
+    monkeypatch.setenv("SOME_KEY", "sk-0123456789")
+    monkeypatch.setenv("SAME_KEY", "sk-0123456789")
+    monkeypatch.setenv("OTHER_KEY", "sk-9876543210")
+    specs = [
+        OpenAIAgent(name="a", model="m", key_env="SOME_KEY"),
+        OpenAIAgent(name="b", model="n", key_env="SAME_KEY"),
+        OpenAIAgent(name="c", model="m", key_env="OTHER_KEY"),
+        OpenAIAgent(name="d", model="m", key_env="SOME_KEY", base_url="http://127.0.0.1:1/v1"),
+        LiteLLMAgent(name="e", model="openai/m", key_env="SOME_KEY", base_url="https://api.openai.com/v1"),
+    ]
+    made = [agent for agent in make_agents(policy(*specs), None).values() if isinstance(agent, LivePlayer)]
+    clients = [id(agent._client) for agent in made]
+    assert clients[0] == clients[1]
+    assert len(set(clients)) == 4
+
+
+def test_a_missing_key_names_agent_and_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making an agent whose key is not there fails with what to set, as an error of the surroundings."""
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    with pytest.raises(OperatorError, match="agent 'o': environment variable SOME_KEY") as caught:
+        make_agents(policy(OpenAIAgent(name="o", model="m", key_env="SOME_KEY")), None)
+    assert (caught.value.exit_code, caught.value.remedy) == (3, "export SOME_KEY=...")
+
+
+@pytest.mark.parametrize(
+    ("spec", "extra"),
+    [(OpenAIAgent(name="o", model="m"), "openai"), (LiteLLMAgent(name="l", model="ollama/m"), "litellm")],
+    ids=["openai", "litellm"],
+)
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, spec: AgentSpec, extra: str) -> None:
+    """Where the library of a live agent is not installed, the error says how to install it."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(OperatorError) as caught:
+        make_agents(policy(spec), None)
+    assert (caught.value.exit_code, caught.value.remedy) == (3, f"pip install 'orch-streams[{extra}]'")
+
+
+def test_nothing_heavy_is_imported_for_agents_that_call_nobody() -> None:
+    """A process with recorded and simulated agents alone loads no HTTP client and no litellm."""
+    code = "import sys; import streams.workers.registry; sys.exit(len({'httpx', 'litellm', 'openai'} & {*sys.modules}))"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.policies import SimulatedAgent
+from schemas.agents import CallLimits, SimulatedAgent
 from schemas.quantities import PPB
 from schemas.questions import LETTERS, QuestionAsked
 from streams.processors.answers import read_choice, read_number
 from streams.workers.agent import AgentError, Reply, Task
-from streams.workers.attempts import drive, take_seat
+from streams.workers.attempts import drive, take_seat, wait_before
 from streams.workers.simulated import NUMBER_SLIPS, SimulatedPlayer, truth, truth_number
 
 MANY = 4_000
@@ -195,7 +195,8 @@ def test_a_virtual_agent_that_hangs_times_out_in_no_time() -> None:
     opener = QuestionAsked(occurred_at="2026-01-01T00:00:00.000Z", question_id="q", text="?", options=("a", "b"))
     event = drive(take_seat(SimulatedPlayer(SimulatedAgent(name="a", hang_ppb=PPB)), task(), opener))
     assert [(attempt.outcome, attempt.latency_ms) for attempt in event.attempts] == [("timeout", 60_000)] * 3
-    assert event.latency_ms == 3 * 60_000 + 500 + 1_000
+    waits = [wait_before(attempt, CallLimits(), f"{opener.event_id} a") for attempt in (2, 3)]
+    assert event.latency_ms == 3 * 60_000 + sum(waits)
 
 
 def test_an_agent_that_waits_takes_its_time() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from schemas.agents import RecordedAgent
 from schemas.decisions import DecisionMade
-from schemas.policies import RecordedAgent
 from streams.errors import UsageError
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter

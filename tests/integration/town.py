@@ -6,9 +6,10 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+from schemas.agents import CallLimits, SimulatedAgent
 from schemas.analyses import AnalysisPublished
 from schemas.event import Event
-from schemas.policies import CallLimits, PolicyAdopted, SimulatedAgent
+from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from streams.errors import OperatorError, TransientError
 from streams.runtimes.contract import Headers, Polled, Record
@@ -193,6 +194,7 @@ class Waiter:
     """An agent who takes its time, or for ever; it says which tasks it was asked, and how many at a time."""
 
     virtual = False
+    live = None
 
     def __init__(self, name: str, takes_s: float | None = 0.0, says: str = "The answer is (A).") -> None:
         self.spec = SimulatedAgent(name=name, limits=CallLimits(max_attempts=1))

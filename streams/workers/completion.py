@@ -1,0 +1,80 @@
+"""One chat completion: what is asked of a provider, what comes back, and who carries it there."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from schemas.canonical import canonical_json, content_id
+
+
+class Message(NamedTuple):
+    """One message of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """All that decides a completion, and no secret."""
+
+    model: str
+    base_url: str | None
+    messages: tuple[Message, ...]
+    max_output_tokens: int
+    temperature_ppb: int | None
+    """Parts per billion; None: not sent."""
+    seed: int | None
+    """None: not sent."""
+    schema: dict[str, Any] | None
+    """JSON schema of the reply, where the provider is told one."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 over the canonical JSON of the request."""
+        asked = {name: getattr(self, name) for name in self.__slots__}
+        return content_id(canonical_json({**asked, "messages": [list(message) for message in self.messages]}))
+
+    @property
+    def most_input_tokens(self) -> int:
+        """
+        Bound the tokens of the prompt: every token stands for at least one byte.
+
+        What a provider adds for itself (roles, tags, the schema) is bounded by `TOKENS_AROUND` a message.
+        """
+        schema = 0 if self.schema is None else len(canonical_json(self.schema))
+        return schema + sum(len(message.content.encode()) + TOKENS_AROUND for message in self.messages)
+
+
+TOKENS_AROUND = 64
+"""Tokens a provider may put around one message; known chat formats take 3 to 10."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """What a provider gave."""
+
+    text: str
+    reported_model: str | None = None
+    fingerprint: str | None = None
+    finish_reason: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class Client(Protocol):
+    """Carries requests to a provider; one object carries many at a time."""
+
+    async def ready(self) -> None:
+        """Do what takes time before the first call, and is none of the provider's."""
+
+    async def send(self, request: Request) -> Completion:
+        """
+        Make one call, without retries and without a time limit of its own.
+
+        Raises:
+            AgentError: It failed: `rate_limited`, `server_error`, `overloaded`, `unauthorized`, `bad_request`,
+                `not_found`, `too_large`, `connection`, `malformed`, `empty_reply`, `tool_call`, `too_long`, `internal`.
+        """
+
+    async def close(self) -> None:
+        """Let go of the connections."""

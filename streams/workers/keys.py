@@ -1,0 +1,118 @@
+"""Keys of providers: read from the environment by the names a policy gives, and hidden wherever they turn up."""
+
+import base64
+import json
+import os
+import re
+import urllib.parse
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from schemas.agents import LiteLLMAgent, OpenAIAgent
+from streams.errors import OperatorError
+
+HIDDEN = "[key]"
+"""What stands where a key stood."""
+
+LEAST_CHARACTERS = 8
+"""Of a key. A shorter one would be found, and hidden, in words that have nothing to do with it."""
+
+LEAST_GUESSED_CHARACTERS = 16
+"""Of a value that is hidden because of its variable's name alone."""
+
+_SECRET_NAME = re.compile(r"(KEY|KEY_ID|TOKEN|SECRET|PASSWORD|CREDENTIALS)$", re.IGNORECASE)
+
+_forms: list[str] = []
+"""Every form of every key read by this process, longest first, so that none is left of one that holds another."""
+
+
+def read_key(spec: LiteLLMAgent | OpenAIAgent, environ: Mapping[str, str] = os.environ) -> SecretStr | None:
+    """
+    Read an agent's key, and have it hidden from now on.
+
+    A litellm agent that names neither a key nor an address leaves it to litellm to find the key of its provider in the
+    environment; then whatever looks like a secret there is hidden too.
+
+    Returns:
+        None where the agent names no variable.
+
+    Raises:
+        OperatorError: The variable is not set, or holds what is no key.
+    """
+    if spec.key_env is None:
+        if isinstance(spec, LiteLLMAgent) and spec.base_url is None:
+            for name, value in environ.items():
+                if _SECRET_NAME.search(name) and len(value.strip()) >= LEAST_GUESSED_CHARACTERS:
+                    hide(value.strip())
+        return None
+    key = environ.get(spec.key_env, "").strip()
+    whose = f"agent {spec.name!r}: environment variable {spec.key_env}"
+    if not key:
+        raise OperatorError(f"{whose}, which should hold its key, is not set", remedy=f"export {spec.key_env}=...")
+    if len(key) < LEAST_CHARACTERS:
+        raise OperatorError(
+            f"{whose} holds {len(key)} characters, too few for a key",
+            remedy="Correct it; if the server wants no key, take key_env out of the agent",
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise OperatorError(
+            f"{whose} holds characters that are in no key, a space or a line break for example",
+            remedy="Set it again, from the provider's page",
+        )
+    hide(key)
+    return SecretStr(key)
+
+
+def hide(secret: str) -> None:
+    """Have a secret hidden from now on: as it stands, as in a URL, in JSON, and in Base64 alone or with more."""
+    known = {*_forms, *_forms_of(secret)}
+    _forms[:] = sorted(known, key=lambda form: (-len(form), form))
+
+
+def _forms_of(secret: str) -> Iterator[str]:
+    yield secret
+    yield urllib.parse.quote(secret, safe="")
+    yield urllib.parse.quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+    raw = secret.encode()
+    for before in range(3):
+        # Three bytes make four characters, so what stands before shifts them in three ways. Those at the ends, which
+        # depend on the neighbours, are left.
+        encoded = base64.b64encode(bytes(before) + raw).decode()
+        start, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
+        yield encoded[start:end]
+        yield encoded[start:end].translate(_URL_SAFE)
+
+
+_URL_SAFE = str.maketrans("+/", "-_")
+
+
+def mask(text: str) -> str:
+    """Replace every form of every known key by `[key]`."""
+    for form in _forms:
+        text = text.replace(form, HIDDEN)
+    return text
+
+
+def mask_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Hide keys in a log line, in texts at any depth; a processor of structlog."""
+    return {name: _masked(value) for name, value in event.items()} if _forms else event
+
+
+def _masked(value: Any) -> Any:
+    match value:
+        case str():
+            return mask(value)
+        case dict():
+            return {_masked(name): _masked(item) for name, item in value.items()}
+        case list() | tuple():
+            return [_masked(item) for item in value]
+        case bool() | int() | float() | None:
+            return value
+        case _:
+            # It would be written as its repr.
+            shown = repr(value)
+            hidden = mask(shown)
+            return value if hidden == shown else hidden

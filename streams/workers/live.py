@@ -1,0 +1,221 @@
+"""Agents whose models are really called: from a task to a request, and from a completion to a reply."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import NamedTuple, Protocol
+
+from schemas.agents import LiteLLMAgent, OpenAIAgent
+from schemas.analyses import ProviderCall
+from schemas.canonical import MAX_INTEGER
+from schemas.prompts import Prompts
+from schemas.quantities import MAX_CALL_NUSD
+from streams.workers.agent import AgentError, Live, Reply, Task
+from streams.workers.calls import cost_nusd
+from streams.workers.completion import Client, Completion, Request
+from streams.workers.gate import Gate
+from streams.workers.prompts import messages_of, schema_of
+from streams.workers.reading import read_reply
+
+KEPT_REQUESTS = 128
+"""Requests an agent keeps built, for a call looks at its own three times. At most about 1 MB each, mostly a few KB."""
+
+MOST_REPORTED_CHARACTERS = 200
+"""What an event can hold of a provider's own words (`schemas.analyses.Reported`)."""
+
+# Control and bidirectional characters and lone surrogates: in a name they can only deceive, or break an event.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
+
+
+class Replies(Protocol):
+    """Completions of earlier requests, by the hash of the request; nothing in them is secret."""
+
+    def get(self, request_hash: str) -> Completion | None:
+        """Give what came for a request, if it was kept."""
+
+    def put(self, request_hash: str, completion: Completion) -> None:
+        """Keep what came for a request."""
+
+
+class Built(NamedTuple):
+    """A request, and what the log says of it."""
+
+    request: Request
+    asked: ProviderCall
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+class LivePlayer:
+    """
+    An agent of a policy, with the client that carries its requests.
+
+    Args:
+        spec: The agent in the policy.
+        prompts: What the policy tells its agents.
+        client: Carries requests; it makes one call for each, and knows the key. Closed with the player.
+        alone: Whether the policy has no other agent.
+        gate: When the agent may be called; whoever calls goes through it.
+        mask: Hides secrets, the key among them: a provider may repeat what it was sent.
+        replies: Earlier replies. What is found there costs nothing; what is kept there is masked.
+    """
+
+    virtual = False
+
+    def __init__(
+        self,
+        spec: LiteLLMAgent | OpenAIAgent,
+        prompts: Prompts,
+        client: Client,
+        *,
+        alone: bool,
+        gate: Gate,
+        mask: Callable[[str], str] = _as_it_is,
+        replies: Replies | None = None,
+    ) -> None:
+        self.spec = spec
+        self.gate = gate
+        self._client = client
+        self._mask = mask
+        self._replies = replies
+        self._build = lru_cache(KEPT_REQUESTS)(partial(_build, spec, prompts, alone))
+
+    @property
+    def live(self) -> Live:
+        """Itself."""
+        return self
+
+    async def reply(self, task: Task) -> Reply:
+        """
+        Ask the model, or give what it said to the same request before.
+
+        Raises:
+            AgentError: What the client raises; and `empty_reply`. Its `spent` names the provider's call.
+        """
+        request, asked = self._built(task)
+        kept = None if self._replies is None else self._replies.get(asked.request_hash)
+        try:
+            completion = self._clean(kept or await self._client.send(request))
+        except AgentError as error:
+            error.spent = error.spent and self._useless(error.spent, asked)
+            raise
+        if kept is not None:
+            completion = replace(completion, input_tokens=0, output_tokens=0)
+        provider = _provider(asked, completion, cached=kept is not None)
+        try:
+            reply = read_reply(task, completion, self._mask)
+        except AgentError as error:
+            error.spent = error.spent and replace(error.spent, provider=provider)
+            raise
+        if self._replies is not None and kept is None:
+            self._replies.put(asked.request_hash, completion)
+        return replace(reply, provider=provider, cost_nusd=None if kept is None else 0)
+
+    async def ready(self) -> None:
+        """Do what takes time before the first call."""
+        await self._client.ready()
+
+    def asked(self, task: Task) -> ProviderCall:
+        """Say what the provider is asked for a task."""
+        return self._built(task).asked
+
+    def most_nusd(self, task: Task) -> int | None:
+        """
+        Bound the cost of one call, in nano-dollars: a token for each byte of the prompt, and all output it may give.
+
+        Returns:
+            None without a price. Beyond what an event can hold, the most it can: None would mean that nothing is known.
+        """
+        price, request = self.spec.price, self._built(task).request
+        if price is None:
+            return None
+        most = cost_nusd(price, request.most_input_tokens, request.max_output_tokens)
+        return MAX_CALL_NUSD if most is None else most
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self._client.close()
+
+    def _built(self, task: Task) -> Built:
+        # The same request each time it is tried.
+        return self._build(task if task.attempt == 1 else replace(task, attempt=1))
+
+    def _clean(self, completion: Completion) -> Completion:
+        """Hide secrets in a completion, and make it one that an event can hold."""
+        return Completion(
+            text=self._mask(_valid(completion.text)),
+            reported_model=self._reported(completion.reported_model),
+            fingerprint=self._reported(completion.fingerprint),
+            finish_reason=self._reported(completion.finish_reason),
+            input_tokens=_counted(completion.input_tokens),
+            output_tokens=_counted(completion.output_tokens),
+        )
+
+    def _reported(self, words: str | None) -> str | None:
+        # Masked after characters are dropped, which may bring a secret together, and before it is cut apart.
+        shown = self._mask(_UNPRINTABLE.sub("", words or ""))[:MOST_REPORTED_CHARACTERS]
+        return shown or None
+
+    def _useless(self, spent: Reply, asked: ProviderCall) -> Reply:
+        """Name the provider's call in what is known of a reply that was no use; its words are not kept."""
+        said = spent.provider or asked
+        completion = self._clean(
+            Completion(
+                text="",
+                reported_model=said.reported_model,
+                fingerprint=said.fingerprint,
+                finish_reason=said.finish_reason,
+                input_tokens=spent.input_tokens,
+                output_tokens=spent.output_tokens,
+            )
+        )
+        return Reply(
+            "",
+            latency_ms=spent.latency_ms,
+            input_tokens=completion.input_tokens,
+            output_tokens=completion.output_tokens,
+            cost_nusd=spent.cost_nusd,
+            provider=_provider(asked, completion, cached=False),
+        )
+
+
+def _build(spec: LiteLLMAgent | OpenAIAgent, prompts: Prompts, alone: bool, task: Task) -> Built:
+    request = Request(
+        model=spec.model,
+        base_url=spec.base_url,
+        messages=messages_of(task, prompts, alone=alone),
+        max_output_tokens=spec.max_output_tokens,
+        temperature_ppb=spec.temperature_ppb,
+        seed=spec.seed,
+        schema=schema_of(task) if spec.output == "json_schema" else None,
+    )
+    return Built(request, ProviderCall(model=spec.model, request_hash=request.hash))
+
+
+def _provider(asked: ProviderCall, completion: Completion, *, cached: bool) -> ProviderCall:
+    """Add to what was asked what the provider said of itself."""
+    return ProviderCall(
+        model=asked.model,
+        request_hash=asked.request_hash,
+        reported_model=completion.reported_model,
+        fingerprint=completion.fingerprint,
+        finish_reason=completion.finish_reason,
+        cached=cached,
+    )
+
+
+def _valid(text: str) -> str:
+    """Join surrogate pairs, and replace lone surrogates, which no store of text takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def _counted(tokens: int | None) -> int | None:
+    """Take a provider's count of tokens for what it says, where an event can hold it."""
+    return tokens if tokens is not None and 0 <= tokens <= MAX_INTEGER else None

@@ -1,0 +1,151 @@
+"""Calls any endpoint that speaks OpenAI's chat completions, without litellm."""
+
+import json
+from typing import Any
+
+from pydantic import SecretStr
+
+from schemas.canonical import MAX_INTEGER
+from schemas.quantities import PPB
+from streams.workers.completion import Completion, Request
+from streams.workers.refusals import MALFORMED, NO_ADDRESS, refusal_of, useless
+from streams.workers.wire import Wire, require
+
+_OPENAI_HOST = "api.openai.com"
+
+
+class OpenAIClient:
+    """
+    Carries requests to one endpoint; no connection is opened before the first.
+
+    Args:
+        base_url: Up to the path of the API (`https://api.openai.com/v1`).
+        key: Sent as `Authorization: Bearer`; None: nothing is sent.
+
+    Raises:
+        OperatorError: The extra is not installed.
+    """
+
+    def __init__(self, base_url: str, key: SecretStr | None) -> None:
+        require("httpx", "openai", "openai")
+        self._url = f"{base_url.rstrip('/')}/chat/completions"
+        self._key = key
+        self._wire = Wire()
+
+    async def ready(self) -> None:
+        """Nothing takes time."""
+
+    async def send(self, request: Request) -> Completion:
+        """
+        Make one call.
+
+        Raises:
+            AgentError: It failed; see `streams.workers.refusals`. A reply with a tool call in place of words is
+                `tool_call`.
+        """
+        import httpx
+
+        headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "orch-streams"}
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
+        try:
+            url = httpx.URL(self._url)
+        except httpx.InvalidURL:
+            # What the policy allows in an address may still be none, a port of letters say.
+            raise NO_ADDRESS.raised() from None
+        body = json.dumps(body_of(request, url.host)).encode()
+        answer = await self._wire.send(httpx.Request("POST", url, headers=headers, content=body))
+        if not 200 <= answer.status < 300:
+            raise refusal_of(answer.status, answer.headers)
+        return read_completion(_parsed(answer.body), request)
+
+    async def close(self) -> None:
+        """Close its connections; a later call opens new ones."""
+        await self._wire.close()
+
+
+def body_of(request: Request, host: str) -> dict[str, Any]:
+    """
+    Write what is asked as OpenAI's interface wants it.
+
+    OpenAI itself calls the limit `max_completion_tokens`, and its newer models take no other name; everybody else
+    calls it `max_tokens`, and some know no other.
+    """
+    body: dict[str, Any] = {
+        "model": request.model,
+        "messages": [{"role": role, "content": content} for role, content in request.messages],
+        "max_completion_tokens" if host == _OPENAI_HOST else "max_tokens": request.max_output_tokens,
+    }
+    if request.temperature_ppb is not None:
+        body["temperature"] = request.temperature_ppb / PPB
+    if request.seed is not None:
+        body["seed"] = request.seed
+    if request.schema is not None:
+        body["response_format"] = response_format(request.schema)
+    return body
+
+
+def response_format(schema: dict[str, Any]) -> dict[str, Any]:
+    """Ask for an answer of this form, and no other."""
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+
+
+def read_completion(fields: Any, request: Request) -> Completion:
+    """
+    Read a completion; what providers say beside the words may be missing or nonsense, and is then not known.
+
+    Args:
+        fields: The body, parsed.
+        request: What it answers.
+
+    Returns:
+        Its words, or those in which it refuses; empty where it has none.
+
+    Raises:
+        AgentError: `malformed`: it is no completion. `tool_call`: it calls a tool in place of words.
+    """
+    choices = fields.get("choices") if isinstance(fields, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = choice.get("message") if isinstance(choice, dict) else None
+    if not isinstance(choice, dict) or not isinstance(message, dict):
+        raise MALFORMED.raised()
+    usage = fields.get("usage")
+    input_tokens = _count(usage, "prompt_tokens")
+    completion = Completion(
+        text=_text(message.get("content")) or _text(message.get("refusal")),
+        reported_model=_word(fields.get("model")),
+        fingerprint=_word(fields.get("system_fingerprint")),
+        finish_reason=_word(choice.get("finish_reason")),
+        # No prompt has no tokens: who says so did not count, and then counted nothing else either.
+        input_tokens=input_tokens or None,
+        output_tokens=_count(usage, "completion_tokens") if input_tokens else None,
+    )
+    if not completion.text and (message.get("tool_calls") or message.get("function_call")):
+        raise useless("tool_call", request, completion)
+    return completion
+
+
+def _parsed(body: bytes) -> Any:
+    """Parse a body; whatever is no JSON is None."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _text(content: Any) -> str:
+    """Read words that come as one text or in parts; a part that holds none counts for nothing."""
+    if isinstance(content, list):
+        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
+    if content is None or isinstance(content, str):
+        return content or ""
+    raise MALFORMED.raised()
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _count(usage: Any, name: str) -> int | None:
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None

@@ -1,0 +1,154 @@
+"""Whether live agents can be reached: their endpoints' lists of models, and one call of each."""
+
+import asyncio
+import json
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from schemas.agents import LiteLLMAgent, OpenAIAgent
+from schemas.analyses import Attempt
+from streams.processors.answers import read_number
+from streams.workers.agent import Agent, AgentError, Task
+from streams.workers.attempts import monotonic_ms
+from streams.workers.calls import as_attempt, call_and_wait
+from streams.workers.keys import read_key
+from streams.workers.wire import Answer, Wire, require
+
+if TYPE_CHECKING:
+    import httpx
+
+LIMIT_S = 5.0
+"""Longest wait for a list of models. An endpoint that is loading one may take longer to answer a question."""
+
+Found = Literal["listed", "not_listed", "no_list", "unauthorized", "status", "timeout", "unreachable"]
+
+
+class Reached(NamedTuple):
+    """What asking an endpoint for its models showed."""
+
+    found: Found
+    """`no_list`: it answers, and lists no models."""
+    status: int | None = None
+    took_ms: int = 0
+
+
+class Tried(NamedTuple):
+    """What became of one real call."""
+
+    attempt: Attempt
+    answer: str | None
+    """The number it gave, if one could be read."""
+
+
+QUESTION, RIGHT = "What is 1 + 1?", "2"
+
+
+async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, Reached]:
+    """
+    Ask the endpoint of each agent, all at the same time, for the models it has. No model is called.
+
+    Args:
+        specs: Agents; those without an address of their own are left out.
+
+    Returns:
+        What was found, by agent. No key and no word of a provider is in it.
+
+    Raises:
+        OperatorError: The HTTP client is not installed, or a key is not in the environment.
+    """
+    require("httpx", "openai", "openai")
+    wire = Wire()
+    addressed = [spec for spec in specs if spec.base_url is not None]
+    try:
+        found = await asyncio.gather(*(_look(wire, spec) for spec in addressed))
+    finally:
+        await wire.close()
+    return {spec.name: reached for spec, reached in zip(addressed, found, strict=True)}
+
+
+async def _look(wire: Wire, spec: LiteLLMAgent | OpenAIAgent) -> Reached:
+    """Ask one endpoint, and measure how long it takes."""
+    request = _request(spec)
+    if request is None:
+        return Reached("unreachable")
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            reached = _as_reached(spec, await wire.send(request))
+    except TimeoutError:
+        reached = Reached("timeout")
+    except AgentError as error:
+        reached = Reached("unreachable" if error.error == "connection" else "no_list")
+    return reached._replace(took_ms=round((time.monotonic() - started) * 1000))
+
+
+def _request(spec: LiteLLMAgent | OpenAIAgent) -> "httpx.Request | None":
+    """Write the request for a list of models; None where the address is none."""
+    import httpx
+
+    key = read_key(spec)
+    headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+    try:
+        return httpx.Request("GET", f"{(spec.base_url or '').rstrip('/')}/models", headers=headers)
+    except httpx.InvalidURL:
+        return None
+
+
+def _as_reached(spec: LiteLLMAgent | OpenAIAgent, answer: Answer) -> Reached:
+    """Say what an answer means."""
+    if answer.status in (401, 403):
+        return Reached("unauthorized", answer.status)
+    if answer.status in (404, 405, 501):
+        return Reached("no_list", answer.status)
+    if answer.status != 200:
+        return Reached("status", answer.status)
+    names = _listed(answer.body)
+    if not names:
+        return Reached("no_list", answer.status)
+    return Reached("listed" if _wanted(spec) & names else "not_listed", answer.status)
+
+
+def _listed(body: bytes) -> set[str]:
+    """Read the ids of a list of models as OpenAI's interface gives it; empty where it is something else."""
+    try:
+        models = json.loads(body)["data"]
+        return {str(model["id"]) for model in models}
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return set()
+
+
+def _wanted(spec: LiteLLMAgent | OpenAIAgent) -> set[str]:
+    """List the ids under which an endpoint may list a model: litellm's provider apart, and Ollama's tag with it."""
+    names = {spec.model}
+    if isinstance(spec, LiteLLMAgent):
+        names.add(spec.model.partition("/")[2])
+    return names | {f"{name}:latest" for name in names}
+
+
+async def try_out(agents: Iterable[Agent]) -> dict[str, Tried]:
+    """
+    Make one call of each agent, all at the same time: a trivial question, one attempt, at its usual limits.
+
+    Returns:
+        What became of it, by agent; of a failure its class.
+    """
+    task = Task(
+        question_id="doctor",
+        text=QUESTION,
+        options=(),
+        answer_type="number",
+        subject=None,
+        role="analyst",
+        stage=0,
+    )
+
+    async def one(agent: Agent) -> Tried:
+        call = await call_and_wait(agent, task, monotonic_ms)
+        said = call.reply if call.outcome == "ok" else None
+        answer = None if said is None else read_number(said.text, said.answer).answer
+        return Tried(as_attempt(call, agent.spec.price), answer)
+
+    chosen = list(agents)
+    tried = await asyncio.gather(*map(one, chosen))
+    return {agent.spec.name: found for agent, found in zip(chosen, tried, strict=True)}

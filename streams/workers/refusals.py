@@ -1,0 +1,132 @@
+"""What becomes of a response that is no answer: one table from HTTP status and situation to the class of the error."""
+
+import time
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple
+
+from schemas.analyses import ProviderCall
+from streams.workers.agent import AgentError, Reply
+from streams.workers.completion import Completion, Request
+
+MOST_BODY_BYTES = 8_000_000
+"""Largest body that is read. An answer that fits into an event has a ninth of it; more is no answer."""
+
+MOST_WAIT_MS = 3_600_000
+"""Longest wait a provider can ask for: an hour, as long as the longest wait between two attempts."""
+
+_MOST_REPORTED_CHARACTERS = 200
+
+
+class Refusal(NamedTuple):
+    """How a failure is told to whoever asked."""
+
+    error: str
+    retriable: bool
+    free: bool
+    """Whether it surely costs nothing: whoever sent it had not let a model run."""
+
+    def raised(self, retry_after_ms: int | None = None) -> AgentError:
+        """Make the error."""
+        return AgentError(self.error, retriable=self.retriable, free=self.free, retry_after_ms=retry_after_ms)
+
+
+UNREACHED = Refusal("connection", retriable=True, free=True)
+"""No connection: the request was not sent."""
+CUT = Refusal("connection", retriable=True, free=False)
+"""The connection ended after the request had begun; the model may have run."""
+MALFORMED = Refusal("malformed", retriable=True, free=False)
+TOO_LONG = Refusal("too_long", retriable=False, free=False)
+NO_ADDRESS = Refusal("not_found", retriable=False, free=True)
+
+_BAD_REQUEST = Refusal("bad_request", retriable=False, free=True)
+_SERVER_ERROR = Refusal("server_error", retriable=True, free=False)
+
+_BY_STATUS: Mapping[int, Refusal] = {
+    401: Refusal("unauthorized", retriable=False, free=True),
+    402: Refusal("unauthorized", retriable=False, free=True),
+    403: Refusal("unauthorized", retriable=False, free=True),
+    404: NO_ADDRESS,
+    405: NO_ADDRESS,
+    410: NO_ADDRESS,
+    413: Refusal("too_large", retriable=False, free=True),
+    429: Refusal("rate_limited", retriable=True, free=True),
+    # These three say "not now" of a request that may have begun.
+    408: _SERVER_ERROR,
+    409: _SERVER_ERROR,
+    425: _SERVER_ERROR,
+    # A gateway says 503 also of a model that died at work; only 529 is always said before.
+    503: Refusal("overloaded", retriable=True, free=False),
+    529: Refusal("overloaded", retriable=True, free=True),
+}
+
+
+def refusal_of(status: int, headers: Mapping[str, str]) -> AgentError:
+    """
+    Give the error that a status stands for; what the body says is not looked at, for it may quote a key.
+
+    Args:
+        status: Of HTTP; none of 200 to 299.
+        headers: Looked up by lower-case names.
+    """
+    refusal = _BY_STATUS.get(status)
+    if refusal is None:
+        # A redirection is not followed: the key must not go where the policy does not say.
+        refusal = NO_ADDRESS if status < 400 else _BAD_REQUEST if status < 500 else _SERVER_ERROR
+    return refusal.raised(retry_after_ms(headers) if refusal.retriable else None)
+
+
+def retry_after_ms(headers: Mapping[str, str]) -> int | None:
+    """
+    Read how long a provider wants to be left alone: `retry-after-ms`, or `Retry-After` in seconds or as a date.
+
+    Returns:
+        From 0 to an hour; None where it says nothing that can be read.
+    """
+    wait_ms = _number(headers.get("retry-after-ms"))
+    if wait_ms is None:
+        after = headers.get("retry-after")
+        seconds = _number(after)
+        wait_ms = _until(after, headers.get("date")) if seconds is None else seconds * 1000
+    # Not a number, which fails every comparison, counts as none.
+    return round(min(wait_ms, MOST_WAIT_MS)) if wait_ms is not None and wait_ms >= 0 else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:
+        return None
+
+
+def _until(date: str | None, now: str | None) -> float | None:
+    """Count the milliseconds until a date by the provider's own clock, where it tells; one that has passed is now."""
+    if date is None:
+        return None
+    try:
+        at_s = parsedate_to_datetime(date).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    try:
+        now_s = time.time() if now is None else parsedate_to_datetime(now).timestamp()
+    except (ValueError, OverflowError):
+        now_s = time.time()
+    return max(at_s - now_s, 0.0) * 1000
+
+
+def useless(error: str, request: Request, completion: Completion) -> AgentError:
+    """Refuse a completion that holds no answer, and say what is known of it; the same may go better next time."""
+    said = ProviderCall(
+        model=request.model,
+        request_hash=request.hash,
+        reported_model=_cut(completion.reported_model),
+        fingerprint=_cut(completion.fingerprint),
+        finish_reason=_cut(completion.finish_reason),
+    )
+    spent = Reply("", input_tokens=completion.input_tokens, output_tokens=completion.output_tokens, provider=said)
+    return AgentError(error, retriable=True, spent=spent)
+
+
+def _cut(word: str | None) -> str | None:
+    # Lone surrogates have no place in a model of pydantic.
+    return None if word is None else word.encode("utf-8", "replace").decode()[:_MOST_REPORTED_CHARACTERS]

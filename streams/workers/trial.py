@@ -1,0 +1,131 @@
+"""One attempt of an agent that takes wall time: when it may be made, what it may cost, and what is noted of it."""
+
+from asyncio import sleep
+from dataclasses import dataclass
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from schemas.analyses import Attempt
+from schemas.event import MAX_EVENT_BYTES, Event
+from schemas.spending import BudgetRefused, BudgetReserved
+from streams.workers.activity import Activity
+from streams.workers.agent import Agent, Live, Task
+from streams.workers.calls import Call, Stopwatch, call_and_wait
+from streams.workers.gate import Closed
+from streams.workers.purse import Account
+
+OF_THE_REQUEST = ("bad_request", "too_large", "too_long", "empty_reply", "tool_call")
+"""Errors that say something of one request, and nothing of whether the agent is there for others."""
+
+_log: FilteringBoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a seat is taken by an agent that takes wall time."""
+
+    account: Account | None = None
+    """What its calls are charged to; None: there is no budget."""
+    activity: Activity | None = None
+    """Hears of its calls."""
+    left_ms: int | None = None
+    """What is left of the question's time; after it nothing is tried any more."""
+    max_bytes: int = MAX_EVENT_BYTES
+    """Largest event the log takes; a reply that does not fit is the error `too_long`."""
+
+
+NO_TERMS = Terms()
+
+
+class Trial:
+    """The attempts of one seat, as far as they take wall time."""
+
+    def __init__(self, agent: Agent, opener: Event, clock: Stopwatch, terms: Terms) -> None:
+        self._agent = agent
+        self._opener = opener
+        self._clock = clock
+        self._terms = terms
+        self._started_ms = clock()
+        self._reserved: BudgetReserved | None = None
+
+    @property
+    def elapsed_ms(self) -> int:
+        """Time since the seat was taken."""
+        return max(self._clock() - self._started_ms, 0)
+
+    @property
+    def left_ms(self) -> int | None:
+        """What is left of the question's time."""
+        return None if self._terms.left_ms is None else self._terms.left_ms - self.elapsed_ms
+
+    async def call(self, task: Task) -> Call:
+        """Make an attempt, or say what forbids it."""
+        live = self._agent.live
+        if live is None:
+            return await self._timed(task)
+        try:
+            async with live.gate.passed():
+                refusal = await self._refusal(live, task)
+                if refusal is not None:
+                    return Call("refused", 0, error=refusal, retriable=False, free=True)
+                call = await self._timed(task)
+                live.gate.note(failed=call.outcome != "ok" and call.error not in OF_THE_REQUEST)
+                return call
+        except Closed:
+            return Call("refused", 0, error="circuit_open", retriable=False, free=True)
+
+    async def _refusal(self, live: Live, task: Task) -> str | None:
+        """Reserve what the call may cost; say why it is not to be made, if it is not."""
+        left_ms = self.left_ms
+        if left_ms is not None and left_ms <= 0:
+            return "deadline"
+        account, most_nusd = self._terms.account, live.most_nusd(task)
+        if account is None or not account.budget.limited or most_nusd is None:
+            return None
+        reserved = await account.reserve(task, self._opener, self._agent.spec.name, most_nusd, left_ms)
+        if isinstance(reserved, BudgetRefused):
+            return f"{reserved.limit}_budget"
+        self._reserved = reserved
+        return None
+
+    async def _timed(self, task: Task) -> Call:
+        activity = self._terms.activity
+        if activity is not None:
+            activity.begin()
+        try:
+            return await call_and_wait(self._agent, task, self._clock, self.left_ms)
+        finally:
+            if activity is not None:
+                activity.end()
+
+    async def account_for(self, task: Task, attempt: Attempt) -> None:
+        """Settle what was reserved, and tell of the attempt."""
+        if self._reserved is not None and self._terms.account is not None:
+            reserved, self._reserved = self._reserved, None
+            await self._terms.account.settle(reserved, attempt.cost_nusd)
+        if self._terms.activity is not None:
+            self._terms.activity.note(attempt)
+        _log.info(
+            "call_finished",
+            event_id=self._opener.event_id,
+            question_id=task.question_id,
+            agent=self._agent.spec.name,
+            role=task.role,
+            stage=task.stage,
+            attempt=task.attempt,
+            outcome=attempt.outcome,
+            error=attempt.error,
+            latency_ms=attempt.latency_ms,
+            cost_nusd=attempt.cost_nusd,
+            input_tokens=attempt.input_tokens,
+            output_tokens=attempt.output_tokens,
+        )
+
+    async def wait(self, ms: int) -> bool:
+        """Wait before the next attempt; false, and at once, where the question's time would be over."""
+        left_ms = self.left_ms
+        if left_ms is not None and ms >= left_ms:
+            return False
+        await sleep(ms / 1000)
+        return True

@@ -1,0 +1,150 @@
+"""A model's endpoint on loopback, whose answers a test writes; and calls to it through either client."""
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from aiohttp import web
+from pydantic import SecretStr
+
+from streams.workers.agent import AgentError
+from streams.workers.completion import Client, Completion, Message, Request
+from streams.workers.litellm_client import LiteLLMClient, load
+from streams.workers.openai_client import OpenAIClient
+
+Kind = Literal["openai", "litellm"]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+KEY = "sk-planted/0123+456789=abc"
+"""With characters that look different in a URL."""
+
+LIMIT_S = 30
+"""Longest wait of a test for what takes milliseconds."""
+
+REPLY: dict[str, Any] = {
+    "id": "1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m-2024",
+    "system_fingerprint": "fp_1",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "(B)"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10},
+}
+
+
+class Endpoint:
+    """What a server was asked, and how it answers."""
+
+    def __init__(self, handler: Handler) -> None:
+        self.url = ""
+        self.asked: list[web.Request] = []
+        self.bodies: list[dict[str, Any]] = []
+        self.gone = asyncio.Event()
+        """Set when a caller has left before its answer was whole."""
+        self._handler = handler
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Note a request and answer it."""
+        self.asked.append(request)
+        self.bodies.append(await request.json())
+        try:
+            return await self._handler(request)
+        except (asyncio.CancelledError, ConnectionError):
+            self.gone.set()
+            raise
+
+
+@asynccontextmanager
+async def serving(handler: Handler) -> AsyncIterator[Endpoint]:
+    """Serve on a free port as long as the block runs."""
+    endpoint = Endpoint(handler)
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", endpoint.answer)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    endpoint.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    try:
+        yield endpoint
+    finally:
+        await runner.cleanup()
+
+
+def replying(body: Any = None, status: int = 200, headers: dict[str, str] | None = None) -> Handler:
+    """Answer every request with this: bytes, or else what is written as JSON."""
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        if isinstance(body, bytes):
+            return web.Response(
+                body=body, status=status, headers={"Content-Type": "application/json"} | (headers or {})
+            )
+        return web.json_response(REPLY if body is None else body, status=status, headers=headers)
+
+    return handler
+
+
+def saying(message: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Write a reply with this message."""
+    choice = {"index": 0, "message": {"role": "assistant", **message}, "finish_reason": "stop"}
+    return {**REPLY, "choices": [choice], **more}
+
+
+def client_of(kind: Kind, url: str | None, key: str | None = KEY) -> Client:
+    """Make a client."""
+    secret = None if key is None else SecretStr(key)
+    if kind == "litellm":
+        with warnings.catch_warnings():
+            # What litellm's own code is warned of when it is imported is not ours to mend.
+            warnings.simplefilter("ignore")
+            load()
+        return LiteLLMClient(url, secret)
+    assert url is not None
+    return OpenAIClient(url, secret)
+
+
+def request_of(kind: Kind, url: str | None, **changes: Any) -> Request:
+    """Write a request."""
+    fields: dict[str, Any] = {
+        "model": "openai/m" if kind == "litellm" else "m",
+        "base_url": url,
+        "messages": (Message("system", "Decide."), Message("user", "A or B?")),
+        "max_output_tokens": 50,
+        "temperature_ppb": 0,
+        "seed": 3,
+        "schema": None,
+    }
+    return Request(**fields | changes)
+
+
+def called(kind: Kind, handler: Handler, **changes: Any) -> tuple[Completion | AgentError, Endpoint]:
+    """Make one call to an endpoint with this handler, and say what came of it and what the endpoint saw."""
+
+    async def call() -> tuple[Completion | AgentError, Endpoint]:
+        async with asyncio.timeout(LIMIT_S), serving(handler) as endpoint:
+            client = client_of(kind, endpoint.url)
+            try:
+                return await client.send(request_of(kind, endpoint.url, **changes)), endpoint
+            except AgentError as error:
+                return error, endpoint
+            finally:
+                await client.close()
+
+    return asyncio.run(call())
+
+
+def failed(kind: Kind, handler: Handler, **changes: Any) -> AgentError:
+    """Make one call that fails, over exactly one HTTP request."""
+    outcome, endpoint = called(kind, handler, **changes)
+    assert isinstance(outcome, AgentError), outcome
+    assert len(endpoint.asked) == 1
+    return outcome
+
+
+def completed(kind: Kind, handler: Handler, **changes: Any) -> Completion:
+    """Make one call that succeeds, over exactly one HTTP request."""
+    outcome, endpoint = called(kind, handler, **changes)
+    assert isinstance(outcome, Completion), repr(outcome)
+    assert len(endpoint.asked) == 1
+    return outcome

@@ -1,0 +1,137 @@
+"""An agent is called not too often, not too much at a time, and not while it only fails."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from schemas.agents import LiveLimits
+from streams.workers.gate import BURST_S, Closed, Gate
+
+
+class Clock:
+    """Seconds that pass when somebody sleeps."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 100.0
+        monkeypatch.setattr("streams.workers.gate.asyncio.sleep", self.sleep)
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass at once."""
+        self.now_s += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A clock of the test's own."""
+    return Clock(monkeypatch)
+
+
+async def called(gate: Gate, *, failed: bool = False) -> bool:
+    """Make a call; say whether it was let through."""
+    try:
+        async with gate.passed():
+            gate.note(failed=failed)
+    except Closed:
+        return False
+    return True
+
+
+def played(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a scene with a limit."""
+    asyncio.run(asyncio.wait_for(play(), 30))
+
+
+def test_so_many_failures_in_a_row_shut_the_gate(clock: Clock) -> None:
+    """After the last of them no call is let through until the time is over; a success before begins anew."""
+    gate = Gate("a", LiveLimits(breaker_failures=3, breaker_ms=5_000), clock)
+
+    async def play() -> None:
+        fates = [await called(gate, failed=failed) for failed in (True, True, False, True, True, True)]
+        assert fates == [True] * 6
+        assert not await called(gate)
+        clock.now_s += 4.999
+        assert not await called(gate)
+        clock.now_s += 0.001
+        assert await called(gate)
+        assert await called(gate)
+
+    played(play)
+
+
+def test_one_call_shows_whether_the_agent_is_back(clock: Clock) -> None:
+    """While it is under way no other is let through; if it fails, the wait begins again."""
+    gate = Gate("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
+
+    async def play() -> None:
+        await called(gate, failed=True)
+        clock.now_s += 1
+        async with gate.passed():
+            assert not await called(gate)
+            gate.note(failed=True)
+        clock.now_s += 0.999
+        assert not await called(gate)
+        clock.now_s += 0.001
+        assert await called(gate)
+
+    played(play)
+
+
+def test_a_trial_that_is_cancelled_lets_another_try(clock: Clock) -> None:
+    """A call that ended without an outcome says nothing of the agent, so the next one tries."""
+    gate = Gate("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
+
+    async def play() -> None:
+        await called(gate, failed=True)
+        clock.now_s += 1
+        with pytest.raises(asyncio.CancelledError):
+            async with gate.passed():
+                raise asyncio.CancelledError
+        assert await called(gate)
+
+    played(play)
+
+
+def test_without_a_number_of_failures_the_gate_never_shuts(clock: Clock) -> None:
+    """0 turns it off."""
+    gate = Gate("a", LiveLimits(breaker_failures=0), clock)
+
+    async def play() -> None:
+        assert all([await called(gate, failed=True) for _ in range(100)])
+
+    played(play)
+
+
+def test_calls_at_a_time_are_limited(clock: Clock) -> None:
+    """One more than allowed waits until another has ended."""
+    gate = Gate("a", LiveLimits(concurrent=2), clock)
+
+    async def play() -> None:
+        async with AsyncExitStack() as first:
+            await first.enter_async_context(gate.passed())
+            async with gate.passed():
+                third = asyncio.create_task(called(gate))
+                _, waits = await asyncio.wait([third], timeout=0.05)
+                assert waits
+            assert await third
+
+    played(play)
+
+
+def test_calls_a_minute_are_limited(clock: Clock) -> None:
+    """After what a pause has saved up, which is a second's worth, calls come at the pace and no faster."""
+    gate = Gate("a", LiveLimits(calls_per_minute=120), clock)
+    saved_up = int(BURST_S * 120 / 60)
+
+    async def play() -> None:
+        began = clock.now_s
+        for _ in range(saved_up + 1 + 120):
+            assert await called(gate)
+        assert clock.now_s - began == pytest.approx(60)
+
+    played(play)
