@@ -6,15 +6,16 @@ import sys
 
 import structlog
 
-_LIBRARIES = ("aiokafka", "faust", "mode")
+_LIBRARIES = ("LiteLLM", "aiokafka", "faust", "httpcore", "httpx", "mode")
 
 
-def configure(*, verbose: bool) -> None:
+def configure(*, verbose: bool, mask: structlog.typing.Processor = lambda logger, name, event: event) -> None:
     """
     Send log lines to stderr, for stdout is data.
 
     Args:
         verbose: Also those that only report what went as it should: one for each commit, one for each call.
+        mask: Hides secrets in what is about to be written.
     """
     for name in _LIBRARIES:
         # What matters of what they say becomes an event or an error of ours.
@@ -31,6 +32,7 @@ def configure(*, verbose: bool) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            mask,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.WARNING),

@@ -1,16 +1,19 @@
 """Settings, built once by the command line: what orch.toml says, and the policy that follows from it."""
 
 import difflib
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from schemas.agents import AgentSpec
 from schemas.canonical import canonical_json
-from schemas.policies import PolicyAdopted, RecordedAgent, SimulatedAgent
+from schemas.policies import PolicyAdopted
+from schemas.prompts import Prompts
 from schemas.registry import describe
 from streams.errors import UsageError
 from streams.presets import PresetName, preset
@@ -19,9 +22,28 @@ DEFAULT_LOG = "sqlite:///orch.db"
 DEFAULT_CONFIG = "orch.toml"
 PRESETS: tuple[PresetName, ...] = ("default", "reference", "reference-lexicographic")
 
-_ROOMS = ("agents", "routing", "merge", "learning")
+NONE = "none"
+"""How a file says `None` where that is not the default, for TOML has no word for it."""
+
+_ROOMS = ("agents", "routing", "merge", "learning", "budget", "prompts")
 _TOP = ("log", "policy", *_ROOMS, "run")
 _POLICY = ("policy_id", "preset", "decomposition", "deadline_ms")
+
+_MAY_BE_NONE = ("temperature_ppb", "seed", "price")
+"""Settings of agents that `none` turns off; of others it is a name like any."""
+
+_ABOUT_KEYS = ("key", "token", "secret", "password", "credential", "authorization", "bearer")
+"""Words in a setting's name by which somebody may have meant the key itself."""
+_NAME_THE_VARIABLE = (
+    'No key stands in this file: put it into an environment variable, and name that: key_env = "MY_PROVIDER_API_KEY"'
+)
+_KEY_ITSELF = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9]).{24,}")
+"""A key may be a valid name of a variable, and would be published as one. No variable is called like that."""
+_NEVER_REPEATED = {
+    # Field: what belongs there. What stands there instead may be a key, or hold one.
+    "key_env": "holds no name of an environment variable (letters, digits and _)",
+    "base_url": "holds no http(s) URL without user, password, ? and #",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +57,8 @@ class RunSettings:
     calls_in_flight: int = 1_000
     outputs: tuple[str, ...] = ()
     """Outputs files of the recorded agents."""
+    replies: str | None = None
+    """File of earlier replies of live agents: the same request is not made again. None: every call is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +125,13 @@ def _run_settings(given: dict[str, Any], path: str) -> RunSettings:
     outputs = given.get("outputs", [])
     if not isinstance(outputs, list) or not all(isinstance(name, str) for name in outputs):
         raise UsageError(f"{path}: run.outputs is {outputs!r}, where a list of file names belongs", file=path)
+    replies = given.get("replies")
+    if replies is not None and (not isinstance(replies, str) or not replies):
+        raise UsageError(f"{path}: run.replies is {replies!r}, where the name of a file belongs", file=path)
     # Files stand beside the configuration that names them, wherever the command is run.
-    files = tuple(str(Path(path).parent / name) for name in outputs)
-    return RunSettings(**{**given, "outputs": files})
+    beside = Path(path).parent
+    files = tuple(str(beside / name) for name in outputs)
+    return RunSettings(**{**given, "outputs": files, "replies": replies and str(beside / replies)})
 
 
 def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str, Any]] | None = None) -> PolicyAdopted:
@@ -122,14 +150,26 @@ def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str,
     chosen = list(agents) if agents is not None else config.fields.get("agents")
     if not isinstance(chosen, list) or not chosen:
         raise UsageError(f"{place} names no agents", remedy="Add [[agents]] tables; `orch init` writes an example")
-    fields = _overlaid(preset(config.preset, len(chosen)), config.fields)
-    fields = {"policy_id": config.preset, **fields, "agents": chosen, "occurred_at": occurred_at}
+    # One instruction may be changed without a word about the others.
+    under = {**preset(config.preset, len(chosen)), "prompts": Prompts().model_dump(mode="json")}
+    fields = _overlaid(under, config.fields)
+    given = [_told_apart(agent) for agent in chosen]
+    for number, agent in enumerate(given):
+        if isinstance(agent, dict) and _KEY_ITSELF.match(str(agent.get("key_env", ""))):
+            text = f"{place}: agents.{number}.key_env looks like a key, not like the name of a variable"
+            raise UsageError(text, remedy=_NAME_THE_VARIABLE, file=place)
+    fields = {"policy_id": config.preset, **fields, "agents": given, "occurred_at": occurred_at}
+    no_json = _no_json(fields, "")
+    if no_json is not None:
+        raise UsageError(f"{place}: {no_json}", file=place)
     try:
         return PolicyAdopted.model_validate_json(canonical_json(fields))
     except ValidationError as error:
-        raise UsageError(f"{place}: {_with_hint(error)}", file=place) from error
+        text, remedy = _told(error)
+        # Not `from error`: what it quotes may be a key.
+        raise UsageError(f"{place}: {text}", remedy=remedy, file=place) from None
     except ValueError as error:
-        raise UsageError(f"{place}: {error} (amounts are integers with the unit in the name)", file=place) from error
+        raise UsageError(f"{place}: {error}", file=place) from None
 
 
 def same_policy(first: PolicyAdopted, second: PolicyAdopted) -> bool:
@@ -165,23 +205,71 @@ def _hint(name: str, names: Sequence[str]) -> str:
     return f"Did you mean {close[0]}?" if close else f"There are: {', '.join(names)}"
 
 
-def _with_hint(error: ValidationError) -> str:
-    """Describe a failed validation; for an unknown field, say what it may have meant."""
-    first = error.errors(include_url=False)[0]
-    text = describe(error)
-    if first["type"] != "extra_forbidden":
-        return text
+def _told_apart(agent: Any) -> Any:
+    """Turn `none` into None in one agent's table."""
+    if not isinstance(agent, dict):
+        return agent
+    return {name: None if name in _MAY_BE_NONE and value == NONE else value for name, value in agent.items()}
+
+
+def _no_json(value: Any, place: str) -> str | None:
+    """Find what TOML can hold and an event cannot, and say where it stands; not what, for it may be a key."""
+    if isinstance(value, dict):
+        inner: Iterator[tuple[str, Any]] = ((f"{place}.{name}".lstrip("."), below) for name, below in value.items())
+    elif isinstance(value, list | tuple):
+        inner = ((f"{place}.{number}", below) for number, below in enumerate(value))
+    elif value is None or isinstance(value, str | int):
+        return None
+    elif isinstance(value, float):
+        return f"{place} has decimals; amounts are integers with the unit in the name"
+    else:
+        return f"{place} is a date or a time, where none belongs"
+    return next(filter(None, (_no_json(below, at) for at, below in inner)), None)
+
+
+def _told(error: ValidationError) -> tuple[str, str]:
+    """
+    Describe a failed validation: what is wrong, and what to do.
+
+    Of an unknown field, and of one in whose place people have put a key, the value is not repeated.
+    """
+    problems = error.errors(include_url=False)
+    for problem in problems:
+        place, name = ".".join(map(str, problem["loc"])), str(problem["loc"][-1]) if problem["loc"] else ""
+        if name in _NEVER_REPEATED:
+            return f"{place} {_NEVER_REPEATED[name]}", _NAME_THE_VARIABLE
+        if problem["type"] == "extra_forbidden" and _means_a_key(name, _fields_at(problem["loc"])):
+            return f"{place}: unknown field", _NAME_THE_VARIABLE
+    first = problems[0]
+    names = _fields_at(first["loc"]) if first["type"] == "extra_forbidden" else []
+    return describe(error), _hint(str(first["loc"][-1]), names) if names else ""
+
+
+def _means_a_key(name: str, known: Sequence[str]) -> bool:
+    """Whether somebody may have put a key under this name, rather than misspelt another setting."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return any(word in name.lower() for word in _ABOUT_KEYS) and close in ([], ["key_env"])
+
+
+def _fields_at(place: Sequence[int | str]) -> list[str]:
+    """List the fields beside the one at a place of the policy, as far as it can be told."""
     model: Any = PolicyAdopted
-    for part in first["loc"][:-1]:
+    for part in place[:-1]:
         model = _below(model, part)
-    names = list(getattr(model, "model_fields", {}))
-    return f"{text}. {_hint(str(first['loc'][-1]), names)}" if names else text
+    return list(getattr(model, "model_fields", {}))
+
+
+_AGENTS: dict[str, Any] = {model.model_fields["kind"].default: model for model in get_args(get_args(AgentSpec)[0])}
+"""Agents by their kind, as it stands in the place of an error."""
 
 
 def _below(model: Any, part: Any) -> Any:
     """Step from a model to the one in a field, as far as it can be told."""
-    kinds = {"recorded": RecordedAgent, "simulated": SimulatedAgent}
-    if part in kinds:
-        return kinds[part]
+    if part in _AGENTS:
+        return _AGENTS[part]
     fields = getattr(model, "model_fields", {})
-    return fields[part].annotation if part in fields else model
+    if part not in fields:
+        return model
+    annotation = fields[part].annotation
+    # Of `Price | None`, the model.
+    return next((kind for kind in get_args(annotation) if hasattr(kind, "model_fields")), annotation)

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from infra.bench.figures import Figure, Sizes
 from infra.bench.workload import Ran, bench_policy, questions, run_session
-from schemas.policies import AgentSpec
+from schemas.agents import AgentSpec
 from schemas.questions import QuestionAsked
 from streams.workers.agent import Agent, Reply, Task
 from streams.workers.registry import make_agents
@@ -30,6 +30,7 @@ class WaitingAgent:
     """
 
     virtual = False
+    live = None
 
     def __init__(self, inner: Agent, spread: int) -> None:
         self._inner = inner

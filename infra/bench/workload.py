@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 
+from schemas.agents import SimulatedAgent
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
-from schemas.policies import Merge, PolicyAdopted, Routing, SimulatedAgent
+from schemas.policies import Merge, PolicyAdopted, Routing
 from schemas.questions import LETTERS, QuestionAsked
 from streams.processors import PROCESSORS
 from streams.runtimes.contract import Headers, Stored, wall_clock_ms

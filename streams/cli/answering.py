@@ -14,9 +14,10 @@ from schemas.registry import InvalidRecord, decode
 from streams.cli.crew import STAGES, Assignment, Crew, at_work
 from streams.runtimes.contract import LogReader
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import plain_consumer
+from streams.runtimes.kafka.fetch import let_go, plain_consumer
 from streams.runtimes.kafka.publisher import message_of
 from streams.topology import DEAD_LETTERS, DECISIONS, QUESTIONS, TOPICS
+from streams.workers.activity import Activity
 from streams.workers.session import Listener
 
 _WAIT_MS = 50
@@ -31,6 +32,8 @@ def answer_on_kafka(
     window: int,
     calls_in_flight: int,
     listener: Listener,
+    replies: str | None = None,
+    activity: Activity | None = None,
 ) -> None:
     """
     Ask *questions* and finish what was left open, with all stages here, until every question in the log is decided.
@@ -43,9 +46,19 @@ def answer_on_kafka(
         window: Questions open at a time.
         calls_in_flight: Calls of agents under way at a time.
         listener: Hears decisions and dead letters; what it returns is published.
+        replies: File of earlier replies of live agents, if they may be used again.
+        activity: Hears of calls that take wall time.
     """
     waiting = dict(_open_questions(view))
-    given = Assignment(connection, STAGES, outputs, calls_in_flight=calls_in_flight, grace_s=0)
+    given = Assignment(
+        connection,
+        STAGES,
+        outputs,
+        calls_in_flight=calls_in_flight,
+        grace_s=0,
+        replies=replies,
+        activity=activity,
+    )
 
     async def work() -> None:
         async with at_work(given) as crew:
@@ -55,7 +68,7 @@ def answer_on_kafka(
                 asking = _Asking(connection, crew, consumer, waiting, window, listener)
                 await crew.until(asking.run(iter(questions)))
             finally:
-                await consumer.stop()
+                await let_go(consumer)
 
     asyncio.run(work())
 

@@ -1,13 +1,16 @@
 """`orch ask`: one question, answered while one waits, with the reasons."""
 
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
+from schemas.agents import SimulatedAgent
+from schemas.analyses import AnalysisPublished
 from schemas.canonical import canonical_json, content_id
-from schemas.decisions import DecisionMade
-from schemas.policies import PolicyAdopted, SimulatedAgent
+from schemas.decisions import DecisionMade, Exclusion
+from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import InvalidRecord, build
@@ -15,9 +18,11 @@ from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
 from streams.cli.kafka import connection_of
+from streams.cli.live_progress import watched
 from streams.errors import InvariantError, UsageError
 from streams.runtimes.contract import LogReader, LogWriter, read_event, wall_clock_ms
-from streams.topology import DECISIONS, QUESTIONS
+from streams.topology import ANALYSES, DECISIONS, QUESTIONS
+from streams.workers.activity import Activity
 from streams.workers.staff import answer, hire, keep
 
 ID_DIGITS = 16
@@ -62,10 +67,13 @@ def ask(
             policy = _await_on_kafka(app, log, question)
         else:
             staff = keep(staff, log.policy, app.config)
-            policy = staff.policy
-            answer(log, staff, () if known else (question,), run=app.config.run)
+            policy, activity = staff.policy, Activity()
+            live = not all(agent.virtual for agent in staff.agents.values())
+            with watched("asking", None, activity, live=live):
+                answer(log, staff, () if known else (question,), run=app.config.run, activity=activity)
     with app.open_reader(about=question.question_id) as reader:
         decision = _find(reader, DECISIONS, question.question_id)
+        failures = _failures(reader, decision) if isinstance(decision, DecisionMade) else {}
     if not isinstance(decision, DecisionMade):
         raise InvariantError(f"question {question.question_id!r} has no decision after all questions were decided")
     if known:
@@ -75,7 +83,7 @@ def ask(
     if app.json:
         output.print_json({**decision.model_dump(mode="json"), "option": _option(decision.answer, question)})
     else:
-        _print(decision, question, app)
+        _print(decision, question, failures, app)
     return 0 if decision.status == "decided" else EXIT_DIFFERENCE
 
 
@@ -127,12 +135,35 @@ def _find(reader: LogReader, topic: str, question_id: str) -> QuestionAsked | De
     return None
 
 
+def _failures(reader: LogReader, decision: DecisionMade) -> dict[str, str]:
+    """Say of each analysis that was left out what its last attempt failed with; a reply that did not count has none."""
+    left_out = {seat.analysis_id for seat in decision.excluded}
+    found: dict[str, str] = {}
+    for record in reader.about(decision.question_id) if any(left_out) else ():
+        if record.topic == ANALYSES:
+            event = read_event(record)
+            if isinstance(event, AnalysisPublished) and event.event_id in left_out and event.status == "failed":
+                last = event.attempts[-1]
+                found[event.event_id] = last.error or last.outcome
+    return found
+
+
+def _left_out(seat: Exclusion, failures: Mapping[str, str]) -> str:
+    """Say why a seat did not count: `failed (rate_limited, 3 attempts)`."""
+    reason = seat.reason.replace("_", " ")
+    failure = failures.get(seat.analysis_id or "")
+    if failure is None:
+        return f"left out: {reason}"
+    calls = output.counted(seat.conduct.attempts, "attempt")
+    return f"left out: {reason} ({failure}, {calls})" if seat.conduct.attempts else f"left out: {reason} ({failure})"
+
+
 def _option(given: str | None, question: QuestionAsked) -> str | None:
     """Give the text of an option by its letter."""
     return question.options[LETTERS.index(given)] if given is not None and question.options else None
 
 
-def _print(decision: DecisionMade, question: QuestionAsked, app: App) -> None:
+def _print(decision: DecisionMade, question: QuestionAsked, failures: Mapping[str, str], app: App) -> None:
     agreement = decision.agreement
     if decision.status == "decided":
         option = _option(decision.answer, question)
@@ -146,7 +177,7 @@ def _print(decision: DecisionMade, question: QuestionAsked, app: App) -> None:
         (ballot.agent, ballot.answer, weight_of(decision.rule, ballot.weight), ballot.read_as, _took(ballot.conduct))
         for ballot in decision.counted
     ]
-    excluded = [(seat.agent, "-", "-", f"left out: {seat.reason}", _took(seat.conduct)) for seat in decision.excluded]
+    excluded = [(seat.agent, "-", "-", _left_out(seat, failures), _took(seat.conduct)) for seat in decision.excluded]
     output.print_table(
         ("agent", "answer", "weight", "read as", "took"), (*counted, *excluded), right=("weight", "took")
     )

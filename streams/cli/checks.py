@@ -9,17 +9,17 @@ import sqlite3
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from schemas.quantities import instant_of_ms
+from streams.cli.checks_agents import check_agents
 from streams.cli.checks_kafka import Check, check_cluster
 from streams.cli.context import App
 from streams.errors import OrchError
 from streams.runtimes.contract import wall_clock_ms
 from streams.runtimes.embedded.writer import EmbeddedWriter
-from streams.workers.staff import hire
+from streams.settings import build_policy
 
 DISTRIBUTION = "orch-streams"
 
@@ -35,13 +35,19 @@ _EXTRA = re.compile(r"""([\w.-]+).*extra == ['"](\w+)['"]""")
 _NOT_FOR_USERS = ("all", "test", "lint")
 
 
-def run_checks(app: App) -> Iterator[Check]:
-    """Make every check; one that raises is a failed one, and the next is made all the same."""
+def run_checks(app: App, *, call: bool = False) -> Iterator[Check]:
+    """
+    Make every check; one that raises is a failed one, and the next is made all the same.
+
+    Args:
+        app: What is to be checked.
+        call: Whether to make a call of each live agent, which costs money.
+    """
     checks: dict[str, Callable[[App], Iterator[Check]]] = {
         "python": _python,
         "sqlite": _sqlite,
         "disk": _disk,
-        "configuration": _configuration,
+        "configuration": lambda app: _configuration(app, call=call),
         "log": _log,
         "terminal": _terminal,
         "extras": _extras,
@@ -107,18 +113,17 @@ def _disk(app: App) -> Iterator[Check]:
         yield Check("disk", "ok", found)
 
 
-def _configuration(app: App) -> Iterator[Check]:
+def _configuration(app: App, *, call: bool) -> Iterator[Check]:
     config = app.config
     if config.path is None:
         yield Check("configuration", "warn", f"no {app.config_path}; the defaults hold", "`orch init` writes one")
         return
-    staff = hire(config, (), instant_of_ms(wall_clock_ms()))
-    if staff is None:
+    if "agents" not in config.fields:
         yield Check("configuration", "warn", f"{config.path} names no agents", "Add [[agents]] tables")
         return
-    yield Check("configuration", "ok", f"{config.path}, policy {staff.policy.policy_id!r}")
-    kinds = Counter(spec.kind for spec in staff.policy.agents)
-    yield Check("agents", "ok", ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
+    policy = build_policy(config, instant_of_ms(wall_clock_ms()))
+    yield Check("configuration", "ok", f"{config.path}, policy {policy.policy_id!r}")
+    yield from check_agents(policy, config.run, call=call)
 
 
 def _log(app: App) -> Iterator[Check]:

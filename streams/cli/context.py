@@ -16,6 +16,7 @@ from streams.runtimes.contract import LogReader, LogWriter
 from streams.runtimes.faults import FaultPoints
 from streams.runtimes.urls import LogUrl, open_reader, open_writer, parse_url
 from streams.settings import DEFAULT_CONFIG, DEFAULT_LOG, Config, load_config
+from streams.workers.keys import mask_event
 
 P = ParamSpec("P")
 
@@ -126,7 +127,7 @@ def pass_app(function: Callable[Concatenate[App, P], int | None]) -> Callable[P,
 
     def call(*args: P.args, **kwargs: P.kwargs) -> int | None:
         given = click.get_current_context().ensure_object(Given)
-        logs.configure(verbose=given.verbose)
+        logs.configure(verbose=given.verbose, mask=mask_event)
         return function(App(given), *args, **kwargs)
 
     return update_wrapper(call, function)

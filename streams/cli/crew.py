@@ -9,16 +9,20 @@ from typing import Any
 
 from streams.runtimes.contract import wall_clock_ms
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.publisher import Publisher
+from streams.runtimes.kafka.publisher import Publisher, message_of
 from streams.runtimes.kafka.slots import slot
 from streams.runtimes.kafka.stages import FOLDING, EngineName, Hosting, RunningStages, running
 from streams.runtimes.kafka.subscription import KafkaSubscription
 from streams.runtimes.kafka.tables import FollowedTables
 from streams.runtimes.kafka.topics import require_topics
-from streams.topology import POLICIES
+from streams.topology import POLICIES, SPENDING
+from streams.workers.activity import Activity
 from streams.workers.deadlines import run_deadlines
 from streams.workers.desk import run_agents
+from streams.workers.purse import Account, OrderedPurse
+from streams.workers.replies import ReplyStore
 from streams.workers.roster import Roster
+from streams.workers.trial import Terms
 
 STAGES = (*FOLDING, "agents", "deadlines")
 """Stages a worker can run, in the order in which a question meets them."""
@@ -41,6 +45,10 @@ class Assignment:
     calls_in_flight: int = 1_000
     grace_s: float = 10.0
     """Time that calls under way are given to end when the process stops."""
+    replies: str | None = None
+    """File of earlier replies of live agents, if they may be used again."""
+    activity: Activity | None = None
+    """Hears of calls that take wall time."""
 
 
 class Crew:
@@ -102,10 +110,19 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
             watched = KafkaSubscription(connection, publisher, "deadlines", instance=given.instance)
             tasks.append(asyncio.create_task(run_deadlines(watched, clock=wall_clock_ms, stop=stop), name="deadlines"))
         if "agents" in given.stages:
-            policies = FollowedTables(connection, (POLICIES,))
+            purse = OrderedPurse(lambda event: publisher.publish([message_of(event)]))
+            policies = FollowedTables(connection, (POLICIES, SPENDING), purse.hear)
             stack.push_async_callback(policies.stop)
             await policies.start()
-            roster = Roster(policies.policies, given.outputs)
+            replies = None if given.replies is None else stack.enter_context(ReplyStore(given.replies))
+            roster = Roster(policies.policies, given.outputs, replies)
+            stack.push_async_callback(roster.close)
+
+            def terms_of(policy_event_id: str, left_ms: int) -> Terms:
+                budget = roster.budget_of(policy_event_id)
+                account = None if budget is None else Account(purse, policy_event_id, budget, wall_clock_ms)
+                return Terms(account, given.activity, left_ms)
+
             seated = KafkaSubscription(connection, publisher, "agents", instance=given.instance)
             agents = run_agents(
                 seated,
@@ -114,6 +131,7 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
                 calls_in_flight=given.calls_in_flight,
                 stop=stop,
                 grace_s=given.grace_s,
+                terms_of=terms_of,
             )
             tasks.append(asyncio.create_task(agents, name="agents"))
         yield Crew(stages, publisher, tasks)

@@ -1,5 +1,7 @@
 """`orch doctor`: whether this machine, the configuration and the log are fit for work, and what to do where not."""
 
+import click
+
 from streams.cli import output
 from streams.cli.checks import run_checks
 from streams.cli.command import command
@@ -8,17 +10,19 @@ from streams.cli.context import EXIT_ENVIRONMENT, App, pass_app
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
-@command(examples=("orch doctor", "orch --format json doctor"))
+@command(examples=("orch doctor", "orch --format json doctor", "orch doctor --call"))
+@click.option("--call", is_flag=True, help="Make one small call of each live agent; it costs money.")
 @pass_app
-def doctor(app: App) -> int:
+def doctor(app: App, call: bool) -> int:
     """
     Check this machine, the configuration and the log.
 
     One line for each check: ok, warn or fail, with what to do about it. If one fails, the exit code is 3. Nothing is
-    changed.
+    changed. Of each live agent: whether its key is there, whether its endpoint answers and has the model, and what a
+    question costs; no model is called for that, unless --call is given. No key is ever shown.
     """
     failed = False
-    for check in run_checks(app):
+    for check in run_checks(app, call=call):
         failed = failed or check.state == "fail"
         if app.json:
             output.print_json(check._asdict())

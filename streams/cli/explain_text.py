@@ -7,6 +7,7 @@ from rich.tree import Tree
 
 from streams.audit.explanation import (
     Asked,
+    AttemptMade,
     Decided,
     Explanation,
     Lesson,
@@ -145,10 +146,33 @@ def _seat(branch: Tree, stage: StageSeen, seat: SeatTaken, *, votes: bool) -> No
         words = one_line(seat["text"] or "", 160) or "(no text)"
         leaf.add(Text(f"analysis {short(seat['analysis_id'])}{late}: {words}"))
     for number, attempt in enumerate(seat["attempts"], 1):
-        cost = "unknown price" if attempt["cost_nusd"] is None else usd(attempt["cost_nusd"])
-        tokens = f", {attempt['input_tokens']} + {attempt['output_tokens']} tokens" if attempt["output_tokens"] else ""
-        error = f" ({attempt['error']})" if attempt["error"] else ""
-        leaf.add(Text(f"attempt {number}: {attempt['outcome']}{error}, {attempt['latency_ms']:,} ms, {cost}{tokens}"))
+        leaf.add(Text(f"attempt {number}: {_attempt(attempt)}"))
+
+
+def _attempt(attempt: AttemptMade) -> str:
+    """Tell of one call: how it went, how long it took, what it cost, and what its provider said of itself."""
+    error = f" ({clean(attempt['error'])})" if attempt["error"] else ""
+    if attempt["outcome"] == "refused":
+        return f"refused{error}, not called"
+    cost = "unknown cost" if attempt["cost_nusd"] is None else usd(attempt["cost_nusd"])
+    parts = [f"{attempt['outcome']}{error}", f"{attempt['latency_ms']:,} ms", cost]
+    if attempt["input_tokens"] is not None or attempt["output_tokens"] is not None:
+        given, written = (_known(attempt["input_tokens"]), _known(attempt["output_tokens"]))
+        parts.append(f"{given} + {written} tokens")
+    called = attempt["provider"]
+    if called is not None:
+        reported = called["reported_model"]
+        served = f", served by {clean(reported)}" if reported not in (None, called["model"]) else ""
+        parts.append(f"asked {clean(called['model'])}{served}")
+        if called["finish_reason"]:
+            parts.append(f"finish {clean(called['finish_reason'])}")
+        if called["cached"]:
+            parts.append("cached: an earlier reply to the same request")
+    return ", ".join(parts)
+
+
+def _known(tokens: int | None) -> str:
+    return "?" if tokens is None else f"{tokens:,}"
 
 
 def _outcome(stage: StageSeen, seat: SeatTaken, *, votes: bool) -> str:
@@ -189,7 +213,7 @@ def _decision(root: Tree, decision: Decided, *, votes: bool) -> None:
             leader = f"leader {clean(step['leader'] or 'none')}"
             steps.add(Text(f"stage {step['stage']}, {step['rule']}: {leader}{posterior} → {step['outcome']}"))
     unpriced = decision["unpriced_calls"]
-    unknown = f", at least: {count_of(unpriced, 'call')} of unknown price" if unpriced else ""
+    unknown = f", at least: {count_of(unpriced, 'call')} of unknown cost" if unpriced else ""
     branch.add(Text(f"{count_of(decision['calls'], 'call')}, {usd(decision['cost_nusd'])}{unknown}"))
 
 

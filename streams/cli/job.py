@@ -11,11 +11,13 @@ from streams.audit.replay import Replay
 from streams.audit.summary import Summary, known_answers, summarise
 from streams.cli.context import App
 from streams.cli.kafka import connection_of
+from streams.cli.live_progress import watched
 from streams.cli.output import progress, say
 from streams.cli.replay import replay_shown
 from streams.jsonlines import LineProblem, Source
 from streams.runtimes.contract import LogReader, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings
+from streams.workers.activity import Activity
 from streams.workers.inquiry import Inquiry
 from streams.workers.intake import Survey, rereadable, survey
 from streams.workers.session import Listener
@@ -87,11 +89,13 @@ def _decide(app: App, job: Job, surveyed: Survey, again: Callable[[], Source] | 
     report(problems)
     with app.open_writer() as log, app.open_reader() as view:
         staff = keep(staff, log.policy, job.config)
-        with progress("deciding", len(surveyed.golds) or None) as advance:
+        activity = Activity()
+        live = not all(agent.virtual for agent in staff.agents.values())
+        with watched("deciding", len(surveyed.golds) or None, activity, live=live) as advance:
             inquiry = Inquiry(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance)
             started = time.perf_counter()
             questions = inquiry.questions(again()) if again else ()
-            answer_all(app, log, view, staff, questions, Manner(job.config.run, job.outputs, inquiry.hear))
+            answer_all(app, log, view, staff, questions, Manner(job.config.run, job.outputs, inquiry.hear, activity))
             seconds = time.perf_counter() - started
     conflicts = [problem for problem in inquiry.problems if problem not in surveyed.problems]
     report(conflicts)
@@ -110,6 +114,8 @@ class Manner:
     outputs: tuple[str, ...] = ()
     """Files of recorded outputs, where they are not those of the configuration."""
     listener: Listener = lambda event: ()
+    activity: Activity | None = None
+    """Hears of calls that take wall time."""
 
 
 def answer_all(
@@ -117,7 +123,7 @@ def answer_all(
 ) -> None:
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
     if app.log.scheme != "kafka":
-        answer(log, staff, questions, run=manner.run, listener=manner.listener)
+        answer(log, staff, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
         return
     from streams.cli.answering import answer_on_kafka
 
@@ -132,6 +138,8 @@ def answer_all(
         window=window_of(staff, manner.run),
         calls_in_flight=manner.run.calls_in_flight,
         listener=manner.listener,
+        replies=manner.run.replies,
+        activity=manner.activity,
     )
 
 

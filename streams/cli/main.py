@@ -190,18 +190,25 @@ def run(arguments: Sequence[str]) -> int:
 def _report(error: Exception, *, verbose: bool) -> int:
     """Say what went wrong, in as many words as whoever has to act needs."""
     if verbose:
-        traceback.print_exception(error)
+        _say("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, OrchError) and error.exit_code != EXIT_BUG:
-        click.echo(f"Error: {error.message}", err=True)
+        _say(f"Error: {error.message}")
         if error.remedy:
-            click.echo(error.remedy, err=True)
+            _say(error.remedy)
         return error.exit_code
     if isinstance(error, OSError) and error.strerror:
-        click.echo(f"Error: {error.filename or 'output'}: {error.strerror}", err=True)
+        _say(f"Error: {error.filename or 'output'}: {error.strerror}")
         return EXIT_ENVIRONMENT
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     system = f"orch {_version()}, Python {platform.python_version()}, {platform.system()}"
-    click.echo(f"Error: {said}\n{REPORT} ({system}).", err=True)
+    _say(f"Error: {said}\n{REPORT} ({system}).")
     if not verbose:
-        click.echo("With --verbose it shows where it happened.", err=True)
+        _say("With --verbose it shows where it happened.")
     return EXIT_BUG
+
+
+def _say(text: str) -> None:
+    """Write to stderr, without any key: a library's error may quote the one it was given."""
+    # Whoever has read no key has none to hide, and need not load what knows them.
+    keys = sys.modules.get("streams.workers.keys")
+    click.echo(text if keys is None else keys.mask(text), err=True)

@@ -1,11 +1,13 @@
 """`orch run`: all stages in one process, until every question has its decision."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 import click
 
 from streams.audit.summary import Summary
+from streams.audit.tallies import AgentSummary
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, EXIT_USAGE, App, pass_app
@@ -14,6 +16,9 @@ from streams.cli.replay import print_difference
 from streams.errors import UsageError
 from streams.presets import PresetName
 from streams.settings import PRESETS
+
+MOST_CLASSES = 3
+"""Classes of errors that are named for each agent; JSON has them all."""
 
 
 @command(
@@ -63,7 +68,8 @@ def run(
 
     The summary is about the questions of the file, whenever they were decided; without a file, about all of the log.
     The plain vote is one vote for each readable analysis that the decision had, ties by the policy's fixed priority,
-    so it is comparable at the same calls. An agent's accuracy is over the questions it was asked.
+    so it is comparable at the same calls. An agent's accuracy is over the questions it was asked; its calls are those
+    that decisions rest on, failed ones included, and its latencies those of the calls that gave a reply.
     """
     if feedback and questions is None:
         raise UsageError("--feedback gold needs the file that holds the right answers", remedy="Name QUESTIONS.jsonl")
@@ -104,13 +110,61 @@ def print_outcome(outcome: Outcome) -> None:
         ("replay", f"{replayed.events:,} events, {replayed.derived:,} derived again, {replayed.different:,} different"),
     ]
     output.print_pairs(pairs)
-    rows = [
-        (name, f"{agent.asked:,}", _share(agent.accuracy), f"{agent.calls:,}")
-        for name, agent in sorted(summary.agents.items())
-    ]
-    if rows:
+    agents = sorted(summary.agents.items())
+    if agents:
         output.print_text()
+        rows = [(name, f"{a.asked:,}", _share(a.accuracy), f"{a.calls:,}") for name, a in agents]
         output.print_table(("agent", "questions", "right", "calls"), rows, right=("questions", "right", "calls"))
+    _print_calls(agents)
+
+
+def _print_calls(agents: Sequence[tuple[str, AgentSummary]]) -> None:
+    """Print what the calls of each agent came to; what is nought or unknown of all of them is left out."""
+    columns: dict[str, list[str]] = {
+        "failed": [_many(a.failed.total()) for _, a in agents],
+        "refused": [_many(a.refused) for _, a in agents],
+        "tokens in": [_many(a.input_tokens) for _, a in agents],
+        "tokens out": [_many(a.output_tokens) for _, a in agents],
+        "cost": [_cost(a) for _, a in agents],
+        "median": [_latency(a, 50) for _, a in agents],
+        "p95": [_latency(a, 95) for _, a in agents],
+    }
+    told = {heading: cells for heading, cells in columns.items() if any(cells)}
+    if not told:
+        return
+    output.print_text()
+    rows = list(
+        zip((name for name, _ in agents), *([cell or "-" for cell in cells] for cells in told.values()), strict=True)
+    )
+    output.print_table(("agent", *told), rows, right=tuple(told))
+    errors = [(f"{name} failed", _errors(a)) for name, a in agents if a.failed]
+    if errors:
+        output.print_text()
+        output.print_pairs(errors)
+
+
+def _many(number: int) -> str:
+    return f"{number:,}" if number else ""
+
+
+def _cost(agent: AgentSummary) -> str:
+    """Write what an agent cost at least, to a hundredth of a cent; nothing where nothing of it is known."""
+    if not agent.cost_nusd:
+        return ""
+    return f"{'≥ ' if agent.unpriced_calls else ''}${agent.cost_nusd / 10**9:,.4f}"
+
+
+def _latency(agent: AgentSummary, percent: int) -> str:
+    latency_ms = agent.latencies.at(percent)
+    return output.duration(latency_ms / 1000) if latency_ms else ""
+
+
+def _errors(agent: AgentSummary) -> str:
+    """Name the most frequent classes of an agent's errors; those as frequent by name."""
+    ranked = sorted(agent.failed.items(), key=lambda item: (-item[1], item[0]))
+    more = len(ranked) - MOST_CLASSES
+    told = ", ".join(f"{error} {number:,}" for error, number in ranked[:MOST_CLASSES])
+    return f"{told}, {more} more" if more > 0 else told
 
 
 def _accuracy(summary: Summary) -> list[tuple[str, str]]:

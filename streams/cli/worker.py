@@ -87,6 +87,7 @@ def worker(
         engine=engine,
         calls_in_flight=calls or app.config.run.calls_in_flight,
         grace_s=grace,
+        replies=app.config.run.replies,
     )
     app.if_interrupted("")
 

@@ -71,7 +71,7 @@ def test_examples_run(name: str, recorded: Place) -> None:
     """Each example of a command's help runs as it stands."""
     (recorded.path / "questions.jsonl.gz").write_bytes(gzip.compress((recorded.path / "questions.jsonl").read_bytes()))
     if name in ("ask", "run", "policy"):
-        recorded.orch("init")
+        recorded.orch("init", "--simulated")
     for line in load(name).examples:
         if "kafka://" in line:
             # test_kafka_commands.py runs these commands, with a broker.

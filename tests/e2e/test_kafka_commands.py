@@ -54,7 +54,7 @@ def cluster(tmp_path: Path, broker: Any) -> Cluster:
 @pytest.fixture
 def ready(cluster: Cluster) -> Cluster:
     """Give a log with topics, and with the policy of a new configuration file."""
-    for arguments in (("init",), ("topics", "create"), ("policy", "adopt")):
+    for arguments in (("init", "--simulated"), ("topics", "create"), ("policy", "adopt")):
         done = cluster.on(*arguments)
         assert done.code == 0, done.err
     return cluster

@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+from infra.models import Behaviour, ModelServer
+
 from .command import Place, ids, outputs, prepare, question, run
 from .conftest import RECORDED
 
@@ -40,9 +42,64 @@ def test_summary_keeps_its_contract(recorded: Place) -> None:
     assert found["cost_usd"] == found["calls"] * 12_345 / 10**9
     assert found["unpriced_calls"] == 0
     assert found["replay"] == {"events": len(ids(recorded)), "different": 0}
+    assert found["agents"]["ace"].keys() == {
+        "accuracy",
+        "calls",
+        "questions",
+        "failed",
+        "refused",
+        "input_tokens",
+        "output_tokens",
+        "cost_usd",
+        "unpriced_calls",
+        "latency_ms",
+    }
     assert found["agents"]["ace"]["accuracy"] == 1.0
     assert found["agents"]["cat"]["accuracy"] == 0.0
     assert 0.0 <= found["vote_accuracy"] <= 1.0
+
+
+def test_text_tells_what_each_agent_did(recorded: Place) -> None:
+    """The table has cost and latencies of each agent; what is nought or unknown of all of them has no column."""
+    done = recorded.orch("run", "questions.jsonl", "--outputs", "outputs.jsonl", env={"COLUMNS": "80"})
+    assert done.code == 0, done.err
+    (heading,) = [line for line in done.out.splitlines() if "median" in line]
+    assert heading.split() == ["agent", "cost", "median", "p95"]
+    assert max(map(len, done.out.splitlines())) <= 80
+    place = Place(recorded.path)
+    place.write("orch.toml", [FRAIL])
+    done = place.orch("--log", "sqlite:///frail.db", "run", "questions.jsonl", env={"COLUMNS": "80"})
+    assert done.code == 0, done.err
+    (heading,) = [line for line in done.out.splitlines() if "median" in line]
+    assert heading.split() == ["agent", "failed", "tokens", "in", "tokens", "out", "cost", "median", "p95"]
+    assert "frail failed  server_error " in done.out
+    assert max(map(len, done.out.splitlines())) <= 80
+
+
+def test_live_agents_are_accounted_for(place: Place) -> None:
+    """Of models that are really called: failures by class, tokens, cost and latency, in JSON, text and `explain`."""
+    prepare(place, 6)
+    recordings = [json.loads(line) for line in (place.path / "outputs.jsonl").read_bytes().splitlines()]
+    with ModelServer(place.path / "questions.jsonl", recordings, Behaviour(key=KEY, model_suffix="-2026")) as server:
+        place.write("orch.toml", [live(name, server.url) for name in ("ace", "cat")])
+        server.fail_next("ace", "rate-limit", "server-error")
+        done = place.orch("--format", "json", "run", "questions.jsonl", env={"TEST_KEY": KEY})
+    assert done.code == 0, done.err
+    found = done.object["agents"]
+    assert found["ace"]["failed"] == {"rate_limited": 1, "server_error": 1}
+    assert (found["ace"]["calls"], found["cat"]["calls"], found["cat"]["failed"]) == (8, 6, {})
+    assert (found["ace"]["accuracy"], found["cat"]["accuracy"]) == (1.0, 0.0)
+    for agent in found.values():
+        assert agent["input_tokens"] > agent["output_tokens"] > 0
+        assert agent["latency_ms"]["p95"] >= agent["latency_ms"]["p50"] >= 0
+    assert done.object["cost_usd"] == sum(agent["cost_usd"] for agent in found.values()) > 0
+    text = place.orch("run", env={"TEST_KEY": KEY}).out
+    assert "ace failed  rate_limited 1, server_error 1" in text
+    (failed,) = [e for e in place.events("analyses") if any(a["error"] == "rate_limited" for a in e["attempts"])]
+    explained = place.orch("explain", failed["question_id"]).out
+    assert "error (rate_limited)" in explained
+    assert "asked ace, served by ace-2026" in explained
+    assert KEY not in text + explained + done.out + done.err
 
 
 def test_same_file_gives_the_same_log(place: Place) -> None:
@@ -166,6 +223,25 @@ def test_second_writer_is_told_who_writes(place: Place) -> None:
             running.kill()
 
 
+KEY = "sk-test-0123456789abcdef"
+
+
+def live(name: str, url: str) -> bytes:
+    """Write an agent that calls a model of its name."""
+    lines = ("[[agents]]", 'kind = "openai"', f'name = "{name}"', f'model = "{name}"', f'base_url = "{url}"')
+    price = "price = { input_nusd_per_ktoken = 400_000, output_nusd_per_ktoken = 1_600_000 }"
+    return "\n".join([*lines, 'key_env = "TEST_KEY"', price, "limits = { backoff_ms = 1 }"]).encode()
+
+
+FRAIL = b"""
+[[agents]]
+kind = "simulated"
+name = "frail"
+failure_ppb = 500_000_000
+[[agents]]
+kind = "simulated"
+name = "steady"
+"""
 WAITING = b'[[agents]]\nkind = "simulated"\nname = "slow"\nwaits = true\nlatency_ms = 60_000\n'
 
 

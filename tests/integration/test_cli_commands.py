@@ -5,47 +5,81 @@ import re
 import sqlite3
 import tomllib
 from base64 import b64decode
+from typing import get_args
 
 import pytest
 
-from streams.settings import build_policy, load_config
+from schemas.agents import AgentSpec, LiteLLMAgent, LiveLimits, OpenAIAgent, Price
+from schemas.policies import Budget
+from schemas.prompts import Instructions
+from streams.settings import RunSettings, build_policy, load_config
+from streams.workers.families import family_of
 
 from ..e2e.command import Place, question
 
 
-def test_init_writes_a_file_that_works_and_is_left_alone(place: Place) -> None:
+def test_init_leaves_a_file_alone(place: Place) -> None:
     """`init` writes a configuration; a second one refuses, --force replaces."""
     assert place.orch("init").code == 0
     (place.path / "orch.toml").write_text("# mine")
-    done = place.orch("init")
+    done = place.orch("init", "--simulated")
     assert done.code == 2
     assert "orch.toml is there already" in done.err
     assert (place.path / "orch.toml").read_text() == "# mine"
-    assert place.orch("init", "--force").code == 0
+    assert place.orch("init", "--simulated", "--force").code == 0
     assert place.orch("ask", "How many?", "--number").code == 0
 
 
-def test_every_setting_of_init_is_known(place: Place) -> None:
+@pytest.mark.parametrize("options", [(), ("--simulated",)])
+def test_every_setting_of_init_is_known(options: tuple[str, ...], place: Place) -> None:
     """The file of `init` names every setting, and its commented lines are settings with their defaults."""
-    place.orch("init")
+    place.orch("init", *options)
     path = place.path / "orch.toml"
     bare = build_policy(load_config(path, required=True), "2026-01-01T00:00:00.000Z")
     text = path.read_text("utf-8")
-    path.write_text(re.sub(r"^#(?=[a-z])", "", text, flags=re.MULTILINE), "utf-8")
+    path.write_text(re.sub(r"^#(?! |$)", "", text, flags=re.MULTILINE), "utf-8")
     config = load_config(path, required=True)
     assert build_policy(config, "2026-01-01T00:00:00.000Z") == bare.model_copy()
     assert config.log == "sqlite:///orch.db"
     given = tomllib.loads(path.read_text("utf-8"))
-    for room in ("routing", "merge", "learning"):
+    for room in ("routing", "merge", "learning", "prompts"):
         model = type(getattr(bare, room))
         assert given[room].keys() == model.model_fields.keys()
     assert set(given["policy"]) == {"policy_id", "preset", "decomposition", "deadline_ms"}
-    assert given["agents"][-1].keys() == type(bare.agents[-1]).model_fields.keys()
+    for model in (*get_args(get_args(AgentSpec)[0]), Price, LiveLimits, Budget, Instructions):
+        assert not [name for name in model.model_fields if not re.search(rf"\b{name} = ", text)]
+    assert not [name for name in RunSettings.__dataclass_fields__ if f"{name} = " not in text]
+
+
+def test_init_asks_models_of_several_families(place: Place) -> None:
+    """The file of `init` names variables and no keys: three hosted models of different families, and a local one."""
+    done = place.orch("init")
+    config = load_config(place.path / "orch.toml", required=True)
+    agents = build_policy(config, "2026-01-01T00:00:00.000Z").agents
+    assert [agent.kind for agent in agents] == ["litellm"] * 3 + ["openai"]
+    assert len({family_of(agent) for agent in agents}) == 4
+    for agent in agents:
+        assert isinstance(agent, LiteLLMAgent | OpenAIAgent)
+        assert agent.price is not None
+        assert (agent.key_env is None) == (agent.base_url is not None)
+        assert agent.key_env is None or agent.key_env in done.out
+
+
+def test_live_agents_without_keys_are_told_at_once(place: Place) -> None:
+    """Without its key an agent is not asked: exit code 3, the variable's name, and no log."""
+    place.orch("init")
+    for command in (("ask", "How many?", "--number"), ("run", place.write("q.jsonl", [question(0)]))):
+        done = place.orch(*command, env={"ANTHROPIC_API_KEY": "sk-ant-0123456789", "OPENAI_API_KEY": ""})
+        assert done.code == 3
+        assert "OPENAI_API_KEY" in done.err
+        assert "Traceback" not in done.err
+        assert "sk-ant" not in done.err
+    assert not (place.path / "orch.db").exists()
 
 
 def test_ask_gives_the_decision_with_its_reasons(place: Place) -> None:
     """The text says who said what; the JSON is the decision's event, and the answer's text."""
-    place.orch("init")
+    place.orch("init", "--simulated")
     line = ("ask", "Which?", "--option", "the first", "--option", "the second", "--subject", "law")
     done = place.orch(*line)
     assert done.code == 0, done.err
@@ -59,6 +93,17 @@ def test_ask_gives_the_decision_with_its_reasons(place: Place) -> None:
     assert place.orch(*line, "--id", "mine").code == 0
     assert len(place.events("decisions")) == 2
     assert "stands for another question" in place.orch("ask", "Why?", "--number", "--id", "mine").err
+
+
+def test_ask_says_why_an_agent_was_left_out(place: Place) -> None:
+    """Of an agent that failed, `ask` tells the class of the error and the number of attempts."""
+    frail = b'name = "frail"\nfailure_ppb = 1_000_000_000\nlimits = { max_attempts = 2 }'
+    place.write(
+        "orch.toml", [b'[[agents]]\nkind = "simulated"\n', frail, b'[[agents]]\nkind = "simulated"\nname = "a"']
+    )
+    done = place.orch("ask", "How many?", "--number")
+    assert done.code == 0, done.err
+    assert "left out: failed (server_error, 2 attempts)" in done.out
 
 
 def test_ask_without_an_answer_is_undecided(place: Place) -> None:
@@ -81,7 +126,7 @@ def test_ask_without_an_answer_is_undecided(place: Place) -> None:
 )
 def test_ask_refuses_what_is_no_question(arguments: tuple[str, ...], words: str, place: Place) -> None:
     """Too few options, both options and number, or nothing asked: exit code 2."""
-    place.orch("init")
+    place.orch("init", "--simulated")
     done = place.orch(*arguments)
     assert done.code == 2
     assert words in done.err
@@ -244,19 +289,6 @@ def test_topics_and_schemas_describe_the_log(recorded: Place) -> None:
             assert isinstance(place, dict)
             place = place[part]
     assert recorded.orch("schemas", "decision.made").code == 2
-
-
-def test_doctor_finds_fault(place: Place) -> None:
-    """All is well on an empty place; a broken configuration is a failure with its remedy, and exit code 3."""
-    assert place.orch("doctor").code == 0
-    place.write("orch.toml", [b"[routing]\npanel = 3\n[[agents]]\nkind = 'simulated'\nname = 'a'"])
-    done = place.orch("--format", "json", "doctor")
-    assert done.code == 3
-    (failed,) = [check for check in done.lines if check["state"] == "fail"]
-    assert failed["name"] == "configuration"
-    assert "panel" in failed["finding"] + failed["remedy"]
-    (place.path / "orch.db").write_text("not a log at all, and certainly not a database of ours")
-    assert place.orch("doctor").code == 3
 
 
 def test_commands_leave_nothing_behind(recorded: Place) -> None:

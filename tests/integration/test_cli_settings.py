@@ -2,6 +2,10 @@
 
 import pytest
 
+from schemas.agents import LiteLLMAgent
+from schemas.prompts import Prompts
+from streams.settings import build_policy, load_config
+
 from ..e2e.command import Place
 
 AGENT = b'[[agents]]\nkind = "simulated"\nname = "a"\n'
@@ -53,6 +57,11 @@ def test_shared_options_stand_before_or_after(recorded: Place) -> None:
         ("[routing]\npanel_size = 9", "panel_size 9"),
         ('[merge]\nrule = "votes"', "merge.rule"),
         ("[agents]\n", "agents"),
+        ("[budget]\nquestion_nsud = 3", "Did you mean question_nusd"),
+        ("[prompts.analyst]\nchoise = 'x'", "Did you mean choice"),
+        ("[prompts.analyst]\nchoice = '{options}'", "no place to fill"),
+        ("[run]\nreplies = 3", "run.replies"),
+        ("[routing]\nshrinkage = 0.5", "integers with the unit in the name"),
     ],
 )
 def test_slip_in_the_configuration_is_told(text: str, words: str, place: Place) -> None:
@@ -63,6 +72,83 @@ def test_slip_in_the_configuration_is_told(text: str, words: str, place: Place) 
     assert "orch.toml" in done.err
     assert words in done.err
     assert logs(place) == set()
+
+
+LIVE = '[[agents]]\nkind = "litellm"\nname = "a"\nmodel = "openai/gpt-4.1-mini"\n'
+KEY = "sk-proj-0123456789abcdefABCDEF"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("max_output_token = 3", "Did you mean max_output_tokens"),
+        ("limits = { calls_per_minut = 3 }", "Did you mean calls_per_minute"),
+        (
+            "price = { input_nusd_per_ktoken = 1, output_nusd_per_ktoken = 1, output_nusd_per_token = 1 }",
+            "Did you mean",
+        ),
+        ("temperature_ppb = 0.7", "agents.0.temperature_ppb"),
+    ],
+)
+def test_slip_in_a_live_agent_is_told(text: str, words: str, place: Place) -> None:
+    """A misspelt or impossible setting of a live agent is named, with what was probably meant."""
+    place.write("orch.toml", [LIVE.encode() + text.encode()])
+    done = place.orch("ask", "How many?", "--number")
+    assert done.code == 2
+    assert words in done.err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'key = "{KEY}"',
+        f'api_key = "{KEY}"',
+        f'token = "{KEY}"',
+        f'colour = "{KEY}"',
+        f'key_env = "{KEY}"',
+        f'key_env = "{KEY.replace("-", "_")}"',
+        f'base_url = "https://user:{KEY}@127.0.0.1/v1"',
+        f'base_url = "https://127.0.0.1/v1?key={KEY}"',
+        f'limits = {{ key = "{KEY}" }}',
+        f'[budget]\nkey = "{KEY}"',
+        f'[run]\nkey = "{KEY}"',
+        f'[keys]\nkey = "{KEY}"',
+    ],
+)
+def test_key_in_the_configuration_is_not_repeated(text: str, place: Place) -> None:
+    """What stands under a name that is no setting, or where a key may have been put by mistake, is in no message."""
+    place.write("orch.toml", [LIVE.encode() + text.encode()])
+    for command in (("ask", "How many?", "--number"), ("doctor",), ("--verbose", "policy", "adopt")):
+        done = place.orch(*command)
+        assert done.code in (2, 3)
+        said = done.out + done.err
+        assert KEY[8:] not in said
+        assert "key_env" in said or "There are: " in said or "Did you mean" in said
+
+
+def test_none_turns_a_setting_off(place: Place) -> None:
+    """`none` stands for no value where that is not the default, for TOML has no word for it."""
+    place.write("orch.toml", [LIVE.encode() + b'temperature_ppb = "none"\nseed = "none"'])
+    (agent,) = build_policy(load_config(place.path / "orch.toml", required=True), "2026-01-01T00:00:00.000Z").agents
+    assert isinstance(agent, LiteLLMAgent)
+    assert (agent.temperature_ppb, agent.seed) == (None, None)
+
+
+def test_one_instruction_may_be_changed_alone(place: Place) -> None:
+    """What the configuration says of the instructions leaves the others as they are."""
+    place.write("orch.toml", [AGENT + b'[prompts]\nversion = "mine"\n[prompts.analyst]\nchoice = "Say {letters}."'])
+    prompts = build_policy(load_config(place.path / "orch.toml", required=True), "2026-01-01T00:00:00.000Z").prompts
+    assert (prompts.version, prompts.analyst.choice) == ("mine", "Say {letters}.")
+    assert prompts.analyst.number == Prompts().analyst.number
+    assert prompts.merger == Prompts().merger
+
+
+def test_files_stand_beside_the_configuration(place: Place) -> None:
+    """Outputs and replies are looked for where the configuration is, not where the command is run."""
+    place.write("orch.toml", [b'[run]\noutputs = ["outputs.jsonl"]\nreplies = "replies.db"'])
+    run = load_config(place.path / "orch.toml", required=True).run
+    assert run.outputs == (str(place.path / "outputs.jsonl"),)
+    assert run.replies == str(place.path / "replies.db")
 
 
 def test_configuration_that_is_named_must_be_there(place: Place) -> None:

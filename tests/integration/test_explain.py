@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.analyses import AnalysisPublished, Attempt, ProviderCall
 from schemas.policies import Averaging, PolicyAdopted
 from streams.audit import entries
 from streams.audit.explain import explain
@@ -17,7 +18,7 @@ from streams.errors import DifferenceError, UsageError
 from streams.processors.ema import move
 from streams.runtimes.embedded.reader import EmbeddedReader
 
-from ..worlds import FAILED, OUTSIDE, analysis, gold, overdue, policy, question, retraction, said, verdict
+from ..worlds import FAILED, OUTSIDE, Opener, analysis, gold, overdue, policy, question, retraction, said, verdict
 from .logs import Played
 
 
@@ -112,6 +113,61 @@ def test_excluded(log: Played) -> None:
     assert found["bob"]["attempts"][0]["cost_nusd"] is None
     assert found["bob"]["unpriced_calls"] == 1
     assert (found["cyd"]["status"], found["cyd"]["reason"]) == ("excluded", "outside_options")
+
+
+CALLED = ProviderCall(
+    model="openai/gpt-4.1-mini",
+    request_hash="0" * 64,
+    reported_model="gpt-4.1-mini-2025-04-14",
+    fingerprint="fp_1",
+    finish_reason="stop",
+    cached=True,
+)
+LIMITED = Attempt(
+    outcome="error",
+    error="rate_limited",
+    latency_ms=20,
+    cost_nusd=0,
+    provider=CALLED.model_copy(
+        update={"reported_model": None, "fingerprint": None, "finish_reason": None, "cached": False}
+    ),
+)
+REPLIED = Attempt(
+    outcome="ok", latency_ms=1_234, cost_nusd=700_000, input_tokens=1_300, output_tokens=40, provider=CALLED
+)
+REFUSED = Attempt(outcome="refused", error="run_budget", latency_ms=0, cost_nusd=0)
+
+
+def called(opener: Opener, agent: str) -> AnalysisPublished:
+    """Answer as a live agent: ann at the second attempt, bob not at all."""
+    said_it = analysis(opener, agent, "A" if agent == "ann" else FAILED)
+    made = (LIMITED, REPLIED) if agent == "ann" else (REFUSED,)
+    return AnalysisPublished.model_validate({**said_it.model_dump(exclude={"event_id"}), "attempts": made})
+
+
+def test_calls_of_providers(log: Played) -> None:
+    """Each attempt is told with what its provider was asked and said of itself; a refused one called nobody."""
+    log.put(policy("ann", "bob"), question())
+    log.play(called)
+    found = seats(told(log))
+    limited, replied = found["ann"]["attempts"]
+    assert (limited["error"], limited["cost_nusd"]) == ("rate_limited", 0)
+    assert replied["provider"] == CALLED.model_dump()
+    assert found["bob"]["attempts"][0]["provider"] is None
+    assert (found["bob"]["status"], found["bob"]["reason"]) == ("excluded", "refused")
+
+
+def test_calls_of_providers_in_text(log: Played, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    """The text names model asked and served, finish reason, error class, tokens, cost, and whether it was cached."""
+    log.put(policy("ann", "bob"), question())
+    log.play(called)
+    capfdbinary.readouterr()
+    assert run(["--log", f"sqlite:///{log.path}", "explain", "q"]) == 0
+    text = " ".join(capfdbinary.readouterr().out.decode().replace("│", " ").split())
+    assert "attempt 1: error (rate_limited), 20 ms, $0.0000, asked openai/gpt-4.1-mini" in text
+    assert "attempt 2: ok, 1,234 ms, $0.0007, 1,300 + 40 tokens, asked openai/gpt-4.1-mini" in text
+    assert "served by gpt-4.1-mini-2025-04-14, finish stop, cached" in text
+    assert "attempt 1: refused (run_budget), not called" in text
 
 
 def test_tie_break(log: Played) -> None:
@@ -248,7 +304,7 @@ def test_text(log: Played, capfdbinary: pytest.CaptureFixture[bytes], monkeypatc
     assert whole["decision"] is not None
     assert whole["decision"]["event_id"][:12] in text
     assert whole["decision"]["event_id"] not in text
-    for words in ("1 of 1 agreed", "excluded: failed", "unknown price", "feedback, gold", "1 call of unknown price"):
+    for words in ("1 of 1 agreed", "excluded: failed", "unknown cost", "feedback, gold", "1 call of unknown cost"):
         assert words in text
     assert "confidence" not in text
 

@@ -7,13 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from schemas.analyses import AnalysisPublished, Attempt
 from schemas.decisions import Ballot, Conduct
+from schemas.panels import PanelAssigned
+from schemas.quantities import MAX_MS
 from streams.audit.summary import Summary, known_answers, plain_vote, summarise
+from streams.audit.tallies import Latencies
 from streams.errors import DifferenceError
 from streams.runtimes.embedded.reader import EmbeddedReader
 
-from ..worlds import FAILED, gold, policy, question, retraction, said, verdict
+from ..worlds import FAILED, Opener, analysis, gold, overdue, policy, question, retraction, said, verdict
 from .logs import Played
 
 ID = "0" * 64
@@ -67,7 +73,8 @@ def test_shares_of_nothing_are_unknown(log: Played) -> None:
     found = summed(log, {"q1": None})
     assert found.as_json()["accuracy"] is None
     assert found.as_json()["vote_accuracy"] is None
-    assert found.as_json()["agents"]["a"] == {"accuracy": None, "calls": 1, "questions": 1}
+    told = found.as_json()["agents"]["a"]
+    assert (told["accuracy"], told["calls"], told["questions"]) == (None, 1, 1)
 
 
 def test_calls_of_a_merge_agent_count(tmp_path: Path) -> None:
@@ -79,6 +86,73 @@ def test_calls_of_a_merge_agent_count(tmp_path: Path) -> None:
     log.close()
     assert found.calls == sum(agent.calls for agent in found.agents.values()) == 3
     assert (found.agents["c"].calls, found.agents["c"].asked) == (1, 0)
+
+
+def attempts(opener: Opener, agent: str, *made: Attempt) -> AnalysisPublished:
+    """Build an analysis with these attempts, failed unless the last one gave something."""
+    ok = made[-1].outcome == "ok"
+    said = analysis(opener, agent, "A" if ok else FAILED)
+    return AnalysisPublished.model_validate({**said.model_dump(exclude={"event_id"}), "attempts": made})
+
+
+def test_what_each_agent_did_is_told(log: Played) -> None:
+    """Calls, failures by class, refusals, tokens, cost and latencies are those of the attempts of each agent."""
+    limited = Attempt(outcome="error", error="rate_limited", latency_ms=20, cost_nusd=0)
+    late = Attempt(outcome="timeout", latency_ms=60_000)
+    good = Attempt(outcome="ok", latency_ms=1_234, cost_nusd=700, input_tokens=300, output_tokens=40)
+    refused = Attempt(outcome="refused", error="run_budget", latency_ms=0, cost_nusd=0)
+    script = {"a": (limited, limited, good), "b": (late, late), "c": (refused,)}
+    log.ask([question("q1"), question("q2")], lambda opener, agent: attempts(opener, agent, *script[agent]))
+    found = summed(log, {"q1": "A", "q2": "A"})
+    told = found.as_json()["agents"]
+    assert told["a"] == {
+        "accuracy": 1.0,
+        "calls": 6,
+        "questions": 2,
+        "failed": {"rate_limited": 4},
+        "refused": 0,
+        "input_tokens": 600,
+        "output_tokens": 80,
+        "cost_usd": 1_400 / 10**9,
+        "unpriced_calls": 0,
+        "latency_ms": {"p50": 1_230, "p95": 1_230},
+    }
+    assert (told["b"]["calls"], told["b"]["failed"], told["b"]["unpriced_calls"]) == (4, {"timeout": 4}, 4)
+    assert told["b"]["latency_ms"] == {"p50": None, "p95": None}
+    assert (told["c"]["calls"], told["c"]["refused"], told["c"]["failed"]) == (0, 2, {})
+    assert found.calls == sum(agent.calls for agent in found.agents.values())
+    assert found.cost_nusd == sum(agent.cost_nusd for agent in found.agents.values())
+    assert found.unpriced_calls == sum(agent.unpriced_calls for agent in found.agents.values())
+
+
+def test_what_came_after_the_decision_is_not_counted(log: Played) -> None:
+    """An analysis that came too late is in no sum, so that those of the agents are those of the decisions."""
+    opener, *_ = log.put(question("q1"))
+    assert isinstance(opener, PanelAssigned)
+    log.put(analysis(opener, "a"), overdue("q1"), analysis(opener, "b"))
+    found = summed(log, {"q1": "A"})
+    assert {name: (agent.asked, agent.calls) for name, agent in found.agents.items()} == {
+        "a": (1, 1),
+        "b": (1, 0),
+        "c": (1, 0),
+    }
+    assert found.calls == 1
+
+
+@given(st.lists(st.integers(0, MAX_MS), min_size=1, max_size=200), st.sampled_from([50, 95]))
+def test_percentiles_are_within_half_a_percent(given_ms: list[int], percent: int) -> None:
+    """A percentile is that of all latencies to three digits, in whatever order they came, from few counters."""
+    latencies, reverse = Latencies(), Latencies()
+    for latency_ms in given_ms:
+        latencies.add(latency_ms)
+    for latency_ms in reversed(given_ms):
+        reverse.add(latency_ms)
+    assert latencies.at(percent) == reverse.at(percent)
+    exact = sorted(given_ms)[-(-len(given_ms) * percent // 100) - 1]
+    found = latencies.at(percent)
+    assert found is not None
+    assert abs(found - exact) * 200 <= exact
+    assert all(len(str(latency_ms).rstrip("0")) <= 3 for latency_ms in latencies.counts)
 
 
 @pytest.mark.parametrize(

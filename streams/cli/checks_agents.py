@@ -1,0 +1,185 @@
+"""What `orch doctor` looks at in the configured agents. No key is shown, and no word of a provider."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
+
+from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent, RecordedAgent
+from schemas.policies import PolicyAdopted
+from streams.cli import output
+from streams.cli.checks_kafka import Check
+from streams.errors import OrchError
+from streams.settings import RunSettings
+from streams.workers.agent import Agent, dismiss
+from streams.workers.families import family_of, only_family
+from streams.workers.reach import RIGHT, Reached, Tried, reach, try_out
+from streams.workers.recorded import read_outputs
+from streams.workers.registry import make_agents
+
+TOKENS_IN, TOKENS_OUT = 300, 300
+"""Of the question whose cost is told: a question with four options and its instruction, and a short explanation."""
+
+
+def check_agents(policy: PolicyAdopted, run: RunSettings, *, call: bool) -> Iterator[Check]:
+    """
+    Look at each agent, then at all of them together.
+
+    Args:
+        policy: As it is configured.
+        run: Where the outputs of recorded agents are.
+        call: Whether to make a call of each live agent.
+
+    Raises:
+        UsageError: Outputs of a recorded agent are not there.
+    """
+    live = [spec for spec in policy.agents if isinstance(spec, LiteLLMAgent | OpenAIAgent)]
+    others = tuple(spec for spec in policy.agents if not isinstance(spec, LiteLLMAgent | OpenAIAgent))
+    recorded = any(isinstance(spec, RecordedAgent) for spec in others)
+    make_agents(_only(policy, *others), read_outputs(run.outputs) if recorded and run.outputs else None)
+    kinds = Counter(spec.kind for spec in policy.agents)
+    yield Check("agents", "ok", ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())))
+    agents: dict[str, Agent] = {}
+    missing: dict[str, OrchError] = {}
+    for spec in live:
+        try:
+            agents |= make_agents(_only(policy, spec), None)
+        except OrchError as error:
+            missing[spec.name] = error
+    addressed = [spec for spec in live if spec.name in agents and spec.base_url is not None]
+    reached = asyncio.run(reach(addressed)) if addressed else {}
+    for spec in live:
+        yield _look(spec, missing.get(spec.name), reached.get(spec.name))
+    if call and agents:
+        yield from _calls(agents)
+    yield from _families(policy)
+    yield from _budget(policy, live)
+
+
+def _only(policy: PolicyAdopted, *agents: AgentSpec) -> PolicyAdopted:
+    return policy.model_copy(update={"agents": agents})
+
+
+def _look(spec: LiteLLMAgent | OpenAIAgent, missing: OrchError | None, reached: Reached | None) -> Check:
+    """Say what is known of an agent without calling its model: key, package, endpoint, cost."""
+    name = f"agent {spec.name}"
+    if missing is not None:
+        lacks = missing.message.removeprefix(f"agent {spec.name!r}: ")
+        return Check(name, "fail", _joined(spec.model, lacks, _cost(spec)), missing.remedy)
+    itself = isinstance(spec, LiteLLMAgent) and spec.base_url is None
+    key = f"{spec.key_env} is set" if spec.key_env else ("litellm looks for its key itself" if itself else "no key")
+    if reached is None:
+        finding = "only a call (--call) shows whether it answers"
+        return Check(name, "ok", _joined(spec.model, key, finding, _cost(spec)))
+    state, finding, remedy = _as_found(spec, reached)
+    return Check(name, state, _joined(spec.model, key, finding, _cost(spec)), remedy)
+
+
+def _as_found(spec: LiteLLMAgent | OpenAIAgent, reached: Reached) -> tuple[Literal["ok", "warn", "fail"], str, str]:
+    """Say what an endpoint's list of models means: state, finding and remedy."""
+    where = f"{spec.base_url} answered in {reached.took_ms} ms"
+    match reached.found:
+        case "listed":
+            return "ok", f"{where} and has it", ""
+        case "no_list":
+            return "ok", f"{where}, but lists no models; only a call (--call) shows more", ""
+        case "not_listed":
+            return "fail", f"{where}, but lists no such model", "Correct the agent's model, or load it there"
+        case "unauthorized":
+            remedy = (
+                f"Correct the key in {spec.key_env}" if spec.key_env else "Name the variable with its key in key_env"
+            )
+            return "fail", f"{where}: unauthorized, status {reached.status}", remedy
+        case "status":
+            return "warn", f"{where} with status {reached.status}", "Try again later, or look at what runs there"
+        case "timeout":
+            found = f"{spec.base_url} did not answer in {reached.took_ms / 1000:.0f} s"
+            return "fail", found, "Start what runs there, or correct base_url"
+        case "unreachable":
+            return "fail", f"{spec.base_url} cannot be reached", "Start what runs there, or correct base_url"
+
+
+def _cost(spec: LiteLLMAgent | OpenAIAgent) -> str:
+    """Tell what a question costs at the agent's price, roughly and at most."""
+    price = spec.price
+    if price is None:
+        return "cost not known: no price"
+    question = TOKENS_IN * price.input_nusd_per_ktoken
+    about = question + TOKENS_OUT * price.output_nusd_per_ktoken
+    most = spec.limits.max_attempts * (question + spec.max_output_tokens * price.output_nusd_per_ktoken)
+    if not most:
+        return "costs nothing"
+    return (
+        f"about {_usd(about)} for a question of {TOKENS_IN} tokens in and {TOKENS_OUT} out, at most {_usd(most)}"
+        f" ({output.counted(spec.limits.max_attempts, 'attempt')} of {spec.max_output_tokens:,} tokens)"
+    )
+
+
+def _usd(thousandfold_nusd: int) -> str:
+    """Write a cost, rounded up to four decimals of a dollar."""
+    return output.usd(-(-thousandfold_nusd // (1000 * 100_000)) * 100_000)
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(parts)
+
+
+def _calls(agents: Mapping[str, Agent]) -> Iterator[Check]:
+    """Make one call of each agent, and say what became of it."""
+
+    async def all_of_them() -> dict[str, Tried]:
+        try:
+            return await try_out(agents.values())
+        finally:
+            await dismiss(agents)
+
+    for name, tried in asyncio.run(all_of_them()).items():
+        yield _as_tried(name, tried)
+
+
+def _as_tried(name: str, tried: Tried) -> Check:
+    attempt = tried.attempt
+    cost = "at unknown cost" if attempt.cost_nusd is None else f"for {output.usd(attempt.cost_nusd)}"
+    what = f"in {attempt.latency_ms:,} ms {cost}"
+    if attempt.outcome != "ok":
+        remedy = "The class of the error says whose fault it is; nobody else's words are shown"
+        return Check(f"call {name}", "fail", f"{attempt.error or attempt.outcome} {what}", remedy)
+    if tried.answer is None:
+        remedy = "See what it writes: `orch ask` and `orch explain`; max_output_tokens may be too low for it"
+        return Check(f"call {name}", "warn", f"answered {what}, and no number can be read from it", remedy)
+    if tried.answer != RIGHT:
+        return Check(f"call {name}", "warn", f"answered {tried.answer} to 1 + 1 {what}", "Take another model")
+    return Check(f"call {name}", "ok", f"answered rightly {what}")
+
+
+def _families(policy: PolicyAdopted) -> Iterator[Check]:
+    families = [family for spec in policy.agents if (family := family_of(spec)) is not None]
+    if not families:
+        return
+    only = only_family(policy.agents)
+    if only is None:
+        yield Check("families", "ok", ", ".join(sorted(set(families))))
+        return
+    finding = f"all {len(families)} agents are of one family, {only}: same family, same mistakes"
+    remedy = "Put another provider's model beside them; family in an agent says whose it is where its name does not"
+    yield Check("families", "warn", finding, remedy)
+
+
+def _budget(policy: PolicyAdopted, live: Sequence[LiteLLMAgent | OpenAIAgent]) -> Iterator[Check]:
+    budget = policy.budget
+    if not budget.limited:
+        return
+    limits = [(budget.question_nusd, "a question"), (budget.run_nusd, "in all under this policy")]
+    told = ", ".join(f"{output.usd(nusd)} {what}" for nusd, what in limits if nusd is not None)
+    lowest = min(nusd for nusd, _ in limits if nusd is not None)
+    # What a call reserves is more than this by its prompt: an agent that is too dear without it is never called.
+    dear = [
+        spec.name
+        for spec in live
+        if spec.price and spec.max_output_tokens * spec.price.output_nusd_per_ktoken > lowest * 1000
+    ]
+    if dear:
+        finding = f"{told}: too little for one call of {', '.join(dear)}, which is never made"
+        yield Check("budget", "fail", finding, "Raise it, or lower their max_output_tokens")
+    else:
+        yield Check("budget", "ok", told)
