@@ -90,7 +90,8 @@ class ModelApp:
             completion = complete(spoil(fault, reply, question, key), role, structured=asked.structured)
             completion = disfigure(fault, completion, structured=asked.structured)
             name = asked.model + self.behaviour.model_suffix
-            pieces = _pieces(Envelope(body, name, tokens(asked.prompt.text)), completion, asked, fault)
+            envelope = Envelope(body, name, tokens(asked.prompt.text), asked.most_tokens)
+            pieces = _pieces(envelope, completion, asked, fault)
             response = await self._send(request, pieces, asked, fault)
             if request.transport is not None and not request.transport.is_closing():
                 self.counts.sent(completion.tokens)

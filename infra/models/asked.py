@@ -23,6 +23,7 @@ class Asked:
         structured: Whether the words must be a JSON object.
         stream: Whether they come as server-sent events.
         usage: Whether the stream ends with the count of tokens.
+        most_tokens: The longest answer the caller wants to pay for; None: any.
     """
 
     model: str
@@ -30,6 +31,7 @@ class Asked:
     structured: bool
     stream: bool
     usage: bool
+    most_tokens: int | None
 
 
 def read_asked(body: bytes) -> Asked:
@@ -55,7 +57,11 @@ def read_asked(body: bytes) -> Asked:
     if not isinstance(options, dict):
         raise invalid("stream_options: not an object", "stream_options")
     prompt = read_prompt("\n".join(_texts(fields.get("messages"))))
-    return Asked(model, prompt, _structured(fields.get("response_format")), stream, bool(options.get("include_usage")))
+    most_tokens = fields.get("max_completion_tokens", fields.get("max_tokens"))
+    if most_tokens is not None and (type(most_tokens) is not int or most_tokens < 1):
+        raise invalid("max_tokens: not a positive integer", "max_tokens")
+    structured = _structured(fields.get("response_format"))
+    return Asked(model, prompt, structured, stream, bool(options.get("include_usage")), most_tokens)
 
 
 def _texts(messages: Any) -> Iterator[str]:

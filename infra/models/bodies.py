@@ -28,6 +28,8 @@ class Envelope:
     model: str
     """As it is reported."""
     prompt_tokens: int
+    most_tokens: int | None
+    """More is not charged, however long the recorded answer is."""
 
     def body(self, completion: Completion) -> bytes:
         """Give the answer as a whole."""
@@ -68,10 +70,11 @@ class Envelope:
         }
 
     def _usage(self, completion: Completion) -> dict[str, int]:
+        tokens = completion.tokens if self.most_tokens is None else min(completion.tokens, self.most_tokens)
         return {
             "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": completion.tokens,
-            "total_tokens": self.prompt_tokens + completion.tokens,
+            "completion_tokens": tokens,
+            "total_tokens": self.prompt_tokens + tokens,
         }
 
     def _tool_call(self, tool: str) -> dict[str, Any]:

@@ -50,7 +50,10 @@ def read_key(spec: LiteLLMAgent | OpenAIAgent, environ: Mapping[str, str] = os.e
     key = environ.get(spec.key_env, "").strip()
     whose = f"agent {spec.name!r}: environment variable {spec.key_env}"
     if not key:
-        raise OperatorError(f"{whose}, which should hold its key, is not set", remedy=f"export {spec.key_env}=...")
+        raise OperatorError(
+            f"{whose}, which should hold its key, is not set",
+            remedy=f"export {spec.key_env}=...; `orch doctor` looks at all agents; `orch init --simulated` needs no key",
+        )
     if len(key) < LEAST_CHARACTERS:
         raise OperatorError(
             f"{whose} holds {len(key)} characters, too few for a key",

@@ -253,3 +253,9 @@ def test_stats_count_requests() -> None:
         "peak_in_flight": 1,
         "tokens_sent": sent + merged,
     }
+
+
+def test_no_more_is_charged_than_the_caller_wanted(server: ModelServer) -> None:
+    """A recorded answer may be longer than the limit of the request; its tokens are not."""
+    answer = ask(server, "large", prompt(QUESTIONS[0]), max_tokens=2)
+    assert answer.json["usage"]["completion_tokens"] == 2
