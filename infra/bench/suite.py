@@ -3,10 +3,12 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from infra.bench import added, decided, replayed, scale, startup
 from infra.bench.figures import Figure, Sizes, file_system
+from infra.bench.live_plan import LiveSizes, check, steps
 
 Measure = Callable[[Path, Sizes, Callable[[int], None]], list[Figure]]
 
@@ -23,18 +25,37 @@ class Bench:
     measure: Measure
     steps: Callable[[Sizes], int]
     """How many steps it reports."""
+    check: Callable[[], None] = lambda: None
+    """Raises an OperatorError where it cannot be measured here."""
 
 
-BENCHES: dict[str, Bench] = {
-    bench.name: bench
-    for bench in (
+def benches(live: LiveSizes) -> dict[str, Bench]:
+    """Give all of them by name, with what is measured of live agents."""
+    chosen = (
         Bench("decided", "Decided questions per second", decided.measure, lambda sizes: sizes.runs),
         Bench("latency", "Time added to the agents' own", added.measure, lambda sizes: sizes.runs * len(sizes.open)),
         Bench("replay", "Replay with every id derived again", replayed.measure, lambda sizes: sizes.runs),
         Bench("scale", "Restart and memory as the log grows", scale.measure, lambda sizes: 6),
         Bench("start", "Start of the command", startup.measure, lambda sizes: max(sizes.runs, startup.RUNS) + 1),
+        Bench(
+            "live",
+            "Live agents over HTTP",
+            partial(_measure_live, live),
+            lambda sizes: steps(sizes.runs),
+            partial(check, live),
+        ),
     )
-}
+    return {bench.name: bench for bench in chosen}
+
+
+def _measure_live(live: LiveSizes, directory: Path, sizes: Sizes, advance: Callable[[int], None]) -> list[Figure]:
+    # The server of recorded models is an extra, without which the others are measured all the same.
+    from infra.bench import live_suite
+
+    return live_suite.measure(directory, live, sizes.runs, advance)
+
+
+BENCHES = benches(LiveSizes())
 
 
 def disk(beside: Path) -> Path:

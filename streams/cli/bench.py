@@ -12,12 +12,12 @@ from streams.cli.command import command
 from streams.cli.context import App, pass_app
 from streams.cli.kafka import connection_of
 from streams.cli.worker import STAGES
-from streams.errors import UsageError
+from streams.errors import OperatorError, UsageError
 
 if TYPE_CHECKING:
     from infra.bench.figures import Figure
 
-NAMES = ("decided", "latency", "replay", "scale", "start")
+NAMES = ("decided", "latency", "replay", "scale", "start", "live")
 KAFKA_NAMES = ("decided", "latency", "inputs", "restart")
 
 
@@ -28,6 +28,8 @@ class _Bench(NamedTuple):
     steps: int
     """How many steps it reports."""
     run: Callable[[Callable[[int], None]], "list[Figure]"]
+    check: Callable[[], None] = lambda: None
+    """Raises an OperatorError where it cannot be measured here."""
 
 
 class _Suite(NamedTuple):
@@ -44,6 +46,7 @@ class _Suite(NamedTuple):
         "orch bench --only start",
         "orch bench --quick --only decided --runs 1",
         "orch bench --report figures.md",
+        "orch bench --quick --only live --runs 1",
         "orch bench --quick --profile",
         "orch --log kafka://localhost:9092 bench --quick --only decided",
         "orch --log kafka://localhost:9092 bench --worker route,merge,learn,rank --worker agents,deadlines",
@@ -88,8 +91,10 @@ def bench(
 
     Everything runs on new durable logs that are removed afterwards: in the usual place for temporary files, or in the
     directory of --log. If --log is on Kafka, that runtime is measured, with workers on this machine and topics under a
-    random prefix on that cluster. Each figure is the median of several runs, beside the product's target and, where it
-    makes sense, beside a plain baseline. Other work on the machine makes figures worse, never better.
+    random prefix on that cluster. `live` has agents of kind openai and litellm call recorded models over HTTP on
+    loopback, and needs the extras of both and `models`. Each figure is the median of several runs, beside the product's
+    target and, where it makes sense, beside a plain baseline. Other work on the machine makes figures worse, never
+    better.
     """
     from infra.bench.report import machine_line, markdown
     from streams.cli import output
@@ -106,6 +111,7 @@ def bench(
             raise UsageError(f"{name!r} is not measured on this log", remedy=f"Choose from {', '.join(names)}")
     app.if_interrupted("Nothing was kept; the logs of the benchmark are removed.")
     suite = _on_kafka(app, runs, quick, worker, engine) if on_kafka else _embedded(app, runs, quick)
+    chosen = [] if profile else _measurable(suite, only, names)
     if app.json:
         output.print_json({"machine": suite.about})
     else:
@@ -114,28 +120,44 @@ def bench(
         _print_profiles(app, suite)
         return
     measured = []
-    for name in only or names:
-        chosen = suite.benches[name]
-        with output.progress(chosen.title, chosen.steps) as advance:
-            figures = chosen.run(advance)
-        measured.append((chosen.title, figures))
-        _print_figures(app, chosen.title, figures)
+    for one in chosen:
+        with output.progress(one.title, one.steps) as advance:
+            figures = one.run(advance)
+        measured.append((one.title, figures))
+        _print_figures(app, one.title, figures)
     if report is not None:
         Path(report).write_text(markdown(suite.about, measured), "utf-8")
 
 
+def _measurable(suite: _Suite, only: tuple[str, ...], names: tuple[str, ...]) -> list[_Bench]:
+    """Give what was asked for, or else all that can be measured here; what is left out is told on stderr."""
+    chosen = []
+    for name in only or names:
+        try:
+            suite.benches[name].check()
+        except OperatorError as error:
+            if only:
+                raise
+            click.echo(f"{name} is left out: {error}", err=True)
+            continue
+        chosen.append(suite.benches[name])
+    return chosen
+
+
 def _embedded(app: App, runs: int | None, quick: bool) -> _Suite:
     from infra.bench.figures import QUICK, Sizes, machine
-    from infra.bench.suite import BENCHES, disk, run, run_profile
+    from infra.bench.live_plan import QUICK_LIVE, LiveSizes
+    from infra.bench.suite import benches, disk, run, run_profile
 
     sizes = QUICK if quick else Sizes()
     if runs is not None:
         sizes = replace(sizes, runs=runs)
     place = app.log.path.absolute().parent if app.names_log else disk(Path.cwd())
-    benches = {
-        name: _Bench(one.title, one.steps(sizes), partial(run, one, place, sizes)) for name, one in BENCHES.items()
+    measured = {
+        name: _Bench(one.title, one.steps(sizes), partial(run, one, place, sizes), one.check)
+        for name, one in benches(QUICK_LIVE if quick else LiveSizes()).items()
     }
-    return _Suite(machine(place), benches, lambda: [("", *run_profile(place, sizes))])
+    return _Suite(machine(place), measured, lambda: [("", *run_profile(place, sizes))])
 
 
 def _on_kafka(

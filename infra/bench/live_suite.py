@@ -1,0 +1,22 @@
+"""Live agents over real HTTP, on generated questions: in flight, added latency, and a panel beside its reference."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from infra.bench import live_added, live_flight, live_panel
+from infra.bench.figures import Figure
+from infra.bench.live_plan import KINDS, LiveSizes
+from infra.bench.live_world import World
+
+
+def measure(directory: Path, sizes: LiveSizes, runs: int, advance: Callable[[int], None]) -> list[Figure]:
+    """
+    Measure all of it in a fresh directory; files are left in it.
+
+    Raises:
+        InvariantError: A call failed, which none should on loopback.
+    """
+    world = World.make(directory)
+    figures = [figure for kind in KINDS for figure in live_flight.measure(world, kind, sizes, runs, advance)]
+    figures += live_added.measure(world, sizes, runs, advance)
+    return figures + live_panel.measure(world, directory, sizes, runs, advance)
