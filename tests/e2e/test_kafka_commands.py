@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from .command import Ended, Place, outputs, prepare, question
+from infra.broker import Broker
+
+from .command import LIMIT_S, Ended, Place, outputs, prepare, question
 
 pytestmark = pytest.mark.slow
 
@@ -207,3 +209,22 @@ def test_recorded_agents_work_on_workers(cluster: Cluster) -> None:
 def wait_for(condition: Callable[[], bool], tries: int = 20) -> None:
     """Look until something holds; each look takes a while itself."""
     assert any(condition() for _ in range(tries))
+
+
+def test_a_worker_ends_though_the_broker_is_gone(tmp_path: Path) -> None:
+    """Told to stop while nobody answers, it waits for what it may wait for, and ends in order."""
+    with Broker(tmp_path / "kafka") as own:
+        town = Cluster(tmp_path, f"{own.url}/alone")
+        for arguments in (("init", "--simulated"), ("topics", "create"), ("policy", "adopt")):
+            assert town.on(*arguments).code == 0
+        with town.start("--log", town.url, "worker", "all", "--state", "-") as worker:
+            assert worker.stderr is not None
+            assert worker.stderr.readline().startswith(b"Working on")
+            assert town.on("produce", town.write("asked.jsonl", [question(number) for number in range(4)])).code == 0
+            decided = town.json("consume", "decisions", "--follow", "--max", "4")
+            assert len(decided.lines) == 4
+            own.kill()
+            worker.send_signal(signal.SIGTERM)
+            _, said = worker.communicate(timeout=LIMIT_S)
+        assert worker.returncode == 0, said.decode()
+        assert said.decode().endswith("Stopped.\n")

@@ -24,6 +24,9 @@ MAX_REQUEST_BYTES = 32 << 20
 
 _log = structlog.get_logger("orch.publisher")
 
+STOP_S = 10.0
+"""Longest wait for the acknowledgements of what is on its way when it stops."""
+
 TRACE = "traceparent"
 """The W3C trace context header; whatever follows from a record carries it on."""
 
@@ -84,7 +87,12 @@ class Publisher:
     async def stop(self) -> None:
         """Send what is left and disconnect."""
         if self._producer is not None:
-            await self._producer.stop()
+            # Without a broker it would wait for ever, for a batch that may have been sent must not be given up.
+            stopping = asyncio.create_task(self._producer.stop())
+            await asyncio.wait({stopping}, timeout=STOP_S)
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+            await self._producer.client.close()
 
     async def send(self, message: Message) -> "asyncio.Future[Any]":
         """

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from streams.errors import OperatorError
 from streams.processors.fold import Processor, Tables
 from streams.processors.rank import RANK
 from streams.processors.route import ROUTE
@@ -26,6 +27,10 @@ Events of each input topic and partition whose repetition the host recognises, w
 `learn` restarts it may write its last batch of observations once more, behind those of the other partitions; at two
 thousand observations a second it may take 25 seconds to come back.
 """
+
+LAST_WORD_S = 5.0
+"""Longest wait for the word that nothing is unsent. Without it the next owner sends the outputs of the last batch once
+more, and who reads them knows them by their ids."""
 
 FENCED_WAIT_S = 1.0
 """Wait before a changelog is taken over again: whoever was stopped learns in the meantime that it holds it no more."""
@@ -114,12 +119,22 @@ class Stage:
         for task in lanes:
             if not task.done():
                 task.cancel()
+        closing = []
         for opened in await asyncio.gather(*lanes, return_exceptions=True):
             if isinstance(opened, Lane):
-                try:
-                    await opened.ledger.close(sent=opened.sent)
-                except Fenced:
-                    _log.debug("fenced", stage=self.processor.name, partition=opened.partition)
+                closing.append(self._let_go(opened))
+        await asyncio.gather(*closing)
+
+    async def _let_go(self, lane: Lane) -> None:
+        """Close one changelog, with its last word if that can be written soon."""
+        try:
+            async with asyncio.timeout(LAST_WORD_S):
+                await lane.ledger.close(sent=lane.sent)
+        except Fenced:
+            _log.debug("fenced", stage=self.processor.name, partition=lane.partition)
+        except (TimeoutError, OperatorError) as error:
+            _log.debug("last_word_not_written", stage=self.processor.name, partition=lane.partition, why=str(error))
+            lane.ledger.drop()
 
     async def _take(self, partition: int, records: Sequence[Record]) -> bool:
         while (task := self._lanes.get(partition)) is not None:

@@ -95,7 +95,7 @@ async def running(
         OperatorError: No broker answers.
     """
     async with AsyncExitStack() as stack:
-        engines = []
+        engines: list[Engine] = []
         for processor in PROCESSORS:
             if processor.name not in names:
                 continue
@@ -105,9 +105,13 @@ async def running(
                 stack.push_async_callback(tables.stop)
                 await tables.start()
             stage = Stage(processor, connection, publisher, tables, hosting.state_dir)
-            engine = _engine(connection, stage, publisher, hosting)
-            stack.push_async_callback(engine.stop)
-            engines.append(engine)
+            engines.append(_engine(connection, stage, publisher, hosting))
+
+        async def stop() -> None:
+            # All at once: without a broker each of them takes as long as it is given.
+            await asyncio.gather(*(engine.stop() for engine in engines))
+
+        stack.push_async_callback(stop)
         looking = await plain_consumer(connection)
         stack.push_async_callback(let_go, looking)
         await asyncio.gather(*(engine.start() for engine in engines))
