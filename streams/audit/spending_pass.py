@@ -1,8 +1,7 @@
 """The pass of a replay over budgets: each refusal must follow from the reservations before it, in the topic's order."""
 
-from schemas.event import Event
 from schemas.registry import decode_canonical
-from schemas.spending import BudgetRefused, BudgetReserved
+from schemas.spending import BudgetRefused, BudgetSettled
 from streams.audit.difference import Findings, at, compare, unreadable
 from streams.processors.budget import Accounts, Verdict, refusal
 from streams.runtimes.contract import LogReader, Record
@@ -11,7 +10,7 @@ from streams.topology import SPENDING
 
 def spending_pass(reader: LogReader) -> Findings:
     """
-    Fold all reservations again, and compare each refusal with the one that follows.
+    Fold all reservations again, compare each refusal with the one that follows, and look whose settlement each is.
 
     A refusal that should be there and is not is no difference: whoever was to write it may have died before, and then
     made no call either.
@@ -26,6 +25,8 @@ class _SpendingPass:
     def __init__(self) -> None:
         self.findings = Findings()
         self._accounts = Accounts()
+        self._granted: dict[str, None] = {}
+        """Reservations that wait for their settlement."""
         self._refused: dict[str, Verdict] = {}
 
     def take(self, record: Record) -> None:
@@ -34,15 +35,23 @@ class _SpendingPass:
         except ValueError as problem:
             self.findings.note(unreadable(record, problem))
             return
-        if isinstance(event, BudgetRefused):
-            self._refusal(record, event)
-            return
+        if record.key != event.key:
+            self.findings.note(at(record, "key", event.key, record.key))
         verdict = self._accounts.take(event)
-        if verdict is not None and verdict.refused_by is not None and isinstance(event, BudgetReserved):
+        cause = event.causes[0] if event.causes else ""
+        if isinstance(event, BudgetRefused):
+            self._refusal(record, cause)
+        elif isinstance(event, BudgetSettled):
+            if cause not in self._granted:
+                self.findings.note(at(record, "record", None, "a settlement of what was not reserved"))
+            self._granted.pop(cause, None)
+        elif verdict is not None and verdict.refused_by is not None:
             self._refused[event.event_id] = verdict
+        else:
+            self._granted[event.event_id] = None
 
-    def _refusal(self, record: Record, event: Event) -> None:
-        verdict = self._refused.pop(event.causes[0], None) if event.causes else None
+    def _refusal(self, record: Record, cause: str) -> None:
+        verdict = self._refused.pop(cause, None)
         if verdict is None:
             self.findings.note(at(record, "record", None, "a refusal for which there was no reason"))
             return

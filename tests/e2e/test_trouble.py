@@ -81,7 +81,7 @@ def test_slip_in_the_configuration_is_corrected(place: Place) -> None:
     place.write("orch.toml", [b'[routing]\npanelsize = 2\n[[agents]]\nkind = "simulated"\nname = "a"'])
     done = place.orch("run", "questions.jsonl")
     assert (done.code, done.out) == (2, "")
-    assert "orch.toml: routing.panelsize: unknown field. Did you mean panel_size?" in done.err
+    assert "orch.toml: routing.panelsize: unknown field\nDid you mean panel_size?" in done.err
     assert not (place.path / "orch.db").exists()
 
 

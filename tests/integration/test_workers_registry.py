@@ -98,7 +98,9 @@ def test_a_missing_key_names_agent_and_variable(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("SOME_KEY", raising=False)
     with pytest.raises(OperatorError, match="agent 'o': environment variable SOME_KEY") as caught:
         make_agents(policy(OpenAIAgent(name="o", model="m", key_env="SOME_KEY")), None)
-    assert (caught.value.exit_code, caught.value.remedy) == (3, "export SOME_KEY=...")
+    assert caught.value.exit_code == 3
+    assert caught.value.remedy is not None
+    assert caught.value.remedy.startswith("export SOME_KEY=...")
 
 
 @pytest.mark.parametrize(

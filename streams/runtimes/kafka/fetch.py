@@ -15,7 +15,7 @@ from streams.runtimes.kafka.publisher import unreachable
 _FETCH_BYTES = 8 << 20
 _WAIT_MS = 200
 
-STOP_S = 10.0
+STOP_S = 5.0
 """Longest wait for a consumer to leave its group and end its requests."""
 
 

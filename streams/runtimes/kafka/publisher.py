@@ -24,7 +24,7 @@ MAX_REQUEST_BYTES = 32 << 20
 
 _log = structlog.get_logger("orch.publisher")
 
-STOP_S = 10.0
+STOP_S = 5.0
 """Longest wait for the acknowledgements of what is on its way when it stops."""
 
 TRACE = "traceparent"
