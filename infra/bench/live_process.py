@@ -1,5 +1,6 @@
 """Callers in processes of their own, whose memory and CPU time are theirs alone, and what the system says of these."""
 
+import gc
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ HAS_PROC = Path("/proc/self/statm").exists()
 """Whether this is Linux, which tells what a process has and takes. What needs that is else left out."""
 
 _PROGRAM = (
-    "import json, sys; from streams import logs; from infra.bench import {module}; logs.configure(verbose=False);"
+    "import gc, json, sys; gc.set_threshold(*{thresholds}); from streams import logs; from infra.bench import {module}; logs.configure(verbose=False);"
     " found = {module}.{function}(**json.loads(sys.argv[1])); print(json.dumps(found))"
 )
 
@@ -31,7 +32,8 @@ def elsewhere(function: Callable[..., dict[str, Any]], **arguments: Any) -> dict
         InvariantError: It failed; the message ends with what it said.
     """
     module = function.__module__.rpartition(".")[2]
-    program = _PROGRAM.format(module=module, function=function.__name__)
+    # The collector runs as rarely as in the command that measures, and in the product.
+    program = _PROGRAM.format(module=module, function=function.__name__, thresholds=gc.get_threshold())
     command = [sys.executable, "-c", program, json.dumps(arguments)]
     # A proxy is for addresses out there.
     environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}

@@ -10,6 +10,7 @@ wire. Providers that litellm calls with a library of their own, or without async
 
 import asyncio
 import contextvars
+import gc
 import logging
 import os
 import threading
@@ -229,6 +230,8 @@ def _load() -> Any:
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     # Its first call imports as much again.
     litellm.completion(model="openai/gpt-4o", messages=[{"role": "user", "content": "?"}], mock_response="!")
+    # A million objects that stay: the cyclic collector need not look at them again and again.
+    gc.freeze()
     return litellm
 
 
