@@ -15,7 +15,8 @@ HAS_PROC = Path("/proc/self/statm").exists()
 """Whether this is Linux, which tells what a process has and takes. What needs that is else left out."""
 
 _PROGRAM = (
-    "import gc, json, sys; gc.set_threshold(*{thresholds}); from streams import logs; from infra.bench import {module}; logs.configure(verbose=False);"
+    "import gc, json, sys; gc.set_threshold(*{thresholds}); from streams import logs;"
+    " from infra.bench import {module}; logs.configure(verbose=False);"
     " found = {module}.{function}(**json.loads(sys.argv[1])); print(json.dumps(found))"
 )
 
