@@ -1,6 +1,5 @@
 """Reading a stretch of one partition, without a consumer group."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -10,13 +9,10 @@ from aiokafka.errors import KafkaError
 from streams.errors import OperatorError
 from streams.runtimes.contract import Record
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.publisher import unreachable
+from streams.runtimes.kafka.publisher import stopped, unreachable
 
 _FETCH_BYTES = 8 << 20
 _WAIT_MS = 200
-
-STOP_S = 5.0
-"""Longest wait for a consumer to leave its group and end its requests."""
 
 
 def record_of(found: Any, topic: str) -> Record:
@@ -33,17 +29,8 @@ def record_of(found: Any, topic: str) -> Record:
 
 
 async def let_go(consumer: AIOKafkaConsumer) -> None:
-    """
-    Stop a consumer, also while brokers are away.
-
-    In a task of its own: if a fetch has just failed, the client takes its own cancelling for ours, raises it, and
-    leaves the connections open (aiokafka 0.14, `Fetcher.close`).
-    """
-    stopping = asyncio.create_task(consumer.stop())
-    await asyncio.wait({stopping}, timeout=STOP_S)
-    stopping.cancel()
-    await asyncio.gather(stopping, return_exceptions=True)
-    await consumer._client.close()
+    """Stop a consumer, also while brokers are away."""
+    await stopped(consumer.stop(), consumer._client)
 
 
 async def plain_consumer(connection: Connection) -> AIOKafkaConsumer:

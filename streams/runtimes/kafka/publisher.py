@@ -1,12 +1,13 @@
 """The producer of this program: events to records, in order, acknowledged by every replica."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from schemas.event import Event
@@ -25,7 +26,7 @@ MAX_REQUEST_BYTES = 32 << 20
 _log = structlog.get_logger("orch.publisher")
 
 STOP_S = 5.0
-"""Longest wait for the acknowledgements of what is on its way when it stops."""
+"""Longest wait for a client to end in order: to leave its group, or to have acknowledgements of what is on its way."""
 
 TRACE = "traceparent"
 """The W3C trace context header; whatever follows from a record carries it on."""
@@ -88,11 +89,7 @@ class Publisher:
         """Send what is left and disconnect."""
         if self._producer is not None:
             # Without a broker it would wait for ever, for a batch that may have been sent must not be given up.
-            stopping = asyncio.create_task(self._producer.stop())
-            await asyncio.wait({stopping}, timeout=STOP_S)
-            stopping.cancel()
-            await asyncio.gather(stopping, return_exceptions=True)
-            await self._producer.client.close()
+            await stopped(self._producer.stop(), self._producer.client)
 
     async def send(self, message: Message) -> "asyncio.Future[Any]":
         """
@@ -146,6 +143,20 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+async def stopped(stop: Coroutine[Any, Any, None], connections: AIOKafkaClient) -> None:
+    """
+    Stop a consumer or producer, also while brokers are away: its own way for a while, then by closing its connections.
+
+    In a task of its own, for a consumer whose fetch has just failed takes its own cancelling for ours, raises it, and
+    leaves the connections open (aiokafka 0.14, `Fetcher.close`).
+    """
+    stopping = asyncio.create_task(stop)
+    await asyncio.wait({stopping}, timeout=STOP_S)
+    stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
+    await connections.close()
 
 
 async def settled(futures: "Iterable[asyncio.Future[Any]]") -> list[Any]:
