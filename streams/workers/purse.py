@@ -60,37 +60,34 @@ class OrderedPurse:
         self._accounts = Accounts()
         self._publish = publish
         self._news = News()
-        self._sent: dict[str, BudgetReserved] = {}
-        """Reservations of this process that were not read back yet."""
-        self._waiting: dict[str, asyncio.Future[Verdict]] = {}
+        self._sent: dict[str, tuple[BudgetReserved, asyncio.Future[Verdict]]] = {}
+        """Reservations of this process that were not read back yet, each with who waits for the verdict."""
 
     def hear(self, event: Event) -> None:
         """Take in a record of the topic, in its order, from its beginning."""
         verdict = self._accounts.take(event)
-        waiting = self._waiting.get(event.event_id)
-        if verdict is not None and waiting is not None and not waiting.done():
-            waiting.set_result(verdict)
-        refused = verdict is not None and verdict.refused_by is not None
-        if self._sent.pop(event.event_id, None) is None or refused or isinstance(event, BudgetSettled):
+        sent = self._sent.pop(event.event_id, None)
+        if verdict is not None and sent is not None and not sent[1].done():
+            sent[1].set_result(verdict)
+        # One of our own that is granted makes no room: it has counted since it was sent.
+        if sent is None or verdict is None or verdict.refused_by is not None:
             self._news.tell()
 
     def should_wait(self, reserved: BudgetReserved) -> bool:
-        if self._accounts.fits(reserved, self._sent.values()):
-            return False
-        return self._accounts.may_fit_later(reserved)
+        before = (sent for sent, _ in self._sent.values())
+        return not self._accounts.fits(reserved, before) and self._accounts.may_fit_later(reserved)
 
     async def changed(self) -> None:
         await self._news.wait()
 
     async def reserve(self, reserved: BudgetReserved) -> Verdict:
-        waiting: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
-        self._waiting[reserved.event_id] = waiting
-        self._sent[reserved.event_id] = reserved
+        verdict: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self._sent[reserved.event_id] = reserved, verdict
         try:
             await self._publish(reserved)
-            return await waiting
+            return await verdict
         finally:
-            del self._waiting[reserved.event_id]
+            # Where nobody waits any more, and it may come or not.
             self._sent.pop(reserved.event_id, None)
 
     async def write(self, event: BudgetSettled | BudgetRefused) -> None:

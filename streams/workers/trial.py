@@ -68,12 +68,12 @@ class Trial:
             async with live.gate.passed():
                 refusal = await self._refusal(live, task)
                 if refusal is not None:
-                    return Call("refused", 0, error=refusal, retriable=False, free=True)
+                    return _refused(refusal)
                 call = await self._timed(task)
                 live.gate.note(failed=call.outcome != "ok" and call.error not in OF_THE_REQUEST)
                 return call
         except Closed:
-            return Call("refused", 0, error="circuit_open", retriable=False, free=True)
+            return _refused("circuit_open")
 
     async def _refusal(self, live: Live, task: Task) -> str | None:
         """Reserve what the call may cost; say why it is not to be made, if it is not."""
@@ -129,3 +129,8 @@ class Trial:
             return False
         await sleep(ms / 1000)
         return True
+
+
+def _refused(error: str) -> Call:
+    """Say what forbade a call that was not made."""
+    return Call("refused", 0, error=error, retriable=False, free=True)
