@@ -17,7 +17,9 @@ from streams.settings import RunSettings
 TARGET_PER_S = 1_000
 WARM_UP_QUESTIONS = 200
 
-_PARTS = (
+Parts = tuple[tuple[str, tuple[str, ...]], ...]
+
+PARTS: Parts = (
     # Part, and what a function's place contains that belongs to it; the first that fits.
     ("SQLite", ("sqlite3.",)),
     ("JSON encoding", ("orjson",)),
@@ -121,14 +123,16 @@ def profile(directory: Path, sizes: Sizes, most: int = 40) -> tuple[list[tuple[s
     text = io.StringIO()
     stats = pstats.Stats(profiler, stream=text)
     stats.sort_stats("tottime").print_stats(most)
-    return _shares(stats), text.getvalue()
+    return shares_of(stats), text.getvalue()
 
 
-def _shares(stats: pstats.Stats) -> list[tuple[str, float]]:
+def shares_of(stats: pstats.Stats, parts: Parts = PARTS, without: str | None = None) -> list[tuple[str, float]]:
+    """Give each part's share of the time, largest first; of the time but for one part, if one is left out."""
     spent: dict[str, float] = {}
     for (name, _, function), (_, _, own, _, _) in stats.stats.items():  # type: ignore[attr-defined]
         place = f"{name} {function}"
-        part = next((part for part, marks in _PARTS if any(mark in place for mark in marks)), "Python and the rest")
-        spent[part] = spent.get(part, 0.0) + own
+        part = next((part for part, marks in parts if any(mark in place for mark in marks)), "Python and the rest")
+        if part != without:
+            spent[part] = spent.get(part, 0.0) + own
     total = sum(spent.values())
     return sorted(((part, own / total) for part, own in spent.items()), key=lambda share: -share[1])

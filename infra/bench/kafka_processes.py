@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from infra.bench.kafka_plan import Plan
+from infra.bench.proc import cpu_s, machine_cpu_s
 from streams.errors import InvariantError
 from streams.runtimes.kafka.connection import Connection
 
@@ -133,19 +134,6 @@ class Meter:
     def _now(self) -> dict[str, float]:
         spent = {name: cpu_s(pid) for name, pid in self._pids.items()}
         return {**spent, OTHERS: machine_cpu_s() - sum(spent.values())}
-
-
-def cpu_s(pid: int) -> float:
-    """Give the CPU seconds of a process so far, all its threads, its own code and the kernel's; Linux only."""
-    # The name before the parenthesis may hold anything. Counted behind it, utime is the 12th field and stime the 13th.
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def machine_cpu_s() -> float:
-    """Give the CPU seconds that all processes of this machine have taken so far; Linux only."""
-    user, nice, system, _, _, irq, softirq, *_ = Path("/proc/stat").read_text("ascii").split()[1:9]
-    return sum(map(int, (user, nice, system, irq, softirq))) / os.sysconf("SC_CLK_TCK")
 
 
 def broker_pid(connection: Connection) -> int | None:

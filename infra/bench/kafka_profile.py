@@ -5,6 +5,7 @@ import pstats
 from pathlib import Path
 from typing import NamedTuple
 
+from infra.bench.decided import PARTS, Parts, shares_of
 from infra.bench.kafka_load import asking
 from infra.bench.kafka_log import adopt, own_log, watched
 from infra.bench.kafka_plan import Plan
@@ -19,20 +20,12 @@ _PROFILED = (
 )
 WAITING = "waiting"
 
-_PARTS = (
-    # Part, and what a function's place contains that belongs to it; the first that fits.
+_PARTS: Parts = (
     (WAITING, ("'poll' of 'select.epoll'", "'acquire' of '_thread.lock'")),
     ("Faust", ("/faust/", "/mode/")),
     ("aiokafka", ("/aiokafka/",)),
     ("asyncio", ("asyncio", "/selectors.py", "_socket.socket", "/threading.py", "contextvars", "Context.run")),
-    ("SQLite", ("sqlite3.",)),
-    ("JSON encoding", ("orjson",)),
-    ("SHA-256", ("_hashlib", "_sha2")),
-    ("pydantic", ("pydantic",)),
-    ("schemas", ("/schemas/",)),
-    ("processors", ("/streams/processors/",)),
-    ("runtime", ("/streams/runtimes/",)),
-    ("workers", ("/streams/workers/",)),
+    *PARTS,
 )
 
 
@@ -70,12 +63,4 @@ def _read(worker: str, path: Path, most: int) -> Profiled:
     text = io.StringIO()
     stats = pstats.Stats(str(path), stream=text)
     stats.sort_stats("tottime").print_stats(most)
-    spent: dict[str, float] = {}
-    for (name, _, function), (_, _, own, _, _) in stats.stats.items():  # type: ignore[attr-defined]
-        place = f"{name} {function}"
-        part = next((part for part, marks in _PARTS if any(mark in place for mark in marks)), "Python and the rest")
-        spent[part] = spent.get(part, 0.0) + own
-    spent.pop(WAITING, None)
-    total = sum(spent.values())
-    shares = sorted(((part, own / total) for part, own in spent.items()), key=lambda share: -share[1])
-    return Profiled(worker, shares, text.getvalue())
+    return Profiled(worker, shares_of(stats, _PARTS, without=WAITING), text.getvalue())

@@ -10,8 +10,9 @@ from typing import Any
 
 from infra.bench.figures import Figure
 from infra.bench.live_plan import SHARE_TARGET, TARGET_IN_FLIGHT, Kind, LiveSizes
-from infra.bench.live_process import HAS_PROC, cpu_s, elsewhere, machine_cpu_s, resident_bytes
+from infra.bench.live_process import elsewhere
 from infra.bench.live_world import QUESTIONS, World, analyst_task, single_policy
+from infra.bench.proc import HAS_PROC, cpu_s, if_told, machine_cpu_s, resident_bytes
 from infra.bench.workload import questions
 from schemas.questions import QuestionAsked
 from streams.errors import InvariantError
@@ -76,9 +77,9 @@ def _run(world: World, kind: Kind, sizes: LiveSizes) -> dict[str, float]:
     made = 1 + in_flight + calls
     with world.server(sizes.flight_ms) as server:
         assert server.pid is not None
-        before_s = cpu_s(server.pid)
+        before_s = if_told(cpu_s, server.pid)
         ran = elsewhere(keep_in_flight, kind=kind, url=server.url, in_flight=in_flight, calls=calls, latency_s=seconds)
-        server_s = (cpu_s(server.pid) - before_s) / made
+        server_s = (if_told(cpu_s, server.pid) - before_s) / made
         stats = server.stats()
     if stats["requests"]["total"] != made or stats["requests"]["by_error"]:
         raise InvariantError(f"{made} calls were made, and the server counted {stats['requests']}")
@@ -125,15 +126,15 @@ async def _keep_in_flight(kind: Kind, url: str, in_flight: int, calls: int, late
             await seat(agent, asked[number % len(asked)])
             ended_s.append(perf_counter())
 
-    sizes = [resident_bytes()]
+    sizes = [if_told(resident_bytes)]
     looking = asyncio.create_task(_look(sizes))
     crowd_s = perf_counter()
     await asyncio.gather(*(seat(agent, asked[number % len(asked)]) for number in range(in_flight)))
-    own_started_s, machine_started_s, started_s = process_time(), machine_cpu_s(), perf_counter()
+    own_started_s, machine_started_s, started_s = process_time(), if_told(machine_cpu_s), perf_counter()
     async with asyncio.TaskGroup() as group:
         for place in range(in_flight):
             group.create_task(slot(place))
-    own_s, machine_s = process_time() - own_started_s, machine_cpu_s() - machine_started_s
+    own_s, machine_s = process_time() - own_started_s, if_told(machine_cpu_s) - machine_started_s
     looking.cancel()
     with suppress(asyncio.CancelledError):
         await looking
@@ -152,7 +153,7 @@ async def _keep_in_flight(kind: Kind, url: str, in_flight: int, calls: int, late
 async def _look(sizes: list[int]) -> None:
     while True:
         await asyncio.sleep(_LOOK_S)
-        sizes.append(resident_bytes())
+        sizes.append(if_told(resident_bytes))
 
 
 async def seat(agent: Agent, question: QuestionAsked) -> None:

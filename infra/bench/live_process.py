@@ -1,4 +1,4 @@
-"""Callers in processes of their own, whose memory and CPU time are theirs alone, and what the system says of these."""
+"""Callers in processes of their own, whose memory and CPU time are theirs alone."""
 
 import gc
 import json
@@ -6,13 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from streams.errors import InvariantError
-
-HAS_PROC = Path("/proc/self/statm").exists()
-"""Whether this is Linux, which tells what a process has and takes. What needs that is else left out."""
 
 _PROGRAM = (
     "import gc, json, sys; gc.set_threshold(*{thresholds}); from streams import logs;"
@@ -43,27 +39,3 @@ def elsewhere(function: Callable[..., dict[str, Any]], **arguments: Any) -> dict
         raise InvariantError(f"{function.__name__} of the benchmark failed: {ended.stderr.strip()[-2_000:]}")
     found: dict[str, Any] = json.loads(ended.stdout)
     return found
-
-
-def resident_bytes() -> int:
-    """Give the memory this process has at this moment; 0 where the system does not tell."""
-    if not HAS_PROC:
-        return 0
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def cpu_s(pid: int) -> float:
-    """Give the CPU seconds of a process so far, the kernel's for it too; 0 where the system does not tell."""
-    if not HAS_PROC:
-        return 0.0
-    # The name in parentheses may hold anything. Counted behind it, utime and stime are the 12th field and the 13th.
-    fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
-def machine_cpu_s() -> float:
-    """Give the CPU seconds of all processes of this machine so far; 0 where the system does not tell."""
-    if not HAS_PROC:
-        return 0.0
-    user, nice, system, _, _, irq, softirq, *_ = map(int, Path("/proc/stat").read_text("ascii").split()[1:9])
-    return (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")

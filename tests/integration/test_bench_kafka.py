@@ -14,9 +14,10 @@ from infra.bench import kafka_added, kafka_decided, kafka_inputs, kafka_restart
 from infra.bench.figures import Figure
 from infra.bench.kafka_load import Load
 from infra.bench.kafka_plan import KafkaSizes, Plan
-from infra.bench.kafka_processes import OTHERS, Meter, Worker, broker_pid, cpu_s
+from infra.bench.kafka_processes import OTHERS, Meter, Worker, broker_pid
 from infra.bench.kafka_profile import profile
 from infra.bench.kafka_suite import KAFKA_BENCHES
+from infra.bench.proc import cpu_s
 from streams.cli.bench import KAFKA_NAMES
 from streams.cli.main import run
 from streams.errors import InvariantError

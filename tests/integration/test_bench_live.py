@@ -9,8 +9,9 @@ import pytest
 from infra.bench import live_added, live_flight, live_panel, live_plan
 from infra.bench.figures import Figure
 from infra.bench.live_plan import Kind, LiveSizes, check
-from infra.bench.live_process import HAS_PROC, elsewhere
+from infra.bench.live_process import elsewhere
 from infra.bench.live_world import MODELS, QUESTIONS, World
+from infra.bench.proc import HAS_PROC
 from infra.bench.workload import OPTIONS
 from streams.cli.main import run
 from streams.errors import InvariantError, OperatorError
