@@ -18,7 +18,7 @@ from infra.chaos.plan import EXIT_ENVIRONMENT, Outcome, Plan
 from infra.chaos.questions import POLICY
 from infra.chaos.reading import TOPICS
 from infra.chaos.traffic import Traffic
-from infra.chaos.workers import DUTIES, orch
+from infra.chaos.workers import DUTIES, orch, prepare
 from streams.errors import OperatorError
 
 _FIRST_S = 90.0
@@ -62,7 +62,7 @@ class _Trial:
         self._say(f"{self._clock():8.1f} s  {text}")
 
     def run(self) -> Outcome:
-        self._prepare()
+        prepare(self._folder, self._broker.url, POLICY)
         unsettled = ""
         try:
             self._crew.start()
@@ -97,14 +97,6 @@ class _Trial:
             replay,
             time.monotonic() - self._began,
         )
-
-    def _prepare(self) -> None:
-        config = self._folder / "orch.toml"
-        config.write_text(POLICY)
-        for command in (("topics", "create"), ("policy", "adopt")):
-            done = self._orch(*command)
-            if done[0]:
-                raise OperatorError(f"`orch {' '.join(command)}` ended with {done[0]}: {done[2]}")
 
     def _orch(self, *arguments: str, limit_s: float = 120) -> tuple[int, str, str]:
         done = orch(self._folder, "--log", self._broker.url, *arguments, limit_s=limit_s)

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from streams.errors import OperatorError
+
 SCRIPT = Path(sysconfig.get_path("scripts"), "orch")
 
 ENGINES = ("aiokafka", "faust")
@@ -72,6 +74,21 @@ def orch(folder: Path, *arguments: str, limit_s: float = 120) -> subprocess.Comp
     return subprocess.run(
         command, cwd=folder, env=environment(folder), capture_output=True, timeout=limit_s, check=False
     )
+
+
+def prepare(folder: Path, url: str, policy: str) -> None:
+    """
+    Make the topics of a log, and adopt the policy of a configuration, which stays in the folder.
+
+    Raises:
+        OperatorError: A command did not end well.
+    """
+    (folder / "orch.toml").write_text(policy)
+    for command in (("topics", "create"), ("policy", "adopt")):
+        done = orch(folder, "--log", url, *command)
+        if done.returncode:
+            said = done.stderr.decode("utf-8", "replace").strip()
+            raise OperatorError(f"`orch {' '.join(command)}` ended with {done.returncode}: {said}")
 
 
 class Worker:

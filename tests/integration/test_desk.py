@@ -15,20 +15,9 @@ from streams.workers.simulated import SimulatedPlayer
 
 from ..dockets import home, ids_at
 from ..worlds import analysis, merging, overdue, policy, question
-from .town import EVERYWHERE, Employed, Member, Town, Waiter, play, questions, until_true
+from .town import AB, EVERYWHERE, Employed, Member, Town, Waiter, decided, play, questions, quick_commits, until_true
 
-AB = policy("a", "b")
-
-
-@pytest.fixture(autouse=True)
-def quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second is long in a test."""
-    monkeypatch.setattr(share, "COMMIT_S", 0.01)
-
-
-def decided(town: Town) -> int:
-    """Count the decisions."""
-    return len(town.of(DECISIONS))
+__all__ = ["quick_commits"]
 
 
 def test_every_seat_is_taken_once_and_all_is_decided() -> None:

@@ -9,25 +9,14 @@ from schemas.decisions import DecisionMade
 from streams.errors import InvariantError, OperatorError, UsageError
 from streams.runtimes.contract import Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers import share, switchboard
+from streams.workers import switchboard
 from streams.workers.desk import run_agents
 
 from ..dockets import home, panel, stage
 from ..worlds import policy, question
-from .town import Employed, Member, Town, Waiter, play, questions, until_true
+from .town import AB, Employed, Member, Town, Waiter, decided, play, questions, quick_commits, until_true
 
-AB = policy("a", "b")
-
-
-@pytest.fixture(autouse=True)
-def quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second is long in a test."""
-    monkeypatch.setattr(share, "COMMIT_S", 0.01)
-
-
-def decided(town: Town) -> int:
-    """Count the decisions."""
-    return len(town.of(DECISIONS))
+__all__ = ["quick_commits"]
 
 
 def test_an_agent_that_is_not_there_fails_its_seat() -> None:

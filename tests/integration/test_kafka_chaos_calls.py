@@ -13,7 +13,7 @@ from infra.broker import Broker
 from infra.chaos.checker import check
 from infra.chaos.client import Offsets, producer, records
 from infra.chaos.reading import ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
-from infra.chaos.workers import Duty, Worker, orch
+from infra.chaos.workers import Duty, Worker, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -74,12 +74,9 @@ class Town:
 @pytest.fixture
 def town(broker: Broker, tmp_path: Path) -> Iterator[Town]:
     """A log of its own on the shared broker."""
-    (tmp_path / "orch.toml").write_text(POLICY)
     made = Town(broker, tmp_path)
     try:
-        for command in (("topics", "create"), ("policy", "adopt")):
-            done = orch(tmp_path, "--log", made.url, *command)
-            assert done.returncode == 0, done.stderr.decode()
+        prepare(tmp_path, made.url, POLICY)
         made.stages.start()
         made.agents.start()
         yield made

@@ -15,7 +15,7 @@ from infra.broker import Broker
 from infra.chaos.checker import Report, check
 from infra.chaos.client import Offsets, producer, records
 from infra.chaos.reading import ASSIGNMENTS, DECISIONS, FEEDBACK, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS
-from infra.chaos.workers import SCRIPT, Duty, Worker, orch
+from infra.chaos.workers import SCRIPT, Duty, Worker, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -231,12 +231,9 @@ def wait(condition: Callable[[], bool], what: str, workers: Sequence[Worker]) ->
 @pytest.fixture
 def town(broker: Broker, tmp_path: Path) -> Iterator[Town]:
     """A log of its own, with the agents at work."""
-    (tmp_path / "orch.toml").write_text(POLICY)
     made = Town(broker, tmp_path)
     try:
-        for command in (("topics", "create"), ("policy", "adopt")):
-            done = orch(tmp_path, "--log", made.url, *command)
-            assert done.returncode == 0, done.stderr.decode()
+        prepare(tmp_path, made.url, POLICY)
         made.start_agents()
         yield made
     finally:

@@ -15,7 +15,7 @@ from infra.chaos.client import Offsets, Place, deal, records
 from infra.chaos.questions import POLICY
 from infra.chaos.reading import TOPICS
 from infra.chaos.traffic import Traffic
-from infra.chaos.workers import Duty, Worker, orch
+from infra.chaos.workers import Duty, Worker, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -152,12 +152,9 @@ class Town:
 @pytest.fixture
 def town(broker: Broker, tmp_path: Path) -> Iterator[Town]:
     """A log of its own on the shared broker."""
-    (tmp_path / "orch.toml").write_text(POLICY)
     made = Town(broker, tmp_path)
     try:
-        for command in (("topics", "create"), ("policy", "adopt")):
-            done = orch(tmp_path, "--log", made.url, *command)
-            assert done.returncode == 0, done.stderr.decode()
+        prepare(tmp_path, made.url, POLICY)
         made.ask()
         yield made
     finally:

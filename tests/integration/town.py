@@ -6,6 +6,8 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import pytest
+
 from schemas.agents import CallLimits, SimulatedAgent
 from schemas.analyses import AnalysisPublished
 from schemas.event import Event
@@ -14,11 +16,12 @@ from schemas.questions import QuestionAsked
 from streams.errors import OperatorError, TransientError
 from streams.runtimes.contract import Headers, Polled, Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, QUESTION_PARTITIONS, QUESTIONS
+from streams.workers import share
 from streams.workers.agent import Reply, Task
 from streams.workers.desk import run_agents
 
 from ..dockets import home, record_of
-from ..worlds import World, question
+from ..worlds import World, policy, question
 
 KEPT = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS)
 EVERYWHERE = frozenset(range(QUESTION_PARTITIONS))
@@ -26,6 +29,15 @@ NOW_MS = 1_000_000
 """What the town's clock shows at first."""
 
 Place = tuple[str, int]
+
+
+AB = policy("a", "b")
+
+
+@pytest.fixture(autouse=True)
+def quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second is long in a test."""
+    monkeypatch.setattr(share, "COMMIT_S", 0.01)
 
 
 def play(test: Coroutine[Any, Any, None], limit_s: float = 30) -> None:
@@ -100,6 +112,11 @@ class Town:
         """Count the analyses in the log by question and agent."""
         events = (AnalysisPublished.decode(record.value) for record in self.of(ANALYSES))
         return Counter((event.question_id, event.agent) for event in events)
+
+
+def decided(town: Town) -> int:
+    """Count the decisions."""
+    return len(town.of(DECISIONS))
 
 
 class Member:
