@@ -6,7 +6,7 @@ import sys
 
 import structlog
 
-_LIBRARIES = ("LiteLLM", "aiokafka", "faust", "httpcore", "httpx", "mode")
+_LIBRARIES = ("LiteLLM", "aiohttp", "aiokafka", "faust", "httpx", "mode")
 
 
 def configure(*, verbose: bool, mask: structlog.typing.Processor = lambda logger, name, event: event) -> None:

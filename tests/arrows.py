@@ -67,6 +67,7 @@ ONLY_IN: Mapping[str, str] = {
     # Library: the one room that may import it.
     "litellm": "streams.workers",
     "httpx": "streams.workers",
+    "httpx_aiohttp": "streams.workers",
     "openai": "streams.workers",
 }
 

@@ -68,7 +68,7 @@ def check(sizes: LiveSizes) -> None:
     Raises:
         OperatorError: An extra is not installed, or a process may not open as many connections.
     """
-    require("httpx", "openai", "openai")
+    require("httpx_aiohttp", "openai", "openai")
     require("litellm", "litellm", "litellm")
     require("aiohttp", "models", "recorded")
     # Not on Windows, where httpx and aiohttp are.

@@ -23,17 +23,18 @@ class OpenAIClient:
         key: Sent as `Authorization: Bearer`; None: nothing is sent.
 
     Raises:
-        OperatorError: The extra is not installed.
+        OperatorError: The extra is not installed, or the environment names a proxy that cannot be used.
     """
 
     def __init__(self, base_url: str, key: SecretStr | None) -> None:
-        require("httpx", "openai", "openai")
+        require("httpx_aiohttp", "openai", "openai")
         self._url = f"{base_url.rstrip('/')}/chat/completions"
         self._key = key
-        self._wire = Wire()
+        self._wire = Wire(base_url)
 
     async def ready(self) -> None:
-        """Nothing takes time."""
+        """Import what takes time before the first call."""
+        await self._wire.ready()
 
     async def send(self, request: Request) -> Completion:
         """

@@ -57,7 +57,7 @@ async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, Reache
     Raises:
         OperatorError: The HTTP client is not installed, or a key is not in the environment.
     """
-    require("httpx", "openai", "openai")
+    require("httpx_aiohttp", "openai", "openai")
     wire = Wire()
     addressed = [spec for spec in specs if spec.base_url is not None]
     try:

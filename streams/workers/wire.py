@@ -3,13 +3,12 @@
 import asyncio
 import importlib.util
 import ssl
+import urllib.parse
 import urllib.request
 import zlib
-from collections import deque
 from collections.abc import AsyncIterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.errors import OperatorError
@@ -17,11 +16,12 @@ from streams.workers.refusals import CUT, MALFORMED, MOST_BODY_BYTES, TOO_LONG, 
 
 if TYPE_CHECKING:
     import httpx
+    from aiohttp import ClientSession
 
 IDLE_S = 4.0
 """How long a connection is kept for the next call: less than the 5 s after which common model servers close theirs."""
 
-_Origin = tuple[str, str, int | None]
+_MOST_HEADER_BYTES = 65_536
 
 
 class Answer(NamedTuple):
@@ -68,16 +68,34 @@ def allow_many_connections() -> None:
 
 class Wire:
     """
-    Connections to providers.
+    Connections to providers: httpx's requests and responses over the connections of aiohttp.
 
-    One call takes one connection, new or left by an earlier call; each has a pool of httpx of its own. One pool for
-    all looks at each of its connections for each call, which with a thousand calls under way takes most of the time.
+    httpx's own pool looks at each of its connections for each call, which with a thousand calls under way takes most of
+    the time; and without the pool, its connections take twice the CPU time of aiohttp's.
+
+    Args:
+        address: Where requests will go, if it is one place.
+
+    Raises:
+        OperatorError: The environment names a proxy for it that cannot be used.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, address: str | None = None) -> None:
+        if address is not None:
+            # What is no address is told apart when it is called.
+            with suppress(ValueError):
+                parts = urllib.parse.urlsplit(address)
+                _proxy_for(parts.scheme, parts.hostname or "")
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._idle: dict[_Origin, deque[_Kept]] = {}
-        self._busy: set[httpx.AsyncHTTPTransport] = set()
+        self._transports: dict[str | None, httpx.AsyncBaseTransport] = {}
+        """By the proxy they go through."""
+        self._ready = False
+
+    async def ready(self) -> None:
+        """Import what takes half a second, on a thread: the loop has other calls to look after."""
+        if not self._ready:
+            await asyncio.to_thread(_ssl_context)
+            self._ready = True
 
     async def send(self, request: "httpx.Request") -> Answer:
         """
@@ -86,24 +104,17 @@ class Wire:
         Raises:
             AgentError: `connection`; `too_long` for more than `MOST_BODY_BYTES`; `malformed` where the body is
                 compressed in a way nobody asked for.
+            OperatorError: The environment names a proxy that cannot be used.
         """
+        import aiohttp
         import httpx
 
-        loop = asyncio.get_running_loop()
-        if loop is not self._loop:
-            # What another loop left cannot be closed in this one.
-            self._loop = loop
-            self._idle.clear()
-            self._busy.clear()
-            allow_many_connections()
         # Answers are small; what is not compressed cannot burst.
         request.headers["Accept-Encoding"] = "identity"
         try:
             found = await self._send(request)
-        except (httpx.ConnectError, httpx.ProxyError, httpx.UnsupportedProtocol):
-            found = UNREACHED
-        except (httpx.TransportError, OSError):
-            found = CUT
+        except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
+            found = UNREACHED if _is_unreached(error) else CUT
         # Not from within, where the library's error, which knows the request and so the key, would become its context.
         if isinstance(found, Refusal):
             raise found.raised()
@@ -111,91 +122,99 @@ class Wire:
 
     async def close(self) -> None:
         """Close all connections; calls under way fail. The next call opens new ones."""
-        connections = [*self._busy, *(kept.connection for idle in self._idle.values() for kept in idle)]
-        self._busy.clear()
-        self._idle.clear()
-        for connection in connections:
-            await connection.aclose()
+        transports = [*self._transports.values()]
+        self._transports.clear()
+        for transport in transports:
+            await transport.aclose()
 
     async def _send(self, request: "httpx.Request") -> Answer | Refusal:
-        origin = (request.url.scheme, request.url.host, request.url.port)
-        connection = await self._connection(origin)
-        self._busy.add(connection)
-        whole = False
+        transport = self._transport(_proxy_for(request.url.scheme, request.url.host))
+        response = await transport.handle_async_request(request)
+        assert isinstance(response.stream, AsyncIterable)
         try:
-            response = await connection.handle_async_request(request)
-            assert isinstance(response.stream, AsyncIterable)
-            try:
-                body = await _read(response.stream, response.headers)
-                whole = not isinstance(body, Refusal)
-            finally:
-                await response.stream.aclose()
+            body = await _read(response.stream, response.headers)
         finally:
-            await self._release(connection, origin, whole)
+            # Closes the connection, unless it was read to its end.
+            await response.stream.aclose()
         return body if isinstance(body, Refusal) else Answer(response.status_code, response.headers, body)
 
-    async def _connection(self, origin: _Origin) -> "httpx.AsyncHTTPTransport":
-        """Take the connection that was used last, or a new one, not connected yet."""
+    def _transport(self, proxy: str | None) -> "httpx.AsyncBaseTransport":
         import httpx
+        from httpx_aiohttp import AiohttpTransport
 
-        idle = self._idle.get(origin)
-        if idle:
-            connection, since_s = idle.pop()
-            if monotonic() - since_s <= IDLE_S:
-                return connection
-            await connection.aclose()
-        scheme, host, _ = origin
-        proxy = _proxy_for(scheme, host)
-        return httpx.AsyncHTTPTransport(
-            # Also a proxy may want TLS.
-            verify=_no_ssl_context() if scheme == "http" and proxy is None else _ssl_context(),
-            limits=httpx.Limits(max_connections=1, keepalive_expiry=IDLE_S),
-            proxy=proxy,
-        )
-
-    async def _release(self, connection: "httpx.AsyncHTTPTransport", origin: _Origin, whole: bool) -> None:
-        known = connection in self._busy
-        self._busy.discard(connection)
-        if not (known and whole):
-            await connection.aclose()
-            return
-        now_s = monotonic()
-        idle = self._idle.setdefault(origin, deque())
-        idle.append(_Kept(connection, now_s))
-        # Those used longest ago are at the other end. While one is closed, other calls may take all the rest.
-        while idle and now_s - idle[0].since_s > IDLE_S:
-            await idle.popleft().connection.aclose()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            # What another loop left cannot be closed in this one.
+            self._loop = loop
+            self._transports.clear()
+            allow_many_connections()
+        transport = self._transports.get(proxy)
+        if transport is None:
+            through = None if proxy is None else httpx.Proxy(proxy)
+            transport = AiohttpTransport(verify=_ssl_context(), proxy=through, client=_session)
+            self._transports[proxy] = transport
+        return transport
 
 
-class _Kept(NamedTuple):
-    """A connection that waits for the next call."""
+def _is_unreached(error: Exception) -> bool:
+    """Whether nothing was sent; httpx's class is the same for a connection that was refused and one that was cut."""
+    import aiohttp
+    import httpx
 
-    connection: "httpx.AsyncHTTPTransport"
-    since_s: float
+    unreached = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
+    return isinstance(error, (*unreached, httpx.UnsupportedProtocol)) or isinstance(error.__cause__, unreached)
+
+
+def _session() -> "ClientSession":
+    """Open no connection yet; as many as there are calls, each kept a while for the next."""
+    import aiohttp
+
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S, ssl=_ssl_context()),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        # Some send a policy or cookies longer than 8 KB.
+        max_line_size=_MOST_HEADER_BYTES,
+        max_field_size=_MOST_HEADER_BYTES,
+    )
 
 
 @lru_cache(1)
 def _ssl_context() -> ssl.SSLContext:
     """Make the one context of this process: reading the certificates takes 20 ms and half a megabyte."""
     import httpx
+    import httpx_aiohttp  # noqa: F401
 
     return httpx.create_ssl_context()
 
 
-@lru_cache(1)
-def _no_ssl_context() -> ssl.SSLContext:
-    """Give a context for connections that use none: it trusts nobody, and httpx makes no other."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 @lru_cache(256)
 def _proxy_for(scheme: str, host: str) -> str | None:
-    """Give the proxy that the environment names for a host."""
+    """
+    Give the proxy that the environment names for a host.
+
+    Raises:
+        OperatorError: It speaks another protocol than HTTP, or is no address. It is not quoted: it may hold a password.
+    """
     proxies = urllib.request.getproxies()
     proxy = proxies.get(scheme) or proxies.get("all")
     if not proxy or urllib.request.proxy_bypass(host):
         return None
-    return proxy if "://" in proxy else f"http://{proxy}"
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    if not _is_http(proxy):
+        raise OperatorError(
+            f"the environment sends calls to {host} through a proxy that is no http:// or https:// address",
+            remedy=f"Correct {scheme}_proxy or all_proxy, or name the host in no_proxy",
+        )
+    return proxy
+
+
+def _is_http(address: str) -> bool:
+    try:
+        parts = urllib.parse.urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 async def _read(stream: AsyncIterable[bytes], headers: Mapping[str, str]) -> bytes | Refusal:

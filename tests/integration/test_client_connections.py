@@ -6,6 +6,9 @@ import traceback
 import pytest
 from aiohttp import web
 
+from streams.errors import OperatorError
+from streams.workers import wire
+
 from .endpoint import KEY, LIMIT_S, Kind, client_of, failed, replying, request_of, serving
 
 pytestmark = pytest.mark.parametrize("kind", ["openai", "litellm"])
@@ -55,6 +58,35 @@ def test_a_proxy_of_the_environment_is_used(kind: Kind, monkeypatch: pytest.Monk
             return proxy.asked[0].headers["Host"]
 
     assert asyncio.run(check()) == f"{kind}.model.invalid"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://u:secret@127.0.0.1:9", "http://", "http://u:secret@127.0.0.1:x", "[::"])
+def test_a_proxy_that_cannot_be_used_is_said_at_once(kind: Kind, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before any call, with the host it is for and what to set, and without the password it may hold."""
+    monkeypatch.setenv("http_proxy", proxy)
+    host = f"{kind}{len(proxy)}.model.invalid"
+    with pytest.raises(OperatorError, match=host) as caught:
+        client_of(kind, f"http://{host}/v1")
+    assert "secret" not in f"{caught.value} {caught.value.remedy}"
+    assert "http_proxy" in (caught.value.remedy or "")
+
+
+def test_a_host_that_needs_no_proxy_is_asked_itself(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host of `no_proxy` is called without the proxy, whatever that is."""
+
+    async def check() -> int:
+        async with asyncio.timeout(LIMIT_S), serving(replying()) as endpoint:
+            monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+            monkeypatch.setenv("no_proxy", "localhost")
+            # What was found for a host before, without this environment, is kept.
+            wire._proxy_for.cache_clear()
+            address = endpoint.url.replace("127.0.0.1", "localhost")
+            client = client_of(kind, address)
+            await client.send(request_of(kind, address))
+            await client.close()
+            return len(endpoint.asked)
+
+    assert asyncio.run(check()) == 1
 
 
 def test_connections_are_used_again(kind: Kind) -> None:

@@ -252,6 +252,11 @@ def test_usage_of_another_kind_crashes_nothing(kind: Kind, count: Any) -> None:
         assert class_of(outcome) == ("malformed", True, False)
 
 
+def test_long_headers_are_read(kind: Kind) -> None:
+    """A policy or cookies of some ten thousand characters are no reason to lose an answer."""
+    assert completed(kind, replying(headers={"Content-Security-Policy": "x" * 30_000})).text == "(B)"
+
+
 def test_a_huge_body_is_not_read_to_its_end(kind: Kind) -> None:
     """Reading stops at the limit, whether the length was announced or not."""
 
