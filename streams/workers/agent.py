@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -96,6 +97,9 @@ class Live(Protocol):
 
     async def ready(self) -> None:
         """Do what takes time before the first call, such as an import: it is neither the provider's nor the call's."""
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait around each call, before it is timed, until this process has time for it."""
 
     def asked(self, task: Task) -> ProviderCall:
         """Say what its provider is asked for a task; known also where no reply comes."""

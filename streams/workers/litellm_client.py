@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from pydantic import SecretStr
@@ -12,15 +13,14 @@ from streams.workers.completion import Completion, Request
 from streams.workers.litellm_load import Acompletion, Errand, current, is_loaded, load
 from streams.workers.openai_client import read_completion, response_format
 from streams.workers.refusals import CUT, MALFORMED, refusal_of
+from streams.workers.turns import Turns, mine
 from streams.workers.wire import Wire, require
 
 NO_KEY = "none"
 """Sent to an address of one's own where the policy names no key: without one, litellm sends OpenAI's from the
 environment to whatever address it is told."""
 
-WRITTEN_AT_ONCE = 16
-"""Requests that litellm writes at a time, 2 ms each. Where a thousand are begun at once, the first is sent when the
-last is written; then all answers come at once too, and so on: of 200 calls a second, 135 were left; like this, 185."""
+_TURNS = Turns()
 
 _NO_LIMIT_S = 86_400.0
 """litellm knows no call without a time limit; the caller's ends long before a day is over."""
@@ -45,7 +45,6 @@ class LiteLLMClient:
         self._key = key
         self._wire = Wire(base_url)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._turns = asyncio.Semaphore(WRITTEN_AT_ONCE)
         self._under_way: dict[asyncio.Task[Any], Errand] = {}
         """Also those given up before litellm had written their request, which will not be sent."""
 
@@ -54,6 +53,10 @@ class LiteLLMClient:
         if not is_loaded():
             await asyncio.to_thread(load)
         await self._wire.ready()
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait until litellm may write a request, on behalf of all its clients in this process."""
+        return _TURNS.taken()
 
     async def send(self, request: Request) -> Completion:
         """
@@ -69,10 +72,9 @@ class LiteLLMClient:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             # Another loop's calls are over, but may not have said so.
-            self._loop, self._turns = loop, asyncio.Semaphore(WRITTEN_AT_ONCE)
+            self._loop = loop
             self._under_way.clear()
-        await self._turns.acquire()
-        errand = Errand(self._wire, self._turns)
+        errand = Errand(self._wire, mine())
         context = contextvars.copy_context()
         context.run(current.set, errand)
         task = loop.create_task(acompletion(**self._arguments(request)), context=context)
@@ -124,9 +126,7 @@ class LiteLLMClient:
         return {name: value for name, value in arguments.items() if value is not None}
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
-        errand = self._under_way.pop(task, None)
-        if errand is not None:
-            errand.written()
+        self._under_way.pop(task, None)
         if not task.cancelled():
             # Looked at, or asyncio reports it as lost.
             task.exception()

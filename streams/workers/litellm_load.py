@@ -14,11 +14,11 @@ import inspect
 import logging
 import os
 import threading
-from asyncio import Semaphore
 from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from streams.workers.turns import Turn
 from streams.workers.wire import Answer, Wire
 
 if TYPE_CHECKING:
@@ -48,24 +48,18 @@ class Errand:
 
     Args:
         wire: Where it goes.
-        turns: Released when litellm has written the request.
+        turn: Ended when litellm has written the request.
     """
 
-    def __init__(self, wire: Wire, turns: Semaphore) -> None:
+    def __init__(self, wire: Wire, turn: Turn | None) -> None:
         self._wire = wire
-        self._turns: Semaphore | None = turns
+        self._turn = turn
         self.given_up = False
         self.asked: set[str] = set()
         """Addresses; each is asked once. One that gives out tokens may come before the model's."""
         self.answer: Answer | None = None
         self.failure: Exception | None = None
         """What the wire raised; litellm must not make something else of it."""
-
-    def written(self) -> None:
-        """Let the next call be written, if this one has not done so before."""
-        turns, self._turns = self._turns, None
-        if turns is not None:
-            turns.release()
 
     async def send(self, request: "httpx.Request") -> "httpx.Response":
         """
@@ -81,7 +75,8 @@ class Errand:
             # An error that litellm does not meet with another try.
             raise httpx.ReadError("one call is one request")
         self.asked.add(address)
-        self.written()
+        if self._turn is not None:
+            self._turn.end()
         await request.aread()
         try:
             self.answer = answer = await self._wire.send(request)

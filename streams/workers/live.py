@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import NamedTuple, Protocol
@@ -117,6 +118,10 @@ class LivePlayer:
     async def ready(self) -> None:
         """Do what takes time before the first call."""
         await self._client.ready()
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Wait until the client has time for a call."""
+        return self._client.turn()
 
     def asked(self, task: Task) -> ProviderCall:
         """Say what the provider is asked for a task."""

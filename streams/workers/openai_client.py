@@ -1,6 +1,7 @@
 """Calls any endpoint that speaks OpenAI's chat completions, without litellm."""
 
 import json
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from pydantic import SecretStr
@@ -35,6 +36,10 @@ class OpenAIClient:
     async def ready(self) -> None:
         """Import what takes time before the first call."""
         await self._wire.ready()
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Nothing is to be waited for."""
+        return nullcontext()
 
     async def send(self, request: Request) -> Completion:
         """

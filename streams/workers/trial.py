@@ -37,6 +37,9 @@ class Terms:
 
 NO_TERMS = Terms()
 
+_LATE = "deadline"
+"""Why a call is not made when its question's time is over."""
+
 
 class Trial:
     """The attempts of one seat, as far as they take wall time."""
@@ -59,6 +62,9 @@ class Trial:
         """What is left of the question's time."""
         return None if self._terms.left_ms is None else self._terms.left_ms - self.elapsed_ms
 
+    def _is_late(self) -> bool:
+        return self.left_ms is not None and self.left_ms <= 0
+
     async def call(self, task: Task) -> Call:
         """Make an attempt, or say what forbids it."""
         live = self._agent.live
@@ -69,7 +75,10 @@ class Trial:
                 refusal = await self._refusal(live, task)
                 if refusal is not None:
                     return _refused(refusal)
-                call = await self._timed(task)
+                async with live.turn():
+                    if self._is_late():
+                        return _refused(_LATE)
+                    call = await self._timed(task)
                 live.gate.note(failed=call.outcome != "ok" and call.error not in OF_THE_REQUEST)
                 return call
         except Closed:
@@ -77,13 +86,12 @@ class Trial:
 
     async def _refusal(self, live: Live, task: Task) -> str | None:
         """Reserve what the call may cost; say why it is not to be made, if it is not."""
-        left_ms = self.left_ms
-        if left_ms is not None and left_ms <= 0:
-            return "deadline"
+        if self._is_late():
+            return _LATE
         account, most_nusd = self._terms.account, live.most_nusd(task)
         if account is None or not account.budget.limited or most_nusd is None:
             return None
-        reserved = await account.reserve(task, self._opener, self._agent.spec.name, most_nusd, left_ms)
+        reserved = await account.reserve(task, self._opener, self._agent.spec.name, most_nusd, self.left_ms)
         if isinstance(reserved, BudgetRefused):
             return f"{reserved.limit}_budget"
         self._reserved = reserved

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from schemas.agents import LiveLimits, OpenAIAgent, Price
@@ -39,6 +40,9 @@ class Called:
         return MOST_NUSD
 
     async def ready(self) -> None: ...
+
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def close(self) -> None: ...
 

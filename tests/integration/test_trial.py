@@ -1,6 +1,8 @@
 """Calls that take wall time are made only when they may be: the budget, the question's time, the agent's own gate."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -120,6 +122,38 @@ def test_nothing_is_tried_after_the_questions_time() -> None:
     assert fates(seat(Called(hang), left_ms=50)) == [("timeout", None)]
     assert fates(seat(Called(Reply("")), left_ms=0)) == [("refused", "deadline")]
     assert fates(seat(Called(broken(retry_after_ms=60_000)), left_ms=30_000)) == [("error", "server_error")]
+
+
+class Queued(Called):
+    """An agent whose turn comes after 400 ms, by a clock of its own."""
+
+    now_ms = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        self.now_ms += 400
+        yield
+
+    def seat(self, **terms: Any) -> AnalysisPublished:
+        """Take a seat."""
+        return asyncio.run(take_seat(self, TASK, OPENER, clock=lambda: self.now_ms, terms=Terms(**terms)))
+
+
+def test_the_wait_for_a_turn_is_no_latency_of_the_call() -> None:
+    """It is the seat's time, and none of the provider's."""
+    event = Queued(Reply("")).seat()
+    assert (event.latency_ms, [attempt.latency_ms for attempt in event.attempts]) == (400, [0])
+
+
+def test_a_turn_that_comes_too_late_is_not_used() -> None:
+    """The call is not made, and what was reserved for it is given back."""
+    ledger = Ledger(Budget(run_nusd=1_000))
+    agent = Queued(Reply(""))
+    event = agent.seat(left_ms=400, account=ledger.account)
+    assert (fates(event), agent.calls) == ([("refused", "deadline")], 0)
+    settled = ledger.events[-1]
+    assert isinstance(settled, BudgetSettled)
+    assert settled.cost_nusd == 0
 
 
 def test_an_agent_that_only_fails_is_left_alone() -> None:

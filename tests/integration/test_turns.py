@@ -1,0 +1,80 @@
+"""Turns to write a request: so many at a time, each ended once, whoever leaves or whatever loop is next."""
+
+import asyncio
+from contextlib import suppress
+
+from streams.workers.turns import AT_ONCE, Turns, mine
+
+
+def test_so_many_are_taken_at_a_time_and_each_ends_when_it_is_told() -> None:
+    """More wait; one ends for the next before its block does, and ends for no other when it is told again."""
+
+    async def check() -> tuple[int, int]:
+        turns, under_way = Turns(), []
+
+        async def call() -> None:
+            async with turns.taken():
+                under_way.append(mine())
+                await asyncio.Event().wait()
+
+        calls = [asyncio.create_task(call()) for _ in range(2 * AT_ONCE)]
+        await asyncio.sleep(0.01)
+        begun = len(under_way)
+        for _ in range(2):
+            turn = under_way[0]
+            assert turn is not None
+            turn.end()
+        await asyncio.sleep(0.01)
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        return begun, len(under_way)
+
+    assert asyncio.run(check()) == (AT_ONCE, AT_ONCE + 1)
+
+
+def test_whoever_leaves_takes_no_turn_away() -> None:
+    """Waiting or called, who gives up leaves room for all others."""
+
+    async def check() -> int:
+        turns, done = Turns(), []
+
+        async def call(number: int) -> None:
+            async with turns.taken():
+                await asyncio.sleep(0.001)
+                done.append(number)
+
+        calls = [asyncio.create_task(call(number)) for number in range(6 * AT_ONCE)]
+        await asyncio.sleep(0)
+        for task in calls[::3]:
+            task.cancel()
+        for task in calls:
+            with suppress(asyncio.CancelledError):
+                await task
+        async with asyncio.TaskGroup() as group:
+            for number in range(AT_ONCE):
+                group.create_task(call(number))
+        return len(done)
+
+    assert asyncio.run(asyncio.wait_for(check(), 30)) == 5 * AT_ONCE
+
+
+def test_turns_that_a_loop_left_are_not_missed_in_the_next() -> None:
+    """A loop that ends in the middle of calls takes no turns with it."""
+    turns = Turns()
+
+    async def leave() -> None:
+        entered = [asyncio.create_task(turns.taken().__aenter__()) for _ in range(2 * AT_ONCE)]
+        await asyncio.wait(entered, timeout=0.01)
+
+    async def call() -> bool:
+        async with turns.taken():
+            return mine() is not None
+
+    asyncio.run(leave())
+    assert asyncio.run(asyncio.wait_for(call(), 30))
+
+
+def test_who_took_no_turn_has_none() -> None:
+    """Nothing is there to end around a call that waited for no turn."""
+    assert mine() is None
