@@ -1,6 +1,7 @@
 """HTTP as both clients speak it: one request, one response, no retry, no redirection, and no limit but the caller's."""
 
 import asyncio
+import importlib
 import importlib.util
 import ssl
 import urllib.parse
@@ -94,7 +95,7 @@ class Wire:
     async def ready(self) -> None:
         """Import what takes half a second, on a thread: the loop has other calls to look after."""
         if not self._ready:
-            await asyncio.to_thread(_ssl_context)
+            await asyncio.to_thread(_load)
             self._ready = True
 
     async def send(self, request: "httpx.Request") -> Answer:
@@ -179,11 +180,15 @@ def _session() -> "ClientSession":
     )
 
 
+def _load() -> None:
+    importlib.import_module("httpx_aiohttp")
+    _ssl_context()
+
+
 @lru_cache(1)
 def _ssl_context() -> ssl.SSLContext:
     """Make the one context of this process: reading the certificates takes 20 ms and half a megabyte."""
     import httpx
-    import httpx_aiohttp  # noqa: F401
 
     return httpx.create_ssl_context()
 
