@@ -65,10 +65,10 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 
 ONLY_IN: Mapping[str, str] = {
     # Library: the one room that may import it.
-    "litellm": "streams.workers",
-    "httpx": "streams.workers",
-    "httpx_aiohttp": "streams.workers",
-    "openai": "streams.workers",
+    "litellm": "streams.workers.clients",
+    "httpx": "streams.workers.clients",
+    "httpx_aiohttp": "streams.workers.clients",
+    "openai": "streams.workers.clients",
 }
 
 

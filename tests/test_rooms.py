@@ -92,7 +92,7 @@ def test_arrow_check_catches(module: str, text: str) -> None:
         ("streams.runtimes.contract", "from streams.topology import TOPICS"),
         ("streams.runtimes.kafka.app", "import faust\nfrom streams.runtimes.headers import headers"),
         ("streams.workers.agent", "from streams.runtimes import contract\nfrom streams.errors import OrchError"),
-        ("streams.workers.litellm_client", "def call():\n    import litellm"),
+        ("streams.workers.clients.litellm_client", "def call():\n    import litellm"),
         ("streams.audit.replay", "import streams.runtimes.contract\nimport duckdb"),
         ("streams.cli.main", "import click\nfrom streams import settings\nfrom streams.runtimes.embedded import file"),
     ],

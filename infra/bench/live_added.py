@@ -21,8 +21,8 @@ from schemas.prompts import Prompts
 from schemas.questions import QuestionAsked
 from streams.errors import InvariantError
 from streams.workers.agent import dismiss
-from streams.workers.completion import Request
-from streams.workers.openai_client import OpenAIClient, body_of
+from streams.workers.clients.completion import Request
+from streams.workers.clients.openai_client import OpenAIClient, body_of
 from streams.workers.prompts import messages_of
 from streams.workers.registry import make_agents
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from streams.errors import OperatorError
-from streams.workers.wire import require
+from streams.workers.clients.wire import require
 
 Kind = Literal["litellm", "openai"]
 KINDS: tuple[Kind, ...] = ("litellm", "openai")

@@ -12,8 +12,8 @@ from streams.cli.checks_kafka import Check
 from streams.errors import OrchError
 from streams.settings import RunSettings
 from streams.workers.agent import Agent, dismiss
+from streams.workers.clients.reach import RIGHT, Reached, Tried, reach, try_out
 from streams.workers.families import family_of, only_family
-from streams.workers.reach import RIGHT, Reached, Tried, reach, try_out
 from streams.workers.recorded import read_outputs
 from streams.workers.registry import make_agents
 

@@ -14,7 +14,7 @@ from schemas.prompts import Prompts
 from schemas.quantities import MAX_CALL_NUSD
 from streams.workers.agent import AgentError, Live, Reply, Task
 from streams.workers.calls import cost_nusd
-from streams.workers.completion import Client, Completion, Request
+from streams.workers.clients.completion import Client, Completion, Request
 from streams.workers.gate import Gate
 from streams.workers.prompts import messages_of, schema_of
 from streams.workers.reading import read_reply

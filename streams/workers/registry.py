@@ -8,12 +8,12 @@ from schemas.agents import LiteLLMAgent, OpenAIAgent, RecordedAgent, SimulatedAg
 from schemas.policies import PolicyAdopted
 from streams.errors import UsageError
 from streams.workers.agent import Agent
-from streams.workers.completion import Client
+from streams.workers.clients.completion import Client
+from streams.workers.clients.litellm_client import LiteLLMClient
+from streams.workers.clients.openai_client import OpenAIClient
 from streams.workers.gate import Gate
 from streams.workers.keys import mask, read_key
-from streams.workers.litellm_client import LiteLLMClient
 from streams.workers.live import LivePlayer, Replies
-from streams.workers.openai_client import OpenAIClient
 from streams.workers.recorded import Outputs, RecordedPlayer
 from streams.workers.simulated import SimulatedPlayer
 

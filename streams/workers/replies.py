@@ -14,7 +14,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from streams.errors import OperatorError
-from streams.workers.completion import Completion
+from streams.workers.clients.completion import Completion
 
 BUSY_MS = 1_000
 """Longest wait for another process that writes; then the reply is not kept, for calls must not wait for their copy."""

@@ -14,7 +14,7 @@ from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
 from streams.workers.agent import Agent
-from streams.workers.completion import Completion, Request
+from streams.workers.clients.completion import Completion, Request
 from streams.workers.gate import Gate
 from streams.workers.live import LivePlayer
 from streams.workers.staff import Staff, answer

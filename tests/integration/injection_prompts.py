@@ -5,7 +5,7 @@ import unicodedata
 from typing import NamedTuple
 
 from schemas.prompts import Prompts
-from streams.workers.completion import Message
+from streams.workers.clients.completion import Message
 from streams.workers.prompts import CONTINUED
 
 _FIRST = re.compile(r"<question-([0-9a-f]{16})>\n")

@@ -16,7 +16,7 @@ from infra.bench.workload import OPTIONS
 from streams.cli.main import run
 from streams.errors import InvariantError, OperatorError
 from streams.processors.answers import read_choice
-from streams.workers.wire import require
+from streams.workers.clients.wire import require
 
 TINY = LiveSizes(
     litellm_in_flight=8,

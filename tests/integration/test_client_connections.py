@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from streams.errors import OperatorError
-from streams.workers import wire
+from streams.workers.clients import wire
 
 from .endpoint import KEY, LIMIT_S, Kind, client_of, failed, replying, request_of, serving
 
@@ -107,7 +107,7 @@ def test_connections_are_used_again(kind: Kind) -> None:
 
 def test_connections_grow_old_while_others_are_used(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections that have waited too long are closed on the way, and disturb no call that ends at that moment."""
-    monkeypatch.setattr("streams.workers.wire.IDLE_S", 0.001)
+    monkeypatch.setattr("streams.workers.clients.wire.IDLE_S", 0.001)
 
     async def check() -> int:
         async with asyncio.timeout(LIMIT_S), serving(replying()) as endpoint:

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from streams.workers.agent import AgentError
-from streams.workers.completion import Completion
-from streams.workers.refusals import MOST_BODY_BYTES, MOST_WAIT_MS
+from streams.workers.clients.completion import Completion
+from streams.workers.clients.refusals import MOST_BODY_BYTES, MOST_WAIT_MS
 
 from .endpoint import (
     KEY,

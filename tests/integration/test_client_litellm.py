@@ -11,10 +11,10 @@ import pytest
 from aiohttp import web
 
 from streams.errors import OperatorError
-from streams.workers import litellm_client
 from streams.workers.agent import AgentError
-from streams.workers.litellm_client import NO_KEY, LiteLLMClient
-from streams.workers.refusals import CUT
+from streams.workers.clients import litellm_client
+from streams.workers.clients.litellm_client import NO_KEY, LiteLLMClient
+from streams.workers.clients.refusals import CUT
 
 from .endpoint import KEY, LIMIT_S, called, client_of, completed, failed, replying, request_of, serving
 
@@ -57,8 +57,8 @@ socket.getaddrinfo = lambda host, *rest, **more: (real if host == "127.0.0.1" el
 socket.socket.connect = guarded(socket.socket.connect)
 socket.socket.connect_ex = guarded(socket.socket.connect_ex)
 from streams.workers.agent import AgentError
-from streams.workers.completion import Message, Request
-from streams.workers.litellm_client import LiteLLMClient
+from streams.workers.clients.completion import Message, Request
+from streams.workers.clients.litellm_client import LiteLLMClient
 assert "litellm" not in sys.modules
 async def main():
     client = LiteLLMClient("http://127.0.0.1:1/v1", None)

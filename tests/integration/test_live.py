@@ -13,7 +13,7 @@ from schemas.prompts import Prompts
 from schemas.quantities import MAX_CALL_NUSD
 from streams.workers import live
 from streams.workers.agent import AgentError, Reply, Task
-from streams.workers.completion import Completion, Request
+from streams.workers.clients.completion import Completion, Request
 from streams.workers.gate import Gate
 from streams.workers.live import LivePlayer
 from streams.workers.prompts import messages_of, schema_of

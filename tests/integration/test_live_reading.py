@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streams.processors.answers import read_choice, read_number
 from streams.workers.agent import AgentError, Reply, Task
-from streams.workers.completion import Completion
+from streams.workers.clients.completion import Completion
 from streams.workers.reading import MOST_SUB_QUESTION_CHARACTERS, read_reply
 
 CHOICE = Task(

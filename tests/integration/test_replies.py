@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from streams.errors import OperatorError
-from streams.workers.completion import Completion
+from streams.workers.clients.completion import Completion
 from streams.workers.replies import ReplyStore
 
 REPLY = Completion(

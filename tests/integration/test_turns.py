@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from streams.workers.turns import AT_ONCE, Turns, mine
+from streams.workers.clients.turns import AT_ONCE, Turns, mine
 
 
 def test_so_many_are_taken_at_a_time_and_each_ends_when_it_is_told() -> None:

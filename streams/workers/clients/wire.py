@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.errors import OperatorError
-from streams.workers.refusals import CUT, MALFORMED, MOST_BODY_BYTES, TOO_LONG, UNREACHED, Refusal
+from streams.workers.clients.refusals import CUT, MALFORMED, MOST_BODY_BYTES, TOO_LONG, UNREACHED, Refusal
 
 if TYPE_CHECKING:
     import httpx

@@ -18,8 +18,8 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from streams.workers.turns import Turn
-from streams.workers.wire import Answer, Wire
+from streams.workers.clients.turns import Turn
+from streams.workers.clients.wire import Answer, Wire
 
 if TYPE_CHECKING:
     import httpx

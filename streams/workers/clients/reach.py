@@ -12,8 +12,8 @@ from streams.processors.answers import read_number
 from streams.workers.agent import Agent, AgentError, Task
 from streams.workers.attempts import monotonic_ms
 from streams.workers.calls import as_attempt, call_and_wait
+from streams.workers.clients.wire import Answer, Wire, require
 from streams.workers.keys import read_key
-from streams.workers.wire import Answer, Wire, require
 
 if TYPE_CHECKING:
     import httpx

@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from schemas.canonical import MAX_INTEGER
 from schemas.quantities import PPB
-from streams.workers.completion import Completion, Request
-from streams.workers.refusals import MALFORMED, NO_ADDRESS, refusal_of, useless
-from streams.workers.wire import Wire, require
+from streams.workers.clients.completion import Completion, Request
+from streams.workers.clients.refusals import MALFORMED, NO_ADDRESS, refusal_of, useless
+from streams.workers.clients.wire import Wire, require
 
 _OPENAI_HOST = "api.openai.com"
 
@@ -46,7 +46,7 @@ class OpenAIClient:
         Make one call.
 
         Raises:
-            AgentError: It failed; see `streams.workers.refusals`. A reply with a tool call in place of words is
+            AgentError: It failed; see `streams.workers.clients.refusals`. A reply with a tool call in place of words is
                 `tool_call`.
         """
         import httpx

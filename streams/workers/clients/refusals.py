@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schemas.analyses import ProviderCall
 from streams.workers.agent import AgentError, Reply
-from streams.workers.completion import Completion, Request
+from streams.workers.clients.completion import Completion, Request
 
 MOST_BODY_BYTES = 8_000_000
 """Largest body that is read. An answer that fits into an event has a ninth of it; more is no answer."""

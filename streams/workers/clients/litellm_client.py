@@ -9,12 +9,12 @@ from pydantic import SecretStr
 
 from schemas.quantities import PPB
 from streams.workers.agent import AgentError
-from streams.workers.completion import Completion, Request
-from streams.workers.litellm_load import Acompletion, Errand, current, is_loaded, load
-from streams.workers.openai_client import read_completion, response_format
-from streams.workers.refusals import CUT, MALFORMED, refusal_of
-from streams.workers.turns import Turns, mine
-from streams.workers.wire import Wire, require
+from streams.workers.clients.completion import Completion, Request
+from streams.workers.clients.litellm_load import Acompletion, Errand, current, is_loaded, load
+from streams.workers.clients.openai_client import read_completion, response_format
+from streams.workers.clients.refusals import CUT, MALFORMED, refusal_of
+from streams.workers.clients.turns import Turns, mine
+from streams.workers.clients.wire import Wire, require
 
 NO_KEY = "none"
 """Sent to an address of one's own where the policy names no key: without one, litellm sends OpenAI's from the
@@ -63,7 +63,7 @@ class LiteLLMClient:
         Make one call.
 
         Raises:
-            AgentError: It failed; see `streams.workers.refusals`. `internal`: litellm failed by itself.
+            AgentError: It failed; see `streams.workers.clients.refusals`. `internal`: litellm failed by itself.
         """
         await self.ready()
         return await self._ask(load(), request)

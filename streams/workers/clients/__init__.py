@@ -1,0 +1,1 @@
+"""Who carries requests to providers, and what becomes of what they answer."""
