@@ -15,6 +15,7 @@ from schemas.quantities import MAX_CALL_NUSD
 from streams.workers.agent import AgentError, Live, Reply, Task
 from streams.workers.calls import cost_nusd
 from streams.workers.clients.completion import Client, Completion, Request
+from streams.workers.clients.turns import TURNS
 from streams.workers.gate import Gate
 from streams.workers.prompts import messages_of, schema_of
 from streams.workers.reading import read_reply
@@ -120,8 +121,8 @@ class LivePlayer:
         await self._client.ready()
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait until the client has time for a call."""
-        return self._client.turn()
+        """Wait until this process has time for a call."""
+        return TURNS.taken()
 
     def asked(self, task: Task) -> ProviderCall:
         """Say what the provider is asked for a task."""

@@ -4,7 +4,6 @@ import json
 import re
 import time
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 from schemas.agents import LiveLimits, OpenAIAgent, Price
@@ -37,9 +36,6 @@ class Parrot:
         self.heard: list[Request] = []
 
     async def ready(self) -> None: ...
-
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        return nullcontext()
 
     async def send(self, request: Request) -> Completion:
         self.heard.append(request)

@@ -5,18 +5,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from infra.models import Behaviour, FaultPlan, ModelServer
 from schemas.agents import AgentSpec, LiteLLMAgent, LiveLimits, OpenAIAgent
 from schemas.policies import PolicyAdopted, Routing
+from schemas.questions import QuestionAsked
 from streams.workers.agent import AgentError, Reply, Task, dismiss
-from streams.workers.attempts import monotonic_ms
+from streams.workers.attempts import monotonic_ms, take_seat
 from streams.workers.calls import call_and_wait
+from streams.workers.clients.turns import AT_ONCE
 from streams.workers.keys import HIDDEN
 from streams.workers.registry import make_agents
 from streams.workers.replies import ReplyStore
 
-from .endpoint import KEY, LIMIT_S, Kind, client_of
+from .endpoint import KEY, LIMIT_S, Kind, client_of, replying, serving
 
 pytestmark = pytest.mark.parametrize("kind", ["openai", "litellm"])
 
@@ -119,6 +122,34 @@ def test_what_does_not_come_in_time_is_given_up(
         return made.outcome
 
     assert asyncio.run(call()) == "timeout"
+
+
+def test_a_call_that_waits_for_its_answer_holds_no_turn(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More calls than there are turns reach a provider who answers none of them before all are there."""
+    monkeypatch.setenv("PLANTED_KEY", KEY)
+    calls = 3 * AT_ONCE
+    opener = QuestionAsked(occurred_at=0, question_id="q", text=TASK.text, options=TASK.options)
+
+    async def check() -> list[str]:
+        arrived, answer = [], replying()
+
+        async def patient(request: web.Request) -> web.StreamResponse:
+            arrived.append(request)
+            while len(arrived) < calls:
+                await asyncio.sleep(0.001)
+            return await answer(request)
+
+        async with asyncio.timeout(LIMIT_S), serving(patient) as endpoint:
+            spec = spec_of(kind, endpoint.url)
+            policy = PolicyAdopted(
+                occurred_at="2026-01-01T00:00:00.000Z", policy_id="p", agents=(spec,), routing=Routing(panel_size=1)
+            )
+            agents = make_agents(policy, None)
+            seats = await asyncio.gather(*(take_seat(agents["a"], TASK, opener) for _ in range(calls)))
+            await dismiss(agents)
+            return [seat.status for seat in seats]
+
+    assert asyncio.run(check()) == ["ok"] * calls
 
 
 def test_an_echoed_key_reaches_neither_the_reply_nor_the_store(

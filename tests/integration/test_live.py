@@ -1,7 +1,6 @@
 """A live agent: what it asks, what it makes of what comes, what it knows before a call, and what it hides."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -50,9 +49,6 @@ class Stub:
         self.closed = 0
 
     async def ready(self) -> None: ...
-
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        return nullcontext()
 
     async def send(self, request: Request) -> Completion:
         self.sent.append(request)

@@ -3,34 +3,37 @@
 import asyncio
 from contextlib import suppress
 
-from streams.workers.clients.turns import AT_ONCE, Turns, mine
+from streams.workers.clients.turns import AT_ONCE, Turns
 
 
-def test_so_many_are_taken_at_a_time_and_each_ends_when_it_is_told() -> None:
-    """More wait; one ends for the next before its block does, and ends for no other when it is told again."""
+def test_so_many_are_taken_at_a_time_and_each_ends_once() -> None:
+    """More wait; one that ends before its block makes room for one, however often it is told to."""
 
-    async def check() -> tuple[int, int]:
-        turns, under_way = Turns(), []
+    async def check() -> list[int]:
+        turns, written, begun = Turns(), asyncio.Event(), 0
 
         async def call() -> None:
+            nonlocal begun
             async with turns.taken():
-                under_way.append(mine())
+                begun += 1
+                if begun == 1:
+                    await written.wait()
+                    turns.end_mine()
+                    turns.end_mine()
                 await asyncio.Event().wait()
 
         calls = [asyncio.create_task(call()) for _ in range(2 * AT_ONCE)]
         await asyncio.sleep(0.01)
-        begun = len(under_way)
-        for _ in range(2):
-            turn = under_way[0]
-            assert turn is not None
-            turn.end()
+        counts = [begun]
+        written.set()
         await asyncio.sleep(0.01)
+        counts.append(begun)
         for task in calls:
             task.cancel()
         await asyncio.gather(*calls, return_exceptions=True)
-        return begun, len(under_way)
+        return counts
 
-    assert asyncio.run(check()) == (AT_ONCE, AT_ONCE + 1)
+    assert asyncio.run(check()) == [AT_ONCE, AT_ONCE + 1]
 
 
 def test_whoever_leaves_takes_no_turn_away() -> None:
@@ -61,20 +64,40 @@ def test_whoever_leaves_takes_no_turn_away() -> None:
 
 def test_turns_that_a_loop_left_are_not_missed_in_the_next() -> None:
     """A loop that ends in the middle of calls takes no turns with it."""
-    turns = Turns()
+    turns, done = Turns(), []
 
     async def leave() -> None:
         entered = [asyncio.create_task(turns.taken().__aenter__()) for _ in range(2 * AT_ONCE)]
         await asyncio.wait(entered, timeout=0.01)
 
-    async def call() -> bool:
+    async def call() -> None:
         async with turns.taken():
-            return mine() is not None
+            done.append(1)
 
     asyncio.run(leave())
-    assert asyncio.run(asyncio.wait_for(call(), 30))
+    asyncio.run(asyncio.wait_for(call(), 30))
+    assert done == [1]
 
 
-def test_who_took_no_turn_has_none() -> None:
-    """Nothing is there to end around a call that waited for no turn."""
-    assert mine() is None
+def test_who_took_no_turn_ends_none() -> None:
+    """A request that waited for no turn goes out, and makes no room for others."""
+
+    async def check() -> int:
+        turns, begun = Turns(), 0
+
+        async def call() -> None:
+            nonlocal begun
+            async with turns.taken():
+                begun += 1
+                await asyncio.Event().wait()
+
+        calls = [asyncio.create_task(call()) for _ in range(2 * AT_ONCE)]
+        await asyncio.sleep(0.01)
+        turns.end_mine()
+        await asyncio.sleep(0.01)
+        for task in calls:
+            task.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        return begun
+
+    assert asyncio.run(check()) == AT_ONCE

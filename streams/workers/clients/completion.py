@@ -1,6 +1,5 @@
 """One chat completion: what is asked of a provider, what comes back, and who carries it there."""
 
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -67,9 +66,6 @@ class Client(Protocol):
 
     async def ready(self) -> None:
         """Do what takes time before the first call, and is none of the provider's."""
-
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait around each call, before it is timed, until this process has time for it."""
 
     async def send(self, request: Request) -> Completion:
         """

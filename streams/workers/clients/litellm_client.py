@@ -2,7 +2,6 @@
 
 import asyncio
 import contextvars
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from pydantic import SecretStr
@@ -13,14 +12,11 @@ from streams.workers.clients.completion import Completion, Request
 from streams.workers.clients.litellm_load import Acompletion, Errand, current, is_loaded, load
 from streams.workers.clients.openai_client import read_completion, response_format
 from streams.workers.clients.refusals import CUT, MALFORMED, refusal_of
-from streams.workers.clients.turns import Turns, mine
 from streams.workers.clients.wire import Wire, require
 
 NO_KEY = "none"
 """Sent to an address of one's own where the policy names no key: without one, litellm sends OpenAI's from the
 environment to whatever address it is told."""
-
-_TURNS = Turns()
 
 _NO_LIMIT_S = 86_400.0
 """litellm knows no call without a time limit; the caller's ends long before a day is over."""
@@ -54,10 +50,6 @@ class LiteLLMClient:
             await asyncio.to_thread(load)
         await self._wire.ready()
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait until litellm may write a request, on behalf of all its clients in this process."""
-        return _TURNS.taken()
-
     async def send(self, request: Request) -> Completion:
         """
         Make one call.
@@ -74,7 +66,7 @@ class LiteLLMClient:
             # Another loop's calls are over, but may not have said so.
             self._loop = loop
             self._under_way.clear()
-        errand = Errand(self._wire, mine())
+        errand = Errand(self._wire)
         context = contextvars.copy_context()
         context.run(current.set, errand)
         task = loop.create_task(acompletion(**self._arguments(request)), context=context)

@@ -18,7 +18,6 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from streams.workers.clients.turns import Turn
 from streams.workers.clients.wire import Answer, Wire
 
 if TYPE_CHECKING:
@@ -48,12 +47,10 @@ class Errand:
 
     Args:
         wire: Where it goes.
-        turn: Ended when litellm has written the request.
     """
 
-    def __init__(self, wire: Wire, turn: Turn | None) -> None:
+    def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._turn = turn
         self.given_up = False
         self.asked: set[str] = set()
         """Addresses; each is asked once. One that gives out tokens may come before the model's."""
@@ -75,8 +72,6 @@ class Errand:
             # An error that litellm does not meet with another try.
             raise httpx.ReadError("one call is one request")
         self.asked.add(address)
-        if self._turn is not None:
-            self._turn.end()
         await request.aread()
         try:
             self.answer = answer = await self._wire.send(request)

@@ -1,7 +1,6 @@
 """Calls any endpoint that speaks OpenAI's chat completions, without litellm."""
 
 import json
-from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from pydantic import SecretStr
@@ -36,10 +35,6 @@ class OpenAIClient:
     async def ready(self) -> None:
         """Import what takes time before the first call."""
         await self._wire.ready()
-
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Nothing is to be waited for."""
-        return nullcontext()
 
     async def send(self, request: Request) -> Completion:
         """

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.errors import OperatorError
 from streams.workers.clients.refusals import CUT, MALFORMED, MOST_BODY_BYTES, TOO_LONG, UNREACHED, Refusal
+from streams.workers.clients.turns import TURNS
 
 if TYPE_CHECKING:
     import httpx
@@ -130,6 +131,7 @@ class Wire:
 
     async def _send(self, request: "httpx.Request") -> Answer | Refusal:
         transport = self._transport(_proxy_for(request.url.scheme, request.url.host))
+        TURNS.end_mine()
         response = await transport.handle_async_request(request)
         assert isinstance(response.stream, AsyncIterable)
         try:
