@@ -1,6 +1,7 @@
 """What every test shares: where things are, a clean environment, and the rules on skips and live calls."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ OPTIONAL = "optional:"
 # No deadline: it measures the machine, not the code. In CI Hypothesis itself fixes the seed, so a red run stays red.
 settings.register_profile("orch", parent=settings(), deadline=None, print_blob=True)
 settings.load_profile("orch")
+
+# Whoever runs the tests in the background may have had Ctrl-C ignored, which every command they start would inherit.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

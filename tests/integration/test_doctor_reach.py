@@ -10,7 +10,7 @@ import pytest
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent
 from streams.errors import OperatorError
-from streams.workers import reach as reaching
+from streams.workers.clients import reach as reaching
 from streams.workers.clients.reach import Reached, reach
 
 LISTED = b'{"object": "list", "data": [{"id": "gpt"}, {"id": "llama3:latest"}]}'
