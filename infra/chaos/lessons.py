@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from infra.chaos.reading import Findings, Read
+from infra.chaos.reading import Findings, Found, Read
 from infra.chaos.verdicts import Observation
 
 
@@ -13,7 +13,11 @@ class _Entry(NamedTuple):
     sequence: int
     previous: str | None
     observation: str
-    place: str
+    found: Found
+
+    @property
+    def place(self) -> str:
+        return self.found.place
 
 
 class Lessons:
@@ -26,6 +30,8 @@ class Lessons:
         self._observed: dict[str, tuple[Observation, tuple[str, ...]]] = {}
         """What was observed and the scopes it counts in, by event id."""
         self._lines: defaultdict[tuple[str, str], list[_Entry]] = defaultdict(list)
+        self._last: dict[str, int] = {}
+        """Where each entry stands last, for it may be repeated."""
 
     @property
     def entries(self) -> int:
@@ -44,10 +50,12 @@ class Lessons:
         self._observed[read.event_id] = observation, tuple(fields["scopes"])
 
     def take_entry(self, read: Read) -> None:
-        """Take in a router entry, in the order of the log."""
+        """Take in a router entry or the repeat of one, in the order of the log."""
         fields = read.fields
-        entry = _Entry(read.event_id, fields["sequence"], fields["previous"], fields["causes"][0], read.found.place)
-        self._lines[fields["scope"], fields["agent"]].append(entry)
+        if read.event_id not in self._last:
+            entry = _Entry(read.event_id, fields["sequence"], fields["previous"], fields["causes"][0], read.found)
+            self._lines[fields["scope"], fields["agent"]].append(entry)
+        self._last[read.event_id] = read.found.offset
 
     def finish(self, expected: Iterable[Observation], gaps: int) -> None:
         """
@@ -86,15 +94,17 @@ class Lessons:
     def _check_line(self, line: str, entries: list[_Entry], *, may_lack: bool) -> int:
         """Check one line of the table from its first entry to its last; count what is missing."""
         known: dict[int, _Entry] = {}
-        newest = 0
+        newest = entries[0]
         for entry in entries:
             if entry.sequence in known:
                 other = known[entry.sequence]
                 self._findings.add("fork", f"{line}: {entry.place} and {other.place} are both number {entry.sequence}")
                 continue
-            if entry.sequence < newest:
-                self._findings.add("out of order", f"{line}: number {entry.sequence} at {entry.place} after {newest}")
-            newest = max(newest, entry.sequence)
+            if entry.sequence < newest.sequence and not (may_lack and self._last[newest.event_id] > entry.found.offset):
+                # Else a batch was sent again, the newest with it, and of its first copies compaction has left that one.
+                after = f"after {newest.sequence} at {newest.place}"
+                self._findings.add("out of order", f"{line}: number {entry.sequence} at {entry.place} {after}")
+            newest = max(newest, entry, key=lambda one: one.sequence)
             known[entry.sequence] = entry
         for sequence, entry in known.items():
             before = known.get(sequence - 1)
@@ -102,7 +112,7 @@ class Lessons:
                 self._findings.add("broken chain", f"{line}: the first names {entry.previous}")
             elif before is not None and entry.previous != before.event_id:
                 self._findings.add("broken chain", f"{line}: number {sequence} does not follow from {sequence - 1}")
-        missing = newest - len(known)
+        missing = newest.sequence - len(known)
         if missing and not may_lack:
-            self._findings.add("broken chain", f"{line}: {missing} of {newest} entries are missing")
+            self._findings.add("broken chain", f"{line}: {missing} of {newest.sequence} entries are missing")
         return missing

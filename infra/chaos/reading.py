@@ -108,7 +108,8 @@ class Reader:
 
         Returns:
             None for a repeat of what came before, and for what is no event. Repeats of questions and feedback are
-            given too, since only those in the partition of their id count.
+            given too, since only those in the partition of their id count; and those of router entries, of which
+            compaction keeps the last.
         """
         self.records[found.topic] += 1
         place = found.topic, found.partition
@@ -125,7 +126,7 @@ class Reader:
         self.moved += is_copy and not repeated
         for cause in () if repeated else event.fields["causes"]:
             self._causes.setdefault(cause, found.place)
-        return None if repeated and found.topic not in _LEFT_OUT else event
+        return None if repeated and found.topic not in (*_LEFT_OUT, ROUTER) else event
 
     def unknown_causes(self) -> list[tuple[str, str]]:
         """List ids that are named as causes and stand nowhere, each with a place that names it."""

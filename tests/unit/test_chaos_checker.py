@@ -360,6 +360,18 @@ def test_what_compaction_removed_is_not_missed() -> None:
     assert set(check(left[:-1], ASKED).wrong) == {"not applied"}
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_batch_sent_again_behind_what_compaction_left_of_it_is_no_error(whole: bool) -> None:
+    """Older entries come behind the newest, whose copies before them are gone; it must then come again behind them."""
+    log = laid_out(right_log())
+    line = [one for one in log if one.topic == ROUTER and one.key == b"*/ann"]
+    batch = line[-3:] if whole else line[-3:-1]
+    end = 1 + max(one.offset for one in log if one.topic == ROUTER)
+    again = [one._replace(offset=end + number) for number, one in enumerate(batch)]
+    report = check([one for one in [*log, *again] if one not in line[-3:-1]], ASKED)
+    assert set(report.wrong) == (set() if whole else {"out of order"})
+
+
 def test_answers_are_read_as_simulated_agents_write_them() -> None:
     """The answer is that of its field, else the last one stated, else none."""
     assert answer_of({"answer": "B", "text": "The answer is (A)."}) == "B"
