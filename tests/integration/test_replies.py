@@ -129,8 +129,10 @@ def _write(path: str, process: int) -> None:
             store.put(f"{process}-{number}", REPLY)
 
 
-def test_several_processes_share_a_file(tmp_path: Path) -> None:
+def test_several_processes_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that write at the same time lose none of each other's replies."""
+    # They import this module, by the path they are given from here.
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[2])
     path = str(tmp_path / "r.db")
     # Fresh interpreters: a fork would take over the threads and loops of other tests.
     spawn = multiprocessing.get_context("spawn")
