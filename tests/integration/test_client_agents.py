@@ -52,14 +52,18 @@ def spec_of(kind: Kind, url: str, limits: LiveLimits | None = None) -> AgentSpec
     return OpenAIAgent(name="a", model="m", base_url=url, key_env="PLANTED_KEY", limits=limits)
 
 
-def asked(spec: AgentSpec, times: int = 1, replies: ReplyStore | None = None) -> list[Reply | AgentError]:
-    """Ask the agent its question several times, one after the other."""
-    policy = PolicyAdopted(
+def policy_of(spec: AgentSpec) -> PolicyAdopted:
+    """Write the policy of one agent."""
+    return PolicyAdopted(
         occurred_at="2026-01-01T00:00:00.000Z", policy_id="p", agents=(spec,), routing=Routing(panel_size=1)
     )
 
+
+def asked(spec: AgentSpec, times: int = 1, replies: ReplyStore | None = None) -> list[Reply | AgentError]:
+    """Ask the agent its question several times, one after the other."""
+
     async def ask() -> list[Reply | AgentError]:
-        agents = make_agents(policy, None, replies=replies)
+        agents = make_agents(policy_of(spec), None, replies=replies)
         outcomes: list[Reply | AgentError] = []
         for _ in range(times):
             try:
@@ -111,12 +115,9 @@ def test_what_does_not_come_in_time_is_given_up(
     # Not as the fault of the next request, which is another test's where this one's was given up before it was sent.
     monkeypatch.setattr(server, "behaviour", Behaviour(key=KEY, drip_s=60, faults=FaultPlan(every={"m": fault})))
     spec = spec_of(kind, server.url, LiveLimits(timeout_ms=500))
-    policy = PolicyAdopted(
-        occurred_at="2026-01-01T00:00:00.000Z", policy_id="p", agents=(spec,), routing=Routing(panel_size=1)
-    )
 
     async def call() -> str:
-        agents = make_agents(policy, None)
+        agents = make_agents(policy_of(spec), None)
         made = await call_and_wait(agents["a"], TASK, monotonic_ms)
         await dismiss(agents)
         return made.outcome
@@ -141,10 +142,7 @@ def test_a_call_that_waits_for_its_answer_holds_no_turn(kind: Kind, monkeypatch:
 
         async with asyncio.timeout(LIMIT_S), serving(patient) as endpoint:
             spec = spec_of(kind, endpoint.url)
-            policy = PolicyAdopted(
-                occurred_at="2026-01-01T00:00:00.000Z", policy_id="p", agents=(spec,), routing=Routing(panel_size=1)
-            )
-            agents = make_agents(policy, None)
+            agents = make_agents(policy_of(spec), None)
             seats = await asyncio.gather(*(take_seat(agents["a"], TASK, opener) for _ in range(calls)))
             await dismiss(agents)
             return [seat.status for seat in seats]
