@@ -13,8 +13,9 @@ from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, decode
 from streams.cli.crew import STAGES, Assignment, Crew, at_work
 from streams.runtimes.contract import LogReader
+from streams.runtimes.kafka.clients import let_go
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import let_go, plain_consumer
+from streams.runtimes.kafka.fetch import plain_consumer
 from streams.runtimes.kafka.publisher import message_of
 from streams.topology import DEAD_LETTERS, DECISIONS, QUESTIONS, TOPICS
 from streams.workers.activity import Activity

@@ -15,7 +15,6 @@ from aiokafka.errors import (
 from streams.errors import OperatorError, TransientError
 from streams.runtimes.kafka import subscription as subscription_module
 from streams.runtimes.kafka.connection import parse_connection
-from streams.runtimes.kafka.fetch import let_go
 from streams.runtimes.kafka.publisher import Publisher
 from streams.runtimes.kafka.subscription import KafkaSubscription
 from streams.topology import QUESTIONS
@@ -147,25 +146,3 @@ def test_a_broker_that_crashes_and_comes_back_loses_nothing(tmp_path: Path) -> N
 
     with running_broker(tmp_path) as broker:
         asyncio.run(asyncio.wait_for(on(broker.bootstrap, test), 150))
-
-
-def test_a_consumer_that_cancels_itself_is_let_go_all_the_same() -> None:
-    """The client's own cancelling while it stops is not taken for ours, and its connections are closed."""
-
-    class Consumer:
-        def __init__(self) -> None:
-            self.closed = False
-            self._client = self
-
-        async def stop(self) -> None:
-            raise asyncio.CancelledError
-
-        async def close(self) -> None:
-            self.closed = True
-
-    async def test() -> None:
-        consumer: Any = Consumer()
-        await let_go(consumer)
-        assert consumer.closed
-
-    asyncio.run(asyncio.wait_for(test(), 30))

@@ -4,12 +4,11 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from streams.errors import OperatorError
 from streams.runtimes.contract import Record
+from streams.runtimes.kafka.clients import connect, let_go
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.publisher import stopped, unreachable
 
 _FETCH_BYTES = 8 << 20
 _WAIT_MS = 200
@@ -28,11 +27,6 @@ def record_of(found: Any, topic: str) -> Record:
     )
 
 
-async def let_go(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer, also while brokers are away."""
-    await stopped(consumer.stop(), consumer._client)
-
-
 async def plain_consumer(connection: Connection) -> AIOKafkaConsumer:
     """
     Connect a consumer that belongs to no group and reads what it is assigned by hand.
@@ -47,11 +41,7 @@ async def plain_consumer(connection: Connection) -> AIOKafkaConsumer:
         max_partition_fetch_bytes=_FETCH_BYTES,
         fetch_max_bytes=4 * _FETCH_BYTES,
     )
-    try:
-        await consumer.start()
-    except (KafkaError, OSError) as error:
-        await let_go(consumer)
-        raise unreachable(connection, error) from error
+    await connect(consumer, connection)
     return consumer
 
 

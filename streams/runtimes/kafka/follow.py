@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.runtimes.contract import Record
+from streams.runtimes.kafka.clients import let_go
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import let_go, plain_consumer, record_of
+from streams.runtimes.kafka.fetch import plain_consumer, record_of
 from streams.runtimes.kafka.loop import LoopThread
 from streams.runtimes.kafka.topics import require_topics
 from streams.topology import DECISIONS, TOPICS, partition_of

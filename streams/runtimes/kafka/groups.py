@@ -8,8 +8,9 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import OperatorError
 from streams.processors import PROCESSORS
+from streams.runtimes.kafka.clients import let_go
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import let_go, plain_consumer
+from streams.runtimes.kafka.fetch import plain_consumer
 from streams.runtimes.kafka.topics import administered
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
 

@@ -1,19 +1,19 @@
 """The producer of this program: events to records, in order, acknowledged by every replica."""
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from schemas.event import Event
 from streams.errors import OperatorError
 from streams.runtimes.contract import Headers
 from streams.runtimes.headers import ce_headers
+from streams.runtimes.kafka.clients import connect, let_go
 from streams.runtimes.kafka.connection import Connection
 
 MAX_BATCH_BYTES = 262_144
@@ -24,9 +24,6 @@ MAX_REQUEST_BYTES = 32 << 20
 """Largest record the client lets through; what a topic takes is the topic's own setting."""
 
 _log = structlog.get_logger("orch.publisher")
-
-STOP_S = 5.0
-"""Longest wait for a client to end in order: to leave its group, or to have acknowledgements of what is on its way."""
 
 TRACE = "traceparent"
 """The W3C trace context header; whatever follows from a record carries it on."""
@@ -78,18 +75,14 @@ class Publisher:
             max_batch_size=MAX_BATCH_BYTES,
             max_request_size=MAX_REQUEST_BYTES,
         )
-        try:
-            await producer.start()
-        except (KafkaError, OSError) as error:
-            await producer.stop()
-            raise unreachable(self._connection, error) from error
+        await connect(producer, self._connection)
         self._producer = producer
 
     async def stop(self) -> None:
         """Send what is left and disconnect."""
         if self._producer is not None:
             # Without a broker it would wait for ever, for a batch that may have been sent must not be given up.
-            await stopped(self._producer.stop(), self._producer.client)
+            await let_go(self._producer)
 
     async def send(self, message: Message) -> "asyncio.Future[Any]":
         """
@@ -145,20 +138,6 @@ class Publisher:
         await self.stop()
 
 
-async def stopped(stop: Coroutine[Any, Any, None], connections: AIOKafkaClient) -> None:
-    """
-    Stop a consumer or producer, also while brokers are away: its own way for a while, then by closing its connections.
-
-    In a task of its own, for a consumer whose fetch has just failed takes its own cancelling for ours, raises it, and
-    leaves the connections open (aiokafka 0.14, `Fetcher.close`).
-    """
-    stopping = asyncio.create_task(stop)
-    await asyncio.wait({stopping}, timeout=STOP_S)
-    stopping.cancel()
-    await asyncio.gather(stopping, return_exceptions=True)
-    await connections.close()
-
-
 async def settled(futures: "Iterable[asyncio.Future[Any]]") -> list[Any]:
     """
     Wait for acknowledgements, all of them, and give the records' places.
@@ -179,13 +158,4 @@ def _not_taken(topic: str, error: KafkaError) -> OperatorError:
     return OperatorError(
         f"{topic}: the brokers did not take a record: {type(error).__name__}: {error}",
         remedy="`orch doctor` checks brokers and topics; what was not committed is done again at the next start",
-    )
-
-
-def unreachable(connection: Connection, error: BaseException) -> OperatorError:
-    """Say that no broker answers, and what may be done about it."""
-    said = str(error) or type(error).__name__
-    return OperatorError(
-        f"{connection.url}: no broker answers ({said})",
-        remedy="`python -m infra.broker start` starts one on this machine; else correct the URL, or ORCH_KAFKA_*",
     )

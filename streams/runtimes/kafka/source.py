@@ -12,10 +12,9 @@ from aiokafka.structs import OffsetAndMetadata
 from streams.errors import OperatorError
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.arrivals import Arrival, by_time
+from streams.runtimes.kafka.clients import connect, let_go
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import let_go
 from streams.runtimes.kafka.loop import LoopThread
-from streams.runtimes.kafka.publisher import unreachable
 from streams.runtimes.kafka.topics import administered, require_topics
 
 Place = tuple[str, int]
@@ -67,11 +66,7 @@ class Source:
             fetch_max_bytes=_FETCH_BYTES,
             max_partition_fetch_bytes=_PARTITION_BYTES,
         )
-        try:
-            await consumer.start()
-        except (KafkaError, OSError) as error:
-            await let_go(consumer)
-            raise unreachable(self._connection, error) from error
+        await connect(consumer, self._connection)
         # Asked about topics it was not assigned, the client looks them up one by one, a tenth of a second each.
         consumer.assign(list(self._places))
         consumer.pause(*self._places)

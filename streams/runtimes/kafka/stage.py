@@ -73,14 +73,18 @@ class Stage:
         self._tables = tables
         self._state_dir = state_dir
         self._lanes: dict[int, asyncio.Task[Lane]] = {}
+        self._leaving: set[asyncio.Task[Lane]] = set()
+        """Of partitions that were let go of while they opened; they still have to disconnect."""
 
     def hold(self, partitions: Iterable[int]) -> None:
         """Take over these partitions, and let go of all others; both happen in the background."""
         held = set(partitions)
         for partition in [known for known in self._lanes if known not in held]:
             task = self._lanes.pop(partition)
-            task.cancel()
-            if task.done() and not task.cancelled() and task.exception() is None:
+            if task.cancel():
+                self._leaving.add(task)
+                task.add_done_callback(self._leaving.discard)
+            elif not task.cancelled() and task.exception() is None:
                 # Nothing is written: whoever holds it now may have begun.
                 task.result().ledger.drop()
         for partition in sorted(held - self._lanes.keys()):
@@ -124,6 +128,7 @@ class Stage:
             if isinstance(opened, Lane):
                 closing.append(self._let_go(opened))
         await asyncio.gather(*closing)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def _let_go(self, lane: Lane) -> None:
         """Close one changelog, with its last word if that can be written soon."""

@@ -10,9 +10,10 @@ from typing import Literal
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.processors import PROCESSORS
+from streams.runtimes.kafka.clients import let_go
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.engine import Engine, PollingEngine
-from streams.runtimes.kafka.fetch import let_go, plain_consumer
+from streams.runtimes.kafka.fetch import plain_consumer
 from streams.runtimes.kafka.publisher import Publisher
 from streams.runtimes.kafka.stage import Stage, sees_tables
 from streams.runtimes.kafka.subscription import KafkaSubscription

@@ -19,9 +19,10 @@ from structlog.typing import FilteringBoundLogger
 from schemas.event import Event
 from streams.errors import OperatorError, TransientError
 from streams.runtimes.contract import Headers, Polled, Record
+from streams.runtimes.kafka.clients import connect, let_go
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import let_go, record_of
-from streams.runtimes.kafka.publisher import Publisher, carried_on, message_of, settled, unreachable
+from streams.runtimes.kafka.fetch import record_of
+from streams.runtimes.kafka.publisher import Publisher, carried_on, message_of, settled
 
 SESSION_TIMEOUT_MS = 6_000
 """Until a silent member's partitions go to others; the shortest that brokers take unless told otherwise."""
@@ -117,10 +118,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             metadata_max_age_ms=METADATA_AGE_MS,
         )
         consumer.subscribe(self._topics, listener=self)
-        try:
-            await consumer.start()
-        except (KafkaError, OSError) as error:
-            raise unreachable(self._connection, error) from error
+        await connect(consumer, self._connection)
 
     async def stop(self) -> None:
         """Leave the group; a member with a fixed name is expected back, and stays in it for the session timeout."""

@@ -11,8 +11,9 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.errors import OperatorError
 from streams.processors import PROCESSORS
+from streams.runtimes.kafka.clients import connect, let_go
 from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.publisher import MAX_REQUEST_BYTES, unreachable
+from streams.runtimes.kafka.publisher import MAX_REQUEST_BYTES
 from streams.topology import TOPICS
 
 MOST_REPLICAS = 3
@@ -83,14 +84,11 @@ async def administered(connection: Connection) -> AsyncIterator[AIOKafkaAdminCli
         OperatorError: No broker answers, or it refuses.
     """
     admin = AIOKafkaAdminClient(**connection.client())
+    await connect(admin, connection)
     try:
-        try:
-            await admin.start()
-        except (KafkaError, OSError) as error:
-            raise unreachable(connection, error) from error
         yield admin
     finally:
-        await admin.close()
+        await let_go(admin)
 
 
 async def brokers(connection: Connection) -> list[str]:
