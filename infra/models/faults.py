@@ -9,6 +9,7 @@ from streams.errors import UsageError
 
 FAULTS: Mapping[str, str] = {
     "rate-limit": "429 with Retry-After",
+    "no-credit": "429 with the code of an account that is empty",
     "server-error": "500",
     "overloaded": "503",
     "unauthorized": "401 whose message repeats the caller's key",

@@ -59,6 +59,8 @@ def injected(fault: str | None, behaviour: Behaviour, key: str) -> ApiError | No
         case "rate-limit":
             wait = {"Retry-After": str(behaviour.retry_after_s)}
             return ApiError(429, "rate_limit_exceeded", "Rate limit reached. Please try again later.", headers=wait)
+        case "no-credit":
+            return ApiError(429, "insufficient_quota", "You exceeded your current quota. Please check your billing.")
         case "server-error":
             return ApiError(500, "server_error", "The server had an error while processing your request.")
         case "overloaded":

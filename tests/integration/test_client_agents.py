@@ -81,6 +81,7 @@ def asked(spec: AgentSpec, times: int = 1, replies: ReplyStore | None = None) ->
     ("fault", "expected"),
     [
         ("rate-limit", ("rate_limited", True, True, 1_000)),
+        ("no-credit", ("no_credit", False, True, None)),
         ("server-error", ("server_error", True, False, None)),
         ("overloaded", ("overloaded", True, False, None)),
         ("unauthorized", ("unauthorized", False, True, None)),

@@ -42,7 +42,7 @@ def class_of(error: AgentError) -> tuple[str, bool, bool]:
     [
         (400, ("bad_request", False, True)),
         (401, ("unauthorized", False, True)),
-        (402, ("unauthorized", False, True)),
+        (402, ("no_credit", False, True)),
         (403, ("unauthorized", False, True)),
         (404, ("not_found", False, True)),
         (405, ("not_found", False, True)),
@@ -68,6 +68,24 @@ def test_a_status_becomes_its_error(kind: Kind, status: int, expected: tuple[str
     error = failed(kind, replying(body, status))
     assert class_of(error) == expected
     assert error.retry_after_ms is None
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"error": {"message": "", "type": "insufficient_quota", "code": None}}, "no_credit"),
+        ({"error": {"message": "", "type": [], "code": "insufficient_quota"}}, "no_credit"),
+        ({"error": {"message": "insufficient_quota", "type": "tokens", "code": "rate_limit_exceeded"}}, "rate_limited"),
+        ({"error": "insufficient_quota"}, "rate_limited"),
+        (["error"], "rate_limited"),
+        pytest.param(b"[" * 100_000, "rate_limited", id="nested"),
+        pytest.param(b"\xff", "rate_limited", id="no-text"),
+    ],
+)
+def test_an_empty_account_is_no_limit_of_pace(kind: Kind, body: Any, expected: str) -> None:
+    """Both have one status; the code in the body tells them apart, and nothing else that the body says."""
+    error = failed(kind, replying(body, 429))
+    assert class_of(error) == (expected, expected == "rate_limited", True)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ def failing(server: ModelServer, fault: str, **fields: Any) -> Answer:
     ("fault", "status", "code"),
     [
         ("rate-limit", 429, "rate_limit_exceeded"),
+        ("no-credit", 429, "insufficient_quota"),
         ("server-error", 500, "server_error"),
         ("overloaded", 503, "overloaded"),
         ("unauthorized", 401, "invalid_api_key"),

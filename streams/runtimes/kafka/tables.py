@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -76,8 +75,8 @@ class FollowedTables:
         """Read no further."""
         if self._task is not None:
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            # What it failed with was raised by whoever asked; here it must not keep the connection open.
+            await asyncio.gather(self._task, return_exceptions=True)
         if self._consumer is not None:
             await let_go(self._consumer)
 

@@ -72,8 +72,9 @@ class Client(Protocol):
         Make one call, without retries and without a time limit of its own.
 
         Raises:
-            AgentError: It failed: `rate_limited`, `server_error`, `overloaded`, `unauthorized`, `bad_request`,
-                `not_found`, `too_large`, `connection`, `malformed`, `empty_reply`, `tool_call`, `too_long`, `internal`.
+            AgentError: It failed: `rate_limited`, `no_credit`, `server_error`, `overloaded`, `unauthorized`,
+                `bad_request`, `not_found`, `too_large`, `connection`, `malformed`, `empty_reply`, `tool_call`,
+                `too_long`, `internal`.
         """
 
     async def close(self) -> None:

@@ -129,8 +129,7 @@ def _refusal(error: BaseException, errand: Errand) -> Exception:
     if errand.failure is not None:
         return errand.failure
     if errand.answer is not None:
-        answered = errand.answer.status
-        return MALFORMED.raised() if 200 <= answered < 300 else refusal_of(answered, errand.answer.headers)
+        return MALFORMED.raised() if 200 <= errand.answer.status < 300 else refusal_of(*errand.answer)
     status = getattr(error, "status_code", None)
     if not isinstance(status, int) or not 300 <= status < 600:
         return AgentError("internal", retriable=False, free=True)

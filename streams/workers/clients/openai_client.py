@@ -57,7 +57,7 @@ class OpenAIClient:
         body = json.dumps(body_of(request, url.host)).encode()
         answer = await self._wire.send(httpx.Request("POST", url, headers=headers, content=body))
         if not 200 <= answer.status < 300:
-            raise refusal_of(answer.status, answer.headers)
+            raise refusal_of(*answer)
         return read_completion(_parsed(answer.body), request)
 
     async def close(self) -> None:
