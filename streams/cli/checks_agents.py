@@ -20,6 +20,17 @@ from streams.workers.registry import make_agents
 TOKENS_IN, TOKENS_OUT = 300, 300
 """Of the question whose cost is told: a question with four options and its instruction, and a short explanation."""
 
+_REMEDIES: Mapping[str, str] = {
+    "unauthorized": "Correct its key, or take a model that the account may use",
+    "no_credit": "Put money into the account behind its key",
+    "not_found": "Correct its model or base_url",
+    "bad_request": "The provider takes no such request: look at its temperature_ppb, seed and output",
+    "rate_limited": "Try again later; concurrent and calls_per_minute in its limits slow it down",
+    "timeout": "Try again later, or give it more time: timeout_ms in its limits",
+    "empty_reply": "It said nothing: max_output_tokens may be too low for it",
+}
+"""By class of error; the rest is the provider's doing."""
+
 
 def check_agents(policy: PolicyAdopted, run: RunSettings, *, call: bool) -> Iterator[Check]:
     """
@@ -142,8 +153,8 @@ def _as_tried(name: str, tried: Tried) -> Check:
     cost = "at unknown cost" if attempt.cost_nusd is None else f"for {output.usd(attempt.cost_nusd)}"
     what = f"in {attempt.latency_ms:,} ms {cost}"
     if attempt.outcome != "ok":
-        remedy = "The class of the error says whose fault it is; nobody else's words are shown"
-        return Check(f"call {name}", "fail", f"{attempt.error or attempt.outcome} {what}", remedy)
+        failure = attempt.error or attempt.outcome
+        return Check(f"call {name}", "fail", f"{failure} {what}", _REMEDIES.get(failure, "Try again later"))
     if tried.answer is None:
         remedy = "See what it writes: `orch ask` and `orch explain`; max_output_tokens may be too low for it"
         return Check(f"call {name}", "warn", f"answered {what}, and no number can be read from it", remedy)

@@ -178,6 +178,7 @@ def test_call_shows_what_comes_of_one(place: Place, server: ModelServer) -> None
     assert " ms for $0.0" in found["call gpt"]["finding"]
     assert found["call local"]["finding"].startswith("rate_limited in ")
     assert found["call typo"]["finding"].startswith("not_found in ")
+    assert found["call typo"]["remedy"] == "Correct its model or base_url"
     assert "call missing" not in found
 
 
