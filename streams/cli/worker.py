@@ -93,13 +93,25 @@ def worker(
 
     async def work() -> None:
         told = asyncio.Event()
-        loop = asyncio.get_running_loop()
+        loop, starting = asyncio.get_running_loop(), asyncio.current_task()
+
+        def tell() -> None:
+            if starting is not None and not told.is_set():
+                # Nobody answers yet, and nothing is under way.
+                starting.cancel()
+            told.set()
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, told.set)
-        async with at_work(given) as crew:
-            output.say(f"Working on {', '.join(chosen)} of {app.log_url}, process {os.getpid()}. Stop with Ctrl-C.")
-            await crew.until(told.wait())
-            output.say("Stopping: calls under way get their time, and what is done is committed.")
+            loop.add_signal_handler(number, tell)
+        try:
+            async with at_work(given) as crew:
+                starting = None
+                output.say(f"Working on {', '.join(chosen)} of {app.log_url}, process {os.getpid()}. Stop with Ctrl-C.")
+                await crew.until(told.wait())
+                output.say("Stopping: calls under way get their time, and what is done is committed.")
+        except asyncio.CancelledError:
+            if not told.is_set():
+                raise
         output.say("Stopped.")
 
     asyncio.run(work())

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import uuid
 from collections.abc import Callable, Iterator
@@ -210,6 +211,19 @@ def test_recorded_agents_work_on_workers(cluster: Cluster) -> None:
 def wait_for(condition: Callable[[], bool], tries: int = 20) -> None:
     """Look until something holds; each look takes a while itself."""
     assert any(condition() for _ in range(tries))
+
+
+def test_a_worker_ends_that_nobody_has_answered_yet(place: Place) -> None:
+    """Told to stop while it still waits for a broker, it does not wait for it to give an answer."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(LIMIT_S)
+        url = f"kafka://127.0.0.1:{silent.getsockname()[1]}"
+        with place.start("--log", url, "worker", "all", "--state", "-") as worker:
+            connected, _ = silent.accept()
+            with connected:
+                worker.send_signal(signal.SIGTERM)
+                _, said = worker.communicate(timeout=LIMIT_S)
+    assert (worker.returncode, said) == (0, b"Stopped.\n")
 
 
 def test_a_worker_ends_though_the_broker_is_gone(tmp_path: Path) -> None:
