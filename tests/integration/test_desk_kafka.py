@@ -169,7 +169,8 @@ def test_work_moves_on_when_a_member_is_killed(run: Callable[..., None]) -> None
             assert second.asked or first.asked
             assert sum((first.asked + second.asked).values()) == 180
         asked = 60
-        async with hand(city, 3) as first, hand(city, 3) as second:
+        # However slow the machine, calls of the one are under way when it is killed, and the other soon has none.
+        async with hand(city, 3_600) as first, hand(city, 0.1) as second:
             while not (first.asked and second.asked):
                 # Until both have their share, and then some more.
                 await city.ask(8, first=asked)
@@ -178,7 +179,7 @@ def test_work_moves_on_when_a_member_is_killed(run: Callable[..., None]) -> None
             await city.ask(30, first=asked)
             asked += 30
             calls = 3 * (asked - 60)
-            await until_true(lambda: len(first.asked | second.asked) == calls)
+            await until_true(lambda: len(first.asked | second.asked) == calls, 60)
             commits = await city.committed("agents", ASSIGNMENTS)
             waiting = {opener.question_id for opener, _ in city.world.waiting()}
             panels = [event for event in await city.events(ASSIGNMENTS) if isinstance(event, PanelAssigned)]
@@ -186,16 +187,16 @@ def test_work_moves_on_when_a_member_is_killed(run: Callable[..., None]) -> None
                 here = [event for event in panels if home(event.question_id) == partition]
                 still_open = [at for at, event in enumerate(here) if event.question_id in waiting]
                 assert commits.get(partition, 0) <= min(still_open, default=len(here))
+            done = {f"{event.question_id} {event.agent}" for event in await city.events(ANALYSES)}
             assert await first.end(signal.SIGKILL) == -signal.SIGKILL
             before = Counter(second.asked)
-            done = {f"{event.question_id} {event.agent}" for event in await city.events(ANALYSES)}
             await until_true(lambda: city.decided() == asked, 60)
             taken_over = second.asked - before
             assert taken_over
-            assert taken_over.keys().isdisjoint(done)
+            assert taken_over.keys() <= first.asked.keys() - done
         counts = answered(await city.events(ANALYSES))
         assert counts.keys() == {(f"q{number}", agent) for number in range(asked) for agent in "abc"}
-        # The killed one may have written some of its answers in its last moment.
+        # What moved from one to the other before the kill may be answered twice.
         assert sum(counts.values()) - len(counts) <= len(first.asked)
 
     run(test)
