@@ -1,5 +1,6 @@
 """One chat completion: what is asked of a provider, what comes back, and who carries it there."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -79,3 +80,11 @@ class Client(Protocol):
 
     async def close(self) -> None:
         """Let go of the connections."""
+
+
+def read_json(body: bytes) -> Any:
+    """Parse the body of a response; whatever is no JSON is None."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from schemas.canonical import MAX_INTEGER
 from schemas.quantities import PPB
-from streams.workers.clients.completion import Completion, Request
+from streams.workers.clients.completion import Completion, Request, read_json
 from streams.workers.clients.refusals import MALFORMED, NO_ADDRESS, refusal_of, useless
 from streams.workers.clients.wire import Wire, require
 
@@ -58,7 +58,7 @@ class OpenAIClient:
         answer = await self._wire.send(httpx.Request("POST", url, headers=headers, content=body))
         if not 200 <= answer.status < 300:
             raise refusal_of(*answer)
-        return read_completion(_parsed(answer.body), request)
+        return read_completion(read_json(answer.body), request)
 
     async def close(self) -> None:
         """Close its connections; a later call opens new ones."""
@@ -124,14 +124,6 @@ def read_completion(fields: Any, request: Request) -> Completion:
     if not completion.text and (message.get("tool_calls") or message.get("function_call")):
         raise useless("tool_call", request, completion)
     return completion
-
-
-def _parsed(body: bytes) -> Any:
-    """Parse a body; whatever is no JSON is None."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def _text(content: Any) -> str:

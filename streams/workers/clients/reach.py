@@ -1,7 +1,6 @@
 """Whether live agents can be reached: their endpoints' lists of models, and one call of each."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -12,6 +11,7 @@ from streams.processors.answers import read_number
 from streams.workers.agent import Agent, AgentError, Task
 from streams.workers.attempts import monotonic_ms
 from streams.workers.calls import as_attempt, call_and_wait
+from streams.workers.clients.completion import read_json
 from streams.workers.clients.wire import Answer, Wire, require
 from streams.workers.keys import read_key
 
@@ -112,9 +112,10 @@ def _as_reached(spec: LiteLLMAgent | OpenAIAgent, answer: Answer) -> Reached:
 def _listed(body: bytes) -> set[str]:
     """Read the ids of a list of models as OpenAI's interface gives it; empty where it is something else."""
     try:
-        models = json.loads(body)["data"]
+        models = read_json(body)["data"]
         return {str(model["id"]) for model in models}
-    except (ValueError, LookupError, TypeError, RecursionError):
+    except (LookupError, TypeError, RecursionError):
+        # An id may be a list that is nested too deeply to be written.
         return set()
 
 

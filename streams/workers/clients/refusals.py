@@ -1,6 +1,5 @@
 """What becomes of a response that is no answer: one table from HTTP status and situation to the class of the error."""
 
-import json
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
@@ -8,7 +7,7 @@ from typing import NamedTuple
 
 from schemas.analyses import ProviderCall
 from streams.workers.agent import AgentError, Reply
-from streams.workers.clients.completion import Completion, Request
+from streams.workers.clients.completion import Completion, Request, read_json
 
 MOST_BODY_BYTES = 8_000_000
 """Largest body that is read. An answer that fits into an event has a ninth of it; more is no answer."""
@@ -40,15 +39,14 @@ MALFORMED = Refusal("malformed", retriable=True, free=False)
 TOO_LONG = Refusal("too_long", retriable=False, free=False)
 NO_ADDRESS = Refusal("not_found", retriable=False, free=True)
 
-NO_CREDIT = Refusal("no_credit", retriable=False, free=True)
+_NO_CREDIT = Refusal("no_credit", retriable=False, free=True)
 """The account is empty: no wait helps."""
-
 _BAD_REQUEST = Refusal("bad_request", retriable=False, free=True)
 _SERVER_ERROR = Refusal("server_error", retriable=True, free=False)
 
 _BY_STATUS: Mapping[int, Refusal] = {
     401: Refusal("unauthorized", retriable=False, free=True),
-    402: NO_CREDIT,
+    402: _NO_CREDIT,
     403: Refusal("unauthorized", retriable=False, free=True),
     404: NO_ADDRESS,
     405: NO_ADDRESS,
@@ -76,7 +74,7 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes = b"") -> Ag
     """
     refusal = _BY_STATUS.get(status)
     if status == 429 and _is_out_of_credit(body):
-        refusal = NO_CREDIT
+        refusal = _NO_CREDIT
     if refusal is None:
         # A redirection is not followed: the key must not go where the policy does not say.
         refusal = NO_ADDRESS if status < 400 else _BAD_REQUEST if status < 500 else _SERVER_ERROR
@@ -85,11 +83,9 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes = b"") -> Ag
 
 def _is_out_of_credit(body: bytes) -> bool:
     """Find the code by which OpenAI tells an empty account from too many requests, which have one status."""
-    try:
-        error = json.loads(body)["error"]
-        return "insufficient_quota" in (error.get("code"), error.get("type"))
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
-        return False
+    fields = read_json(body)
+    error = fields.get("error") if isinstance(fields, dict) else None
+    return isinstance(error, dict) and "insufficient_quota" in (error.get("code"), error.get("type"))
 
 
 def retry_after_ms(headers: Mapping[str, str]) -> int | None:
