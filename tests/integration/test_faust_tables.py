@@ -27,6 +27,7 @@ from schemas.registry import decode
 from streams.processors.fold import Tables
 from streams.processors.learn import LEARN
 from streams.runtimes.kafka import faust_engine as engine
+from streams.runtimes.kafka.changelog_records import RecordKind, parse_key
 from streams.runtimes.kafka.connection import Connection, parse_connection
 from streams.runtimes.kafka.fetch import fetch, plain_consumer
 from streams.runtimes.kafka.ledger import Ledger
@@ -203,7 +204,8 @@ async def _newest(host: str, connection: Connection) -> list[str]:
         return await _in_table(connection)
     found: list[str] = []
     async for record in _changelog(connection, connection.changelog(LEARN.name)):
-        if record.key == f"state/{QUESTION}".encode():
+        parsed = parse_key(record.key)
+        if parsed is not None and (parsed.kind, parsed.name) == (RecordKind.STATE, QUESTION) and record.value:
             found = sources(orjson.loads(record.value))
     return found
 

@@ -55,10 +55,12 @@ def die_before_commit() -> None:
 
     from streams.runtimes.kafka.publisher import Publisher
 
-    send_to = Publisher.send_to
+    send_to, begun = Publisher.send_to, set()
 
     async def dying(self: Any, topic: str, partition: int, key: bytes, *rest: Any) -> Any:
-        if key == b"commit":
+        if key.startswith(b"v2/state/"):
+            begun.add((topic, partition))
+        if key.startswith(b"v2/commit/") and (topic, partition) in begun:
             await self._producer.flush()
             os._exit(9)
         return await send_to(self, topic, partition, key, *rest)

@@ -85,7 +85,7 @@ class Lane:
         self._recent = recent
         self._states: OrderedDict[str, Any] = OrderedDict()
 
-    def fold(self, records: Sequence[Record]) -> tuple[dict[str, bytes | None], dict[str, int], list[Message]]:
+    def fold(self, records: Sequence[Record]) -> tuple[dict[str, bytes], dict[str, int], list[Message]]:
         """
         Fold a batch.
 

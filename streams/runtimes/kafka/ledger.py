@@ -2,23 +2,31 @@
 
 import asyncio
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
 
 from streams.errors import OperatorError
+from streams.runtimes.kafka.changelog_reader import ChangelogReader, Findings, Leftovers
+from streams.runtimes.kafka.changelog_records import (
+    BARRIER,
+    EPOCH_HEADER,
+    FENCE,
+    PROBE,
+    BatchId,
+    barrier_value,
+    commit_key,
+    commit_value,
+    end_key,
+    outbox_key,
+    state_key,
+)
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.fetch import fetch
-from streams.runtimes.kafka.outbox import chunks, pack, unpack
+from streams.runtimes.kafka.outbox import chunks, pack
 from streams.runtimes.kafka.publisher import Message, Publisher, settled
 from streams.runtimes.kafka.store import LocalStore, Place
-
-_STATE, _FENCE, _OUTBOX, _COMMIT = b"state/", b"fence/", b"outbox/", b"commit"
-_EPOCH = "epoch"
-
-FORMAT = 1
-"""Of states and commit records; a version that writes others cannot take over from one that does not."""
 
 _log = structlog.get_logger("orch.ledger")
 
@@ -36,19 +44,31 @@ class Recovered(NamedTuple):
     """Outputs of the last batch, which may not have been written."""
 
 
+class Rebuilt(NamedTuple):
+    """States of one stage and partition, derived from the topics instead of read from the changelog."""
+
+    states: dict[str, bytes]
+    """State of each key."""
+    offsets: dict[str, int]
+    """Next offset of each input topic."""
+    outputs: list[Message]
+    """What follows from the inputs and is not in the topics yet."""
+
+
 class Ledger:
     """
-    A write-ahead log of batches.
+    A write-ahead log of batches; `README.md` beside this file states its rules and why they hold.
 
-    A batch is its changed states, then what does not fit of its outputs, then a commit record with input offsets and
-    outputs. It counts if the commit is there; its outputs are sent after that, and once more by the next owner, who
-    cannot know how far that had come. So state, place and output are one, as in a transaction.
+    One owner, step by step, and what may fail between two of them:
 
-    An owner begins with a fence, a record that names its epoch, and reads up to it. Of what stands behind a fence only
-    records of its epoch count. The offset of each acknowledged record tells whether anybody else wrote in between: if
-    so, this process may have been replaced while it was stopped, and sends nothing (`Fenced`). A process that was
-    replaced can so leave records, but nothing that counts. They are written over by the next owner, for compaction must
-    not take them for the last word.
+    1. It writes a fence, and learns its offset, the epoch. From now on no earlier owner can commit.
+    2. It reads up to the fence. Whoever takes over meanwhile writes a fence of its own.
+    3. It writes a probe. If that stands right behind the fence, nobody wrote while it read, so what it read is all.
+    4. It sends the outputs of the last batch again, for its writer may have died before step 7.
+    5. It writes a batch: what is useless now, end markers of earlier epochs, new states, outputs, and last the commit.
+    6. Every acknowledged offset follows the one before: the batch counts. If not, somebody else was here (`Fenced`): nothing
+       is sent, and the owner begins at step 1.
+    7. It sends the outputs, and goes on with step 5.
     """
 
     def __init__(
@@ -59,56 +79,76 @@ class Ledger:
         self._topic = connection.changelog(stage)
         self._partition = partition
         self._store = store
-        self._epoch = b""
+        self._name = b""
+        """Of the fence, for owners of format 1."""
+        self._batch = BatchId(-1, 0)
+        """The last one that was begun."""
         self._next = 0
+        """Offset of the next record, if nobody else writes."""
+        self._since = 0
+        self._useless: list[bytes] = []
+        """Keys that the next batch gives up."""
+        self._current: list[bytes] = []
+        """Keys of the commit and outbox records of the last batch that counts."""
+        self._ends: dict[int, int] = {}
+        """End markers that the next batch writes."""
+        self._barred = True
+        """Whether owners of format 1 are told to stay away."""
         self._unsent = 0
         """Outputs of the last batch, as the log has it."""
         self._dropped = False
         self._unsettled = False
         """Whether a batch was begun of which it is not known that it counts."""
 
-    async def open(self) -> Recovered:
+    async def open(self, rebuild: Callable[[], Awaitable[Rebuilt]] | None = None) -> Recovered:
         """
         Become the owner: fence off whoever was it before, and bring the store up to the fence.
 
+        Args:
+            rebuild: Derives the states again from the topics; they replace whatever the changelog holds.
+
         Raises:
-            OperatorError: The brokers do not answer.
+            OperatorError: The brokers do not answer, or the changelog cannot tell which of its states count.
             Fenced: Somebody else became the owner in the same moment.
         """
-        self._epoch = uuid.uuid4().hex.encode()
-        (fence,) = await settled([await self._send(_FENCE + self._epoch, self._epoch)])
-        self._next = fence.offset + 1
-        place = self._store.place
-        if place.position > fence.offset:
+        await self._fence()
+        if rebuild is not None:
+            return await self._rebuild(rebuild)
+        if self._store.place.position > self._batch.epoch:
             # The topic was made anew.
             self._store.clear()
-            place = self._store.place
-        reading = _Reading(self._store, place)
-        async for record in fetch(self._connection, self._topic, self._partition, place.position, fence.offset + 1):
-            reading.take(record.offset, record.key, record.value, dict(record.headers).get(_EPOCH, b""))
-        unsent = reading.unsent
-        self._unsent = len(unsent)
-        place = reading.place
+        reader = ChangelogReader(self._store)
+        async for record in self._records(self._store.place.position):
+            reader.take(record.offset, record.key, record.value, dict(record.headers).get(EPOCH_HEADER, b""))
+        await self._probe()
+        found = reader.finish(self._batch.epoch)
         _log.debug(
             "ledger_opened",
             changelog=self._topic,
             partition=self._partition,
-            records=reading.taken,
-            unsent=len(unsent),
-            mended=len(reading.strays),
+            records=reader.taken,
+            unsent=len(found.unsent),
+            useless=len(found.useless),
         )
-        if reading.strays:
-            await self.commit({key: self._store.get(key) for key in reading.strays}, place.offsets, unsent)
-        return Recovered(dict(place.offsets), unsent)
+        self._useless, self._current, self._ends = found.useless, found.current, found.ends
+        self._barred = found.barrier
+        self._since = self._store.place.since
+        self._unsent = len(found.unsent)
+        if found.legacy is not None:
+            return await self._take_over(found)
+        if not self._barred:
+            await self.commit({}, self._store.place.offsets, found.unsent)
+            await self.commit({}, self._store.place.offsets, found.unsent)
+        return Recovered(dict(self._store.place.offsets), found.unsent)
 
     async def commit(
-        self, changes: Mapping[str, bytes | None], offsets: Mapping[str, int], outputs: Sequence[Message]
+        self, changes: Mapping[str, bytes], offsets: Mapping[str, int], outputs: Sequence[Message]
     ) -> None:
         """
         Write a batch and wait until it counts; only then may its outputs be sent.
 
         Args:
-            changes: New state of each key; None for one that is to be forgotten.
+            changes: New state of each key.
             offsets: Next offset of each input topic.
             outputs: What is to be sent.
 
@@ -116,22 +156,33 @@ class Ledger:
             Fenced: Another process owns the changelog now; the batch may or may not be in it.
             OperatorError: The brokers do not answer.
         """
+        if self._unsettled:
+            raise Fenced(f"{self._topic}, partition {self._partition}: nobody knows yet whether the last batch counts")
         self._unsettled = True
-        queued = [await self._send(_STATE + key.encode(), value) for key, value in changes.items()]
+        batch = self._batch = BatchId(self._batch.epoch, self._batch.number + 1)
+        known = ((key, self._store.version(key)) for key in changes)
+        replaced = [state_key(version, key) for key, version in known if version is not None]
         *more, last = chunks(outputs)
-        for number, chunk in enumerate(more):
-            queued.append(await self._send(b"%b%d" % (_OUTBOX, number), pack({}, chunk)))
-        queued.append(await self._send(_COMMIT, pack({"format": FORMAT, "offsets": dict(offsets)}, last)))
-        first = offset = self._next
-        for written in await settled(queued):
-            if written.offset != offset:
-                raise Fenced(f"{self._topic}, partition {self._partition}: offset {written.offset}, not {offset}")
-            offset += 1
+        queued = [await self._send(key, None) for key in self._useless]
+        queued += [await self._send(end_key(epoch), b"%d" % number) for epoch, number in self._ends.items()]
+        queued += [await self._send(state_key(batch, key), value) for key, value in changes.items()]
+        queued += [await self._send(outbox_key(batch, place), pack({}, part)) for place, part in enumerate(more)]
+        if batch.number > 1 and not self._barred:
+            queued.append(await self._send(BARRIER, barrier_value(), self._name))
+        queued.append(await self._send(commit_key(batch), commit_value(offsets, self._since, last)))
+        first = self._next
+        await self._require_contiguous(queued)
         self.require()
-        self._next = offset
         self._unsent = len(outputs)
         self._unsettled = False
-        self._store.apply(changes, Place(first, dict(offsets), self._epoch.decode()))
+        self._barred = self._barred or batch.number > 1
+        self._useless = [*self._current, *replaced]
+        self._current = [*(outbox_key(batch, place) for place in range(len(more))), commit_key(batch)]
+        self._ends = {}
+        place = self._store.place
+        position, reign = (first, batch.epoch) if batch.number > 1 else (place.position, place.reign)
+        self._store.replaced.clear()
+        self._store.apply(changes, batch, Place(position, reign, dict(offsets), batch, self._since), replaced)
 
     async def close(self, *, sent: bool) -> None:
         """
@@ -162,58 +213,65 @@ class Ledger:
         self._store.flush()
         self._store.close()
 
-    async def _send(self, key: bytes, value: bytes | None) -> "asyncio.Future[Any]":
-        return await self._publisher.send_to(self._topic, self._partition, key, value, ((_EPOCH, self._epoch),))
+    async def _fence(self) -> None:
+        self._name = uuid.uuid4().hex.encode()
+        (fence,) = await settled([await self._send(FENCE + self._name, b"2", self._name)])
+        self._batch = BatchId(fence.offset, 0)
+        self._next = fence.offset + 1
+        self._unsettled = False
 
+    async def _probe(self) -> None:
+        """Make sure that nobody has written since the fence: what was read is what there is."""
+        await self._require_contiguous([await self._send(PROBE, b"")])
 
-class _Reading:
-    """Takes up a changelog, record by record, and tells what counts from what was left there."""
-
-    def __init__(self, store: LocalStore, place: Place) -> None:
-        self.place = place
-        self.unsent: list[Message] = []
-        self.strays: dict[str, None] = {}
-        """Keys whose last record in the changelog does not count."""
-        self.taken = 0
-        self._store = store
-        self._owner = place.epoch.encode()
-        self._states: dict[str, bytes | None] = {}
-        self._outbox: list[Message] = []
-        self._first: int | None = None
-
-    def take(self, offset: int, key: bytes, value: bytes | None, epoch: bytes) -> None:
-        self.taken += 1
-        if key.startswith(_FENCE):
-            self.strays.update(dict.fromkeys(self._states))
-            self._states.clear()
-            self._outbox.clear()
-            self._owner, self._first = epoch, None
-            return
-        if epoch != self._owner:
-            if key.startswith(_STATE):
-                self.strays[key[len(_STATE) :].decode()] = None
-            return
-        if self._first is None:
-            self._first = offset
-        if key.startswith(_STATE):
-            self._states[key[len(_STATE) :].decode()] = value
-        elif key.startswith(_OUTBOX):
-            self._outbox.extend(unpack(value or b"")[1])
-        elif key == _COMMIT:
-            self._commit(self._first, value or b"", epoch)
-            self._first = None
-
-    def _commit(self, first: int, value: bytes, epoch: bytes) -> None:
-        facts, outputs = unpack(value)
-        if facts.get("format") != FORMAT:
+    async def _take_over(self, found: Findings) -> Recovered:
+        """Write the states of a changelog of format 1 anew."""
+        legacy = found.legacy
+        assert legacy is not None, "it was looked at"
+        if not legacy.certain(found.gap) or self._store.place.batch.epoch >= 0:
             raise OperatorError(
-                f"a changelog holds states of format {facts.get('format')}, and this version reads format {FORMAT}",
-                remedy="Run the version that wrote it, or make the log anew under another name on the cluster",
+                f"{self._topic}, partition {self._partition}: this changelog of an earlier version was compacted across"
+                " owners, so it cannot tell which of its states count",
+                remedy="`orch worker STAGE --rebuild` derives the states again from the topics; what was decided stays",
             )
-        self.place = Place(first, facts["offsets"], epoch.decode())
-        self.unsent = [*self._outbox, *outputs]
-        for key in self._states:
-            self.strays.pop(key, None)
-        self._store.apply(self._states, self.place)
-        self._states.clear()
-        self._outbox.clear()
+        await self.commit(legacy.states, legacy.offsets, legacy.unsent)
+        self._useless += [key for key in legacy.keys if key != BARRIER]
+        await self.commit({}, legacy.offsets, legacy.unsent)
+        _log.info("changelog_taken_over", changelog=self._topic, partition=self._partition, states=len(legacy.states))
+        return Recovered(dict(legacy.offsets), legacy.unsent)
+
+    async def _rebuild(self, rebuild: Callable[[], Awaitable[Rebuilt]]) -> Recovered:
+        """Replace what the changelog holds by what the topics say."""
+        self._store.clear()
+        leftovers = Leftovers()
+        async for record in self._records(0):
+            leftovers.take(record.key, record.value)
+        await self._probe()
+        # What the last owner decided has to be in the topics before they are read.
+        await self._publisher.publish(leftovers.unsent)
+        derived = await rebuild()
+        self._useless, self._current, self._ends, self._barred = [], [], {}, False
+        self._since = self._batch.epoch
+        await self.commit(derived.states, derived.offsets, derived.outputs)
+        self._useless += leftovers.keys
+        await self.commit({}, derived.offsets, derived.outputs)
+        _log.warning("states_rebuilt", changelog=self._topic, partition=self._partition, states=len(derived.states))
+        return Recovered(derived.offsets, derived.outputs)
+
+    def _records(self, start: int) -> AsyncIterator[Any]:
+        """Iterate what stands between an offset and this owner's fence, the fence included."""
+        return fetch(self._connection, self._topic, self._partition, start, self._batch.epoch + 1)
+
+    async def _require_contiguous(self, queued: "Iterable[asyncio.Future[Any]]") -> None:
+        """Wait for acknowledgements, and make sure that nobody else wrote in between."""
+        for written in await settled(queued):
+            if written.offset != self._next:
+                raise Fenced(
+                    f"{self._topic}, partition {self._partition}: offset {written.offset}, not {self._next}: another"
+                    " process has written to it"
+                )
+            self._next += 1
+
+    async def _send(self, key: bytes, value: bytes | None, epoch: bytes = b"") -> "asyncio.Future[Any]":
+        headers = ((EPOCH_HEADER, epoch),) if epoch else ()
+        return await self._publisher.send_to(self._topic, self._partition, key, value, headers)

@@ -1,34 +1,46 @@
 """The local copy of one changelog partition: states by key, where its owner had come to, and how far it was read."""
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 
+from streams.runtimes.kafka.changelog_records import BatchId, state_key
+
 FLUSH_BATCHES, FLUSH_STATES = 50, 1_000
 """Batches, and states, after which what changed goes into the file; a transaction costs as much as folding a record."""
 
-_FORMAT = 1
+_FORMAT = 2
 _SCHEMA = """
-CREATE TABLE states (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE states (
+    key TEXT PRIMARY KEY, value BLOB NOT NULL, epoch INTEGER NOT NULL, number INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE place (
-    one INTEGER PRIMARY KEY CHECK (one = 1), changelog TEXT, position INTEGER, offsets TEXT, epoch TEXT
+    one INTEGER PRIMARY KEY CHECK (one = 1), changelog TEXT, position INTEGER, reign INTEGER, offsets TEXT,
+    epoch INTEGER, number INTEGER, since INTEGER, replaced TEXT
 );
 """
 
+NO_BATCH = BatchId(-1, 0)
+"""Before every batch there is."""
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """How far a changelog partition was read, and the input offsets its states belong to."""
 
     position: int = 0
     """Offset in the changelog from which to read on: where the last batch begins, since it tells what may be unsent."""
-    offsets: dict[str, int] = field(default_factory=dict)
+    reign: int = -1
+    """Offset of the newest fence before *position*; -1 for none."""
+    offsets: Mapping[str, int] = field(default_factory=dict)
     """Next offset of each input topic."""
-    epoch: str = ""
-    """Whose commit it was."""
+    batch: BatchId = NO_BATCH
+    """The last batch that counts."""
+    since: int = 0
+    """First epoch whose states count: that of the last rebuild."""
 
 
 class LocalStore:
@@ -46,7 +58,7 @@ class LocalStore:
     def __init__(self, path: Path | None, changelog: str) -> None:
         self._changelog = changelog
         self._path = path
-        self._changed: dict[str, bytes | None] = {}
+        self._changed: dict[str, tuple[BatchId, bytes]] = {}
         self._batches = 0
         try:
             self._connection = self._open()
@@ -55,9 +67,13 @@ class LocalStore:
                 raise
             path.unlink(missing_ok=True)
             self._connection = self._open()
-        position, offsets, epoch = self._connection.execute("SELECT position, offsets, epoch FROM place").fetchone()
-        self.place = Place(position, orjson.loads(offsets), epoch)
+        position, reign, offsets, epoch, number, since, replaced = self._connection.execute(
+            "SELECT position, reign, offsets, epoch, number, since, replaced FROM place"
+        ).fetchone()
+        self.place = Place(position, reign, orjson.loads(offsets), BatchId(epoch, number), since)
         """Where the states stand."""
+        self.replaced: dict[bytes, None] = {key.encode(): None for key in orjson.loads(replaced)}
+        """Keys of the state records that the last batch has replaced; the next one gives them up."""
 
     def _open(self) -> sqlite3.Connection:
         if self._path is not None:
@@ -83,40 +99,71 @@ class LocalStore:
     def _clear(self, connection: sqlite3.Connection) -> None:
         connection.execute("BEGIN")
         connection.execute("DELETE FROM states")
-        connection.execute("INSERT OR REPLACE INTO place VALUES (1, ?, 0, '{}', '')", (self._changelog,))
+        connection.execute(
+            "INSERT OR REPLACE INTO place VALUES (1, ?, 0, -1, '{}', ?, ?, 0, '[]')", (self._changelog, *NO_BATCH)
+        )
         connection.execute("COMMIT")
 
     def clear(self) -> None:
         """Forget everything: the changelog is not the one the states came from."""
         self._clear(self._connection)
         self._changed.clear()
+        self.replaced.clear()
         self.place = Place()
 
     def get(self, key: str) -> bytes | None:
         """Find the state of a key."""
         if key in self._changed:
-            return self._changed[key]
+            return self._changed[key][1]
         row = self._connection.execute("SELECT value FROM states WHERE key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
-    def apply(self, changes: Mapping[str, bytes | None], place: Place) -> None:
-        """Take over new states (None: forget the key) together with the place they belong to."""
-        self._changed.update(changes)
+    def version(self, key: str) -> BatchId | None:
+        """Find the batch that wrote the state of a key."""
+        if key in self._changed:
+            return self._changed[key][0]
+        row = self._connection.execute("SELECT epoch, number FROM states WHERE key = ?", (key,)).fetchone()
+        return None if row is None else BatchId(*row)
+
+    def records(self) -> Iterator[bytes]:
+        """Iterate the changelog keys of all states."""
+        self.flush()
+        for key, epoch, number in self._connection.execute("SELECT key, epoch, number FROM states"):
+            yield state_key(BatchId(epoch, number), key)
+
+    def apply(self, changes: Mapping[str, bytes], batch: BatchId, place: Place, replaced: Iterable[bytes] = ()) -> None:
+        """
+        Take over the new states of a batch together with the place they belong to.
+
+        Args:
+            replaced: Keys of the state records that the batch replaces, beside those that `replaced` holds.
+        """
+        self._changed.update((key, (batch, value)) for key, value in changes.items())
         self.place = place
+        self.replaced.update(dict.fromkeys(replaced))
         self._batches += 1
         if self._batches >= FLUSH_BATCHES or len(self._changed) >= FLUSH_STATES:
             self.flush()
 
+    def forget_before(self, epoch: int) -> None:
+        """Forget the states of earlier epochs: those of *epoch* were derived from the topics and replace all."""
+        self.flush()
+        self._connection.execute("DELETE FROM states WHERE epoch < ?", (epoch,))
+
     def flush(self) -> None:
         """Write what was taken over; what is lost with the process before is read from the changelog again."""
-        kept = [(key, value) for key, value in self._changed.items() if value is not None]
-        gone = [(key,) for key, value in self._changed.items() if value is None]
-        place = (self.place.position, orjson.dumps(self.place.offsets).decode(), self.place.epoch)
+        changed = [(key, value, *batch) for key, (batch, value) in self._changed.items()]
+        place = self.place
+        offsets = orjson.dumps(dict(place.offsets)).decode()
+        replaced = orjson.dumps([key.decode() for key in self.replaced]).decode()
+        row = (place.position, place.reign, offsets, *place.batch, place.since, replaced)
         self._connection.execute("BEGIN")
         try:
-            self._connection.executemany("INSERT OR REPLACE INTO states VALUES (?, ?)", kept)
-            self._connection.executemany("DELETE FROM states WHERE key = ?", gone)
-            self._connection.execute("UPDATE place SET position = ?, offsets = ?, epoch = ?", place)
+            self._connection.executemany("INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", changed)
+            self._connection.execute(
+                "UPDATE place SET position = ?, reign = ?, offsets = ?, epoch = ?, number = ?, since = ?, replaced = ?",
+                row,
+            )
             self._connection.execute("COMMIT")
         except BaseException:
             self._connection.execute("ROLLBACK")

@@ -32,12 +32,11 @@ _COMPACTED = {
     "segment.ms": str(_HOUR_MS),
     "min.cleanable.dirty.ratio": "0.2",
 }
-# What a stopped owner left at the end of a changelog must not replace what counts before the next owner mended it.
-_CHANGELOG = {**_COMPACTED, "min.compaction.lag.ms": str(_HOUR_MS), "max.message.bytes": str(MAX_REQUEST_BYTES)}
+_CHANGELOG = {**_COMPACTED, "max.message.bytes": str(MAX_REQUEST_BYTES)}
 # A record's time is its producer's: one that is moved to its partition keeps it.
 _STAMPED = {"message.timestamp.type": "CreateTime", "max.message.bytes": str(MAX_RECORD_BYTES)}
 
-_FREE = ("segment.bytes", "segment.ms", "min.cleanable.dirty.ratio", "min.compaction.lag.ms")
+_FREE = ("segment.bytes", "segment.ms", "min.cleanable.dirty.ratio")
 """Settings that change how fast a worker starts and how much disk is used, but nothing that is promised."""
 
 

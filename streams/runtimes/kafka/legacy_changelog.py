@@ -1,0 +1,90 @@
+"""Changelogs of format 1, read one last time by the owner that takes them over."""
+
+from streams.runtimes.kafka.outbox import unpack
+from streams.runtimes.kafka.publisher import Message
+
+LEGACY_FORMAT = 1
+
+LEGACY_STATE, LEGACY_OUTBOX, LEGACY_COMMIT = b"state/", b"outbox/", b"commit"
+
+
+class LegacyReader:
+    """
+    Reads what owners of format 1 wrote.
+
+    There every epoch used the same keys, so compaction could remove a commit record while states that it covers stayed,
+    and a state that counts while one that does not stayed. Where neither can have happened, `certain` says so.
+    """
+
+    def __init__(self) -> None:
+        self.states: dict[str, bytes] = {}
+        self.offsets: dict[str, int] = {}
+        self.unsent: list[Message] = []
+        self.keys: dict[bytes, None] = {}
+        """Every key read, to be given up once the states stand in the new format."""
+        self.fence = -1
+        """Offset of the fence of the last owner of this format that committed; -1 before the first commit."""
+        self._first: int | None = None
+        """Offset of the first record of any batch."""
+        self._strays: dict[str, int] = {}
+        """Keys whose newest record does not count, with its offset."""
+        self._pending: dict[str, tuple[int, bytes | None]] = {}
+        self._outbox: list[Message] = []
+        self._owner = b""
+        self._reign = -1
+
+    def take_fence(self, offset: int, epoch: bytes) -> None:
+        """Take up the fence of an owner of any format: what is pending does not count."""
+        self._strays.update((key, at) for key, (at, _) in self._pending.items())
+        self._pending.clear()
+        self._outbox.clear()
+        self._owner, self._reign = epoch, offset
+
+    def take(self, offset: int, key: bytes, value: bytes | None, epoch: bytes) -> None:
+        """Take up a record that is no fence."""
+        if value is None and not epoch:
+            # An owner of the new format has given it up.
+            self.keys.pop(key, None)
+            return
+        self.keys[key] = None
+        if self._first is None:
+            self._first = offset
+        if epoch != self._owner:
+            if key.startswith(LEGACY_STATE):
+                self._strays[key[len(LEGACY_STATE) :].decode()] = offset
+        elif key.startswith(LEGACY_STATE):
+            self._pending[key[len(LEGACY_STATE) :].decode()] = offset, value
+        elif key.startswith(LEGACY_OUTBOX):
+            self._outbox.extend(unpack(value or b"")[1])
+        elif key == LEGACY_COMMIT:
+            self._commit(value or b"")
+
+    def _commit(self, value: bytes) -> None:
+        facts, outputs = unpack(value)
+        for key, (_, state) in self._pending.items():
+            self._strays.pop(key, None)
+            if state is None:
+                self.states.pop(key, None)
+            else:
+                self.states[key] = state
+        self.offsets = facts["offsets"]
+        self.unsent = [*self._outbox, *outputs]
+        self.fence = self._reign
+        self._pending.clear()
+        self._outbox.clear()
+
+    def certain(self, gap: int | None) -> bool:
+        """
+        Whether what was read is all that counts.
+
+        Args:
+            gap: Offset of the first record that compaction removed; None if it removed none.
+        """
+        if gap is None:
+            return True
+        if self.fence < 0:
+            # Nothing is committed, or every commit record was removed.
+            return not self.keys
+        if self._first is not None and self._first < self.fence and gap < self.fence:
+            return False
+        return all(at < gap for at in self._strays.values())

@@ -1,0 +1,215 @@
+"""A changelog without a broker: owners that stop anywhere, and whatever compaction may remove."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from streams.runtimes.kafka.changelog_records import FENCE, BatchId, RecordKind, parse_key
+from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.ledger import Fenced, Ledger, Rebuilt, Recovered
+from streams.runtimes.kafka.outbox import unpack
+from streams.runtimes.kafka.publisher import Message
+from streams.runtimes.kafka.store import LocalStore
+
+_SPINS = 60
+"""Turns of the event loop after which an owner that was let go on has come to its next stop."""
+
+
+class Written(NamedTuple):
+    """A record of the simulated partition; also what a client gives for one."""
+
+    offset: int
+    key: bytes
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+class Expected(NamedTuple):
+    """What an owner has to find."""
+
+    states: dict[str, bytes]
+    offsets: dict[str, int]
+    outputs: list[Message]
+
+
+class SimulatedLog:
+    """One partition: all that was ever written, and what compaction has left of it."""
+
+    def __init__(self) -> None:
+        self.history: list[Written] = []
+        self.left: dict[int, Written] = {}
+        self.removed = 0
+
+    def append(self, key: bytes, value: bytes | None, headers: Any) -> int:
+        """Write a record and give its offset."""
+        record = Written(len(self.history), key, value, tuple(headers))
+        self.history.append(record)
+        self.left[record.offset] = record
+        return record.offset
+
+    def removable(self) -> list[int]:
+        """List what Kafka may remove: replaced records, and tombstones that have nothing left to remove."""
+        newest: dict[bytes, int] = {}
+        oldest: dict[bytes, int] = {}
+        for offset, record in self.left.items():
+            newest[record.key] = offset
+            oldest.setdefault(record.key, offset)
+        # The active segment stays; here it is the last record.
+        end = len(self.history) - 1
+        return [
+            offset
+            for offset, record in self.left.items()
+            if offset != end
+            and (newest[record.key] > offset or (record.value is None and oldest[record.key] == offset))
+        ]
+
+    def remove(self, offsets: Sequence[int]) -> None:
+        """Let compaction have removed these."""
+        for offset in offsets:
+            del self.left[offset]
+        self.removed += len(offsets)
+
+    def compact(self) -> None:
+        """Remove all that may be removed."""
+        while offsets := self.removable():
+            self.remove(offsets)
+
+    def expected(self, before: int) -> Expected:
+        """Fold every batch whose commit record stands before the next fence, from all that was ever written."""
+        reign, parts = -1, dict[BatchId, tuple[dict[str, bytes], list[Message]]]()
+        found = Expected({}, {}, [])
+        for record in self.history[:before]:
+            if record.key.startswith(FENCE):
+                reign = record.offset
+            key = parse_key(record.key)
+            if key is None or record.value is None or key.kind is RecordKind.END or key.batch.epoch != reign:
+                continue
+            states, outputs = parts.setdefault(key.batch, ({}, []))
+            if key.kind is RecordKind.STATE:
+                states[key.name] = record.value
+                continue
+            facts, more = unpack(record.value)
+            outputs.extend(more)
+            if key.kind is RecordKind.COMMIT:
+                found = Expected({**found.states, **states}, facts["offsets"], outputs)
+        return found
+
+
+class _Ledger(Ledger):
+    """The program's own, reading the simulated partition."""
+
+    reading: Callable[[int, int], AsyncIterator[Any]]
+
+    def _records(self, start: int) -> AsyncIterator[Any]:
+        return self.reading(start, self._batch.epoch + 1)
+
+
+@dataclass
+class SimulatedOwner:
+    """A process that owns the changelog, or thinks so. It goes on by a step only when it is told to."""
+
+    log: SimulatedLog
+    path: Path | None
+    """File of its local copy; none: it keeps it in memory, and a restart has lost it."""
+    opened: Recovered | None = None
+    task: "asyncio.Task[None] | None" = None
+    counted: list[BatchId] = field(default_factory=list)
+    """Batches it knows to count."""
+
+    def __post_init__(self) -> None:
+        self._turns = asyncio.Semaphore(0)
+        self.store = LocalStore(self.path, "simulated")
+        self.ledger = _Ledger(Connection(("nowhere:1",)), self, "merge", 0, self.store)  # type: ignore[arg-type]
+        self.ledger.reading = self._read
+        self.busy = False
+
+    async def send_to(self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Any = ()) -> Any:
+        """Stand in for the producer: a record lands when the owner is let go on."""
+        await self._turns.acquire()
+        acknowledged: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        acknowledged.set_result(Written(self.log.append(key, value, headers), key, value, ()))
+        return acknowledged
+
+    async def _read(self, start: int, end: int) -> AsyncIterator[Any]:
+        at = start
+        while at < end:
+            await self._turns.acquire()
+            # A fetch brings what is there now; what is removed while it is looked at has been read.
+            for offset in range(at, min(at + 4, end)):
+                if offset in self.log.left:
+                    yield self.log.left[offset]
+            at += 4
+
+    def begin(self, work: Callable[[], Any]) -> None:
+        """Give it something to do."""
+
+        async def doing() -> None:
+            try:
+                await work()
+            except Fenced:
+                self.opened = None
+            finally:
+                self.busy = False
+
+        self.busy = True
+        self.task = asyncio.create_task(doing())
+
+    async def _open(self) -> None:
+        self.opened = await self.ledger.open()
+
+    def open(self) -> None:
+        """Let it take over."""
+        self.opened = None
+        self.counted.clear()
+        self.begin(self._open)
+
+    def rebuild(self, derived: Rebuilt) -> None:
+        """Let it take over with states from elsewhere."""
+
+        async def derive() -> Rebuilt:
+            return derived
+
+        async def work() -> None:
+            self.opened = await self.ledger.open(derive)
+
+        self.begin(work)
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Stand in for the producer: outputs go nowhere."""
+
+    def commit(self, changes: Mapping[str, bytes], offsets: Mapping[str, int], outputs: Sequence[Message]) -> None:
+        """Let it write a batch."""
+
+        async def work() -> None:
+            await self.ledger.commit(changes, offsets, outputs)
+            self.counted.append(self.ledger._batch)
+
+        self.begin(work)
+
+    async def step(self, steps: int) -> None:
+        """Let it go on: so many records are written, or fetches made."""
+        for _ in range(steps):
+            if not self.busy:
+                return
+            self._turns.release()
+            for _ in range(_SPINS):
+                await asyncio.sleep(0)
+        # A turn that was not taken must not be taken by the next work.
+        while not self._turns.locked():
+            await self._turns.acquire()
+
+    async def finish(self) -> None:
+        """Let it go on to the end of what it does."""
+        while self.busy:
+            await self.step(1)
+        if self.task is not None:
+            await self.task
+
+    async def vanish(self) -> None:
+        """End as by SIGKILL: what the local copy has not flushed is gone."""
+        if self.task is not None:
+            self.task.cancel()
+            await asyncio.gather(self.task, return_exceptions=True)
+        self.store._connection.close()
