@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.chaos.lessons import Lessons
-from infra.chaos.reading import DEAD_LETTERS, OBSERVATIONS, ROUTER, TOPICS, Findings, Found, Reader
+from infra.chaos.reading import DEAD_LETTERS, OBSERVATIONS, PANEL, ROUTER, TOPICS, Findings, Found, Reader
 from infra.chaos.verdicts import Verdicts
 
 
@@ -55,6 +55,8 @@ def check(records: Iterable[Found], asked: Collection[str], *, refused: int = 0)
                 findings.add("refused", f"{found.place}: {read.fields['reason']}: {read.fields['detail']}")
         else:
             verdicts.take(read)
+            if read.fields["kind"] == PANEL:
+                lessons.take_panel(read)
     lessons.finish(verdicts.finish(asked), reader.gaps[ROUTER])
     unknown = reader.unknown_causes()
     # What compaction has removed may still be named: by the entry that follows, and by the panels that saw it.
@@ -65,6 +67,8 @@ def check(records: Iterable[Found], asked: Collection[str], *, refused: int = 0)
         "asked": len(asked),
         "decided": sum(verdicts.reasons.values()),
         "reasons": dict(sorted(verdicts.reasons.items())),
+        "asked_again": verdicts.asked_again,
+        "late_feedback": verdicts.late_feedback,
         "later_stages": verdicts.later_stages,
         "second_calls": verdicts.second_calls,
         "observations": lessons.observations,

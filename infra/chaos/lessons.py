@@ -30,6 +30,8 @@ class Lessons:
         self._observed: dict[str, tuple[Observation, tuple[str, ...]]] = {}
         """What was observed and the scopes it counts in, by event id."""
         self._lines: defaultdict[tuple[str, str], list[_Entry]] = defaultdict(list)
+        self._witnessed: dict[tuple[str, str, int], tuple[str, str]] = {}
+        """Id of each number of a line, and the place of the panel that names it: compaction does not touch panels."""
         self._last: dict[str, int] = {}
         """Where each entry stands last, for it may be repeated."""
 
@@ -43,6 +45,22 @@ class Lessons:
         """Distinct observations."""
         return len(self._observed)
 
+    def take_panel(self, read: Read) -> None:
+        """Take in what a panel saw of the router table."""
+        for candidate in read.fields["candidates"]:
+            seen = zip(read.fields["scopes"], candidate["sequences"], candidate["entry_ids"], strict=True)
+            for scope, sequence, entry_id in seen:
+                if sequence:
+                    self._witness((scope, candidate["agent"], sequence), entry_id, read.found.place)
+
+    def _witness(self, number: tuple[str, str, int], entry_id: str, place: str) -> None:
+        other_id, other = self._witnessed.setdefault(number, (entry_id, place))
+        if other_id != entry_id:
+            scope, agent, sequence = number
+            self._findings.add(
+                "fork", f"{scope}/{agent}: number {sequence} is another one for {place} than for {other}"
+            )
+
     def take_observation(self, read: Read) -> None:
         """Take in an observation."""
         fields = read.fields
@@ -54,7 +72,9 @@ class Lessons:
         fields = read.fields
         if read.event_id not in self._last:
             entry = _Entry(read.event_id, fields["sequence"], fields["previous"], fields["causes"][0], read.found)
-            self._lines[fields["scope"], fields["agent"]].append(entry)
+            line = fields["scope"], fields["agent"]
+            self._lines[line].append(entry)
+            self._witness((*line, entry.sequence), entry.event_id, entry.place)
         self._last[read.event_id] = read.found.offset
 
     def finish(self, expected: Iterable[Observation], gaps: int) -> None:
@@ -76,7 +96,9 @@ class Lessons:
         for (scope, agent), entries in self._lines.items():
             applied.update((entry.observation, scope) for entry in entries)
             missing += self._check_line(f"{scope}/{agent}", entries, may_lack=gaps > 0)
+        lengths: Counter[tuple[str, str]] = Counter()
         for event_id, (observation, scopes) in self._observed.items():
+            lengths.update((scope, observation.agent) for scope in scopes)
             for scope in scopes:
                 times = applied.pop((event_id, scope), 0)
                 if times > 1:
@@ -87,6 +109,11 @@ class Lessons:
             self._findings.add("not applied", case)
         for event_id, scope in applied:
             self._findings.add("applied unseen", f"{event_id} in {scope}")
+        for (scope, agent), length in lengths.items():
+            # Compaction never takes the newest, so this holds whatever else it took: a line that began anew is short.
+            number = max((entry.sequence for entry in self._lines.get((scope, agent), ())), default=0)
+            if number != length:
+                self._findings.add("wrong length", f"{scope}/{agent} ends with {number}, after {length} observations")
         self.compacted = missing
         if missing > gaps:
             self._findings.add("broken chain", f"{missing} entries are missing, and only {gaps} were compacted")

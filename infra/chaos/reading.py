@@ -31,6 +31,9 @@ TOPICS = (
 )
 """Every topic that is checked."""
 
+PANEL = "panel.assigned.v1"
+"""The kind of event that seats a question's first agents."""
+
 # What a stranger may leave out, by topic; the id is that of the whole event.
 _LEFT_OUT: dict[str, dict[str, Any]] = {
     QUESTIONS: {"kind": "question.asked.v1", "causes": [], "options": [], "answer_type": "choice", "subject": None},

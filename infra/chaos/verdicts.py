@@ -1,12 +1,12 @@
 """Checks each question from its panel to its decision: one of each, on the first analyses, by a vote counted again."""
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from infra.chaos.reading import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, FEEDBACK, QUESTIONS, Findings, Read
+from infra.chaos.reading import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, FEEDBACK, PANEL, QUESTIONS, Findings, Read
 
 _SAID = re.compile(r"answer is \(?([A-Z])\)?", re.IGNORECASE)
 """How the simulated agents end."""
@@ -64,10 +64,13 @@ class Verdicts:
         self.second_calls = 0
         """Analyses of a seat that had one: a call made again after a crash."""
         self.later_stages = 0
+        self.late_feedback = 0
+        """Feedback that was given after the decision."""
         self._findings = findings
         self._cases: dict[str, _Case] = {}
         self._seen: dict[tuple[int, str, str], tuple[int, str]] = {}
         self._asked_at: dict[tuple[int, str], int] = {}
+        self._askings: defaultdict[str, set[str]] = defaultdict(set)
         self._assigned: dict[int, tuple[int, str]] = {}
         """In each partition the offset of the question that was assigned last, and the place of its panel."""
         self._takes = {
@@ -91,7 +94,13 @@ class Verdicts:
             self._findings.add("scattered", f"{read.found.place}: question {question_id} lives in {case.home}")
         return case
 
+    @property
+    def asked_again(self) -> int:
+        """Questions that were asked at another time too, each time counted."""
+        return sum(len(ids) - 1 for ids in self._askings.values())
+
     def _take_question(self, read: Read) -> None:
+        self._askings[read.fields["question_id"]].add(read.event_id)
         self._asked_at.setdefault((read.found.partition, read.fields["question_id"]), read.found.offset)
 
     def _in_order(self, read: Read) -> None:
@@ -108,7 +117,7 @@ class Verdicts:
 
     def _take_opener(self, read: Read) -> None:
         case, stage = self._case(read), read.fields["stage"]
-        if read.fields["kind"] == "panel.assigned.v1":
+        if read.fields["kind"] == PANEL:
             case.panels.append(read.event_id)
             case.priority = read.fields["priority"]
             case.quorum = read.fields["merge"]["quorum"]
@@ -182,6 +191,8 @@ class Verdicts:
             for kind, what in (*_rests(case, decision), *_counted(case, decision.fields)):
                 self._findings.add(kind, f"{question_id}: {what}")
             expected.extend(_observations(case, decision))
+            decided_at_ms = decision.found.timestamp_ms
+            self.late_feedback += sum(one.found.timestamp_ms > decided_at_ms for one in case.feedback.values())
         return expected
 
 

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import count
 from typing import Any, NamedTuple
 
 import pytest
@@ -179,6 +178,14 @@ def looking_back(log: list[Written]) -> list[Written]:
     return changed(log, at, candidates=blind)
 
 
+def seeing_another(log: list[Written]) -> list[Written]:
+    """Let the last panel name other entries than there are."""
+    at = place(log, ASSIGNMENTS, LAST)
+    candidates = log[at].fields["candidates"]
+    others = [{**one, "entry_ids": [some and "0" * 64 for some in one["entry_ids"]]} for one in candidates]
+    return changed(log, at, candidates=others)
+
+
 def without_deadline(log: list[Written]) -> list[Written]:
     """Let the overdue decision not name the deadline."""
     at = place(log, DECISIONS, OVERDUE)
@@ -244,6 +251,7 @@ WRONG: tuple[tuple[str, Callable[[list[Written]], list[Written]]], ...] = (
     ("out of order", lambda log: swapped(log, place(log, ASSIGNMENTS, AGREED), place(log, ASSIGNMENTS, TIED))),
     ("never asked", lambda log: without(log, place(log, QUESTIONS, AGREED))),
     ("went backwards", looking_back),
+    ("fork", seeing_another),
     ("not observed", lambda log: without(log, place(log, OBSERVATIONS, AGREED))),
     ("not observed", lambda log: without(log, place(log, OBSERVATIONS, AGREED, source="gold"))),
     ("observed for nothing", lambda log: added(log, place(log, OBSERVATIONS, AGREED), question_id=LAST)),
@@ -346,30 +354,31 @@ def test_a_second_call_for_a_seat_is_no_error() -> None:
     assert report.figures["second_calls"] == 1
 
 
-def test_what_compaction_removed_is_not_missed() -> None:
-    """Router entries may be gone if the offsets say so, but no more of them."""
-    log = laid_out(right_log())
-    number = count()
-    gone = [one for one in log if one.topic == ROUTER and next(number) in (3, 4, 8)]
-    left = [one for one in log if one not in gone]
-    report = check(left, ASKED)
-    assert report.right, report.examples
-    assert report.figures["compacted"] == 3
-    newest = left[-1]
-    assert newest.topic == ROUTER
-    assert set(check(left[:-1], ASKED).wrong) == {"not applied"}
+def test_what_is_asked_and_told_again_is_counted() -> None:
+    """A question at another time is one asked again, and feedback behind a decision is late; neither is an error."""
+    log = right_log()
+    at = place(log, QUESTIONS, AGREED)
+    again = log[at].with_fields(occurred_at=moment(70))
+    assert found(log).figures["asked_again"] == 0
+    assert found([*log[: at + 1], again, *log[at + 1 :]]).figures["asked_again"] == 1
+    laid = laid_out(log)
+    assert check(laid, ASKED).figures["late_feedback"] == 0
+    late = [one._replace(timestamp_ms=1) if one.topic == FEEDBACK else one for one in laid]
+    assert check(late, ASKED).figures["late_feedback"] == 3
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_batch_sent_again_behind_what_compaction_left_of_it_is_no_error(whole: bool) -> None:
-    """Older entries come behind the newest, whose copies before them are gone; it must then come again behind them."""
-    log = laid_out(right_log())
-    line = [one for one in log if one.topic == ROUTER and one.key == b"*/ann"]
-    batch = line[-3:] if whole else line[-3:-1]
-    end = 1 + max(one.offset for one in log if one.topic == ROUTER)
-    again = [one._replace(offset=end + number) for number, one in enumerate(batch)]
-    report = check([one for one in [*log, *again] if one not in line[-3:-1]], ASKED)
-    assert set(report.wrong) == (set() if whole else {"out of order"})
+def test_a_question_asked_again_has_one_panel() -> None:
+    """A second panel is found, also where it is the same but for the asking that it rests on."""
+    log = right_log()
+    at = place(log, QUESTIONS, AGREED)
+    again = log[at].with_fields(occurred_at=moment(70))
+    first = place(log, ASSIGNMENTS, AGREED)
+    causes = [again.fields["event_id"], *log[first].fields["causes"][1:]]
+    assert log[first].fields["causes"][0] == log[at].fields["event_id"]
+    second = log[first].with_fields(causes=causes)
+    log = [*log[: at + 1], again, *log[at + 1 :]]
+    first += 1
+    assert "panels" in found([*log[: first + 1], second, *log[first + 1 :]]).wrong
 
 
 def test_answers_are_read_as_simulated_agents_write_them() -> None:
