@@ -27,6 +27,7 @@ EXIT_WRONG = 4
 @click.option("--seed", type=int, default=1, help="Fixes questions, faults and targets.")
 @click.option("--workers", type=click.IntRange(1, len(DUTIES)), default=4, help="Worker processes.")
 @click.option("--engine", type=click.Choice(ENGINES), default=ENGINES[0], help="As of `orch worker`.")
+@click.option("--compaction/--no-compaction", default=True, help="Compact within a second; replace disks.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Also write each fault, as JSON.")
 def main(report: Path | None, **plan: Any) -> None:
     """

@@ -21,7 +21,7 @@ _ANSWER_S = 5.0
 _AT_A_TIME = 1_000
 _WAIT_S = 0.1
 # Lost connections are what these trials are made of; librdkafka would write each one to stderr.
-_QUIET: dict[str, Any] = {"log_level": 0}
+QUIET: dict[str, Any] = {"log_level": 0}
 # By default it waits up to ten seconds before it looks for a broker again.
 _SOON: dict[str, Any] = {"reconnect.backoff.max.ms": 500}
 
@@ -43,13 +43,13 @@ def library() -> Any:
 
 def producer(bootstrap: str, **settings: Any) -> Any:
     """Make a producer with librdkafka's defaults but for *settings*; dots in their names are underscores."""
-    return library().Producer({"bootstrap.servers": bootstrap, **_QUIET, **_dotted(settings)})
+    return library().Producer({"bootstrap.servers": bootstrap, **QUIET, **_dotted(settings)})
 
 
 def consumer(bootstrap: str, group: str = "chaos", **settings: Any) -> Any:
     """Make a consumer that commits nothing and is told by hand what to read."""
     plain = {"group.id": group, "enable.auto.commit": False, "auto.offset.reset": "earliest"}
-    return library().Consumer({"bootstrap.servers": bootstrap, **plain, **_QUIET, **_SOON, **_dotted(settings)})
+    return library().Consumer({"bootstrap.servers": bootstrap, **plain, **QUIET, **_SOON, **_dotted(settings)})
 
 
 def records(bootstrap: str, topics: Sequence[str], prefix: str = "") -> Iterator[Found]:
@@ -214,7 +214,7 @@ def deal(bootstrap: str, group: str) -> dict[str, frozenset[Place]] | None:
         None while the partitions are being dealt out anew.
     """
     kafka, admin = library(), importlib.import_module("confluent_kafka.admin")
-    client = admin.AdminClient({"bootstrap.servers": bootstrap, **_QUIET, **_SOON})
+    client = admin.AdminClient({"bootstrap.servers": bootstrap, **QUIET, **_SOON})
     described = client.describe_consumer_groups([group], request_timeout=_ANSWER_S)[group].result()
     if described.state != kafka.ConsumerGroupState.STABLE:
         return None

@@ -1,11 +1,13 @@
 """All workers of a trial: who is killed comes back, who is stopped goes on, and who ends by itself is noted."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from infra.chaos.workers import ENGINES, Duty, Worker
+from infra.chaos.disks import Disk
+from infra.chaos.workers import ENGINES, Duty, Opening, Worker
 
 
 class Exit(NamedTuple):
@@ -36,9 +38,10 @@ class Crew:
         for worker in self.workers:
             worker.start()
 
-    def kill(self, worker: Worker, back_after_s: float) -> None:
-        """Kill a worker; a while later it comes back."""
+    def kill(self, worker: Worker, back_after_s: float, disk: Disk = "same") -> None:
+        """Kill a worker; a while later it comes back, and finds that disk."""
         worker.kill()
+        worker.disks.turn_to(disk)
         self._due[worker.duty.name] = time.monotonic() + back_after_s, "start"
 
     def stop(self, worker: Worker, for_s: float) -> None:
@@ -74,6 +77,16 @@ class Crew:
         """Find who took over a partition last."""
         held = [(worker.held[stage, partition], worker) for worker in self.workers if (stage, partition) in worker.held]
         return max(held, key=lambda one: one[0])[1] if held else None
+
+    @property
+    def starts(self) -> dict[str, int]:
+        """Starts of all of them, by the disk they found."""
+        return dict(sum((worker.disks.starts for worker in self.workers), Counter[str]()))
+
+    @property
+    def openings(self) -> list[Opening]:
+        """What was taken over by any of them."""
+        return [one for worker in self.workers for one in worker.openings]
 
     def end(self) -> dict[str, int | None]:
         """Have all end in order, together; give their exit codes, none for one that had to be killed."""

@@ -9,6 +9,7 @@ from typing import Literal
 from infra.broker import Broker
 from infra.chaos.client import Offsets
 from infra.chaos.crew import Crew
+from infra.chaos.disks import Disk
 from infra.chaos.traffic import Traffic
 from infra.chaos.workers import Worker
 from streams.errors import OperatorError
@@ -44,6 +45,8 @@ class Fault:
     held: list[str] = field(default_factory=list)
     """Partitions of stages that it held."""
     counts: bool = True
+    disk: Disk = "same"
+    """What the worker finds when it comes back, if it has any."""
 
 
 class Faults:
@@ -53,6 +56,7 @@ class Faults:
     Args:
         draw: Chooses targets and moments.
         clock: Seconds since the trial began.
+        disks: Chooses what a worker that was killed finds when it comes back; by default its disk.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Faults:
         offsets: Offsets,
         draw: random.Random,
         clock: Callable[[], float],
+        disks: Callable[[], Disk] | None = None,
     ) -> None:
         self.inflicted: list[Fault] = []
         self._broker = broker
@@ -71,6 +76,7 @@ class Faults:
         self._draw = draw
         self._clock = clock
         self._offsets = offsets
+        self._disks = disks
         self._decided = 0
 
     def inflict(self, kind: Kind) -> Fault:
@@ -121,7 +127,8 @@ class Faults:
             self.pause(self._draw.uniform(0, 0.2))
             fault = self._hit(kind, worker)
         if kind == "worker kill":
-            self._crew.kill(worker, self._draw.uniform(0, 2))
+            fault.disk = self._disks() if self._disks else "same"
+            self._crew.kill(worker, self._draw.uniform(0, 2), fault.disk)
         else:
             self._crew.stop(worker, SESSION_TIMEOUT_S + self._draw.uniform(0.5, 3))
         return fault

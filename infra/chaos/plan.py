@@ -8,6 +8,7 @@ from typing import Any
 from infra.chaos.checker import Report
 from infra.chaos.crew import Exit
 from infra.chaos.faults import Fault, Kind
+from infra.chaos.removal import Removal
 from infra.chaos.workers import ENGINES
 
 EXIT_ENVIRONMENT = 3
@@ -28,6 +29,8 @@ class Plan:
     seed: int
     workers: int
     engine: str = ENGINES[0]
+    compaction: bool = False
+    """Whether changelogs are compacted as fast as a broker can, and workers come back without their disks."""
 
     @property
     def limit_s(self) -> float:
@@ -61,12 +64,21 @@ class Outcome:
     report: Report
     replay: dict[str, Any]
     seconds: float
+    starts: dict[str, int]
+    """Starts of workers by the disk they found."""
+    removal: Removal | None
+    """What compaction has removed; None if it was not asked for."""
 
     @property
     def right(self) -> bool:
-        """Whether nothing is wrong, by the check, by the replay and by the workers' own word."""
+        """
+        Whether nothing is wrong, by the check, by the replay and by the workers' own word.
+
+        With compaction it has to be proved, too, that there was any for every stage, and that it was met.
+        """
         ends = set(self.ended.values()) <= {0} and all(one.code == EXIT_ENVIRONMENT for one in self.exits)
-        return self.report.right and not self.unsettled and ends and not self.replay.get("different")
+        proved = self.removal is None or not self.removal.lacking()
+        return proved and self.report.right and not self.unsettled and ends and not self.replay.get("different")
 
     def as_json(self) -> dict[str, Any]:
         """Give all figures, but not the faults and exits one by one."""
@@ -83,6 +95,8 @@ class Outcome:
             "unsettled": self.unsettled,
             "ended_by_themselves": dict(Counter(one.why for one in self.exits)),
             "exit_codes": self.ended,
+            "starts": self.starts,
+            "compaction": self.removal.as_json() if self.removal else None,
             "log_lines": self.told,
             "question_to_decision": self.delays,
             "log": self.report.figures,

@@ -8,9 +8,11 @@ import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from infra.chaos.disks import Disks
 from streams.errors import OperatorError
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "orch")
@@ -55,6 +57,17 @@ DUTIES = (
     Duty("w8", ("rank",), fixed=False, keeps=True),
 )
 """Each stage is hosted by several workers as soon as there are four: alone, with others and with all."""
+
+
+class Opening(NamedTuple):
+    """A partition of a stage was taken over."""
+
+    stage: str
+    partition: int
+    at: float
+    """As by `time.time`."""
+    disk: str
+    """Where its copy is kept; `-` for nowhere."""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -115,6 +128,9 @@ class Worker:
         """Log lines of all its processes by what they tell."""
         self.held: dict[tuple[str, int], str] = {}
         """When this process took over each partition of its stages."""
+        self.openings: list[Opening] = []
+        """Of all its processes, those of partitions with states."""
+        self.disks = Disks(duty.name, keeps=duty.keeps)
         self._url = url
         self._folder = folder
         self._engine = engine
@@ -143,10 +159,9 @@ class Worker:
         self._let_go()
         self.starts += 1
         self.held.clear()
-        state = str(self._folder / "state") if self.duty.keeps else "-"
         options = [
             "--state",
-            state,
+            self.disks.start(),
             "--engine",
             self._engine,
             "--grace",
@@ -182,6 +197,8 @@ class Worker:
             self.told[event] += 1
             if event == "partition_opened":
                 self.held[told["stage"], told["partition"]] = told["timestamp"]
+                at = datetime.fromisoformat(told["timestamp"]).timestamp()
+                self.openings.append(Opening(told["stage"], told["partition"], at, self.disks.folder))
             elif event == "partitions_assigned":
                 self._take_over(told)
 

@@ -1,0 +1,64 @@
+"""The disks of a worker: the same one at the next start, an empty one, one it had before, or none."""
+
+import random
+from collections import Counter
+from typing import Literal
+
+Disk = Literal["same", "empty", "former", "none"]
+
+NOWHERE = "-"
+"""What `--state` names where nothing is kept."""
+
+FIRST = "state"
+"""The disk that workers share as long as nothing happens to them, as several on one machine do."""
+
+_SHARES: tuple[tuple[Disk, int], ...] = (("same", 4), ("empty", 4), ("former", 1), ("none", 1))
+
+
+class Disks:
+    """
+    Which disk a worker keeps its copies on.
+
+    Args:
+        name: The worker's.
+        keeps: Whether it has one at all.
+    """
+
+    def __init__(self, name: str, *, keeps: bool) -> None:
+        self.folder = NOWHERE
+        """What `--state` names at the newest start: a folder beside the others, or `-` for none."""
+        self.starts: Counter[str] = Counter()
+        """Starts by what they found; the first of all finds an empty one."""
+        self._name = name
+        self._had = [FIRST] if keeps else []
+        self._now = 0
+        self._next: Disk = "empty" if keeps else "none"
+
+    def turn_to(self, disk: Disk) -> None:
+        """
+        Choose the disk for the next start; a worker without one stays so.
+
+        Where a machine is replaced the new one's disk is empty. A former one has copies that lag far behind; where
+        there was no other before, it is the same again.
+        """
+        if not self._had:
+            return
+        if disk == "empty":
+            self._had.append(f"{FIRST}-{self._name}-{len(self._had)}")
+            self._now = len(self._had) - 1
+        elif disk == "former":
+            self._now = (self._now or len(self._had)) - 1
+        self._next = "same" if disk == "former" and len(self._had) == 1 else disk
+
+    def start(self) -> str:
+        """Count a start, and give the folder it is to keep its copies in."""
+        self.starts[self._next] += 1
+        self.folder = NOWHERE if self._next == "none" else self._had[self._now]
+        self._next = "same" if self._had else "none"
+        return self.folder
+
+
+def drawn(draw: random.Random) -> Disk:
+    """Draw what a worker finds when it comes back."""
+    kinds, weights = zip(*_SHARES, strict=True)
+    return draw.choices(kinds, weights)[0]  # type: ignore[no-any-return]  # one of these

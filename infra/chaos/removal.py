@@ -1,0 +1,172 @@
+"""Watches compaction remove records: offsets alone, so that it holds for any format of a changelog."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.chaos.client import Place, consumer, library
+from infra.chaos.compaction import STAGES, changelogs
+from infra.chaos.disks import NOWHERE
+from infra.chaos.workers import Opening
+
+_PERIOD_S = 1.0
+"""Shortest time between two looks."""
+_SHARE = 10
+"""A look may take a tenth of the time: all of it is read again each time, and the machine has other work."""
+_LOOK_S = 10.0
+"""Longest time of one look; the broker may be away."""
+_AT_A_TIME = 1_000
+_WAIT_S = 0.1
+
+
+@dataclass(slots=True)
+class Removal:
+    """How many records were seen to be gone, and who has opened changelogs since."""
+
+    removed: Counter[str] = field(default_factory=Counter)
+    """By stage."""
+    while_open: Counter[str] = field(default_factory=Counter)
+    """Of these, between two looks at both of which questions were open."""
+    looks: int = 0
+    owners: Counter[str] = field(default_factory=Counter)
+    """Times a partition was taken over of which something had been removed, by stage."""
+    owners_without_copy: Counter[str] = field(default_factory=Counter)
+    """Of these, by a process that keeps no copies, or on a disk where nobody had opened that partition before."""
+
+    def lacking(self) -> list[str]:
+        """Say what is missing for a proof that compaction was survived; nothing where it is complete."""
+        return [
+            *(f"nothing was removed for {one} while questions were open" for one in STAGES if not self.while_open[one]),
+            *(f"nobody took {one} over after compaction" for one in STAGES if not self.owners[one]),
+            *(f"nobody took {one} over without a copy" for one in STAGES if not self.owners_without_copy[one]),
+        ]
+
+    def as_json(self) -> dict[str, Any]:
+        """Give all figures."""
+        figures = {
+            "removed": self.removed,
+            "removed_while_open": self.while_open,
+            "owners_after_removal": self.owners,
+            "owners_after_removal_without_copy": self.owners_without_copy,
+        }
+        by_stage = {name: {stage: counts[stage] for stage in STAGES} for name, counts in figures.items()}
+        return {**by_stage, "looks": self.looks, "lacking": self.lacking()}
+
+
+class Tally:
+    """
+    Adds up looks at the changelogs.
+
+    Args:
+        stages: Whose changelog a partition is of.
+    """
+
+    def __init__(self, stages: dict[Place, str]) -> None:
+        self._stages = stages
+        self._gone: Counter[Place] = Counter()
+        self._first: dict[tuple[str, int], float] = {}
+        """When it was known of a stage and partition that something was gone."""
+        self._found = Removal()
+        self._was_open = False
+
+    def take(self, gone: dict[Place, int], at: float, *, is_open: bool) -> None:
+        """
+        Take in a look.
+
+        Args:
+            gone: Offsets without a record, by partition; records do not come back.
+            at: When it ended, as by `time.time`.
+            is_open: Whether a question was open when it began and when it ended.
+        """
+        self._found.looks += 1
+        for place, count in gone.items():
+            stage, more = self._stages[place], count - self._gone[place]
+            if more > 0:
+                self._gone[place] = count
+                self._found.removed[stage] += more
+                self._found.while_open[stage] += more * (is_open and self._was_open)
+                self._first.setdefault((stage, place[1]), at)
+        self._was_open = is_open
+
+    def removed(self, stage: str) -> int:
+        """Count the records of a stage that are gone."""
+        return self._found.removed[stage]
+
+    def finish(self, openings: Iterable[Opening]) -> Removal:
+        """Count who opened what after something was gone of it."""
+        owners, without = Counter[str](), Counter[str]()
+        copies: set[tuple[str, str, int]] = set()
+        for one in sorted(openings, key=lambda opening: opening.at):
+            copy = one.disk, one.stage, one.partition
+            if one.at > self._first.get((one.stage, one.partition), float("inf")):
+                owners[one.stage] += 1
+                without[one.stage] += copy not in copies
+            if one.disk != NOWHERE:
+                copies.add(copy)
+        found = self._found
+        return Removal(found.removed.copy(), found.while_open.copy(), found.looks, owners, without)
+
+
+class Watch:
+    """
+    Looks again and again, in a thread of its own, until it is closed.
+
+    Args:
+        open_now: Questions that are open.
+    """
+
+    def __init__(self, bootstrap: str, open_now: Callable[[], int], prefix: str = "") -> None:
+        self._open = open_now
+        self._reading = consumer(bootstrap, enable_partition_eof=True, fetch_wait_max_ms=10)
+        self._stages = changelogs(self._reading, prefix)
+        self._lock = threading.Lock()
+        self._tally = Tally(self._stages)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._look_on, daemon=True)
+        self._thread.start()
+
+    def removed(self, stages: Sequence[str] = STAGES) -> int:
+        """Count the records seen to be gone, of the stage with the fewest."""
+        with self._lock:
+            return min(self._tally.removed(stage) for stage in stages)
+
+    def close(self) -> None:
+        """Stop looking."""
+        self._closed.set()
+        self._thread.join()
+        self._reading.close()
+
+    def finish(self, openings: Iterable[Opening]) -> Removal:
+        """Sum up what was seen until now."""
+        with self._lock:
+            return self._tally.finish(openings)
+
+    def _look_on(self) -> None:
+        while not self._closed.is_set():
+            began = time.monotonic()
+            open_before = self._open()
+            gone = self._look(began + _LOOK_S)
+            if gone is not None:
+                with self._lock:
+                    self._tally.take(gone, time.time(), is_open=open_before > 0 and self._open() > 0)
+            self._closed.wait(max(_PERIOD_S, _SHARE * (time.monotonic() - began)))
+
+    def _look(self, limit: float) -> dict[Place, int] | None:
+        """Read every changelog to its end; None if that cannot be done now."""
+        kafka = library()
+        ends: dict[Place, int] = {}
+        read: Counter[Place] = Counter()
+        self._reading.assign([kafka.TopicPartition(*place, kafka.OFFSET_BEGINNING) for place in self._stages])
+        while len(ends) < len(self._stages):
+            if time.monotonic() > limit or self._closed.is_set():
+                return None
+            for one in self._reading.consume(_AT_A_TIME, timeout=_WAIT_S):
+                place = one.topic(), one.partition()
+                if not one.error():
+                    read[place] += place not in ends
+                elif one.error().code() == kafka.KafkaError._PARTITION_EOF:
+                    ends.setdefault(place, one.offset())
+        return {place: end - read[place] for place, end in ends.items()}
