@@ -10,12 +10,10 @@ from typing import Any
 
 import click
 
-from infra.chaos.plan import Plan
+from infra.chaos.plan import EXIT_WRONG, Plan
 from infra.chaos.trial import run
 from infra.chaos.workers import DUTIES, ENGINES
 from streams.errors import OrchError
-
-EXIT_WRONG = 4
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})

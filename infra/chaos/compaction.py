@@ -1,4 +1,4 @@
-"""Compaction at its fastest: settings of the topics that keep only the last record of each key."""
+"""Compaction at its fastest: settings of topics and broker."""
 
 import importlib
 import re

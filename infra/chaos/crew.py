@@ -84,6 +84,11 @@ class Crew:
         return dict(sum((worker.disks.starts for worker in self.workers), Counter[str]()))
 
     @property
+    def told(self) -> dict[str, int]:
+        """What the log lines of all of them told, and how often."""
+        return dict(sum((worker.told for worker in self.workers), Counter[str]()))
+
+    @property
     def openings(self) -> list[Opening]:
         """What was taken over by any of them."""
         return [one for worker in self.workers for one in worker.openings]

@@ -1,4 +1,4 @@
-"""The disks of a worker: the same one at the next start, an empty one, one it had before, or none."""
+"""The disks that a worker finds when it starts."""
 
 import random
 from collections import Counter

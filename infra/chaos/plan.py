@@ -14,6 +14,9 @@ from infra.chaos.workers import ENGINES
 EXIT_ENVIRONMENT = 3
 """What a worker ends with that finds no broker when it starts."""
 
+EXIT_WRONG = 4
+"""What a trial ends with that found something wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -89,8 +92,8 @@ class Outcome:
             "seconds": round(self.seconds, 1),
             "faults": dict(Counter(fault.kind for fault in hit)),
             "faults_that_hit_nothing": len(self.faults) - len(hit),
-            "open_at_faults": _spread([fault.open for fault in hit]),
-            "lag_at_faults": _spread([fault.lag for fault in hit if fault.held]),
+            "open_at_faults": spread([fault.open for fault in hit]),
+            "lag_at_faults": spread([fault.lag for fault in hit if fault.held]),
             "held_at_faults": dict(Counter(stage for f in hit for stage in {one.split("/")[0] for one in f.held})),
             "unsettled": self.unsettled,
             "ended_by_themselves": dict(Counter(one.why for one in self.exits)),
@@ -106,6 +109,7 @@ class Outcome:
         }
 
 
-def _spread(values: list[int]) -> dict[str, int]:
+def spread(values: list[int]) -> dict[str, int]:
+    """Sum up values."""
     ordered = sorted(values)
     return {"min": ordered[0], "median": ordered[len(ordered) // 2], "max": ordered[-1]} if ordered else {}

@@ -1,9 +1,9 @@
-"""Watches compaction remove records: offsets alone, so that it holds for any format of a changelog."""
+"""Records that compaction removed, counted by offsets alone."""
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,10 +128,10 @@ class Watch:
         self._thread = threading.Thread(target=self._look_on, daemon=True)
         self._thread.start()
 
-    def removed(self, stages: Sequence[str] = STAGES) -> int:
-        """Count the records seen to be gone, of the stage with the fewest."""
+    def removed(self) -> dict[str, int]:
+        """Count the records of each stage that were seen to be gone."""
         with self._lock:
-            return min(self._tally.removed(stage) for stage in stages)
+            return {stage: self._tally.removed(stage) for stage in STAGES}
 
     def close(self) -> None:
         """Stop looking."""

@@ -1,4 +1,4 @@
-"""Waits until a log is at rest, and has the program replay it."""
+"""A log at rest, and its replay by the program."""
 
 import json
 import time

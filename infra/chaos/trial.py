@@ -3,7 +3,6 @@
 import random
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,12 +80,11 @@ class _Trial:
                 self._tell("the first question is decided")
                 if watch is not None:
                     # Every fault is to meet a log that has been compacted.
-                    self._wait(lambda: watch.removed() > 0, _COMPACTED_S, "nothing was compacted", faults)
+                    self._wait(lambda: all(watch.removed().values()), _COMPACTED_S, "nothing was compacted", faults)
                     self._tell("of every stage something is compacted")
                 unsettled = self._disturb(faults, traffic, watch) or self._settle(faults, traffic, offsets)
                 asked, delays = traffic.asked, traffic.figures()
             ended = self._crew.end()
-            told = sum((worker.told for worker in self._crew.workers), Counter[str]())
         self._tell(f"all is quiet; checking {len(asked):,} questions")
         return Outcome(
             self._plan,
@@ -94,7 +92,7 @@ class _Trial:
             unsettled,
             self._crew.exits,
             ended,
-            dict(told),
+            self._crew.told,
             delays,
             check(records(self._broker.bootstrap, TOPICS), asked),
             replayed(self._folder, self._broker.url),

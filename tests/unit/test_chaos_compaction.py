@@ -1,4 +1,4 @@
-"""The proof that a trial met compaction: what was removed while work was open, and who took over after it."""
+"""The proof that a trial met compaction while work was open."""
 
 import random
 

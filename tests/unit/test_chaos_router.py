@@ -1,4 +1,4 @@
-"""The checker on a compacted router table: what is gone is not missed, and a table that began anew is still found."""
+"""The independent checker on a compacted router table."""
 
 from itertools import count
 

@@ -1,0 +1,1 @@
+"""A backlog of open questions that outlives its owners."""

@@ -1,0 +1,157 @@
+"""The plan of a backlog, and its outcome."""
+
+import random
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from infra.chaos.checker import Report
+from infra.chaos.crew import Exit
+from infra.chaos.disks import Disk
+from infra.chaos.plan import EXIT_ENVIRONMENT, spread
+from infra.chaos.removal import Removal
+from infra.chaos.workers import ENGINES
+
+Kind = Literal["start", "kill", "zombie"]
+
+_POLICY = """\
+[policy]
+policy_id = "backlog"
+# Nothing but agents decides here.
+deadline_ms = 86_400_000
+
+# Panels differ by what the router knows, so a second one would be another one.
+[routing]
+panel_size = 3
+
+[merge]
+rule = "vote"
+quorum = 2
+
+[[agents]]
+kind = "simulated"
+name = "at-once"
+[[agents]]
+kind = "simulated"
+name = "failing"
+failure_ppb = 100_000_000
+limits = {{ timeout_ms = 2_000, max_attempts = 1 }}
+# It sits on every panel, and leaves the time to take the agents away before a question is decided.
+[[agents]]
+kind = "simulated"
+name = "slow"
+latency_ms = {slow_ms}
+waits = true
+limits = {{ timeout_ms = 120_000, max_attempts = 1 }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to happen; the seed fixes every choice in it but the moments."""
+
+    questions: int
+    """Open while all of it happens; a tenth as many are decided before."""
+    starts: int
+    """Workers told to end and started again, each on a log that was compacted since the last."""
+    kills: int
+    zombies: int
+    """Workers stopped until others have all that they held, and that was compacted; then they go on."""
+    seed: int
+    engine: str = ENGINES[0]
+    slow_ms: int = 3_000
+    """Half to twice as long takes the slowest agent of each panel."""
+    burst: int = 20
+    """Questions asked again, and answers told, at each of these troubles."""
+
+    @property
+    def before(self) -> int:
+        """Questions that are decided before, so that there is something to be learned."""
+        return max(6, self.questions // 10)
+
+    @property
+    def policy(self) -> str:
+        """The configuration."""
+        return _POLICY.format(slow_ms=self.slow_ms)
+
+    def troubles(self) -> list[Kind]:
+        """List what happens, in its order."""
+        kinds: list[Kind] = ["start"] * self.starts
+        kinds += ["kill"] * self.kills
+        kinds += ["zombie"] * self.zombies
+        random.Random(self.seed).shuffle(kinds)
+        return kinds
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What was done to a worker."""
+
+    kind: Kind
+    target: str
+    at_s: float
+    open: int
+    """Questions without a decision."""
+    lag: int
+    """Records that no stage had committed."""
+    disk: Disk = "same"
+    """What it finds when it is started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it."""
+
+    plan: Plan
+    troubles: list[Trouble]
+    half_answered: int
+    """Open questions of which some analyses were there."""
+    open_after: int
+    """Questions without a decision when the agents came back."""
+    again_after: int
+    """Of these and of those decided before, asked again after the last trouble."""
+    unsettled: str
+    """Why the log did not come to rest; empty if it did."""
+    exits: list[Exit]
+    ended: dict[str, int | None]
+    starts: dict[str, int]
+    """Starts of workers by the disk they found."""
+    told: dict[str, int]
+    removal: Removal
+    report: Report
+    replay: dict[str, Any]
+    seconds: float
+
+    @property
+    def right(self) -> bool:
+        """Whether nothing is wrong, and what was to be survived did happen."""
+        met = not self.removal.lacking() and all(one.open >= self.plan.questions for one in self.troubles)
+        met = met and len(self.troubles) == self.plan.starts + self.plan.kills + self.plan.zombies
+        met = met and min(self.again_after, self.report.figures["late_feedback"], self.open_after) > 0
+        ends = set(self.ended.values()) <= {0} and all(one.code == EXIT_ENVIRONMENT for one in self.exits)
+        replayed = not self.replay.get("different") and not self.replay.get("pending")
+        return met and ends and replayed and self.report.right and not self.unsettled
+
+    def as_json(self) -> dict[str, Any]:
+        """Give all figures, but not the troubles and exits one by one."""
+        return {
+            "right": self.right,
+            "plan": asdict(self.plan),
+            "seconds": round(self.seconds, 1),
+            "troubles": dict(Counter(one.kind for one in self.troubles)),
+            "open_at_troubles": spread([one.open for one in self.troubles]),
+            "lag_at_troubles": spread([one.lag for one in self.troubles]),
+            "half_answered": self.half_answered,
+            "open_after": self.open_after,
+            "asked_again_after": self.again_after,
+            "starts": self.starts,
+            "compaction": self.removal.as_json(),
+            "unsettled": self.unsettled,
+            "ended_by_themselves": dict(Counter(one.why for one in self.exits)),
+            "exit_codes": self.ended,
+            "log_lines": self.told,
+            "log": self.report.figures,
+            "wrong": self.report.wrong,
+            "examples": self.report.examples,
+            "replay": self.replay,
+        }

@@ -1,0 +1,138 @@
+"""Ends, kills and zombies among the workers of a backlog."""
+
+import random
+import time
+from collections.abc import Callable
+
+from infra.chaos.backlog.asker import Asker
+from infra.chaos.backlog.plan import Kind, Plan, Trouble
+from infra.chaos.client import Offsets
+from infra.chaos.crew import Crew
+from infra.chaos.disks import drawn
+from infra.chaos.removal import Watch
+from infra.chaos.rest import lags
+from infra.chaos.workers import Worker
+from streams.errors import OperatorError
+
+LIMIT_S = 90.0
+"""Longest wait for anything: a start on a busy machine, the deal of a group."""
+
+_LOOK_S = 0.05
+_AT_ONCE = 0.4
+"""Share of the kills after which nobody waits for the worker to be back at work."""
+
+
+class Troubles:
+    """
+    Makes trouble, one after the other, and has the workers looked after meanwhile.
+
+    Args:
+        clock: Seconds since it began.
+    """
+
+    def __init__(
+        self, plan: Plan, crew: Crew, asker: Asker, offsets: Offsets, watch: Watch, clock: Callable[[], float]
+    ) -> None:
+        self.made: list[Trouble] = []
+        self._plan = plan
+        self._crew = crew
+        self._asker = asker
+        self._offsets = offsets
+        self._watch = watch
+        self._clock = clock
+        self._draw = random.Random(plan.seed)
+        self._removed = watch.removed()
+
+    def make(self, kind: Kind) -> Trouble:
+        """
+        Make one, while the stages have something in hand.
+
+        Raises:
+            OperatorError: What has to happen next does not.
+        """
+        self.until(lambda: any(map(_at_work, self._crew.workers)), "no worker is at work")
+        worker = self._draw.choice([one for one in self._crew.workers if _at_work(one)])
+        self._asker.crowd(self._draw, self._plan.burst)
+        self.pause(self._draw.uniform(0, 0.5))
+        lag = sum(lags(self._offsets).values())
+        trouble = Trouble(kind, worker.duty.name, self._clock(), self._asker.open, lag)
+        if kind == "zombie":
+            self._outlive(worker)
+        else:
+            trouble.disk = drawn(self._draw)
+            if kind == "start":
+                self._start(worker, trouble)
+            else:
+                self._crew.kill(worker, self._draw.uniform(0, 1), trouble.disk)
+                if self._draw.random() >= _AT_ONCE:
+                    self.until(lambda: _at_work(worker), f"{worker.duty.name} does not come back")
+        self.made.append(trouble)
+        return trouble
+
+    def pause(self, seconds: float) -> bool:
+        """Let time pass, while the crew is looked after; say whether all of it is at work."""
+        until = time.monotonic() + seconds
+        while True:
+            self._crew.look()
+            self._asker.hear()
+            if time.monotonic() >= until:
+                return self._crew.idle
+            time.sleep(_LOOK_S)
+
+    def until(self, condition: Callable[[], bool], otherwise: str) -> None:
+        """
+        Wait for something.
+
+        Raises:
+            OperatorError: It does not come.
+        """
+        limit = time.monotonic() + LIMIT_S
+        while not condition():
+            if time.monotonic() > limit:
+                said = "\n".join(f"{one.duty.name}: {one.last_words()}" for one in self._crew.workers)
+                raise OperatorError(f"{otherwise}, for {LIMIT_S:g} s\n{said}")
+            self.pause(_LOOK_S)
+
+    def await_compaction(self) -> None:
+        """
+        Wait until something was removed from every stage's changelogs since the last time; records keep coming.
+
+        Raises:
+            OperatorError: Nothing is.
+        """
+        crowded = time.monotonic()
+        limit = crowded + LIMIT_S
+        while any(count <= self._removed[stage] for stage, count in self._watch.removed().items()):
+            if time.monotonic() > limit:
+                raise OperatorError(f"nothing was compacted for {LIMIT_S:g} s")
+            if time.monotonic() > crowded:
+                # A segment is closed by the next record alone.
+                self._asker.crowd(self._draw, self._plan.burst)
+                crowded = time.monotonic() + 1
+            self.pause(_LOOK_S)
+        self._removed = self._watch.removed()
+
+    def _start(self, worker: Worker, trouble: Trouble) -> None:
+        """Have it end in order, and start it on a log that has been compacted since the last start."""
+        self.await_compaction()
+        worker.tell_to_end()
+        worker.ended()
+        # Its last lines, before the next process has a file of its own.
+        worker.look()
+        worker.disks.turn_to(trouble.disk)
+        worker.start()
+        self.until(lambda: _at_work(worker), f"{worker.duty.name} does not come back")
+
+    def _outlive(self, worker: Worker) -> None:
+        """Stop it until others have all it held and that was compacted; then it goes on and knows nothing of it."""
+        held = [place for place in worker.held if self._crew.owner(*place) is worker]
+        worker.stop()
+        self.until(lambda: all(self._crew.owner(*place) is not worker for place in held), "nobody takes over")
+        self._removed = self._watch.removed()
+        self.await_compaction()
+        worker.go_on()
+        self.pause(self._draw.uniform(0, 2))
+
+
+def _at_work(worker: Worker) -> bool:
+    return worker.running and not worker.stopped and bool(worker.held)
