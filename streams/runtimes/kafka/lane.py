@@ -10,9 +10,9 @@ import orjson
 from schemas.canonical import canonical_json
 from schemas.event import Event
 from schemas.registry import InvalidRecord
-from streams.processors.fold import Processor, Tables
+from streams.processors.fold import Processor, Step, Tables
 from streams.processors.letters import dead_letter, unreadable_letter
-from streams.runtimes.contract import Headers, Record
+from streams.runtimes.contract import Record
 from streams.runtimes.kafka.arrivals import MOVED, Arrival, is_misplaced, read_input
 from streams.runtimes.kafka.ledger import Ledger
 from streams.runtimes.kafka.publisher import Message, carried_on, message_of
@@ -103,24 +103,17 @@ class Lane:
         return {key: canonical_json(dump(state)) for key, state in changed.items()}, dict(self._offsets), outputs
 
     def _fold(self, record: Record, changed: dict[str, Any]) -> Iterator[Message]:
-        carried = carried_on(record.headers)
-        place = record.topic, record.partition, record.offset, record.timestamp_ms
-        arrival = Arrival(*place, record.key.encode(), record.value, record.headers)
-        try:
-            event = read_input(arrival)
-        except InvalidRecord as problem:
-            yield message_of(unreadable_letter(*place, arrival.key, record.value, problem), carried)
-            return
-        if is_misplaced(arrival, event):
-            yield moved(record, event.key)
+        event = read_record(record)
+        if isinstance(event, Message):
+            yield event
             return
         if self._recent is not None:
             if event.event_id in self._recent:
                 return
             self._recent.add(event.event_id)
-        yield from self._step(record, event, changed, carried)
+        yield from self._step(record, event, changed)
 
-    def _step(self, record: Record, event: Event, changed: dict[str, Any], carried: Headers) -> Iterator[Message]:
+    def _step(self, record: Record, event: Event, changed: dict[str, Any]) -> Iterator[Message]:
         for key in self._processor.keys(event):
             state = self._state(key)
             # `again` is dropped: whatever an event had caused is in the ledger, and was sent before anything that
@@ -129,10 +122,7 @@ class Lane:
             if step.state is not state:
                 self._keep(key, step.state)
                 changed[key] = step.state
-            for made in step.events:
-                yield message_of(made, carried)
-            if step.rejection is not None:
-                yield message_of(dead_letter(event, record.partition, record.offset, step.rejection), carried)
+            yield from follows(step, record, event)
 
     def _state(self, key: str) -> Any:
         if key in self._states:
@@ -153,6 +143,27 @@ class Lane:
         """Let go of states beyond `CACHED_STATES`, all of which are in the store once a batch is committed."""
         while len(self._states) > CACHED_STATES:
             self._states.popitem(last=False)
+
+
+def read_record(record: Record) -> Event | Message:
+    """Read what a record of an input topic stands for; or what is written instead of folding it: a letter, a copy."""
+    place = record.topic, record.partition, record.offset, record.timestamp_ms
+    arrival = Arrival(*place, record.key.encode(), record.value, record.headers)
+    try:
+        event = read_input(arrival)
+    except InvalidRecord as problem:
+        letter = unreadable_letter(*place, arrival.key, record.value, problem)
+        return message_of(letter, carried_on(record.headers))
+    return moved(record, event.key) if is_misplaced(arrival, event) else event
+
+
+def follows(step: Step[Any], record: Record, event: Event) -> Iterator[Message]:
+    """Write what a step made of the event in a record."""
+    carried = carried_on(record.headers)
+    for made in step.events:
+        yield message_of(made, carried)
+    if step.rejection is not None:
+        yield message_of(dead_letter(event, record.partition, record.offset, step.rejection), carried)
 
 
 def moved(record: Record, key: str) -> Message:
