@@ -1,0 +1,163 @@
+"""States of `route`, `learn` and `rank` from what they read and wrote."""
+
+from collections.abc import Iterator
+
+import orjson
+
+from schemas.event import Event
+from schemas.panels import PanelAssigned
+from schemas.questions import QuestionAsked
+from schemas.router import RouterEntry
+from streams.errors import OperatorError
+from streams.processors.fold import Processor, Tables
+from streams.processors.route import Routed
+from streams.runtimes.contract import Record
+from streams.runtimes.kafka.derivation import RESTORE, Derivation, Heard, Pass
+from streams.runtimes.kafka.lane import read_record
+from streams.runtimes.kafka.publisher import Message
+from streams.topology import ASSIGNMENTS, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS, partition_of
+
+
+class RouteDerivation(Derivation):
+    """
+    The states of `route`: of each question the one that has the panel, else the first.
+
+    A panel in the log is never chosen again, nor is another one for its question. One that is missing is chosen by the
+    tables as they are now. In memory besides: for each panel the id of its question, and questions that came before
+    the one under their id that has the panel (there are none, but where states were lost once).
+    """
+
+    def __init__(self, processor: Processor, partition: int, tables: Tables) -> None:
+        super().__init__(processor, partition, tables)
+        self._asked: dict[str, str] = {}
+        self._early: dict[str, list[Heard]] = {}
+
+    def written(self) -> Iterator[Pass]:
+        """Iterate what the stage writes."""
+        yield Pass(ASSIGNMENTS, self._partition, self._recall)
+
+    def _recall(self, record: Record) -> None:
+        panel = read_record(record)
+        if isinstance(panel, PanelAssigned):
+            self._asked.setdefault(panel.question_id, next(iter(panel.causes), ""))
+
+    def hear(self, record: Record, event: Event) -> None:
+        """
+        Fold a question.
+
+        Raises:
+            OperatorError: It needs a panel, and there is no policy.
+        """
+        key = event.key
+        if key in self.states or not isinstance(event, QuestionAsked):
+            self.fold_stored(key, record, event)
+        elif key not in self._asked:
+            if self._tables.policy is None:
+                raise OperatorError(
+                    f"question {key!r} has no panel, and no policy was ever adopted",
+                    remedy="`orch policy adopt` writes the configured one; then start again",
+                    key=key,
+                )
+            self.fold_stored(key, record, event)
+        elif event.event_id != self._asked[key]:
+            self._early.setdefault(key, []).append((record, event))
+        else:
+            self.store(key, Routed(event.statement_id, event.event_id, None))
+            for early in self._early.pop(key, ()):
+                self.fold_stored(key, *early)
+
+    def finish(self) -> Iterator[None]:
+        """Make sure that every panel has its question; raises OperatorError."""
+        for key, event_id in self._asked.items():
+            if key not in self.states:
+                raise OperatorError(
+                    f"question {key!r} has a panel, but partition {self._partition} of {QUESTIONS} does not hold the"
+                    f" question it names (event {event_id})",
+                    remedy=RESTORE,
+                    key=key,
+                    event_id=event_id,
+                )
+        yield from ()
+
+
+class LearnDerivation(Derivation):
+    """
+    The states of `learn`. Whether decisions or feedback are read first changes neither states nor observations.
+
+    In the temporary file: the ids of all observations there are.
+    """
+
+    def written(self) -> Iterator[Pass]:
+        """Iterate what the stage writes."""
+        for partition in range(TOPICS[OBSERVATIONS].partitions):
+            yield Pass(OBSERVATIONS, partition, self._recall)
+
+    def _recall(self, record: Record) -> None:
+        observation = read_record(record)
+        if not isinstance(observation, Message):
+            self.known.add(observation.event_id)
+
+
+class RankDerivation(Derivation):
+    """
+    The states of `rank`: each line's chain from its first observation on, each observation once, however far apart.
+
+    Entries above the newest that stands in the router's topic are new; below it compaction may have removed any. In
+    memory besides: the newest entry of each line by place and id. In the temporary file: the ids of the observations.
+    """
+
+    def __init__(self, processor: Processor, partition: int, tables: Tables) -> None:
+        super().__init__(processor, partition, tables)
+        self._newest: dict[str, tuple[int, str]] = {}
+        self._agents: dict[str, str] = {}
+
+    def written(self) -> Iterator[Pass]:
+        """Iterate what the stage writes."""
+        yield Pass(ROUTER, 0, self._recall)
+
+    def _recall(self, record: Record) -> None:
+        entry = read_record(record)
+        if isinstance(entry, RouterEntry) and entry.sequence > self._newest.get(entry.key, (0, ""))[0]:
+            self._newest[entry.key] = entry.sequence, entry.event_id
+            self._agents[entry.key] = entry.agent
+
+    def hear(self, record: Record, event: Event) -> None:
+        """Fold an observation, unless it was folded; raises as `is_new` does."""
+        if self.known.add(event.event_id):
+            super().hear(record, event)
+
+    def is_new(self, event: Event) -> bool:
+        """
+        Say whether an entry stands above the newest of its line.
+
+        Raises:
+            OperatorError: It is another one than that which stands in its place.
+        """
+        assert isinstance(event, RouterEntry), "the processor makes no others"
+        sequence, event_id = self._newest.get(event.key, (0, ""))
+        if event.sequence == sequence and event.event_id != event_id:
+            raise OperatorError(
+                f"{ROUTER} holds entry {sequence} of {event.key} as event {event_id}, but the observations make it"
+                f" {event.event_id}",
+                remedy=RESTORE,
+                key=event.key,
+                event_id=event_id,
+            )
+        return event.sequence > sequence
+
+    def finish(self) -> Iterator[None]:
+        """Make sure that no line of these agents has more entries than observations; raises OperatorError."""
+        for key, (sequence, event_id) in self._newest.items():
+            if partition_of(self._agents[key].encode(), TOPICS[OBSERVATIONS].partitions) != self._partition:
+                continue
+            stored = self.states.get(key)
+            line = None if stored is None else self._processor.load(orjson.loads(stored)).entry
+            if line is None or line.sequence < sequence:
+                raise OperatorError(
+                    f"{ROUTER} holds entry {sequence} of {key} (event {event_id}), but there are only"
+                    f" {0 if line is None else line.sequence} observations of it",
+                    remedy=RESTORE,
+                    key=key,
+                    event_id=event_id,
+                )
+        yield from ()
