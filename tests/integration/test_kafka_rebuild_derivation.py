@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import closing
 from functools import partial
 from itertools import count
 
@@ -21,8 +22,9 @@ from schemas.registry import decode
 from schemas.router import AgentObserved, RouterEntry
 from streams.errors import OperatorError
 from streams.processors import MERGE, PROCESSORS, RANK, ROUTE
-from streams.processors.fold import Processor
+from streams.processors.fold import Processor, Tables
 from streams.runtimes.kafka.arrivals import MOVED, Arrival
+from streams.runtimes.kafka.rebuild import derivation_of
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,
@@ -48,7 +50,7 @@ from ..worlds import (
     question,
     said,
 )
-from .rebuilding import all_rebuilt, events_of, lived, rebuilt, send, states_of
+from .rebuilding import all_rebuilt, events_of, lived, rebuilt, record_of, send, states_of
 from .scattered import Scattered
 from .test_replay_unordered import proves_itself, replayed
 
@@ -183,6 +185,42 @@ def test_a_stage_that_only_a_decision_knows_is_written() -> None:
     found = rebuilt(log, MERGE, HOME)
     assert events_of(found.outputs) == [opened]
     assert found.states == {"q": b"null"}
+
+
+def test_a_letter_says_what_was_wrong_when_it_was_read() -> None:
+    """An analysis for a stage that opens later fits none; that it has no letter yet does not change why."""
+    world = staged()
+    stranger = analysis(world.assignment(), "b", "A", stage=1)
+    log = laid(world.assignment(), stranger, analysis(world.assignment(), "a", "A"), world.stage(1))
+    (letter,) = events_of(rebuilt(log, MERGE, HOME).outputs)
+    assert isinstance(letter, RecordRejected)
+    assert letter.detail == "question 'q' has no stage 1"
+
+
+def test_an_analysis_that_a_stage_does_not_name_did_not_count() -> None:
+    """Where states were lost between two analyses of a seat, the later one may be what the stage rests on."""
+    world = staged()
+    forgotten = analysis(world.assignment(), "a", "B")
+    log = laid(world.assignment(), forgotten, analysis(world.assignment(), "a", "A"), world.stage(1))
+    found = rebuilt(log, MERGE, HOME)
+    assert found.outputs == []
+    assert forgotten.event_id not in found.states["q"].decode()
+
+
+def test_what_is_decided_is_read_once() -> None:
+    """Of a decided question whose stages are there, nothing is looked at again, and nothing held."""
+    world = staged()
+    world.put(overdue())
+    log = laid(*(event for event in world.log if event.topic in (ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS)))
+    with closing(derivation_of(MERGE, HOME, Tables(None, {}))) as derivation:
+        read = []
+        for one in derivation.passes():
+            read.append(one.topic)
+            for arrival in log.partitions[one.topic, one.partition]:
+                one.take(record_of(arrival))
+        assert read == [DEAD_LETTERS, DECISIONS, *MERGE.reads]
+        assert list(derivation.finish()) == []
+        assert derivation.states == {"q": b"null"}
 
 
 def test_of_two_panels_the_one_that_a_stage_rests_on_counts() -> None:
