@@ -42,6 +42,8 @@ class Assignment:
     """Name of this process, if it comes back under the same one."""
     engine: EngineName = "aiokafka"
     """What brings records to the folding stages; the same in every process of a log."""
+    rebuild: bool = False
+    """Whether the states of the folding stages are derived again from the topics."""
     calls_in_flight: int = 1_000
     grace_s: float = 10.0
     """Time that calls under way are given to end when the process stops."""
@@ -97,7 +99,7 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
         publisher = await stack.enter_async_context(Publisher(connection))
         folding = [name for name in given.stages if name in FOLDING]
         stages = await stack.enter_async_context(
-            running(connection, folding, publisher, Hosting(state, given.instance, given.engine))
+            running(connection, folding, publisher, Hosting(state, given.instance, given.engine, given.rebuild))
         )
         tasks: list[asyncio.Task[Any]] = []
 

@@ -45,6 +45,11 @@ STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
     show_default=True,
     help="What brings records to the folding stages; the same in every worker of a log.",
 )
+@click.option(
+    "--rebuild",
+    is_flag=True,
+    help="Derive the states again from the topics, where a changelog cannot tell them; what was decided stays.",
+)
 @click.option("--calls", type=click.IntRange(1, 100_000), metavar="N", help="Calls of agents under way at a time.")
 @click.option(
     "--grace",
@@ -62,6 +67,7 @@ def worker(
     outputs: tuple[str, ...],
     instance: str | None,
     engine: Literal["aiokafka", "faust"],
+    rebuild: bool,
     calls: int | None,
     grace: float,
 ) -> None:
@@ -85,6 +91,7 @@ def worker(
         state=None if state == "-" else Path(state),
         instance=instance,
         engine=engine,
+        rebuild=rebuild,
         calls_in_flight=calls or app.config.run.calls_in_flight,
         grace_s=grace,
         replies=app.config.run.replies,

@@ -89,8 +89,8 @@ async def _until_compacted(connection: Connection, publisher: Publisher, epoch: 
     while True:
         # A segment is closed by the record that follows it, and only closed ones are compacted.
         await (await publisher.send_to(topic, PARTITION, b"v2/probe", uuid.uuid4().hex.encode()))
-        found = [key for record in await _records(connection) if (key := parse_key(record)) and key.batch.epoch == epoch]
-        kinds = [key.kind for key in found]
+        found = [parsed for key in await _keys(connection) if (parsed := parse_key(key)) is not None]
+        kinds = [key.kind for key in found if key.batch.epoch == epoch]
         if RecordKind.COMMIT not in kinds:
             assert kinds.count(RecordKind.STATE) >= BATCHES
             return
@@ -98,7 +98,7 @@ async def _until_compacted(connection: Connection, publisher: Publisher, epoch: 
         await asyncio.sleep(SEGMENT_MS / 1000)
 
 
-async def _records(connection: Connection) -> list[bytes]:
+async def _keys(connection: Connection) -> list[bytes]:
     """Read the keys of all records with a value."""
     consumer = await plain_consumer(connection)
     place = TopicPartition(connection.changelog(STAGE), PARTITION)

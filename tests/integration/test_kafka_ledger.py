@@ -131,7 +131,7 @@ def test_an_owner_that_was_replaced_cannot_commit(run: Any) -> None:
 
 
 def test_what_a_replaced_owner_left_is_given_up(run: Any) -> None:
-    """Records of a process that was replaced hide nothing that counts, and the next owner's first batch removes them."""
+    """Records of a replaced process hide nothing that counts, and the next owner's first batch removes them."""
 
     async def test(bench: Bench) -> None:
         zombie, _, _ = await bench.opened()

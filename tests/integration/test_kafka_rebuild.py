@@ -9,7 +9,9 @@ import orjson
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.quantities import PPB
@@ -17,8 +19,9 @@ from schemas.router import RouterEntry
 from streams.errors import OperatorError
 from streams.processors import LEARN, MERGE, PROCESSORS, RANK, ROUTE
 from streams.processors.fold import Processor, Tables
+from streams.runtimes.kafka.ledger import Rebuilt
 from streams.runtimes.kafka.publisher import Message, message_of
-from streams.runtimes.kafka.rebuild import Rebuilt, rebuild
+from streams.runtimes.kafka.rebuild import rebuild
 from streams.runtimes.kafka.stage import sees_tables
 from streams.runtimes.kafka.stages import FOLDING, Hosting, running
 from streams.runtimes.kafka.store import LocalStore
@@ -165,5 +168,43 @@ def test_a_topic_without_its_beginning_tells_no_states(run: Run) -> None:
             await admin.delete_records({TopicPartition(topic, PLACE): RecordsToDelete(1)})
         with pytest.raises(OperatorError, match="begins at offset 1"):
             await rebuild(bench.connection, LEARN, PLACE, NOBODY)
+
+    run(test)
+
+
+@pytest.mark.slow
+def test_a_changelog_that_lost_its_beginning_is_refused_and_rebuilt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stage says what helps; with it, nobody gets a second panel or decision, and open questions are decided."""
+
+    async def test(bench: Bench) -> None:
+        await live(bench, bench.folder / "states")
+        before = {event.event_id for topic in (ASSIGNMENTS, DECISIONS) for event in await bench.events(topic)}
+        async with administered(bench.connection) as admin:
+            for processor in PROCESSORS:
+                topic = bench.connection.changelog(processor.name)
+                partitions = range(max(TOPICS[name].partitions for name in processor.reads))
+                places = [TopicPartition(topic, number) for number in partitions]
+                # Only of such a topic does a broker delete the beginning.
+                await admin.alter_configs(
+                    [ConfigResource(ConfigResourceType.TOPIC, topic, {"cleanup.policy": "delete"})]
+                )
+                await admin.delete_records({place: RecordsToDelete(2) for place in places})
+        async with running(bench.connection, ["merge"], bench.publisher, Hosting()) as stages:
+            with pytest.raises(OperatorError, match="no such fence") as refused:
+                await asyncio.wait_for(stages.failed(), 30)
+        assert "--rebuild" in refused.value.remedy
+        monkeypatch.setattr(f"{__name__}.SILENT", {})
+        async with running(bench.connection, FOLDING, bench.publisher, Hosting(rebuild=True)) as stages:
+            await publish(bench, *ASKED)
+            await stages.settled()
+            answered: set[tuple[str, str]] = set()
+            while more := list(answers(await bench.events(ASSIGNMENTS), answered)):
+                await publish(bench, *more)
+                await stages.settled()
+        after = [event for topic in (ASSIGNMENTS, DECISIONS) for event in await bench.events(topic)]
+        assert before <= {event.event_id for event in after}
+        for kind in (PanelAssigned, DecisionMade):
+            made = {event.event_id: event.key for event in after if isinstance(event, kind)}
+            assert sorted(made.values()) == sorted(ASKED_KEYS)
 
     run(test)

@@ -112,4 +112,3 @@ def legacy_expected(log: SimulatedLog) -> Expected:
     for record in log.history:
         read.take(record)
     return Expected(read.states, read.offsets, read.unsent)
-

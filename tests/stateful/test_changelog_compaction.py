@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,10 @@ OWNERS = 3
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of several outbox records, and local copies that lag behind by a batch or two."""
     monkeypatch.setattr(outbox, "CHUNK_BYTES", 3)
     monkeypatch.setattr(store_module, "FLUSH_BATCHES", 2)
-    yield
 
 
 class World:
@@ -74,7 +72,7 @@ class World:
         keys = self.draw(st.lists(st.sampled_from(KEYS), max_size=3, unique=True), label="keys")
         sizes = self.draw(st.lists(st.integers(1, 3), max_size=2), label="outputs")
         outputs = [Message("orch.decisions", "q", b"%d" % self.batches * size) for size in sizes]
-        owner.commit({key: b"%d" % self.batches for key in keys}, {"t": self.batches}, outputs)
+        owner.commit(dict.fromkeys(keys, b"%d" % self.batches), {"t": self.batches}, outputs)
 
     def compact(self) -> None:
         removable = self.log.removable()

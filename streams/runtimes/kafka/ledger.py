@@ -66,8 +66,8 @@ class Ledger:
     3. It writes a probe. If that stands right behind the fence, nobody wrote while it read, so what it read is all.
     4. It sends the outputs of the last batch again, for its writer may have died before step 7.
     5. It writes a batch: what is useless now, end markers of earlier epochs, new states, outputs, and last the commit.
-    6. Every acknowledged offset follows the one before: the batch counts. If not, somebody else was here (`Fenced`): nothing
-       is sent, and the owner begins at step 1.
+    6. Every acknowledged offset follows the one before: the batch counts. If not, somebody else was here (`Fenced`):
+       nothing is sent, and the owner begins at step 1.
     7. It sends the outputs, and goes on with step 5.
     """
 
@@ -255,7 +255,7 @@ class Ledger:
         await self.commit(derived.states, derived.offsets, derived.outputs)
         self._useless += leftovers.keys
         await self.commit({}, derived.offsets, derived.outputs)
-        _log.warning("states_rebuilt", changelog=self._topic, partition=self._partition, states=len(derived.states))
+        _log.info("changelog_replaced", changelog=self._topic, partition=self._partition, states=len(derived.states))
         return Recovered(derived.offsets, derived.outputs)
 
     def _records(self, start: int) -> AsyncIterator[Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from contextlib import closing
-from typing import NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -15,7 +14,7 @@ from streams.runtimes.kafka.clients import let_go, unreachable
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.derivation import Derivation, Pass
 from streams.runtimes.kafka.fetch import fetch, plain_consumer, record_of
-from streams.runtimes.kafka.publisher import Message
+from streams.runtimes.kafka.ledger import Rebuilt
 from streams.runtimes.kafka.rebuild_merge import MergeDerivation
 from streams.runtimes.kafka.rebuild_stages import LearnDerivation, RankDerivation, RouteDerivation
 from streams.topology import DEAD_LETTERS, TOPICS
@@ -28,17 +27,6 @@ _DERIVATIONS: dict[str, type[Derivation]] = {
 }
 
 _log = structlog.get_logger("orch.rebuild")
-
-
-class Rebuilt(NamedTuple):
-    """What the topics say of one stage and partition."""
-
-    states: dict[str, bytes]
-    """State of each key, as the stage stores it."""
-    offsets: dict[str, int]
-    """Next offset of each input topic (by the topology's name): the ends up to which was read."""
-    outputs: list[Message]
-    """What follows from the inputs and is not in the output topics yet; to be sent, in this order."""
 
 
 def derivation_of(processor: Processor, partition: int, tables: Tables) -> Derivation:

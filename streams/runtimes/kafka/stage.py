@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -17,6 +18,7 @@ from streams.runtimes.kafka.fetch import fetch, record_of, require_reached
 from streams.runtimes.kafka.lane import Lane, Recent
 from streams.runtimes.kafka.ledger import Fenced, Ledger
 from streams.runtimes.kafka.publisher import Publisher
+from streams.runtimes.kafka.rebuild import rebuild
 from streams.runtimes.kafka.store import LocalStore
 from streams.runtimes.kafka.tables import FollowedTables
 from streams.topology import TOPICS
@@ -53,6 +55,7 @@ class Stage:
         publisher: Started; shared by all stages of a process.
         tables: Started; None for a processor that sees none.
         state_dir: Where local copies of the states live; None keeps them in memory, and reads them back at each start.
+        rebuild: Whether states are derived again from the topics, whatever the changelogs hold; once for a partition.
     """
 
     def __init__(
@@ -62,6 +65,8 @@ class Stage:
         publisher: Publisher,
         tables: FollowedTables | None,
         state_dir: Path | None,
+        *,
+        rebuild: bool = False,
     ) -> None:
         self.processor = processor
         self.folded = 0
@@ -72,6 +77,8 @@ class Stage:
         self._publisher = publisher
         self._tables = tables
         self._state_dir = state_dir
+        self._rebuild = rebuild
+        self._rebuilt: set[int] = set()
         self._lanes: dict[int, asyncio.Task[Lane]] = {}
         self._leaving: set[asyncio.Task[Lane]] = set()
         """Of partitions that were let go of while they opened; they still have to disconnect."""
@@ -237,7 +244,11 @@ class Stage:
             if self._tables is not None:
                 # No older than what the last owner saw: a panel must not know less than the one before it.
                 await self._tables.catch_up()
-            offsets, unsent = await ledger.open()
+            tables = Tables(None, {}) if self._tables is None else self._tables.tables
+            derive = partial(rebuild, self._connection, self.processor, partition, tables)
+            wanted = self._rebuild and partition not in self._rebuilt
+            offsets, unsent = await ledger.open(derive if wanted else None)
+            self._rebuilt.add(partition)
             await require_reached(self._connection, partition, offsets)
             await self._publisher.publish(unsent)
             recent = await self._recall(partition, offsets)
@@ -245,7 +256,6 @@ class Stage:
             store.close()
             raise
         _log.info("partition_opened", stage=self.processor.name, partition=partition, repeated=len(unsent))
-        tables = Tables(None, {}) if self._tables is None else self._tables.tables
         return Lane(self.processor, partition, ledger, store, offsets, tables, recent)
 
     async def _recall(self, partition: int, offsets: dict[str, int]) -> Recent | None:

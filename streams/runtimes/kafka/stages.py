@@ -79,6 +79,8 @@ class Hosting:
     instance: str | None = None
     """Name of this process among the group's, if it has a fixed one."""
     engine: EngineName = "aiokafka"
+    rebuild: bool = False
+    """Whether states are derived again from the topics."""
 
 
 @asynccontextmanager
@@ -105,7 +107,7 @@ async def running(
                 tables = FollowedTables(connection)
                 stack.push_async_callback(tables.stop)
                 await tables.start()
-            stage = Stage(processor, connection, publisher, tables, hosting.state_dir)
+            stage = Stage(processor, connection, publisher, tables, hosting.state_dir, rebuild=hosting.rebuild)
             engines.append(_engine(connection, stage, publisher, hosting))
 
         async def stop() -> None:
