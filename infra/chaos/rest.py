@@ -13,7 +13,7 @@ from infra.chaos.workers import orch
 
 SETTLE_S = 180.0
 """Longest wait until everything is decided and learned."""
-_QUIET_S = 4.0
+QUIET_S = 4.0
 """Time without a new record after which nothing more is expected; a deadline is looked at more often."""
 _STUCK_S = 45.0
 """Time without a new record after which nothing more is hoped for, though questions are open."""
@@ -25,7 +25,11 @@ _REPLAY_S = 1_800
 
 
 def settle(
-    offsets: Offsets, open_now: Callable[[], int], pause: Callable[[float], bool], tell: Callable[[str], None]
+    offsets: Offsets,
+    open_now: Callable[[], int],
+    pause: Callable[[float], bool],
+    tell: Callable[[str], None],
+    quiet_s: float = QUIET_S,
 ) -> str:
     """
     Wait until everything is decided and learned.
@@ -33,6 +37,7 @@ def settle(
     Args:
         open_now: Questions that should be decided and are not.
         pause: Lets so many seconds pass, and says whether all workers are at work.
+        quiet_s: Time without a new record that is enough.
 
     Returns:
         Why that did not come; nothing if it did.
@@ -46,10 +51,10 @@ def settle(
         if time.monotonic() - told > _TELL_S:
             told = time.monotonic()
             tell(f"{open_now()} questions are open; not committed: {lags(offsets) or 'nothing'}")
-        quiet_s = time.monotonic() - since
+        silent_s = time.monotonic() - since
         if now != ends or not at_work:
             ends, since = now, time.monotonic()
-        elif quiet_s > (_STUCK_S if open_now() else _QUIET_S) and not lags(offsets):
+        elif silent_s > (_STUCK_S if open_now() else quiet_s) and not lags(offsets):
             return f"{open_now()} questions are open, and nothing happens" if open_now() else ""
     return f"after {SETTLE_S:g} s {open_now()} questions are open, and behind are {lags(offsets)}"
 

@@ -126,7 +126,7 @@ class Outcome:
     def right(self) -> bool:
         """Whether nothing is wrong, and what was to be survived did happen."""
         met = not self.removal.lacking() and all(one.open >= self.plan.questions for one in self.troubles)
-        met = met and len(self.troubles) == self.plan.starts + self.plan.kills + self.plan.zombies
+        met = met and len(self.troubles) >= self.plan.starts + self.plan.kills + self.plan.zombies
         met = met and min(self.again_after, self.report.figures["late_feedback"], self.open_after) > 0
         ends = set(self.ended.values()) <= {0} and all(one.code == EXIT_ENVIRONMENT for one in self.exits)
         replayed = not self.replay.get("different") and not self.replay.get("pending")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.broker import Broker
 from infra.chaos.backlog.asker import Asker
-from infra.chaos.backlog.plan import Outcome, Plan
+from infra.chaos.backlog.plan import Kind, Outcome, Plan
 from infra.chaos.backlog.troubles import Troubles
 from infra.chaos.checker import check
 from infra.chaos.client import Offsets, records
@@ -26,8 +26,15 @@ _STAGES = ("route", "merge", "learn", "rank")
 _FOLDING = (Duty("free", _STAGES, fixed=False, keeps=True), Duty("fixed", _STAGES, fixed=True, keeps=True))
 _ANSWERING = (Duty("agents", ("agents",), fixed=False, keeps=False),)
 
+_QUIET_S = 2.0
+"""No deadline passes here, so nothing comes of itself."""
+
 _SHARE = 4
 """Of so many questions one is answered in part before the trouble, asked again after it, and judged at the end."""
+
+
+_MORE = 20
+"""Most kills that are added while nobody was hit by compaction without a copy."""
 
 
 def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
@@ -77,7 +84,7 @@ class _Trial:
                 running.callback(watch.close)
                 troubles = Troubles(self._plan, self._folding, asker, offsets, watch, self._clock)
                 self._leave_open(asker, offsets, troubles)
-                unsettled = self._trouble(troubles) or self._decide(asker, offsets, troubles)
+                unsettled = self._trouble(troubles, watch) or self._decide(asker, offsets, troubles)
             ended = {**self._folding.end(), **self._answering.end()}
         self._tell(f"all is quiet; checking {len(asker.asked):,} questions")
         return Outcome(
@@ -116,15 +123,18 @@ class _Trial:
         troubles.await_compaction()
         self._tell("of every stage something is compacted")
 
-    def _trouble(self, troubles: Troubles) -> str:
-        """Make all the trouble; give the reason if it cannot be gone on."""
+    def _trouble(self, troubles: Troubles, watch: Watch) -> str:
+        """Make all the trouble, and go on while a proof lacks; give the reason if that cannot be done."""
         kinds = self._plan.troubles()
-        for number, kind in enumerate(kinds, 1):
+        limit = len(kinds) + _MORE
+        while kinds or (len(troubles.made) < limit and watch.finish(self._folding.openings).lacking()):
+            kind: Kind = kinds.pop(0) if kinds else "kill"
             try:
                 made = troubles.make(kind)
             except OperatorError as error:
                 return error.message
-            self._tell(f"{number}/{len(kinds)} {kind} {made.target}: open {made.open}, lag {made.lag}, {made.disk}")
+            done = f"{len(troubles.made)}. {kind} {made.target}"
+            self._tell(f"{done}: open {made.open}, lag {made.lag}, {made.disk} disk")
         return ""
 
     def _decide(self, asker: Asker, offsets: Offsets, troubles: Troubles) -> str:
@@ -136,7 +146,7 @@ class _Trial:
         asker.tell(asker.asked - set(asker.undecided))
         asker.flush()
         # Whoever routes again does it before the agents answer.
-        unsettled = settle(offsets, lambda: 0, troubles.pause, self._tell)
+        unsettled = settle(offsets, lambda: 0, troubles.pause, self._tell, _QUIET_S)
         if unsettled:
             return unsettled
         self._tell(f"{len(again):,} questions were asked again; the agents come for {asker.open:,}")
@@ -147,9 +157,9 @@ class _Trial:
             self._answering.look()
             return troubles.pause(seconds) and self._answering.idle
 
-        unsettled = settle(offsets, lambda: asker.open, pause, self._tell)
+        unsettled = settle(offsets, lambda: asker.open, pause, self._tell, _QUIET_S)
         if not unsettled:
             asker.tell(waiting[::_SHARE])
             asker.flush()
-            unsettled = settle(offsets, lambda: asker.open, pause, self._tell)
+            unsettled = settle(offsets, lambda: asker.open, pause, self._tell, _QUIET_S)
         return unsettled
