@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from infra.chaos.disks import Disk
+from infra.chaos.disks import FIRST, Disk
 from infra.chaos.workers import ENGINES, Duty, Opening, Worker
 
 
@@ -25,10 +25,20 @@ class Exit(NamedTuple):
 
 
 class Crew:
-    """All workers; whoever ends is started again, and whoever was stopped goes on in time, while somebody looks."""
+    """
+    All workers; whoever ends is started again, and whoever was stopped goes on in time, while somebody looks.
 
-    def __init__(self, duties: Sequence[Duty], url: str, folder: Path, engine: str = ENGINES[0]) -> None:
-        self.workers = [Worker(duty, url, folder, engine=engine) for duty in duties]
+    Args:
+        shares: Whether they begin with one disk for all, as on one machine, or each with its own.
+    """
+
+    def __init__(
+        self, duties: Sequence[Duty], url: str, folder: Path, engine: str = ENGINES[0], *, shares: bool = True
+    ) -> None:
+        self.workers = [
+            Worker(duty, url, folder, engine=engine, disk=FIRST if shares else f"{FIRST}-{duty.name}")
+            for duty in duties
+        ]
         self.exits: list[Exit] = []
         self._due: dict[str, tuple[float, str]] = {}
         """What is to be done with a worker, and when."""

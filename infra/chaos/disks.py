@@ -22,15 +22,16 @@ class Disks:
     Args:
         name: The worker's.
         keeps: Whether it has one at all.
+        first: The one it begins with.
     """
 
-    def __init__(self, name: str, *, keeps: bool) -> None:
+    def __init__(self, name: str, *, keeps: bool, first: str = FIRST) -> None:
         self.folder = NOWHERE
         """What `--state` names at the newest start: a folder beside the others, or `-` for none."""
         self.starts: Counter[str] = Counter()
         """Starts by what they found; the first of all finds an empty one."""
         self._name = name
-        self._had = [FIRST] if keeps else []
+        self._had = [first] if keeps else []
         self._now = 0
         self._next: Disk = "empty" if keeps else "none"
 

@@ -50,7 +50,7 @@ def settle(
         now = offsets.ends()
         if time.monotonic() - told > _TELL_S:
             told = time.monotonic()
-            tell(f"{open_now()} questions are open; not committed: {lags(offsets) or 'nothing'}")
+            tell(f"{open_now()} questions are open; {sum(lags(offsets).values())} records are not committed")
         silent_s = time.monotonic() - since
         if now != ends or not at_work:
             ends, since = now, time.monotonic()

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from infra.chaos.disks import Disks
+from infra.chaos.disks import FIRST, Disks
 from streams.errors import OperatorError
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "orch")
@@ -114,10 +114,18 @@ class Worker:
         folder: Where it keeps what it keeps, and where its log lines go.
         engine: What brings records to the stages that fold.
         program: What is run instead of `orch`, with the same arguments.
+        disk: Folder in the folder for copies of states, if it keeps any.
     """
 
     def __init__(
-        self, duty: Duty, url: str, folder: Path, *, engine: str = ENGINES[0], program: Sequence[str] = (str(SCRIPT),)
+        self,
+        duty: Duty,
+        url: str,
+        folder: Path,
+        *,
+        engine: str = ENGINES[0],
+        program: Sequence[str] = (str(SCRIPT),),
+        disk: str = FIRST,
     ) -> None:
         self.duty = duty
         self.program = program
@@ -130,7 +138,7 @@ class Worker:
         """When this process took over each partition of its stages."""
         self.openings: list[Opening] = []
         """Of all its processes, those of partitions with states."""
-        self.disks = Disks(duty.name, keeps=duty.keeps)
+        self.disks = Disks(duty.name, keeps=duty.keeps, first=disk)
         self._url = url
         self._folder = folder
         self._engine = engine

@@ -58,7 +58,7 @@ class _Trial:
         self._folder = folder
         self._say = tell
         self._began = time.monotonic()
-        self._folding = Crew(_FOLDING, broker.url, folder, plan.engine)
+        self._folding = Crew(_FOLDING, broker.url, folder, plan.engine, shares=False)
         self._answering = Crew(_ANSWERING, broker.url, folder, plan.engine)
         self._half_answered = self._open_after = self._again_after = 0
 

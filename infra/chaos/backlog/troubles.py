@@ -2,13 +2,14 @@
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import cycle
 
 from infra.chaos.backlog.asker import Asker
 from infra.chaos.backlog.plan import Kind, Plan, Trouble
 from infra.chaos.client import Offsets
 from infra.chaos.crew import Crew
-from infra.chaos.disks import drawn
+from infra.chaos.disks import Disk, drawn
 from infra.chaos.removal import Watch
 from infra.chaos.rest import lags
 from infra.chaos.workers import Worker
@@ -41,6 +42,8 @@ class Troubles:
         self._watch = watch
         self._clock = clock
         self._draw = random.Random(plan.seed)
+        self._disks: Iterator[Disk] = cycle(("none", "same", "empty", "former"))
+        """What the starts find, in turns."""
         self._removed = watch.removed()
 
     def make(self, kind: Kind) -> Trouble:
@@ -59,10 +62,11 @@ class Troubles:
         if kind == "zombie":
             self._outlive(worker)
         else:
-            trouble.disk = drawn(self._draw)
             if kind == "start":
+                trouble.disk = next(self._disks)
                 self._start(worker, trouble)
             else:
+                trouble.disk = drawn(self._draw)
                 self._crew.kill(worker, self._draw.uniform(0, 1), trouble.disk)
                 if self._draw.random() >= _AT_ONCE:
                     self.until(lambda: _at_work(worker), f"{worker.duty.name} does not come back")
