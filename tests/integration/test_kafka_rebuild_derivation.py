@@ -23,6 +23,7 @@ from schemas.router import AgentObserved, RouterEntry
 from streams.errors import OperatorError
 from streams.processors import MERGE, PROCESSORS, RANK, ROUTE
 from streams.processors.fold import Processor, Tables
+from streams.processors.letters import dead_letter
 from streams.runtimes.kafka.arrivals import MOVED, Arrival
 from streams.runtimes.kafka.rebuild import derivation_of
 from streams.topology import (
@@ -195,6 +196,19 @@ def test_a_letter_says_what_was_wrong_when_it_was_read() -> None:
     (letter,) = events_of(rebuilt(log, MERGE, HOME).outputs)
     assert isinstance(letter, RecordRejected)
     assert letter.detail == "question 'q' has no stage 1"
+
+
+def test_a_letter_tells_what_was_concluded_before_it() -> None:
+    """A stage that was lost is concluded again, and not undone by a deadline, where a letter speaks of it."""
+    world = staged()
+    answer, stranger = analysis(world.assignment(), "a", "A"), analysis(world.assignment(), "b", "A", stage=1)
+    world.put(stranger)
+    ((_, rejection),) = world.letters
+    letter = dead_letter(stranger, HOME, 1, rejection)
+    found = rebuilt(laid(overdue(), world.assignment(), answer, stranger, letter), MERGE, HOME)
+    stage, decision = events_of(found.outputs)
+    assert stage == world.stage(1)
+    assert stage.event_id in decision.causes
 
 
 def test_an_analysis_that_a_stage_does_not_name_did_not_count() -> None:

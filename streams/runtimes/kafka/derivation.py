@@ -98,7 +98,7 @@ class Derivation:
             self.hear(record, read)
         elif read.topic != DEAD_LETTERS:
             self._miss(record, read.key)
-        elif _place(record) not in self.known:
+        elif not self.has_letter(record):
             self.outputs.append(read)
 
     def hear(self, record: Record, event: Event) -> None:
@@ -119,10 +119,14 @@ class Derivation:
         """Say whether the log lacks an event that follows."""
         return event.event_id not in self.known
 
+    def has_letter(self, record: Record) -> bool:
+        """Say whether the log has a letter about a record that the stage reads."""
+        return f"{record.topic}@{record.offset}" in self.known
+
     def fold(self, state: Any, key: str, record: Record, event: Event) -> Step[Any]:
         """Fold an event into a state, and keep of what follows what is new; a record has one letter at most."""
         step = self._processor.fold(state, event, key, self._tables)
-        told = step.rejection is not None and _place(record) in self.known
+        told = step.rejection is not None and self.has_letter(record)
         new = tuple(made for made in step.events if self.is_new(made))
         self.outputs += follows(replace(step, events=new, rejection=None if told else step.rejection), record, event)
         return step
@@ -166,7 +170,3 @@ class Derivation:
         copy = read_record(record)
         if record.offset in self._lost[record.topic] and isinstance(copy, Message):
             self.outputs.append(copy)
-
-
-def _place(record: Record) -> str:
-    return f"{record.topic}@{record.offset}"

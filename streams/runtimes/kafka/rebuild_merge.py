@@ -144,7 +144,12 @@ class MergeDerivation(Derivation):
             state = self.fold(state, key, *panel).state
         for said in case.said:
             state = self._conclude_again(state, key, case, said)
-        rest = [*case.panels, *case.analyses, *case.deadlines]
+        # Who wrote a letter about an analysis had read those before it, and no deadline yet, for that would have closed
+        # the question. So what they call for was concluded, though the log may lack it.
+        told = max((end for end, (record, _) in enumerate(case.analyses, 1) if self.has_letter(record)), default=0)
+        for record, event in case.analyses[:told]:
+            state = self.fold(state, key, record, event).state
+        rest = [*case.panels, *case.analyses[told:], *case.deadlines]
         events = {(record.topic, record.offset): event for record, event in rest}
         for record in in_order(record for record, _ in rest):
             state = self.fold(state, key, record, events[record.topic, record.offset]).state
