@@ -1,6 +1,6 @@
 """
 Which room may import which:
-`cli, infra.bench -> runtimes, workers, audit, evaluation, ui -> topology -> processors -> schemas`.
+`cli, infra.bench -> runtimes, workers, audit, evaluation, ui -> log -> topology -> processors -> schemas`.
 
 Every import statement counts, wherever it stands: in a function, under TYPE_CHECKING. No detour leads around an arrow,
 for a room may import whatever the rooms that it may import may import.
@@ -19,7 +19,7 @@ _OUTER = (
     "streams.logs",
     "streams.presets",
     "streams.settings",
-    "streams.runtimes.contract",
+    "streams.log",
 )
 
 ROOMS: Mapping[str, tuple[str, ...]] = {
@@ -35,8 +35,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "streams.demo": (*_OUTER, "streams.workers"),
     "streams.processors": ("schemas",),
     "streams.topology": _PURE,
+    "streams.log": _MIDDLE,
     "streams.runtimes.__init__": (),
-    "streams.runtimes.contract": _MIDDLE,
     "streams.runtimes": _OUTER,
     "streams.workers": _OUTER,
     "streams.audit": _OUTER,
@@ -59,8 +59,8 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "streams.errors": (),
     "streams.processors": (),
     "streams.topology": (),
+    "streams.log": (),
     "streams.runtimes.__init__": (),
-    "streams.runtimes.contract": (),
 }
 
 ONLY_IN: Mapping[str, str] = {

@@ -8,9 +8,9 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
 from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
+from streams.log import Headers, Record
 from streams.processors.fold import Tables
 from streams.processors.route import assign
-from streams.runtimes.contract import Headers, Record
 from streams.topology import QUESTION_PARTITIONS, partition_of
 
 

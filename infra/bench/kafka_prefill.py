@@ -12,7 +12,7 @@ from schemas.analyses import AnalysisPublished
 from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.registry import decode
-from streams.runtimes.contract import read_event
+from streams.log import read_event
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.fetch import fetch, plain_consumer
 from streams.runtimes.kafka.publisher import Publisher, message_of

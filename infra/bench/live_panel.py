@@ -19,9 +19,9 @@ from schemas.canonical import content_id
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.questions import QuestionAsked
+from streams.log import read_event
 from streams.processors import PROCESSORS
 from streams.processors.answers import read_choice
-from streams.runtimes.contract import read_event
 from streams.runtimes.urls import open_reader, open_writer
 from streams.settings import RunSettings
 from streams.topology import ANALYSES

@@ -13,8 +13,8 @@ from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.policies import Merge, PolicyAdopted, Routing
 from schemas.questions import LETTERS, QuestionAsked
+from streams.log import Headers, Stored, wall_clock_ms
 from streams.processors import PROCESSORS
-from streams.runtimes.contract import Headers, Stored, wall_clock_ms
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
 from streams.workers.agent import Agent

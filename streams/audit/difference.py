@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from streams.runtimes.contract import Record
+from streams.log import Record
 
 
 @dataclass(frozen=True, slots=True)

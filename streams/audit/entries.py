@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from schemas.router import RouterEntry
-from streams.runtimes.contract import LogReader
+from streams.log import LogReader
 from streams.topology import ROUTER
 
 _FIRST_WINDOW = 4_000

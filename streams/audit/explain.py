@@ -21,7 +21,7 @@ from streams.audit.explain_panel import policy_used, routed_by
 from streams.audit.explain_stages import stages_seen
 from streams.audit.explanation import Asked, Decided, Explanation, SetAside, StageSeen, State, Waiting
 from streams.errors import DifferenceError, UsageError
-from streams.runtimes.contract import LogReader, Record
+from streams.log import LogReader, Record
 from streams.topology import POLICIES, QUESTIONS
 
 _LOOKED_THROUGH = 50_000

@@ -4,11 +4,11 @@ from typing import Any
 
 from schemas.event import Event
 from schemas.questions import QuestionAsked
+from streams.log import Record
 from streams.processors import ROUTE
 from streams.processors.fold import Processor, Step, Tables
 from streams.processors.letters import dead_letter
 from streams.processors.route import Routed
-from streams.runtimes.contract import Record
 
 _NO_TABLES = Tables(None, {})
 

@@ -12,9 +12,9 @@ from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
 from schemas.router import RouterEntry, router_key
 from streams.audit.difference import Findings, at, compare, unreadable
+from streams.log import Record
 from streams.processors.fold import Tables
 from streams.processors.route import assign
-from streams.runtimes.contract import Record
 from streams.topology import ASSIGNMENTS, POLICIES, QUESTIONS
 
 TOPICS = (POLICIES, QUESTIONS, ASSIGNMENTS)

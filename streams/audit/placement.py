@@ -3,7 +3,7 @@
 from functools import lru_cache
 
 from streams.audit.difference import Findings, at
-from streams.runtimes.contract import LogReader, Record
+from streams.log import LogReader, Record
 from streams.topology import DEAD_LETTERS, OBSERVATIONS, partition_of
 
 _KEYED_OTHERWISE = (OBSERVATIONS, DEAD_LETTERS)

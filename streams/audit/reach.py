@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from streams.audit.difference import Difference, Findings
+from streams.log import Record, UnorderedReader
 from streams.processors import PROCESSORS
-from streams.runtimes.contract import Record, UnorderedReader
 
 STAGE_OF = {topic: processor.name for processor in PROCESSORS for topic in processor.reads}
 """The stage that reads a topic, and writes a dead letter for what it cannot read there."""

@@ -6,8 +6,8 @@ from schemas.registry import decode_canonical
 from schemas.router import AgentObserved, RouterEntry, router_key
 from streams.audit.difference import Findings, at, compare
 from streams.audit.panels import FindQuestion, PanelCheck
+from streams.log import LogReader, Record
 from streams.processors.rank import next_entry
-from streams.runtimes.contract import LogReader, Record
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROUTER
 
 TOPICS = (POLICIES, QUESTIONS, ASSIGNMENTS, OBSERVATIONS, ROUTER)

@@ -11,9 +11,9 @@ from schemas.registry import decode_canonical
 from streams.audit.difference import Findings, at, compare, unreadable
 from streams.audit.folds import Folds
 from streams.audit.placement import Placement
+from streams.log import LogReader, Record
 from streams.processors import LEARN, MERGE, ROUTE
 from streams.processors.fold import Processor
-from streams.runtimes.contract import LogReader, Record
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,

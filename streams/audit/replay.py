@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from streams.audit import rederive_panels, rederive_questions, unordered_panels, unordered_questions
 from streams.audit.difference import Difference, at
 from streams.audit.spending_pass import spending_pass
-from streams.runtimes.contract import LogReader, UnorderedReader
+from streams.log import LogReader, UnorderedReader
 from streams.topology import POLICIES
 
 OpenReader = Callable[[], LogReader]

@@ -12,8 +12,8 @@ from streams.audit.explain_lessons import observed
 from streams.audit.explain_panel import averages_of
 from streams.audit.explanation import Averages
 from streams.errors import UsageError
+from streams.log import LogReader, Record, read_event
 from streams.processors.score import rank_candidates
-from streams.runtimes.contract import LogReader, Record, read_event
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, ROUTER
 
 NO_QUESTION = "0" * 64

@@ -12,8 +12,8 @@ from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
 from streams.audit.tallies import AgentSummary
+from streams.log import LogReader, Record, read_event
 from streams.processors.learn import normal_answer
-from streams.runtimes.contract import LogReader, Record, read_event
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, POLICIES, QUESTIONS
 
 

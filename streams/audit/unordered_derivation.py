@@ -9,9 +9,9 @@ from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
 from streams.audit.folds import Folds
 from streams.audit.reach import Reach
+from streams.log import Record
 from streams.processors import LEARN, MERGE, ROUTE
 from streams.processors.fold import Processor
-from streams.runtimes.contract import Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, FEEDBACK, QUESTIONS
 
 Heard = tuple[Record, Event]

@@ -10,9 +10,9 @@ from streams.audit.entries import sequence_of
 from streams.audit.panels import PanelCheck
 from streams.audit.reach import Reach, SettledFindings
 from streams.audit.rederive_panels import question_finder
+from streams.log import Record, UnorderedReader
 from streams.processors import RANK
 from streams.processors.rank import next_entry
-from streams.runtimes.contract import Record, UnorderedReader
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROUTER
 
 

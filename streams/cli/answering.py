@@ -12,7 +12,7 @@ from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, decode
 from streams.cli.crew import STAGES, Assignment, Crew, at_work
-from streams.runtimes.contract import LogReader
+from streams.log import LogReader
 from streams.runtimes.kafka.clients import let_go
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.fetch import plain_consumer

@@ -20,7 +20,7 @@ from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
 from streams.cli.kafka import connection_of
 from streams.cli.live_progress import watched
 from streams.errors import InvariantError, UsageError
-from streams.runtimes.contract import LogReader, LogWriter, read_event, wall_clock_ms
+from streams.log import LogReader, LogWriter, read_event, wall_clock_ms
 from streams.topology import ANALYSES, DECISIONS, QUESTIONS
 from streams.workers.activity import Activity
 from streams.workers.staff import answer, hire, keep

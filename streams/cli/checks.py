@@ -17,7 +17,7 @@ from streams.cli.checks_agents import check_agents
 from streams.cli.checks_kafka import Check, check_cluster
 from streams.cli.context import App
 from streams.errors import OrchError
-from streams.runtimes.contract import wall_clock_ms
+from streams.log import wall_clock_ms
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import build_policy
 

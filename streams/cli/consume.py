@@ -16,7 +16,7 @@ from streams.cli.command import command
 from streams.cli.context import App, pass_app
 from streams.cli.kafka import connection_of
 from streams.errors import UsageError
-from streams.runtimes.contract import Record, read_event
+from streams.log import Record, read_event
 from streams.topology import TOPICS
 
 POLL_S = 0.2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streams.runtimes.contract import wall_clock_ms
+from streams.log import wall_clock_ms
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.publisher import Publisher, message_of
 from streams.runtimes.kafka.slots import slot

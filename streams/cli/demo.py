@@ -20,7 +20,7 @@ from streams.cli.replay import print_difference
 from streams.cli.run import print_outcome
 from streams.demo import Baseline, ask_everybody, demo_agents, demo_questions
 from streams.errors import InvariantError
-from streams.runtimes.contract import LogReader, read_event
+from streams.log import LogReader, read_event
 from streams.settings import Config, build_policy
 from streams.topology import DECISIONS, ROUTER
 from streams.workers.intake import Line, read_questions

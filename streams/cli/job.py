@@ -15,7 +15,7 @@ from streams.cli.live_progress import watched
 from streams.cli.output import progress, say
 from streams.cli.replay import replay_shown
 from streams.jsonlines import LineProblem, Source
-from streams.runtimes.contract import LogReader, LogWriter, wall_clock_ms
+from streams.log import LogReader, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings
 from streams.workers.activity import Activity
 from streams.workers.inquiry import Inquiry

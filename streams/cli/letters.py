@@ -12,7 +12,7 @@ from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_USAGE, App, pass_app
 from streams.errors import UsageError
-from streams.runtimes.contract import read_event
+from streams.log import read_event
 from streams.topology import DEAD_LETTERS
 
 

@@ -9,7 +9,7 @@ from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
 from streams.errors import UsageError
-from streams.runtimes.contract import LogReader, read_event, wall_clock_ms
+from streams.log import LogReader, read_event, wall_clock_ms
 from streams.settings import build_policy, same_policy
 from streams.topology import POLICIES
 

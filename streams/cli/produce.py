@@ -14,7 +14,7 @@ from streams.cli.context import EXIT_USAGE, App, pass_app
 from streams.cli.job import report
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem, Source, source_name
-from streams.runtimes.contract import LogReader, LogWriter, wall_clock_ms
+from streams.log import LogReader, LogWriter, wall_clock_ms
 from streams.topology import QUESTIONS
 from streams.workers.feedback import read_feedback
 from streams.workers.inquiry import Inquiry

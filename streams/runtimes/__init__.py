@@ -1,1 +1,1 @@
-"""Where the processors run. `contract.py` is what every runtime promises; each folder is one runtime."""
+"""Where the processors run: each folder is one runtime. `streams/log.py` is what each of them promises."""

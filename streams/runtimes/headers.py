@@ -3,7 +3,7 @@
 import json
 
 from schemas.event import Event
-from streams.runtimes.contract import Headers
+from streams.log import Headers
 
 
 def ce_headers(event: Event) -> Headers:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streams.errors import OperatorError, UsageError
+from streams.log import Clock, LogReader, LogWriter, wall_clock_ms
 from streams.processors.fold import Processor
-from streams.runtimes.contract import Clock, LogReader, LogWriter, wall_clock_ms
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.runtimes.faults import FaultPoints

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import StageOpened
-from streams.runtimes.contract import Record
+from streams.log import Record
 from streams.topology import ASSIGNMENTS, DECISIONS, QUESTION_PARTITIONS, QUESTIONS, partition_of
 from streams.workers.cases import Case
 

@@ -9,7 +9,7 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, Role, StageOpened
 from schemas.questions import QuestionAsked
-from streams.runtimes.contract import Headers, Record
+from streams.log import Headers, Record
 from streams.workers.seats import Call, Opener
 
 Claim = tuple[str, int, Role, str]

@@ -10,7 +10,7 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.decisions import DeadlinePassed
 from schemas.quantities import instant_of_ms
-from streams.runtimes.contract import Clock, Subscription
+from streams.log import Clock, Subscription
 from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.cases import Case
 from streams.workers.share import Share, until

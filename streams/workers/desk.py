@@ -2,7 +2,7 @@
 
 import asyncio
 
-from streams.runtimes.contract import Clock, Subscription
+from streams.log import Clock, Subscription
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers.cases import claim_of
 from streams.workers.share import Share, until

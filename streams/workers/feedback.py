@@ -8,7 +8,7 @@ from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, build
 from streams.errors import InvariantError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
-from streams.runtimes.contract import Clock, LogReader, read_event
+from streams.log import Clock, LogReader, read_event
 from streams.topology import FEEDBACK, QUESTIONS
 from streams.workers.intake import normal_gold
 

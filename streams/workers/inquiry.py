@@ -11,7 +11,7 @@ from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
 from streams.jsonlines import LineProblem, Source, source_name
-from streams.runtimes.contract import Clock, LogReader, read_event
+from streams.log import Clock, LogReader, read_event
 from streams.topology import DECISIONS, QUESTIONS
 from streams.workers.intake import Line, read_questions
 

@@ -16,8 +16,8 @@ from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import InvalidRecord, build
 from streams.errors import InvariantError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
+from streams.log import Clock
 from streams.processors.answers import canonical_number
-from streams.runtimes.contract import Clock
 from streams.topology import QUESTIONS
 
 ASIDE = ("gold", "dataset")

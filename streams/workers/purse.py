@@ -10,8 +10,8 @@ from schemas.event import Event
 from schemas.policies import Budget
 from schemas.quantities import MAX_CALL_NUSD, instant_of_ms
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
+from streams.log import Clock, LogWriter, read_event
 from streams.processors.budget import Accounts, Verdict, refusal
-from streams.runtimes.contract import Clock, LogWriter, read_event
 from streams.topology import SPENDING
 from streams.workers.agent import Task
 

@@ -15,7 +15,7 @@ from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.errors import InvariantError
-from streams.runtimes.contract import Clock, LogWriter, read_event
+from streams.log import Clock, LogWriter, read_event
 from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.activity import Activity
 from streams.workers.agent import Agent, Task

@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.registry import InvalidRecord, decode
 from streams.errors import TransientError
-from streams.runtimes.contract import Polled, Record, Subscription
+from streams.log import Polled, Record, Subscription
 from streams.workers.caseload import Caseload
 from streams.workers.cases import Case
 

@@ -10,7 +10,7 @@ from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem
-from streams.runtimes.contract import Clock, LogWriter, wall_clock_ms
+from streams.log import Clock, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings, build_policy, same_policy
 from streams.workers.activity import Activity
 from streams.workers.agent import Agent, dismiss

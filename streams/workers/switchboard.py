@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from streams.runtimes.contract import Clock, Headers, Subscription
+from streams.log import Clock, Headers, Subscription
 from streams.workers.agent import Agent, Task
 from streams.workers.attempts import drive, take_seat
 from streams.workers.cases import Case, Opened

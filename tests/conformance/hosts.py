@@ -11,8 +11,8 @@ from typing import Any, Literal, Protocol
 from schemas.event import Event
 from schemas.registry import decode_canonical
 from streams.audit.replay import Replay, replay
+from streams.log import Record
 from streams.processors import PROCESSORS
-from streams.runtimes.contract import Record
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.runtimes.urls import open_reader

@@ -11,8 +11,8 @@ import signal
 import sys
 
 from schemas.agents import CallLimits, SimulatedAgent
+from streams.log import wall_clock_ms
 from streams.logs import configure
-from streams.runtimes.contract import wall_clock_ms
 from streams.runtimes.kafka.connection import parse_connection
 from streams.runtimes.kafka.publisher import Publisher
 from streams.runtimes.kafka.subscription import KafkaSubscription

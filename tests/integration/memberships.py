@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from schemas.questions import QuestionAsked
-from streams.runtimes.contract import Polled, Record
+from streams.log import Polled, Record
 from streams.runtimes.kafka.connection import Connection, parse_connection
 from streams.runtimes.kafka.publisher import Publisher, message_of
 from streams.runtimes.kafka.subscription import KafkaSubscription

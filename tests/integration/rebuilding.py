@@ -11,9 +11,9 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.quantities import PPB
 from schemas.registry import decode
+from streams.log import Record
 from streams.processors import ROUTE
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.contract import Record
 from streams.runtimes.kafka.arrivals import Arrival
 from streams.runtimes.kafka.publisher import Message, message_of
 from streams.runtimes.kafka.rebuild import Rebuilt, derivation_of

@@ -11,8 +11,8 @@ import pytest
 
 from schemas.event import Event
 from schemas.registry import decode
+from streams.log import Record
 from streams.processors.fold import Processor
-from streams.runtimes.contract import Record
 from streams.runtimes.kafka import stage as stage_module
 from streams.runtimes.kafka.connection import Connection, parse_connection
 from streams.runtimes.kafka.fetch import fetch, plain_consumer

@@ -17,9 +17,9 @@ from schemas.event import Event
 from schemas.policies import Budget, PolicyAdopted
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 from streams.audit.replay import replay
+from streams.log import read_event, wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.processors.budget import Accounts
-from streams.runtimes.contract import read_event, wall_clock_ms
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.runtimes.kafka.publisher import Publisher, message_of

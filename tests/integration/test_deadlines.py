@@ -9,7 +9,7 @@ import pytest
 from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.quantities import instant_of_ms
 from streams.errors import OperatorError
-from streams.runtimes.contract import Record
+from streams.log import Record
 from streams.topology import ASSIGNMENTS, DEADLINES, DECISIONS
 from streams.workers import deadlines, share
 from streams.workers.deadlines import run_deadlines

@@ -18,7 +18,7 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.registry import decode
-from streams.runtimes.contract import wall_clock_ms
+from streams.log import wall_clock_ms
 from streams.runtimes.kafka.connection import Connection, parse_connection
 from streams.runtimes.kafka.fetch import plain_consumer
 from streams.runtimes.kafka.publisher import Publisher, message_of

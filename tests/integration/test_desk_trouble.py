@@ -7,7 +7,7 @@ import pytest
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
 from streams.errors import InvariantError, OperatorError, UsageError
-from streams.runtimes.contract import Record
+from streams.log import Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers import switchboard
 from streams.workers.desk import run_agents

@@ -25,9 +25,9 @@ from schemas.panels import PanelAssigned, StageOpened
 from schemas.prompts import Prompts
 from schemas.questions import QuestionAsked
 from streams.audit.replay import replay
+from streams.log import read_event
 from streams.processors.answers import canonical_number
 from streams.processors.ballot import LONGEST_ANSWER
-from streams.runtimes.contract import read_event
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.workers.prompts import MOST_ANALYSIS_CHARACTERS, messages_of, visible
 

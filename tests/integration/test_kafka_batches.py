@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.runtimes.contract import Record
+from streams.log import Record
 from streams.runtimes.kafka.lane import Recent, in_order, moved
 from streams.runtimes.kafka.outbox import CHUNK_BYTES, chunks, pack, unpack
 from streams.runtimes.kafka.publisher import Message, carried_on

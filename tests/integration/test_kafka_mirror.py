@@ -13,7 +13,7 @@ from streams.audit.explain import explain
 from streams.audit.standing import history, table_at, table_now
 from streams.audit.summary import known_answers, summarise
 from streams.errors import OperatorError
-from streams.runtimes.contract import Record, read_event
+from streams.log import Record, read_event
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.kafka.arrivals import MOVED, Arrival, by_time
 from streams.runtimes.kafka.mirror import Extent, Mirror

@@ -21,7 +21,7 @@ from streams.audit.replay import Replay, replay
 from streams.audit.standing import table_now
 from streams.audit.summary import known_answers, summarise
 from streams.errors import OperatorError
-from streams.runtimes.contract import UnorderedReader, read_event
+from streams.log import UnorderedReader, read_event
 from streams.runtimes.kafka.arrivals import Arrival
 from streams.runtimes.kafka.connection import Connection, parse_connection
 from streams.runtimes.kafka.reader import KafkaReader

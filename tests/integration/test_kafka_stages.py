@@ -6,8 +6,8 @@ import pytest
 
 from schemas.canonical import canonical_json
 from schemas.letters import RecordRejected
+from streams.log import Record
 from streams.processors import ROUTE
-from streams.runtimes.contract import Record
 from streams.runtimes.kafka.publisher import Message, message_of
 from streams.topology import (
     ANALYSES,

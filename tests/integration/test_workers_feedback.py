@@ -11,7 +11,7 @@ import pytest
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.quantities import instant_of_ms
 from streams.jsonlines import LineProblem
-from streams.runtimes.contract import LogReader
+from streams.log import LogReader
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.workers.feedback import FeedbackLine, read_feedback
 

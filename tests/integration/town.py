@@ -14,7 +14,7 @@ from schemas.event import Event
 from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from streams.errors import OperatorError, TransientError
-from streams.runtimes.contract import Headers, Polled, Record
+from streams.log import Headers, Polled, Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, QUESTION_PARTITIONS, QUESTIONS
 from streams.workers import share
 from streams.workers.agent import Reply, Task
@@ -120,7 +120,7 @@ def decided(town: Town) -> int:
 
 
 class Member:
-    """A member of a group, whose share of the partitions is whatever the test says; see `contract.Subscription`."""
+    """A member of a group, whose share of the partitions is whatever the test says; see `log.Subscription`."""
 
     def __init__(self, town: Town, held: Iterable[int] = EVERYWHERE) -> None:
         self.held = frozenset(held)

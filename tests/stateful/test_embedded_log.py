@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from schemas.decisions import DeadlinePassed
 from schemas.event import Event
-from streams.runtimes.contract import Record
+from streams.log import Record
 from streams.runtimes.embedded import appender, backlog, reader, states
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import APPENDABLE, EmbeddedWriter

@@ -4,7 +4,7 @@ import sqlite3
 from collections import OrderedDict
 
 from schemas.event import Event
-from streams.runtimes.contract import Clock, Stored
+from streams.log import Clock, Stored
 from streams.runtimes.embedded.streams import Streams
 from streams.runtimes.faults import FaultPoints
 

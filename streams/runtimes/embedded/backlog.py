@@ -4,7 +4,7 @@ import sqlite3
 from collections import deque
 from typing import NamedTuple
 
-from streams.runtimes.contract import Stored, read_event
+from streams.log import Stored, read_event
 from streams.runtimes.embedded.appender import Appender
 from streams.runtimes.embedded.reader import COLUMNS, record_of
 from streams.runtimes.embedded.streams import Streams

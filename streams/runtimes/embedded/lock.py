@@ -10,7 +10,7 @@ from typing import Any
 
 from schemas.quantities import instant_of_ms
 from streams.errors import OperatorError
-from streams.runtimes.contract import Clock
+from streams.log import Clock
 
 
 class WriterLock:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from streams.errors import UsageError
-from streams.runtimes.contract import Record
+from streams.log import Record
 from streams.runtimes.embedded.failures import mapped
 from streams.runtimes.embedded.layout import load_streams
 from streams.runtimes.embedded.opening import open_to_read

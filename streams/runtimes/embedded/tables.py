@@ -6,8 +6,8 @@ from typing import TypeVar
 from schemas.event import Event
 from schemas.policies import PolicyAdopted
 from schemas.router import RouterEntry
+from streams.log import Stored, read_event
 from streams.processors.fold import Tables
-from streams.runtimes.contract import Stored, read_event
 from streams.runtimes.embedded.reader import COLUMNS, record_of
 from streams.runtimes.embedded.streams import Streams
 from streams.topology import POLICIES, ROUTER

@@ -12,9 +12,9 @@ import structlog
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.policies import PolicyAdopted
 from streams.errors import DifferenceError, InvariantError, UsageError
+from streams.log import Clock, Headers, Record, Stored
 from streams.processors.fold import Processor
 from streams.processors.letters import dead_letter
-from streams.runtimes.contract import Clock, Headers, Record, Stored
 from streams.runtimes.embedded import layout
 from streams.runtimes.embedded.appender import Appender
 from streams.runtimes.embedded.backlog import Backlog, Waiting

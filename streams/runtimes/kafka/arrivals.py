@@ -11,7 +11,7 @@ import orjson
 
 from schemas.event import Event
 from schemas.registry import InvalidRecord, decode
-from streams.runtimes.contract import Headers
+from streams.log import Headers
 from streams.topology import DEAD_LETTERS, POLICIES, TOPICS, partition_of
 
 MOVED = "orch_moved_from"

@@ -10,8 +10,8 @@ import orjson
 from schemas.canonical import canonical_json
 from schemas.event import Event
 from schemas.letters import RecordRejected
+from streams.log import Record
 from streams.processors.fold import Processor, Step, Tables
-from streams.runtimes.contract import Record
 from streams.runtimes.kafka.arrivals import MOVED
 from streams.runtimes.kafka.known import Known
 from streams.runtimes.kafka.lane import follows, read_record

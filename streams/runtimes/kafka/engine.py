@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 
 from streams.errors import TransientError
-from streams.runtimes.contract import Record, Subscription
+from streams.log import Record, Subscription
 from streams.runtimes.kafka.stage import Stage
 
 BATCH_RECORDS = 500

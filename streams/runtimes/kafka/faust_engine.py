@@ -7,7 +7,7 @@ from typing import Any
 import faust
 
 from streams.errors import OperatorError
-from streams.runtimes.contract import Record
+from streams.log import Record
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.engine import Line
 from streams.runtimes.kafka.stage import Stage

@@ -6,7 +6,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.errors import OperatorError
-from streams.runtimes.contract import Record
+from streams.log import Record
 from streams.runtimes.kafka.clients import connect, let_go
 from streams.runtimes.kafka.connection import Connection
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.runtimes.contract import Record
+from streams.log import Record
 from streams.runtimes.kafka.clients import let_go
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.fetch import plain_consumer, record_of

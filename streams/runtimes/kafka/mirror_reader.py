@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.registry import InvalidRecord
-from streams.runtimes.contract import LeftOut, Record, UnorderedReader
+from streams.log import LeftOut, Record, UnorderedReader
 from streams.runtimes.embedded.failures import mapped
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.headers import unpack_headers

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from schemas.event import Event
 from streams.errors import OperatorError
-from streams.runtimes.contract import Headers
+from streams.log import Headers
 from streams.runtimes.headers import ce_headers
 from streams.runtimes.kafka.clients import connect, let_go
 from streams.runtimes.kafka.connection import Connection

@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from streams.runtimes.contract import LeftOut, Record, UnorderedReader
+from streams.log import LeftOut, Record, UnorderedReader
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.mirror import Extent, Mirror
 from streams.runtimes.kafka.mirror_reader import MirrorReader

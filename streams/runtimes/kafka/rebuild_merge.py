@@ -8,9 +8,9 @@ from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from streams.errors import OperatorError
+from streams.log import Record
 from streams.processors.fold import Processor, Step, Tables
 from streams.processors.merge import Merged
-from streams.runtimes.contract import Record
 from streams.runtimes.kafka.derivation import RESTORE, Derivation, Heard, Pass
 from streams.runtimes.kafka.lane import in_order, read_record
 from streams.topology import ASSIGNMENTS, DECISIONS

@@ -9,9 +9,9 @@ from schemas.panels import PanelAssigned
 from schemas.questions import QuestionAsked
 from schemas.router import RouterEntry
 from streams.errors import OperatorError
+from streams.log import Record
 from streams.processors.fold import Processor, Tables
 from streams.processors.route import Routed
-from streams.runtimes.contract import Record
 from streams.runtimes.kafka.derivation import RESTORE, Derivation, Heard, Pass
 from streams.runtimes.kafka.lane import read_record
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS, partition_of

@@ -9,10 +9,10 @@ from pathlib import Path
 import structlog
 
 from streams.errors import OperatorError
+from streams.log import Record
 from streams.processors.fold import Processor, Tables
 from streams.processors.rank import RANK
 from streams.processors.route import ROUTE
-from streams.runtimes.contract import Record
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.fetch import fetch, record_of, require_reached
 from streams.runtimes.kafka.lane import Lane, Recent

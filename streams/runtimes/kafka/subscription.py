@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.event import Event
 from streams.errors import OperatorError, TransientError
-from streams.runtimes.contract import Headers, Polled, Record
+from streams.log import Headers, Polled, Record
 from streams.runtimes.kafka.clients import connect, let_go
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.fetch import record_of
@@ -62,7 +62,7 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.subscription")
 
 class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
     """
-    One member of the group of a stage, as `contract.Subscription` has it.
+    One member of the group of a stage, as `log.Subscription` has it.
 
     At every rebalance the group takes all partitions from all members and deals them out anew; most come straight back.
     So nothing counts as lost before the new assignment is there, and a partition that is still held goes on where its

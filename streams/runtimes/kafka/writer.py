@@ -7,7 +7,7 @@ from typing import Any, Self
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.policies import PolicyAdopted
 from streams.errors import InvariantError, UsageError
-from streams.runtimes.contract import Headers, Record, Stored
+from streams.log import Headers, Record, Stored
 from streams.runtimes.kafka.connection import Connection
 from streams.runtimes.kafka.loop import LoopThread
 from streams.runtimes.kafka.publisher import Message, Publisher, message_of, settled
