@@ -6,8 +6,8 @@ from schemas.event import Event
 from schemas.questions import QuestionAsked
 from streams.log import Record
 from streams.processors import ROUTE
+from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Processor, Step, Tables
-from streams.processors.letters import dead_letter
 from streams.processors.route import Routed
 
 _NO_TABLES = Tables(None, {})

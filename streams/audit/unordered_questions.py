@@ -16,7 +16,7 @@ from streams.audit.rederive_questions import TOPICS
 from streams.audit.unordered_derivation import Derivation, Due, Heard
 from streams.log import LeftOut, Record, UnorderedReader
 from streams.processors import ROUTE
-from streams.processors.letters import unreadable_letter
+from streams.processors.dead_letters import unreadable_letter
 from streams.topology import ASSIGNMENTS, DEAD_LETTERS, DECISIONS, OBSERVATIONS, QUESTIONS
 
 _PANEL, _STAGE = b'"kind":"panel.assigned.v1"', b'"kind":"stage.opened.v1"'

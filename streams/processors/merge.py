@@ -8,8 +8,8 @@ from schemas.decisions import DeadlinePassed, DecisionMade, TraceStep
 from schemas.event import Event
 from schemas.panels import PanelAssigned, Stage, StageOpened
 from schemas.registry import KINDS
-from streams.processors.conclude import conclude
 from streams.processors.fold import Processor, Rejection, Step, Tables
+from streams.processors.stage_rules import conclude
 
 
 @dataclass(frozen=True, slots=True)

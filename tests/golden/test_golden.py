@@ -14,7 +14,7 @@ from schemas.policies import PolicyAdopted
 from schemas.registry import INPUTS, KINDS, KINDS_OF_TOPIC, decode_canonical, kind_of
 from schemas.spending import BudgetRefused
 from streams.processors.budget import Accounts
-from streams.processors.letters import dead_letter
+from streams.processors.dead_letters import dead_letter
 from streams.topology import SPENDING
 
 from ..worlds import World

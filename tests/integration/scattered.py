@@ -13,8 +13,8 @@ from schemas.registry import InvalidRecord
 from schemas.router import RouterEntry
 from streams.audit.replay import Replay, replay
 from streams.processors import PROCESSORS, RANK
+from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Tables
-from streams.processors.letters import dead_letter, unreadable_letter
 from streams.runtimes.kafka.arrivals import MOVED, Arrival, by_time, is_misplaced, read_input
 from streams.runtimes.kafka.mirror import Extent, Mirror
 from streams.runtimes.kafka.mirror_reader import MirrorReader

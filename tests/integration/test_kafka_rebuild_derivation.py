@@ -22,8 +22,8 @@ from schemas.registry import decode
 from schemas.router import AgentObserved, RouterEntry
 from streams.errors import OperatorError
 from streams.processors import MERGE, PROCESSORS, RANK, ROUTE
+from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Processor, Tables
-from streams.processors.letters import dead_letter
 from streams.runtimes.kafka.arrivals import MOVED, Arrival
 from streams.runtimes.kafka.rebuild import derivation_of
 from streams.topology import (

@@ -12,8 +12,8 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
+from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Rejection
-from streams.processors.letters import dead_letter
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.workers import inquiry as module
 from streams.workers.inquiry import Inquiry, gold_feedback

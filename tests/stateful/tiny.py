@@ -10,8 +10,8 @@ from schemas.feedback import FeedbackGiven
 from schemas.policies import Averaging, PolicyAdopted
 from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, ObservationCounts, RouterEntry, router_key
+from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Processor, Rejection, Step, Tables
-from streams.processors.letters import dead_letter
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.topology import FEEDBACK, OBSERVATIONS, QUESTIONS, TOPICS, partition_of

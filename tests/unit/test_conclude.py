@@ -5,8 +5,8 @@ import pytest
 from schemas.decisions import DecisionMade, TraceStep
 from schemas.panels import StageOpened
 from streams.processors.answers import EXTRACTOR
-from streams.processors.conclude import conclude
 from streams.processors.decompose import FIXED_SUB_QUESTIONS
+from streams.processors.stage_rules import conclude
 
 from ..worlds import (
     FAILED,

@@ -3,8 +3,8 @@
 from base64 import b64decode
 
 from schemas.event import MAX_EVENT_BYTES
+from streams.processors.dead_letters import KEPT_BYTES, dead_letter
 from streams.processors.fold import Rejection
-from streams.processors.letters import KEPT_BYTES, dead_letter
 
 from ..worlds import question
 

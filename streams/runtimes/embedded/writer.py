@@ -13,8 +13,8 @@ from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.policies import PolicyAdopted
 from streams.errors import DifferenceError, InvariantError, UsageError
 from streams.log import Clock, Headers, Record, Stored
+from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Processor
-from streams.processors.letters import dead_letter
 from streams.runtimes.embedded import layout
 from streams.runtimes.embedded.appender import Appender
 from streams.runtimes.embedded.backlog import Backlog, Waiting

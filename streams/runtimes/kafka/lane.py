@@ -11,8 +11,8 @@ from schemas.canonical import canonical_json
 from schemas.event import Event
 from schemas.registry import InvalidRecord
 from streams.log import Record
+from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Step, Tables
-from streams.processors.letters import dead_letter, unreadable_letter
 from streams.runtimes.kafka.arrivals import MOVED, Arrival, is_misplaced, read_input
 from streams.runtimes.kafka.ledger import Ledger
 from streams.runtimes.kafka.publisher import Message, carried_on, message_of
