@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.bench.figures import Figure, Sizes
 from infra.bench.workload import STATED, Ran, questions, run_session
-from streams.runtimes.embedded.opening import open_to_write
+from streams.runtimes.embedded.open_file import open_to_write
 from streams.settings import RunSettings
 
 TARGET_PER_S = 1_000

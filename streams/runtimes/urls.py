@@ -9,9 +9,9 @@ from typing import NamedTuple
 from streams.errors import OperatorError, UsageError
 from streams.log import Clock, LogReader, LogWriter, wall_clock_ms
 from streams.processors.fold import Processor
+from streams.runtimes.embedded.crash_points import FaultPoints
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
-from streams.runtimes.faults import FaultPoints
 
 _FORMS = "sqlite:///FILE (sqlite:////FILE for an absolute path) or kafka://HOST:PORT"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn, TypedDict
 
 from streams.cli.main import run
-from streams.runtimes.faults import FaultPoints
+from streams.runtimes.embedded.crash_points import FaultPoints
 
 AT_ONCE = 2
 """Children at work, each on a chain of its own."""

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 from streams.audit.replay import replay
-from streams.runtimes.faults import POINTS
+from streams.runtimes.embedded.crash_points import POINTS
 from streams.runtimes.urls import open_reader
 from streams.topology import ANALYSES, DECISIONS, FEEDBACK, OBSERVATIONS
 

@@ -10,9 +10,9 @@ import pytest
 
 from streams.errors import UsageError
 from streams.runtimes.embedded import appender
+from streams.runtimes.embedded.crash_points import POINTS, FaultPoints
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
-from streams.runtimes.faults import POINTS, FaultPoints
 
 from ..stateful.tiny import TINY, feedback, policy, question
 

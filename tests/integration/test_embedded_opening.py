@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from streams.errors import OperatorError
-from streams.runtimes.embedded.layout import LAYOUT
 from streams.runtimes.embedded.reader import EmbeddedReader
+from streams.runtimes.embedded.schema import LAYOUT
 
 from ..stateful.tiny import COUNT, filled, policy, question, values, writer
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from schemas.decisions import DeadlinePassed
 from schemas.event import Event
 from streams.log import Record
-from streams.runtimes.embedded import appender, backlog, reader, states
+from streams.runtimes.embedded import appender, backlog, reader, state_store
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import APPENDABLE, EmbeddedWriter
 from streams.topology import QUESTIONS, TOPICS
@@ -41,7 +41,7 @@ def tight_memory() -> Iterator[None]:
         patch.setattr(appender, "_FLUSH_ROWS", 3)
         patch.setattr(appender, "_REMEMBERED_CORRELATIONS", 4)
         patch.setattr(backlog, "_MOST_EVENTS", 3)
-        patch.setattr(states, "_OPEN_AT_ONCE", 2)
+        patch.setattr(state_store, "_OPEN_AT_ONCE", 2)
         patch.setattr(reader, "_CHUNK_ROWS", 4)
         patch.setattr(reader, "_FETCH_ROWS", 2)
         yield

@@ -5,8 +5,8 @@ from collections import OrderedDict
 
 from schemas.event import Event
 from streams.log import Clock, Stored
-from streams.runtimes.embedded.streams import Streams
-from streams.runtimes.faults import FaultPoints
+from streams.runtimes.embedded.crash_points import FaultPoints
+from streams.runtimes.embedded.partitions import Streams
 
 _FLUSH_ROWS = 2_000
 _FLUSH_BYTES = 4 << 20

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from streams.log import Stored, read_event
 from streams.runtimes.embedded.appender import Appender
+from streams.runtimes.embedded.partitions import Streams
 from streams.runtimes.embedded.reader import COLUMNS, record_of
-from streams.runtimes.embedded.streams import Streams
 
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 32 << 20

@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from streams.errors import UsageError
 from streams.log import Record
-from streams.runtimes.embedded.failures import mapped
-from streams.runtimes.embedded.layout import load_streams
-from streams.runtimes.embedded.opening import open_to_read
-from streams.runtimes.embedded.streams import Streams
+from streams.runtimes.embedded.open_file import open_to_read
+from streams.runtimes.embedded.partitions import Streams
+from streams.runtimes.embedded.schema import load_streams
+from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.runtimes.headers import unpack_headers
 from streams.topology import TOPICS
 

@@ -15,16 +15,16 @@ from streams.errors import DifferenceError, InvariantError, UsageError
 from streams.log import Clock, Headers, Record, Stored
 from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Processor
-from streams.runtimes.embedded import layout
+from streams.runtimes.embedded import schema
 from streams.runtimes.embedded.appender import Appender
 from streams.runtimes.embedded.backlog import Backlog, Waiting
-from streams.runtimes.embedded.failures import answer, mapped
+from streams.runtimes.embedded.crash_points import FaultPoints
+from streams.runtimes.embedded.global_tables import LiveTables
 from streams.runtimes.embedded.lock import WriterLock
-from streams.runtimes.embedded.opening import check_place, open_to_write
+from streams.runtimes.embedded.open_file import check_place, open_to_write
 from streams.runtimes.embedded.reader import records_about, records_of
-from streams.runtimes.embedded.states import StateStore
-from streams.runtimes.embedded.tables import LiveTables
-from streams.runtimes.faults import FaultPoints
+from streams.runtimes.embedded.sqlite_errors import answer, mapped
+from streams.runtimes.embedded.state_store import StateStore
 from streams.runtimes.headers import pack_headers
 from streams.topology import CHECKPOINTS, INPUT_TOPICS
 
@@ -86,8 +86,8 @@ class EmbeddedWriter:
 
     def _load(self, processors: Sequence[Processor], clock: Clock, cached_states: int) -> None:
         connection = self._connection
-        self._streams = streams = layout.load_streams(connection)
-        self._cursor = layout.load_cursor(connection, self._path, [processor.name for processor in processors])
+        self._streams = streams = schema.load_streams(connection)
+        self._cursor = schema.load_cursor(connection, self._path, [processor.name for processor in processors])
         self._names = ",".join(processor.name for processor in processors)
         self._stores = {p.name: StateStore(connection, p, cached_states) for p in processors}
         self._readers: dict[str, list[StateStore]] = {}
@@ -255,7 +255,7 @@ class EmbeddedWriter:
         self._appender.flush()
         states = sum(store.write_back() for store in self._stores.values())
         self._tables.write_back()
-        layout.store_cursor(self._connection, self._cursor, self._names)
+        schema.store_cursor(self._connection, self._cursor, self._names)
         return states
 
     def about(self, correlation: str) -> list[Record]:

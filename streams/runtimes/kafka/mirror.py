@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from schemas.registry import InvalidRecord
 from streams.processors import PROCESSORS
-from streams.runtimes.embedded import layout
-from streams.runtimes.embedded.failures import mapped
-from streams.runtimes.embedded.opening import open_to_write
+from streams.runtimes.embedded import schema
+from streams.runtimes.embedded.open_file import open_to_write
+from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.runtimes.headers import pack_headers
 from streams.runtimes.kafka.arrivals import Arrival, is_misplaced, read_input, subject_of
 from streams.topology import INPUT_TOPICS
@@ -92,7 +92,7 @@ class Mirror:
             self._connection.execute("PRAGMA synchronous = OFF")
             self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             self._connection.executescript(_TABLES)
-            self._streams = layout.load_streams(self._connection)
+            self._streams = schema.load_streams(self._connection)
 
     def add(self, arrivals: Iterable[Arrival], extent: Extent) -> None:
         """
@@ -201,7 +201,7 @@ class Mirror:
                 offset = known.get(self._streams.places[stream], 0)
                 (first,) = self._connection.execute(_FIRST_NOT_FOLDED, (stream, offset)).fetchone()
                 folded = folded if first is None else min(folded, first - 1)
-        layout.store_cursor(self._connection, folded, ",".join(processor.name for processor in PROCESSORS))
+        schema.store_cursor(self._connection, folded, ",".join(processor.name for processor in PROCESSORS))
 
     def close(self) -> None:
         """Let go of the file; whoever made its place removes it."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from schemas.registry import InvalidRecord
 from streams.log import LeftOut, Record, UnorderedReader
-from streams.runtimes.embedded.failures import mapped
 from streams.runtimes.embedded.reader import EmbeddedReader
+from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.runtimes.headers import unpack_headers
 
 _CHUNK_ROWS = 100

@@ -8,8 +8,8 @@ from schemas.policies import PolicyAdopted
 from schemas.router import RouterEntry
 from streams.log import Stored, read_event
 from streams.processors.fold import Tables
+from streams.runtimes.embedded.partitions import Streams
 from streams.runtimes.embedded.reader import COLUMNS, record_of
-from streams.runtimes.embedded.streams import Streams
 from streams.topology import POLICIES, ROUTER
 
 NEWEST_COUNTS = frozenset((POLICIES, ROUTER))

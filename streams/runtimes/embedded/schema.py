@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streams.errors import OperatorError
-from streams.runtimes.embedded.streams import Streams, missing
+from streams.runtimes.embedded.partitions import Streams, missing
 
 APPLICATION_ID = 0x4F524348
 """The letters ORCH, at byte 68 of the file; `file(1)` shows it."""

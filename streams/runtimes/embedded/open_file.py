@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from streams.errors import OperatorError
-from streams.runtimes.embedded.failures import mapped
-from streams.runtimes.embedded.layout import add_topics, create, is_log
+from streams.runtimes.embedded.schema import add_topics, create, is_log
+from streams.runtimes.embedded.sqlite_errors import mapped
 
 _BUSY_MS = 2_000
 """Longest wait for another program's lock: a reader that closes last moves the -wal into the file."""
