@@ -16,7 +16,7 @@ from infra.bench.workload import STATED, bench_policy
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.registry import decode
-from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.client.connection import Connection
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, OBSERVATIONS, QUESTIONS, ROUTER
 from streams.workers.registry import make_agents
 

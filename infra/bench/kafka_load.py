@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from infra.bench.kafka_log import Watch
 from infra.bench.workload import OPTIONS, questions
 from schemas.questions import LETTERS
-from streams.runtimes.kafka.fetch import plain_consumer
+from streams.runtimes.kafka.client.fetch import plain_consumer
 from streams.topology import DECISIONS, FEEDBACK, QUESTIONS, TOPICS
 from streams.workers.simulated import truth
 

@@ -14,11 +14,11 @@ from infra.bench.kafka_processes import Worker
 from schemas.policies import PolicyAdopted
 from streams.errors import InvariantError
 from streams.processors import PROCESSORS
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import plain_consumer
-from streams.runtimes.kafka.groups import standings
-from streams.runtimes.kafka.publisher import Publisher, message_of
-from streams.runtimes.kafka.topics import administered, create_topics, wanted_topics
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.consumer_lag import standings
+from streams.runtimes.kafka.client.fetch import plain_consumer
+from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.topics import administered, create_topics, wanted_topics
 from streams.topology import ROUTER, TOPICS
 
 LIMIT_S = 120.0

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.stages import EngineName
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.stages.runner import EngineName
 
 Crew = tuple[tuple[str, ...], ...]
 """Stages of each worker process."""

@@ -13,9 +13,9 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.registry import decode
 from streams.log import read_event
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.publisher import Publisher, message_of
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
+from streams.runtimes.kafka.client.producer import Publisher, message_of
 from streams.runtimes.urls import open_reader
 from streams.topology import ASSIGNMENTS, ROUTER, TOPICS
 from streams.workers.agent import Agent, Task

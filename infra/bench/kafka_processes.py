@@ -14,7 +14,7 @@ from typing import Self
 from infra.bench.kafka_plan import Plan
 from infra.bench.proc import cpu_s, machine_cpu_s
 from streams.errors import InvariantError
-from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.client.connection import Connection
 
 ORCH = ("-c", "from streams.cli.main import main; main()")
 """What the installed `orch` does."""

@@ -13,10 +13,10 @@ from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, decode
 from streams.cli.crew import STAGES, Assignment, Crew, at_work
 from streams.log import LogReader
-from streams.runtimes.kafka.clients import let_go
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import plain_consumer
-from streams.runtimes.kafka.publisher import message_of
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import plain_consumer
+from streams.runtimes.kafka.client.lifecycle import let_go
+from streams.runtimes.kafka.client.producer import message_of
 from streams.topology import DEAD_LETTERS, DECISIONS, QUESTIONS, TOPICS
 from streams.workers.activity import Activity
 from streams.workers.session import Listener

@@ -89,7 +89,7 @@ def ask(
 
 def _await_on_kafka(app: App, log: LogWriter, question: QuestionAsked) -> PolicyAdopted:
     """Publish the question, and wait for what the workers make of it; asked once more, it is the same question."""
-    from streams.runtimes.kafka.follow import decision_of
+    from streams.runtimes.kafka.reading.tail import decision_of
 
     policy = log.policy
     if policy is None:

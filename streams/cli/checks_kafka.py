@@ -27,8 +27,8 @@ def check_cluster(app: App) -> Iterator[Check]:
         OperatorError: No broker answers.
     """
     connection = connection_of(app, "doctor")
-    from streams.runtimes.kafka.groups import standings
-    from streams.runtimes.kafka.topics import brokers, check_topics
+    from streams.runtimes.kafka.client.consumer_lag import standings
+    from streams.runtimes.kafka.client.topics import brokers, check_topics
     from streams.runtimes.kafka.writer import newest_policy
 
     found = asyncio.run(brokers(connection))

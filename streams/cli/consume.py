@@ -86,7 +86,7 @@ def _records(app: App, topic: str, follow: bool) -> Generator[Record, None, None
 
 def _records_on_kafka(app: App, topic: str, follow: bool) -> Generator[Record, None, None]:
     """Read a topic itself: strangers' records become events in canonical form, and what is none is told of."""
-    from streams.runtimes.kafka.follow import records_of
+    from streams.runtimes.kafka.reading.tail import records_of
 
     for record in records_of(connection_of(app, "consume"), topic, follow=follow):
         try:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from streams.log import wall_clock_ms
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.publisher import Publisher, message_of
-from streams.runtimes.kafka.slots import slot
-from streams.runtimes.kafka.stages import FOLDING, EngineName, Hosting, RunningStages, running
-from streams.runtimes.kafka.subscription import KafkaSubscription
-from streams.runtimes.kafka.tables import FollowedTables
-from streams.runtimes.kafka.topics import require_topics
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.group_member import KafkaSubscription
+from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.topics import require_topics
+from streams.runtimes.kafka.stages.global_tables import FollowedTables
+from streams.runtimes.kafka.stages.runner import FOLDING, EngineName, Hosting, RunningStages, running
+from streams.runtimes.kafka.stages.state_dir import slot
 from streams.topology import POLICIES, SPENDING
 from streams.workers.activity import Activity
 from streams.workers.deadlines import run_deadlines

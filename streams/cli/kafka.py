@@ -9,7 +9,7 @@ from streams.cli.context import App
 from streams.errors import OperatorError, UsageError
 
 if TYPE_CHECKING:
-    from streams.runtimes.kafka.connection import Connection
+    from streams.runtimes.kafka.client.connection import Connection
 
 _PACKAGES = ("aiokafka", "faust")
 
@@ -44,6 +44,6 @@ def connection_of(app: App, command: str) -> "Connection":
             remedy="Give --log kafka://HOST:PORT; on one machine `orch run` runs all stages by itself",
         )
     require_kafka()
-    from streams.runtimes.kafka.connection import parse_connection
+    from streams.runtimes.kafka.client.connection import parse_connection
 
     return parse_connection(app.log.target, os.environ)

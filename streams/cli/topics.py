@@ -44,7 +44,7 @@ def topics(app: App, action: str, replication: int | None) -> int | None:
 
 
 def _create(app: App, replication: int | None) -> None:
-    from streams.runtimes.kafka.topics import create_topics
+    from streams.runtimes.kafka.client.topics import create_topics
 
     made = asyncio.run(create_topics(connection_of(app, "topics create"), replication))
     if app.json:
@@ -56,7 +56,7 @@ def _create(app: App, replication: int | None) -> None:
 
 
 def _check(app: App) -> int:
-    from streams.runtimes.kafka.topics import check_topics
+    from streams.runtimes.kafka.client.topics import check_topics
 
     found = asyncio.run(check_topics(connection_of(app, "topics check")))
     for one in found:

@@ -101,14 +101,14 @@ def open_reader(url: str, *, about: str | None = None, topics: Sequence[str] = (
 
 def _kafka_reader(url: LogUrl, about: str | None, topics: Sequence[str]) -> LogReader:
     with _extra_needed():
-        from streams.runtimes.kafka.connection import parse_connection
+        from streams.runtimes.kafka.client.connection import parse_connection
         from streams.runtimes.kafka.reader import KafkaReader
     return KafkaReader(parse_connection(url.target, os.environ), about=about, topics=topics)
 
 
 def _kafka_writer(url: LogUrl) -> LogWriter:
     with _extra_needed():
-        from streams.runtimes.kafka.connection import parse_connection
+        from streams.runtimes.kafka.client.connection import parse_connection
         from streams.runtimes.kafka.writer import KafkaWriter
     return KafkaWriter(parse_connection(url.target, os.environ))
 

@@ -78,8 +78,8 @@ class KafkaHost:
     """Topics of their own on a real broker, with all folding stages in a thread of this process."""
 
     def __init__(self, bootstrap: str, folder: Path, engine: Literal["aiokafka", "faust"]) -> None:
-        from streams.runtimes.kafka.connection import parse_connection
-        from streams.runtimes.kafka.topics import create_topics
+        from streams.runtimes.kafka.client.connection import parse_connection
+        from streams.runtimes.kafka.client.topics import create_topics
 
         self._folder = folder
         self._engine = engine
@@ -95,8 +95,8 @@ class KafkaHost:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_S)
 
     async def _start(self) -> None:
-        from streams.runtimes.kafka.publisher import Publisher
-        from streams.runtimes.kafka.stages import FOLDING, Hosting, running
+        from streams.runtimes.kafka.client.producer import Publisher
+        from streams.runtimes.kafka.stages.runner import FOLDING, Hosting, running
 
         self._stack = AsyncExitStack()
         self._publisher = await self._stack.enter_async_context(Publisher(self._connection))
@@ -105,7 +105,7 @@ class KafkaHost:
         self._stages = await self._stack.enter_async_context(stages)
 
     async def _put(self, events: tuple[Event, ...]) -> None:
-        from streams.runtimes.kafka.publisher import message_of
+        from streams.runtimes.kafka.client.producer import message_of
 
         await self._publisher.publish(message_of(event) for event in events)
         await self._stages.settled()
@@ -145,7 +145,7 @@ class KafkaHost:
         return replay(lambda: open_reader(url))
 
     def close(self) -> None:
-        from streams.runtimes.kafka.loop import drop_all
+        from streams.runtimes.kafka.client.loop_thread import drop_all
 
         self._call(self._stack.aclose())
         self._call(drop_all())

@@ -13,9 +13,9 @@ import sys
 from schemas.agents import CallLimits, SimulatedAgent
 from streams.log import wall_clock_ms
 from streams.logs import configure
-from streams.runtimes.kafka.connection import parse_connection
-from streams.runtimes.kafka.publisher import Publisher
-from streams.runtimes.kafka.subscription import KafkaSubscription
+from streams.runtimes.kafka.client.connection import parse_connection
+from streams.runtimes.kafka.client.group_member import KafkaSubscription
+from streams.runtimes.kafka.client.producer import Publisher
 from streams.workers.agent import Reply, Task
 from streams.workers.desk import run_agents
 

@@ -11,10 +11,10 @@ import pytest
 
 from schemas.questions import QuestionAsked
 from streams.log import Polled, Record
-from streams.runtimes.kafka.connection import Connection, parse_connection
-from streams.runtimes.kafka.publisher import Publisher, message_of
-from streams.runtimes.kafka.subscription import KafkaSubscription
-from streams.runtimes.kafka.topics import create_topics
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.group_member import KafkaSubscription
+from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.topics import create_topics
 from streams.topology import DECISIONS, QUESTIONS
 
 from ..worlds import question

@@ -14,9 +14,9 @@ from schemas.registry import decode
 from streams.log import Record
 from streams.processors import ROUTE
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.kafka.arrivals import Arrival
-from streams.runtimes.kafka.publisher import Message, message_of
-from streams.runtimes.kafka.rebuild import Rebuilt, derivation_of
+from streams.runtimes.kafka.client.producer import Message, message_of
+from streams.runtimes.kafka.raw_record import Arrival
+from streams.runtimes.kafka.stages.rebuild import Rebuilt, derivation_of
 from streams.topology import TOPICS, partition_of
 
 from ..stateful.plans import Plan

@@ -15,9 +15,9 @@ from streams.audit.replay import Replay, replay
 from streams.processors import PROCESSORS, RANK
 from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.kafka.arrivals import MOVED, Arrival, by_time, is_misplaced, read_input
-from streams.runtimes.kafka.mirror import Extent, Mirror
-from streams.runtimes.kafka.mirror_reader import MirrorReader
+from streams.runtimes.kafka.raw_record import MOVED, Arrival, by_time, is_misplaced, read_input
+from streams.runtimes.kafka.reading.snapshot import Extent, Mirror
+from streams.runtimes.kafka.reading.snapshot_reader import MirrorReader
 from streams.topology import POLICIES, ROUTER, TOPICS, partition_of
 
 from ..worlds import Opener, Script

@@ -13,13 +13,13 @@ from schemas.event import Event
 from schemas.registry import decode
 from streams.log import Record
 from streams.processors.fold import Processor
-from streams.runtimes.kafka import stage as stage_module
-from streams.runtimes.kafka.connection import Connection, parse_connection
-from streams.runtimes.kafka.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.publisher import Publisher
-from streams.runtimes.kafka.stage import Stage, sees_tables
-from streams.runtimes.kafka.tables import FollowedTables
-from streams.runtimes.kafka.topics import create_topics
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
+from streams.runtimes.kafka.client.producer import Publisher
+from streams.runtimes.kafka.client.topics import create_topics
+from streams.runtimes.kafka.stages import stage as stage_module
+from streams.runtimes.kafka.stages.global_tables import FollowedTables
+from streams.runtimes.kafka.stages.stage import Stage, sees_tables
 from streams.topology import (
     TOPICS,
     partition_of,

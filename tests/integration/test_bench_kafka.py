@@ -21,8 +21,8 @@ from infra.bench.proc import cpu_s
 from streams.cli.bench import KAFKA_NAMES
 from streams.cli.main import run
 from streams.errors import InvariantError
-from streams.runtimes.kafka.connection import parse_connection
-from streams.runtimes.kafka.topics import administered
+from streams.runtimes.kafka.client.connection import parse_connection
+from streams.runtimes.kafka.client.topics import administered
 
 TINY = KafkaSizes(runs=1, warm_up=20, asked=40, open=20, steady_s=1.0, backlog=40, pending=200)
 

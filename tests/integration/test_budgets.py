@@ -22,8 +22,8 @@ from streams.processors import PROCESSORS
 from streams.processors.budget import Accounts
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
-from streams.runtimes.kafka.publisher import Publisher, message_of
-from streams.runtimes.kafka.tables import FollowedTables
+from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.stages.global_tables import FollowedTables
 from streams.settings import RunSettings
 from streams.topology import SPENDING
 from streams.workers.agent import Reply

@@ -19,11 +19,11 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.registry import decode
 from streams.log import wall_clock_ms
-from streams.runtimes.kafka.connection import Connection, parse_connection
-from streams.runtimes.kafka.fetch import plain_consumer
-from streams.runtimes.kafka.publisher import Publisher, message_of
-from streams.runtimes.kafka.subscription import KafkaSubscription
-from streams.runtimes.kafka.topics import administered, create_topics
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.fetch import plain_consumer
+from streams.runtimes.kafka.client.group_member import KafkaSubscription
+from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.topics import administered, create_topics
 from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS
 from streams.workers.deadlines import run_deadlines
 

@@ -26,15 +26,15 @@ from schemas.policies import FeedbackSource
 from schemas.registry import decode
 from streams.processors.fold import Tables
 from streams.processors.learn import LEARN
-from streams.runtimes.kafka import faust_engine as engine
-from streams.runtimes.kafka.changelog_records import RecordKind, parse_key
-from streams.runtimes.kafka.connection import Connection, parse_connection
-from streams.runtimes.kafka.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.ledger import Ledger
-from streams.runtimes.kafka.publisher import Publisher, message_of
-from streams.runtimes.kafka.stage import Stage
-from streams.runtimes.kafka.store import LocalStore
-from streams.runtimes.kafka.topics import administered, create_topics
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
+from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.topics import administered, create_topics
+from streams.runtimes.kafka.stages import faust_engine as engine
+from streams.runtimes.kafka.stages.changelog import Ledger
+from streams.runtimes.kafka.stages.changelog_records import RecordKind, parse_key
+from streams.runtimes.kafka.stages.stage import Stage
+from streams.runtimes.kafka.stages.state_store import LocalStore
 from streams.topology import FEEDBACK, QUESTION_PARTITIONS, partition_of
 
 QUESTION = "q"

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.log import Record
-from streams.runtimes.kafka.lane import Recent, in_order, moved
-from streams.runtimes.kafka.outbox import CHUNK_BYTES, chunks, pack, unpack
-from streams.runtimes.kafka.publisher import Message, carried_on
+from streams.runtimes.kafka.client.producer import Message, carried_on
+from streams.runtimes.kafka.stages.changelog_codec import CHUNK_BYTES, chunks, pack, unpack
+from streams.runtimes.kafka.stages.partition_task import Recent, in_order, moved
 
 messages = st.builds(
     Message,

@@ -53,7 +53,7 @@ def die_before_commit() -> None:
     """Die with the states of a batch written, and not the record that makes them count."""
     import os
 
-    from streams.runtimes.kafka.publisher import Publisher
+    from streams.runtimes.kafka.client.producer import Publisher
 
     send_to, begun = Publisher.send_to, set()
 
@@ -72,7 +72,7 @@ def die_before_outputs() -> None:
     """Die with a batch that counts, and nothing sent of what follows from it."""
     import os
 
-    from streams.runtimes.kafka.ledger import Ledger
+    from streams.runtimes.kafka.stages.changelog import Ledger
 
     commit = Ledger.commit
 
@@ -88,7 +88,7 @@ def die_among_outputs() -> None:
     """Die with the first output of several sent."""
     import os
 
-    from streams.runtimes.kafka.publisher import Publisher
+    from streams.runtimes.kafka.client.producer import Publisher
 
     publish = Publisher.publish
 
@@ -104,7 +104,7 @@ def die_before_offsets() -> None:
     """Die with all outputs sent, and no offset committed."""
     import os
 
-    from streams.runtimes.kafka.publisher import Publisher
+    from streams.runtimes.kafka.client.producer import Publisher
 
     publish = Publisher.publish
 
@@ -120,7 +120,7 @@ def raise_at_marked() -> None:
     """Raise in every fold of an event about the marked question."""
     from dataclasses import replace
 
-    from streams.runtimes.kafka import stages
+    from streams.runtimes.kafka.stages import runner
 
     def raising(processor: Any) -> Any:
         def fold(state: Any, event: Any, key: str, tables: Any) -> Any:
@@ -130,7 +130,7 @@ def raise_at_marked() -> None:
 
         return replace(processor, fold=fold)
 
-    stages.PROCESSORS = tuple(map(raising, stages.PROCESSORS))  # type: ignore[attr-defined]
+    runner.PROCESSORS = tuple(map(raising, runner.PROCESSORS))  # type: ignore[attr-defined]
 
 
 DEATHS = (die_before_commit, die_before_outputs, die_among_outputs, die_before_offsets)

@@ -11,12 +11,12 @@ import pytest
 
 from infra.broker import Broker
 from streams.processors import MERGE
-from streams.runtimes.kafka import fetch as fetch_module
-from streams.runtimes.kafka.clients import connect, let_go
-from streams.runtimes.kafka.connection import Connection, parse_connection
-from streams.runtimes.kafka.fetch import plain_consumer
-from streams.runtimes.kafka.publisher import Publisher
-from streams.runtimes.kafka.topics import administered
+from streams.runtimes.kafka.client import fetch as fetch_module
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.fetch import plain_consumer
+from streams.runtimes.kafka.client.lifecycle import connect, let_go
+from streams.runtimes.kafka.client.producer import Publisher
+from streams.runtimes.kafka.client.topics import administered
 
 from .stagebench import Bench, Run, run
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from streams.runtimes.kafka.connection import parse_connection
-from streams.runtimes.kafka.fetch import fetch
-from streams.runtimes.kafka.topics import create_topics
+from streams.runtimes.kafka.client.connection import parse_connection
+from streams.runtimes.kafka.client.fetch import fetch
+from streams.runtimes.kafka.client.topics import create_topics
 from streams.topology import QUESTIONS
 
 

@@ -9,13 +9,13 @@ from aiokafka import TopicPartition
 
 from infra.broker import Broker
 from infra.chaos.compaction import SEGMENT_MS, squeeze
-from streams.runtimes.kafka.changelog_records import RecordKind, parse_key
-from streams.runtimes.kafka.connection import Connection, parse_connection
-from streams.runtimes.kafka.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.ledger import Fenced, Ledger
-from streams.runtimes.kafka.publisher import Message, Publisher
-from streams.runtimes.kafka.store import LocalStore
-from streams.runtimes.kafka.topics import create_topics
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
+from streams.runtimes.kafka.client.producer import Message, Publisher
+from streams.runtimes.kafka.client.topics import create_topics
+from streams.runtimes.kafka.stages.changelog import Fenced, Ledger
+from streams.runtimes.kafka.stages.changelog_records import RecordKind, parse_key
+from streams.runtimes.kafka.stages.state_store import LocalStore
 
 from ..broker import require_kafka
 

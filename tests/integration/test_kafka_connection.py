@@ -3,7 +3,7 @@
 import pytest
 
 from streams.errors import OperatorError, UsageError
-from streams.runtimes.kafka.connection import Security, parse_connection, security_from
+from streams.runtimes.kafka.client.connection import Security, parse_connection, security_from
 
 
 def test_addresses_get_the_default_port() -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from streams.runtimes.kafka.changelog_records import BatchId, RecordKind, parse_key
-from streams.runtimes.kafka.connection import Connection, parse_connection
-from streams.runtimes.kafka.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.ledger import Fenced, Ledger, Recovered
-from streams.runtimes.kafka.publisher import Message, Publisher
-from streams.runtimes.kafka.store import LocalStore, Place
-from streams.runtimes.kafka.topics import create_topics
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
+from streams.runtimes.kafka.client.producer import Message, Publisher
+from streams.runtimes.kafka.client.topics import create_topics
+from streams.runtimes.kafka.stages.changelog import Fenced, Ledger, Recovered
+from streams.runtimes.kafka.stages.changelog_records import BatchId, RecordKind, parse_key
+from streams.runtimes.kafka.stages.state_store import LocalStore, Place
 
 STAGE, PARTITION = "merge", 3
 OUTPUT = Message("orch.decisions", "q", b'{"decided": "A"}', (("ce_id", b"1"),), None)

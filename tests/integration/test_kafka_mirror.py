@@ -15,9 +15,9 @@ from streams.audit.summary import known_answers, summarise
 from streams.errors import OperatorError
 from streams.log import Record, read_event
 from streams.runtimes.embedded.reader import EmbeddedReader
-from streams.runtimes.kafka.arrivals import MOVED, Arrival, by_time
-from streams.runtimes.kafka.mirror import Extent, Mirror
-from streams.runtimes.kafka.mirror_reader import MirrorReader
+from streams.runtimes.kafka.raw_record import MOVED, Arrival, by_time
+from streams.runtimes.kafka.reading.snapshot import Extent, Mirror
+from streams.runtimes.kafka.reading.snapshot_reader import MirrorReader
 from streams.topology import (
     CHECKPOINTS,
     DEAD_LETTERS,

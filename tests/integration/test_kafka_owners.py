@@ -11,10 +11,10 @@ from schemas.panels import PanelAssigned
 from schemas.registry import decode
 from streams.errors import OperatorError
 from streams.processors import LEARN, MERGE, RANK, ROUTE
-from streams.runtimes.kafka import stage as stage_module
-from streams.runtimes.kafka.fetch import require_reached
-from streams.runtimes.kafka.publisher import Publisher, message_of
-from streams.runtimes.kafka.stage import Stage
+from streams.runtimes.kafka.client.fetch import require_reached
+from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.stages import stage as stage_module
+from streams.runtimes.kafka.stages.stage import Stage
 from streams.topology import (
     ASSIGNMENTS,
     DEADLINES,

@@ -22,10 +22,10 @@ from streams.audit.standing import table_now
 from streams.audit.summary import known_answers, summarise
 from streams.errors import OperatorError
 from streams.log import UnorderedReader, read_event
-from streams.runtimes.kafka.arrivals import Arrival
-from streams.runtimes.kafka.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.topics import create_topics
+from streams.runtimes.kafka.raw_record import Arrival
 from streams.runtimes.kafka.reader import KafkaReader
-from streams.runtimes.kafka.topics import create_topics
 from streams.runtimes.urls import open_reader
 from streams.topology import (
     ANALYSES,

@@ -19,14 +19,14 @@ from schemas.router import RouterEntry
 from streams.errors import OperatorError
 from streams.processors import LEARN, MERGE, PROCESSORS, RANK, ROUTE
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.kafka.ledger import Rebuilt
-from streams.runtimes.kafka.publisher import Message, message_of
-from streams.runtimes.kafka.rebuild import rebuild
-from streams.runtimes.kafka.stage import sees_tables
-from streams.runtimes.kafka.stages import FOLDING, Hosting, running
-from streams.runtimes.kafka.store import LocalStore
-from streams.runtimes.kafka.tables import FollowedTables
-from streams.runtimes.kafka.topics import administered
+from streams.runtimes.kafka.client.producer import Message, message_of
+from streams.runtimes.kafka.client.topics import administered
+from streams.runtimes.kafka.stages.changelog import Rebuilt
+from streams.runtimes.kafka.stages.global_tables import FollowedTables
+from streams.runtimes.kafka.stages.rebuild import rebuild
+from streams.runtimes.kafka.stages.runner import FOLDING, Hosting, running
+from streams.runtimes.kafka.stages.stage import sees_tables
+from streams.runtimes.kafka.stages.state_store import LocalStore
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,

@@ -24,8 +24,8 @@ from streams.errors import OperatorError
 from streams.processors import MERGE, PROCESSORS, RANK, ROUTE
 from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.kafka.arrivals import MOVED, Arrival
-from streams.runtimes.kafka.rebuild import derivation_of
+from streams.runtimes.kafka.raw_record import MOVED, Arrival
+from streams.runtimes.kafka.stages.rebuild import derivation_of
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,

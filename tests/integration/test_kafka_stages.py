@@ -8,7 +8,7 @@ from schemas.canonical import canonical_json
 from schemas.letters import RecordRejected
 from streams.log import Record
 from streams.processors import ROUTE
-from streams.runtimes.kafka.publisher import Message, message_of
+from streams.runtimes.kafka.client.producer import Message, message_of
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,

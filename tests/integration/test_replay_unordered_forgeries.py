@@ -14,7 +14,7 @@ from schemas.panels import PanelAssigned
 from streams.audit.replay import Replay
 from streams.processors.fold import Tables
 from streams.processors.route import assign
-from streams.runtimes.kafka.arrivals import Arrival, read_input
+from streams.runtimes.kafka.raw_record import Arrival, read_input
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,

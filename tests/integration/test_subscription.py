@@ -9,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.errors import TransientError
-from streams.runtimes.kafka.publisher import message_of
+from streams.runtimes.kafka.client.producer import message_of
 from streams.topology import DECISIONS, QUESTIONS
 
 from ..dockets import home, ids_at

@@ -13,10 +13,10 @@ from aiokafka.errors import (
 )
 
 from streams.errors import OperatorError, TransientError
-from streams.runtimes.kafka import subscription as subscription_module
-from streams.runtimes.kafka.connection import parse_connection
-from streams.runtimes.kafka.publisher import Publisher
-from streams.runtimes.kafka.subscription import KafkaSubscription
+from streams.runtimes.kafka.client import group_member as subscription_module
+from streams.runtimes.kafka.client.connection import parse_connection
+from streams.runtimes.kafka.client.group_member import KafkaSubscription
+from streams.runtimes.kafka.client.producer import Publisher
 from streams.topology import QUESTIONS
 
 from ..broker import running_broker

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from streams.runtimes.kafka.outbox import pack, unpack
-from streams.runtimes.kafka.publisher import Message
+from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.stages.changelog_codec import pack, unpack
 
 from .simulated_changelog import Expected, SimulatedLog
 

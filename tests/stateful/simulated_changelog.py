@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streams.runtimes.kafka.changelog_records import FENCE, BatchId, RecordKind, parse_key
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.ledger import Fenced, Ledger, Rebuilt, Recovered
-from streams.runtimes.kafka.outbox import unpack
-from streams.runtimes.kafka.publisher import Message
-from streams.runtimes.kafka.store import LocalStore
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.stages.changelog import Fenced, Ledger, Rebuilt, Recovered
+from streams.runtimes.kafka.stages.changelog_codec import unpack
+from streams.runtimes.kafka.stages.changelog_records import FENCE, BatchId, RecordKind, parse_key
+from streams.runtimes.kafka.stages.state_store import LocalStore
 
 _SPINS = 60
 """Turns of the event loop after which an owner that was let go on has come to its next stop."""

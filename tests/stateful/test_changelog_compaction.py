@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.runtimes.kafka import outbox
-from streams.runtimes.kafka import store as store_module
-from streams.runtimes.kafka.changelog_records import FENCE, PROBE, RecordKind, parse_key
-from streams.runtimes.kafka.publisher import Message
+from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.stages import changelog_codec
+from streams.runtimes.kafka.stages import state_store as store_module
+from streams.runtimes.kafka.stages.changelog_records import FENCE, PROBE, RecordKind, parse_key
 
 from .simulated_changelog import SimulatedLog, SimulatedOwner
 
@@ -23,7 +23,7 @@ OWNERS = 3
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Batches of several outbox records, and local copies that lag behind by a batch or two."""
-    monkeypatch.setattr(outbox, "CHUNK_BYTES", 3)
+    monkeypatch.setattr(changelog_codec, "CHUNK_BYTES", 3)
     monkeypatch.setattr(store_module, "FLUSH_BATCHES", 2)
 
 

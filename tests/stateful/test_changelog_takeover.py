@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.errors import OperatorError
-from streams.runtimes.kafka.ledger import Rebuilt
-from streams.runtimes.kafka.publisher import Message
+from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.stages.changelog import Rebuilt
 
 from .legacy_owner import LegacyOwner, Refused, legacy_expected
 from .simulated_changelog import SimulatedLog, SimulatedOwner

@@ -6,10 +6,10 @@ from tempfile import TemporaryDirectory
 from typing import Self
 
 from streams.log import LeftOut, Record, UnorderedReader
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.mirror import Extent, Mirror
-from streams.runtimes.kafka.mirror_reader import MirrorReader
-from streams.runtimes.kafka.source import Place, Source
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.reading.snapshot import Extent, Mirror
+from streams.runtimes.kafka.reading.snapshot_reader import MirrorReader
+from streams.runtimes.kafka.reading.source import Place, Source
 from streams.topology import TOPICS, partition_of
 
 

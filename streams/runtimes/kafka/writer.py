@@ -8,11 +8,11 @@ from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.policies import PolicyAdopted
 from streams.errors import InvariantError, UsageError
 from streams.log import Headers, Record, Stored
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.loop import LoopThread
-from streams.runtimes.kafka.publisher import Message, Publisher, message_of, settled
-from streams.runtimes.kafka.tables import FollowedTables
-from streams.runtimes.kafka.topics import require_topics
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.loop_thread import LoopThread
+from streams.runtimes.kafka.client.producer import Message, Publisher, message_of, settled
+from streams.runtimes.kafka.client.topics import require_topics
+from streams.runtimes.kafka.stages.global_tables import FollowedTables
 from streams.topology import POLICIES
 
 MOST_QUEUED = 5_000

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.log import Record
-from streams.runtimes.kafka.clients import let_go
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import plain_consumer, record_of
-from streams.runtimes.kafka.loop import LoopThread
-from streams.runtimes.kafka.topics import require_topics
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import plain_consumer, record_of
+from streams.runtimes.kafka.client.lifecycle import let_go
+from streams.runtimes.kafka.client.loop_thread import LoopThread
+from streams.runtimes.kafka.client.topics import require_topics
 from streams.topology import DECISIONS, TOPICS, partition_of
 
 _WAIT_MS = 500

@@ -19,10 +19,10 @@ from structlog.typing import FilteringBoundLogger
 from schemas.event import Event
 from streams.errors import OperatorError, TransientError
 from streams.log import Headers, Polled, Record
-from streams.runtimes.kafka.clients import connect, let_go
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import record_of
-from streams.runtimes.kafka.publisher import Publisher, carried_on, message_of, settled
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import record_of
+from streams.runtimes.kafka.client.lifecycle import connect, let_go
+from streams.runtimes.kafka.client.producer import Publisher, carried_on, message_of, settled
 
 SESSION_TIMEOUT_MS = 6_000
 """Until a silent member's partitions go to others; the shortest that brokers take unless told otherwise."""

@@ -13,9 +13,9 @@ from schemas.policies import PolicyAdopted
 from schemas.registry import InvalidRecord, decode
 from schemas.router import RouterEntry
 from streams.processors.fold import Tables
-from streams.runtimes.kafka.clients import let_go
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import plain_consumer
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import plain_consumer
+from streams.runtimes.kafka.client.lifecycle import let_go
 from streams.topology import POLICIES, ROUTER, TOPICS
 
 _WAIT_MS = 100

@@ -11,8 +11,8 @@ from streams.errors import OperatorError
 from streams.log import Record
 from streams.processors.fold import Processor, Step, Tables
 from streams.processors.merge import Merged
-from streams.runtimes.kafka.derivation import RESTORE, Derivation, Heard, Pass
-from streams.runtimes.kafka.lane import in_order, read_record
+from streams.runtimes.kafka.stages.partition_task import in_order, read_record
+from streams.runtimes.kafka.stages.rebuild_derivation import RESTORE, Derivation, Heard, Pass
 from streams.topology import ASSIGNMENTS, DECISIONS
 
 Said = StageOpened | DecisionMade

@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streams.errors import OperatorError
-from streams.runtimes.kafka.changelog_records import (
+from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.stages.changelog_codec import unpack
+from streams.runtimes.kafka.stages.changelog_records import (
     BARRIER,
     FENCE,
     FORMAT,
@@ -15,10 +17,8 @@ from streams.runtimes.kafka.changelog_records import (
     parse_key,
     state_key,
 )
-from streams.runtimes.kafka.legacy_changelog import LEGACY_FORMAT, LEGACY_OUTBOX, LEGACY_STATE, LegacyReader
-from streams.runtimes.kafka.outbox import unpack
-from streams.runtimes.kafka.publisher import Message
-from streams.runtimes.kafka.store import NO_BATCH, LocalStore, Place
+from streams.runtimes.kafka.stages.legacy_changelog import LEGACY_FORMAT, LEGACY_OUTBOX, LEGACY_STATE, LegacyReader
+from streams.runtimes.kafka.stages.state_store import NO_BATCH, LocalStore, Place
 
 
 class Findings(NamedTuple):

@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from streams.errors import OperatorError
-from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.client.connection import Connection
 
 Client: TypeAlias = AIOKafkaAdminClient | AIOKafkaConsumer | AIOKafkaProducer
 

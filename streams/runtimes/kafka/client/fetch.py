@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.errors import OperatorError
 from streams.log import Record
-from streams.runtimes.kafka.clients import connect, let_go
-from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.lifecycle import connect, let_go
 
 _FETCH_BYTES = 8 << 20
 _WAIT_MS = 200

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import orjson
 
-from streams.runtimes.kafka.changelog_records import BatchId, state_key
+from streams.runtimes.kafka.stages.changelog_records import BatchId, state_key
 
 FLUSH_BATCHES, FLUSH_STATES = 50, 1_000
 """Batches, and states, after which what changed goes into the file; a transaction costs as much as folding a record."""

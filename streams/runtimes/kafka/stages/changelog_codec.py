@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from streams.runtimes.kafka.publisher import Message
+from streams.runtimes.kafka.client.producer import Message
 
 CHUNK_BYTES = 400_000
 """Bytes of outputs kept in one record, where no single one is larger."""

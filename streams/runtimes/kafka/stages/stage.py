@@ -13,14 +13,14 @@ from streams.log import Record
 from streams.processors.fold import Processor, Tables
 from streams.processors.rank import RANK
 from streams.processors.route import ROUTE
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import fetch, record_of, require_reached
-from streams.runtimes.kafka.lane import Lane, Recent
-from streams.runtimes.kafka.ledger import Fenced, Ledger
-from streams.runtimes.kafka.publisher import Publisher
-from streams.runtimes.kafka.rebuild import rebuild
-from streams.runtimes.kafka.store import LocalStore
-from streams.runtimes.kafka.tables import FollowedTables
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import fetch, record_of, require_reached
+from streams.runtimes.kafka.client.producer import Publisher
+from streams.runtimes.kafka.stages.changelog import Fenced, Ledger
+from streams.runtimes.kafka.stages.global_tables import FollowedTables
+from streams.runtimes.kafka.stages.partition_task import Lane, Recent
+from streams.runtimes.kafka.stages.rebuild import rebuild
+from streams.runtimes.kafka.stages.state_store import LocalStore
 from streams.topology import TOPICS
 
 RECALLED = {RANK.name: 50_000}

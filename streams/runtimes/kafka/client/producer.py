@@ -13,8 +13,8 @@ from schemas.event import Event
 from streams.errors import OperatorError
 from streams.log import Headers
 from streams.runtimes.headers import ce_headers
-from streams.runtimes.kafka.clients import connect, let_go
-from streams.runtimes.kafka.connection import Connection
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.lifecycle import connect, let_go
 
 MAX_BATCH_BYTES = 262_144
 """Bytes of one produce batch. The client's default of 16 KiB holds a handful of events, and a request costs as much as

@@ -10,13 +10,13 @@ from aiokafka.errors import KafkaError
 from streams.errors import OperatorError
 from streams.processors import LEARN, MERGE, RANK, ROUTE
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.kafka.clients import let_go, unreachable
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.derivation import Derivation, Pass
-from streams.runtimes.kafka.fetch import fetch, plain_consumer, record_of
-from streams.runtimes.kafka.ledger import Rebuilt
-from streams.runtimes.kafka.rebuild_merge import MergeDerivation
-from streams.runtimes.kafka.rebuild_stages import LearnDerivation, RankDerivation, RouteDerivation
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import fetch, plain_consumer, record_of
+from streams.runtimes.kafka.client.lifecycle import let_go, unreachable
+from streams.runtimes.kafka.stages.changelog import Rebuilt
+from streams.runtimes.kafka.stages.rebuild_derivation import Derivation, Pass
+from streams.runtimes.kafka.stages.rebuild_merge import MergeDerivation
+from streams.runtimes.kafka.stages.rebuild_stages import LearnDerivation, RankDerivation, RouteDerivation
 from streams.topology import DEAD_LETTERS, TOPICS
 
 _DERIVATIONS: dict[str, type[Derivation]] = {

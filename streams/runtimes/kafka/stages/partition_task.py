@@ -13,10 +13,10 @@ from schemas.registry import InvalidRecord
 from streams.log import Record
 from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Step, Tables
-from streams.runtimes.kafka.arrivals import MOVED, Arrival, is_misplaced, read_input
-from streams.runtimes.kafka.ledger import Ledger
-from streams.runtimes.kafka.publisher import Message, carried_on, message_of
-from streams.runtimes.kafka.store import LocalStore
+from streams.runtimes.kafka.client.producer import Message, carried_on, message_of
+from streams.runtimes.kafka.raw_record import MOVED, Arrival, is_misplaced, read_input
+from streams.runtimes.kafka.stages.changelog import Ledger
+from streams.runtimes.kafka.stages.state_store import LocalStore
 
 CACHED_STATES = 2_000
 """States kept in memory for each partition; the others are in the local store."""

@@ -9,7 +9,7 @@ import structlog
 
 from streams.errors import TransientError
 from streams.log import Record, Subscription
-from streams.runtimes.kafka.stage import Stage
+from streams.runtimes.kafka.stages.stage import Stage
 
 BATCH_RECORDS = 500
 """Most records of a batch. A batch is what came while the one before it was folded: under load it is large, and where

@@ -11,7 +11,7 @@ from streams.runtimes.embedded import schema
 from streams.runtimes.embedded.open_file import open_to_write
 from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.runtimes.headers import pack_headers
-from streams.runtimes.kafka.arrivals import Arrival, is_misplaced, read_input, subject_of
+from streams.runtimes.kafka.raw_record import Arrival, is_misplaced, read_input, subject_of
 from streams.topology import INPUT_TOPICS
 
 _FLUSH_ROWS = 2_000

@@ -8,10 +8,10 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import OperatorError
 from streams.processors import PROCESSORS
-from streams.runtimes.kafka.clients import let_go
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import plain_consumer
-from streams.runtimes.kafka.topics import administered
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import plain_consumer
+from streams.runtimes.kafka.client.lifecycle import let_go
+from streams.runtimes.kafka.client.topics import administered
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
 
 

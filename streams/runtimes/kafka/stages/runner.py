@@ -10,14 +10,14 @@ from typing import Literal
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.processors import PROCESSORS
-from streams.runtimes.kafka.clients import let_go
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.engine import Engine, PollingEngine
-from streams.runtimes.kafka.fetch import plain_consumer
-from streams.runtimes.kafka.publisher import Publisher
-from streams.runtimes.kafka.stage import Stage, sees_tables
-from streams.runtimes.kafka.subscription import KafkaSubscription
-from streams.runtimes.kafka.tables import FollowedTables
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import plain_consumer
+from streams.runtimes.kafka.client.group_member import KafkaSubscription
+from streams.runtimes.kafka.client.lifecycle import let_go
+from streams.runtimes.kafka.client.producer import Publisher
+from streams.runtimes.kafka.stages.global_tables import FollowedTables
+from streams.runtimes.kafka.stages.polling_engine import Engine, PollingEngine
+from streams.runtimes.kafka.stages.stage import Stage, sees_tables
 
 FOLDING = tuple(processor.name for processor in PROCESSORS)
 """Names of the stages that fold."""
@@ -124,7 +124,7 @@ async def running(
 def _engine(connection: Connection, stage: Stage, publisher: Publisher, hosting: Hosting) -> Engine:
     if hosting.engine == "faust":
         # Slow to import, and many workers never need it.
-        from streams.runtimes.kafka.faust_engine import FaustEngine
+        from streams.runtimes.kafka.stages.faust_engine import FaustEngine
 
         return FaustEngine(connection, stage, hosting.instance)
     subscription = KafkaSubscription(connection, publisher, stage.processor.name, instance=hosting.instance)

@@ -11,11 +11,11 @@ from aiokafka.structs import OffsetAndMetadata
 
 from streams.errors import OperatorError
 from streams.processors import PROCESSORS
-from streams.runtimes.kafka.arrivals import Arrival, by_time
-from streams.runtimes.kafka.clients import connect, let_go
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.loop import LoopThread
-from streams.runtimes.kafka.topics import administered, require_topics
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.lifecycle import connect, let_go
+from streams.runtimes.kafka.client.loop_thread import LoopThread
+from streams.runtimes.kafka.client.topics import administered, require_topics
+from streams.runtimes.kafka.raw_record import Arrival, by_time
 
 Place = tuple[str, int]
 """A topic by the topology's name, and a partition."""

@@ -12,10 +12,10 @@ from schemas.event import Event
 from schemas.letters import RecordRejected
 from streams.log import Record
 from streams.processors.fold import Processor, Step, Tables
-from streams.runtimes.kafka.arrivals import MOVED
-from streams.runtimes.kafka.known import Known
-from streams.runtimes.kafka.lane import follows, read_record
-from streams.runtimes.kafka.publisher import Message
+from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.raw_record import MOVED
+from streams.runtimes.kafka.stages.partition_task import follows, read_record
+from streams.runtimes.kafka.stages.rebuild_known import Known
 from streams.topology import DEAD_LETTERS, TOPICS, partition_of
 
 Heard = tuple[Record, Event]

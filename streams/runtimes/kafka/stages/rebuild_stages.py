@@ -12,8 +12,8 @@ from streams.errors import OperatorError
 from streams.log import Record
 from streams.processors.fold import Processor, Tables
 from streams.processors.route import Routed
-from streams.runtimes.kafka.derivation import RESTORE, Derivation, Heard, Pass
-from streams.runtimes.kafka.lane import read_record
+from streams.runtimes.kafka.stages.partition_task import read_record
+from streams.runtimes.kafka.stages.rebuild_derivation import RESTORE, Derivation, Heard, Pass
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS, partition_of
 
 _EVENT_ID = b'"event_id":"'

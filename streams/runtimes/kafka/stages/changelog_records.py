@@ -4,8 +4,8 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from streams.runtimes.kafka.outbox import pack
-from streams.runtimes.kafka.publisher import Message
+from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.stages.changelog_codec import pack
 
 FORMAT = 2
 """Of keys, states and commit records. An owner of another format cannot take over."""

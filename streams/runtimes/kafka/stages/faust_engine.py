@@ -8,9 +8,9 @@ import faust
 
 from streams.errors import OperatorError
 from streams.log import Record
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.engine import Line
-from streams.runtimes.kafka.stage import Stage
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.stages.polling_engine import Line
+from streams.runtimes.kafka.stages.stage import Stage
 
 SESSION_TIMEOUT_S = 6.0
 """Until a silent member's partitions go to others; the shortest that brokers take unless told otherwise."""

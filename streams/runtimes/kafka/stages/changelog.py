@@ -8,8 +8,12 @@ from typing import Any, NamedTuple
 import structlog
 
 from streams.errors import OperatorError
-from streams.runtimes.kafka.changelog_reader import ChangelogReader, Findings, Leftovers
-from streams.runtimes.kafka.changelog_records import (
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.fetch import fetch
+from streams.runtimes.kafka.client.producer import Message, Publisher, settled
+from streams.runtimes.kafka.stages.changelog_codec import chunks, pack
+from streams.runtimes.kafka.stages.changelog_reader import ChangelogReader, Findings, Leftovers
+from streams.runtimes.kafka.stages.changelog_records import (
     BARRIER,
     EPOCH_HEADER,
     FENCE,
@@ -22,11 +26,7 @@ from streams.runtimes.kafka.changelog_records import (
     outbox_key,
     state_key,
 )
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.fetch import fetch
-from streams.runtimes.kafka.outbox import chunks, pack
-from streams.runtimes.kafka.publisher import Message, Publisher, settled
-from streams.runtimes.kafka.store import LocalStore, Place
+from streams.runtimes.kafka.stages.state_store import LocalStore, Place
 
 _log = structlog.get_logger("orch.ledger")
 

@@ -11,9 +11,9 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.errors import OperatorError
 from streams.processors import PROCESSORS
-from streams.runtimes.kafka.clients import connect, let_go
-from streams.runtimes.kafka.connection import Connection
-from streams.runtimes.kafka.publisher import MAX_REQUEST_BYTES
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.lifecycle import connect, let_go
+from streams.runtimes.kafka.client.producer import MAX_REQUEST_BYTES
 from streams.topology import TOPICS
 
 MOST_REPLICAS = 3

@@ -1,7 +1,7 @@
 """Changelogs of format 1, read one last time by the owner that takes them over."""
 
-from streams.runtimes.kafka.outbox import unpack
-from streams.runtimes.kafka.publisher import Message
+from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.stages.changelog_codec import unpack
 
 LEGACY_FORMAT = 1
 
