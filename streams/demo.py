@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from schemas.quantities import later
 from schemas.questions import LETTERS, QuestionAsked
+from streams.agents.agent import Agent, Task
+from streams.agents.calls.retry import drive, take_seat
+from streams.agents.simulated import truth, truth_number
 from streams.processors.answers import read_choice, read_number
-from streams.workers.agent import Agent, Task
-from streams.workers.attempts import drive, take_seat
 from streams.workers.intake import Line
-from streams.workers.simulated import truth, truth_number
 
 START = "2026-01-01T09:00:00.000Z"
 """Time of the first question; the others follow a second apart, so that the same demo has the same ids each time."""

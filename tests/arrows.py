@@ -1,6 +1,7 @@
 """
 Which room may import which:
-`cli, infra.bench -> runtimes, workers, audit, evaluation, ui -> log -> topology -> processors -> schemas`.
+`cli, infra.bench -> runtimes, workers, agents, audit, evaluation, ui -> log -> topology -> processors -> schemas`,
+and `workers -> agents`.
 
 Every import statement counts, wherever it stands: in a function, under TYPE_CHECKING. No detour leads around an arrow,
 for a room may import whatever the rooms that it may import may import.
@@ -32,20 +33,28 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "streams.logs": _INNER,
     "streams.presets": _INNER,
     "streams.settings": (*_MIDDLE, "streams.presets"),
-    "streams.demo": (*_OUTER, "streams.workers"),
+    "streams.demo": (*_OUTER, "streams.agents", "streams.workers"),
     "streams.processors": ("schemas",),
     "streams.topology": _PURE,
     "streams.log": _MIDDLE,
     "streams.runtimes.__init__": (),
     "streams.runtimes": _OUTER,
-    "streams.workers": _OUTER,
+    "streams.agents": _OUTER,
+    "streams.workers": (*_OUTER, "streams.agents"),
     "streams.audit": _OUTER,
     "infra.__init__": (),
     "infra.broker": _INNER,
     "infra.chaos": (*_INNER, "infra.broker"),
     # It has to find questions as the prompts show them.
-    "infra.models": (*_INNER, "streams.processors", "streams.jsonlines", "streams.workers.prompts"),
-    "infra.bench": (*_OUTER, "streams.runtimes", "streams.workers", "streams.audit", "infra.models"),
+    "infra.models": (*_INNER, "streams.processors", "streams.jsonlines", "streams.agents.prompts"),
+    "infra.bench": (
+        *_OUTER,
+        "streams.runtimes",
+        "streams.agents",
+        "streams.workers",
+        "streams.audit",
+        "infra.models",
+    ),
     "streams.evaluation": _OUTER,
     "streams.ui": _OUTER,
     "streams.cli": ("schemas", "streams", "infra.bench"),
@@ -65,10 +74,10 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 
 ONLY_IN: Mapping[str, str] = {
     # Library: the one room that may import it.
-    "litellm": "streams.workers.clients",
-    "httpx": "streams.workers.clients",
-    "httpx_aiohttp": "streams.workers.clients",
-    "openai": "streams.workers.clients",
+    "litellm": "streams.agents.providers",
+    "httpx": "streams.agents.providers",
+    "httpx_aiohttp": "streams.agents.providers",
+    "openai": "streams.agents.providers",
 }
 
 

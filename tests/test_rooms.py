@@ -63,10 +63,11 @@ def test_arrows_go_one_way(path: Path) -> None:
         ("streams.settings", "from streams.log import Log"),
         ("streams.runtimes.__init__", "from streams.runtimes.embedded.file import open_log"),
         ("streams.log", "from streams.runtimes.embedded.file import open_log"),
-        ("streams.runtimes.kafka.app", "from streams.workers.agent import Agent"),
-        ("streams.workers.agent", "from streams.runtimes.embedded import file"),
-        ("streams.workers.agent", "from streams import runtimes"),
-        ("streams.audit.replay", "from streams.workers.agent import Agent"),
+        ("streams.runtimes.kafka.app", "from streams.agents.agent import Agent"),
+        ("streams.agents.agent", "from streams.runtimes.embedded import file"),
+        ("streams.agents.agent", "from streams import runtimes"),
+        ("streams.agents.agent", "from streams.workers.session import Session"),
+        ("streams.audit.replay", "from streams.agents.agent import Agent"),
         ("streams.evaluation.experiment", "from streams.audit.replay import replay"),
         ("streams.ui.app", "import streams.cli.main"),
         ("streams.runtimes.kafka.app", "import litellm"),
@@ -91,8 +92,9 @@ def test_arrow_check_catches(module: str, text: str) -> None:
         ("streams.errors", "import enum"),
         ("streams.log", "from streams.topology import TOPICS"),
         ("streams.runtimes.kafka.app", "import faust\nfrom streams.runtimes.headers import headers"),
-        ("streams.workers.agent", "from streams import log\nfrom streams.errors import OrchError"),
-        ("streams.workers.clients.litellm_client", "def call():\n    import litellm"),
+        ("streams.agents.agent", "from streams import log\nfrom streams.errors import OrchError"),
+        ("streams.workers.session", "from streams.agents.agent import Agent"),
+        ("streams.agents.providers.litellm_client", "def call():\n    import litellm"),
         ("streams.audit.replay", "import streams.log\nimport duckdb"),
         ("streams.cli.main", "import click\nfrom streams import settings\nfrom streams.runtimes.embedded import file"),
     ],
@@ -141,12 +143,12 @@ def _normal(name: str) -> str:
 
 
 def test_unit_tests_need_no_effects() -> None:
-    """Deleting runtimes/ and workers/ breaks no unit test."""
+    """Deleting runtimes/, agents/ and workers/ breaks no unit test."""
     found = [
         f"{path.relative_to(ROOT)}:{line}: imports {module}: see tests/README.md for the folder it belongs to"
         for path in UNIT
         for line, module, name in imports(ast.parse(path.read_text("utf-8")))
-        if re.match(r"streams\.(runtimes|workers)\b", f"{module}.{name}")
+        if re.match(r"streams\.(runtimes|agents|workers)\b", f"{module}.{name}")
     ]
     if found:
         pytest.fail("\n".join(found), pytrace=False)

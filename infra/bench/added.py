@@ -12,8 +12,8 @@ from infra.bench.figures import Figure, Sizes
 from infra.bench.workload import Ran, bench_policy, questions, run_session
 from schemas.agents import AgentSpec
 from schemas.questions import QuestionAsked
-from streams.workers.agent import Agent, Reply, Task
-from streams.workers.registry import make_agents
+from streams.agents.agent import Agent, Reply, Task
+from streams.agents.factory import make_agents
 
 CALL_S = 0.2
 """Time of every call: that of a small hosted model, and constant, so that it can be taken off."""

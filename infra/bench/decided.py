@@ -28,7 +28,7 @@ PARTS: Parts = (
     ("schemas", ("/schemas/",)),
     ("processors", ("/streams/processors/",)),
     ("runtime", ("/streams/runtimes/",)),
-    ("workers", ("/streams/workers/",)),
+    ("workers", ("/streams/workers/", "/streams/agents/")),
 )
 
 Advance = Callable[[int], None]

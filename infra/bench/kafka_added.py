@@ -13,7 +13,7 @@ from infra.bench.kafka_plan import Plan
 from infra.bench.kafka_prefill import task_about
 from infra.bench.kafka_processes import Meter, at_work
 from infra.bench.workload import bench_policy
-from streams.workers.registry import make_agents
+from streams.agents.factory import make_agents
 
 CALL_MS = 200
 """Median time of a call: that of a small hosted model; single calls take half to double of it."""

@@ -16,9 +16,9 @@ from infra.bench.workload import STATED, bench_policy
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.registry import decode
+from streams.agents.factory import make_agents
 from streams.runtimes.kafka.client.connection import Connection
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, OBSERVATIONS, QUESTIONS, ROUTER
-from streams.workers.registry import make_agents
 
 Advance = Callable[[int], None]
 

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from infra.bench.kafka_log import Watch
 from infra.bench.workload import OPTIONS, questions
 from schemas.questions import LETTERS
+from streams.agents.simulated import truth
 from streams.runtimes.kafka.client.fetch import plain_consumer
 from streams.topology import DECISIONS, FEEDBACK, QUESTIONS, TOPICS
-from streams.workers.simulated import truth
 
 _WAIT_MS = 100
 _FIELDS = ("question_id", "text", "options", "subject")

@@ -12,14 +12,14 @@ from schemas.analyses import AnalysisPublished
 from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.registry import decode
+from streams.agents.agent import Agent, Task
+from streams.agents.calls.retry import take_seat
 from streams.log import read_event
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
 from streams.runtimes.kafka.client.producer import Publisher, message_of
 from streams.runtimes.urls import open_reader
 from streams.topology import ASSIGNMENTS, ROUTER, TOPICS
-from streams.workers.agent import Agent, Task
-from streams.workers.attempts import take_seat
 
 _LEARNED = 300
 """Questions after which all agents have been asked as often as the warm-up wants, so that panels have three seats."""

@@ -13,9 +13,9 @@ from infra.bench.kafka_prefill import analyses_of, assignments, publish, teach
 from infra.bench.kafka_processes import Worker
 from infra.bench.workload import bench_policy
 from schemas.event import Event
+from streams.agents.factory import make_agents
 from streams.runtimes.kafka.client.connection import Connection
 from streams.topology import ASSIGNMENTS, DECISIONS, TOPICS
-from streams.workers.registry import make_agents
 
 Advance = Callable[[int], None]
 

@@ -19,12 +19,12 @@ from infra.bench.live_world import MODELS, QUESTIONS, World, analyst_task, singl
 from infra.bench.workload import questions
 from schemas.prompts import Prompts
 from schemas.questions import QuestionAsked
+from streams.agents.agent import dismiss
+from streams.agents.factory import make_agents
+from streams.agents.prompts import messages_of
+from streams.agents.providers.completion import Request
+from streams.agents.providers.openai_client import OpenAIClient, body_of
 from streams.errors import InvariantError
-from streams.workers.agent import dismiss
-from streams.workers.clients.completion import Request
-from streams.workers.clients.openai_client import OpenAIClient, body_of
-from streams.workers.prompts import messages_of
-from streams.workers.registry import make_agents
 
 Advance = Callable[[int], None]
 Ask = Callable[[QuestionAsked], Awaitable[None]]

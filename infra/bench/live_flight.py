@@ -15,10 +15,10 @@ from infra.bench.live_world import QUESTIONS, World, analyst_task, single_policy
 from infra.bench.proc import HAS_PROC, cpu_s, if_told, machine_cpu_s, resident_bytes
 from infra.bench.workload import questions
 from schemas.questions import QuestionAsked
+from streams.agents.agent import Agent, dismiss
+from streams.agents.calls.retry import take_seat
+from streams.agents.factory import make_agents
 from streams.errors import InvariantError
-from streams.workers.agent import Agent, dismiss
-from streams.workers.attempts import take_seat
-from streams.workers.registry import make_agents
 
 _LOOK_S = 0.05
 """How often memory is looked at."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from streams.agents.providers.http import require
 from streams.errors import OperatorError
-from streams.workers.clients.wire import require
 
 Kind = Literal["litellm", "openai"]
 KINDS: tuple[Kind, ...] = ("litellm", "openai")

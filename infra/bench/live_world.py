@@ -14,8 +14,8 @@ from infra.models.chance import share
 from schemas.agents import LiteLLMAgent, LiveLimits, OpenAIAgent
 from schemas.policies import Merge, PolicyAdopted, Routing
 from schemas.questions import LETTERS, QuestionAsked
-from streams.workers.agent import Task
-from streams.workers.simulated import truth
+from streams.agents.agent import Task
+from streams.agents.simulated import truth
 
 QUESTIONS = 1_000
 """Different ones; more than the requests that an agent keeps built, so that each call writes its own."""

@@ -13,14 +13,14 @@ from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.policies import Merge, PolicyAdopted, Routing
 from schemas.questions import LETTERS, QuestionAsked
+from streams.agents.agent import Agent
+from streams.agents.factory import make_agents
+from streams.agents.simulated import truth
 from streams.log import Headers, Stored, wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
-from streams.workers.agent import Agent
-from streams.workers.registry import make_agents
 from streams.workers.session import Session
-from streams.workers.simulated import truth
 
 AT = "2026-01-01T00:00:00.000Z"
 OPTIONS = ("the first", "the second", "the third", "the fourth")

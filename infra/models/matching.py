@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from infra.models.library import Question
 from infra.models.prompt import Prompt
-from streams.workers.prompts import shown_option, visible
+from streams.agents.prompts import shown_option, visible
 
 _ANCHOR_CHARS = 12
 """Questions are looked up by their first characters. Shorter ones, rare in practice, cost one more pass over the

@@ -11,6 +11,7 @@ from schemas.event import Event
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, decode
+from streams.agents.calls.progress import Activity
 from streams.cli.crew import STAGES, Assignment, Crew, at_work
 from streams.log import LogReader
 from streams.runtimes.kafka.client.connection import Connection
@@ -18,7 +19,6 @@ from streams.runtimes.kafka.client.fetch import plain_consumer
 from streams.runtimes.kafka.client.lifecycle import let_go
 from streams.runtimes.kafka.client.producer import message_of
 from streams.topology import DEAD_LETTERS, DECISIONS, QUESTIONS, TOPICS
-from streams.workers.activity import Activity
 from streams.workers.session import Listener
 
 _WAIT_MS = 50

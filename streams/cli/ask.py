@@ -14,6 +14,7 @@ from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import InvalidRecord, build
+from streams.agents.calls.progress import Activity
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
@@ -22,7 +23,6 @@ from streams.cli.live_progress import watched
 from streams.errors import InvariantError, UsageError
 from streams.log import LogReader, LogWriter, read_event, wall_clock_ms
 from streams.topology import ANALYSES, DECISIONS, QUESTIONS
-from streams.workers.activity import Activity
 from streams.workers.staff import answer, hire, keep
 
 ID_DIGITS = 16

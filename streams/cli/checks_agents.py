@@ -7,15 +7,15 @@ from typing import Literal
 
 from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent, RecordedAgent
 from schemas.policies import PolicyAdopted
+from streams.agents.agent import Agent, dismiss
+from streams.agents.factory import make_agents
+from streams.agents.families import family_of, only_family
+from streams.agents.providers.probe import RIGHT, Reached, Tried, reach, try_out
+from streams.agents.recorded import read_outputs
 from streams.cli import output
 from streams.cli.checks_kafka import Check
 from streams.errors import OrchError
 from streams.settings import RunSettings
-from streams.workers.agent import Agent, dismiss
-from streams.workers.clients.reach import RIGHT, Reached, Tried, reach, try_out
-from streams.workers.families import family_of, only_family
-from streams.workers.recorded import read_outputs
-from streams.workers.registry import make_agents
 
 TOKENS_IN, TOKENS_OUT = 300, 300
 """Of the question whose cost is told: a question with four options and its instruction, and a short explanation."""

@@ -10,13 +10,13 @@ from typing import Concatenate, ParamSpec
 import click
 
 from streams import logs
+from streams.agents.api_keys import mask_event
 from streams.cli.command import Given
 from streams.log import LogReader, LogWriter
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.crash_points import FaultPoints
 from streams.runtimes.urls import LogUrl, open_reader, open_writer, parse_url
 from streams.settings import DEFAULT_CONFIG, DEFAULT_LOG, Config, load_config
-from streams.workers.keys import mask_event
 
 P = ParamSpec("P")
 

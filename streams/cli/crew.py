@@ -7,6 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from streams.agents.by_policy import Roster
+from streams.agents.calls.budget import Account, OrderedPurse
+from streams.agents.calls.live_attempt import Terms
+from streams.agents.calls.progress import Activity
+from streams.agents.reply_cache import ReplyStore
 from streams.log import wall_clock_ms
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.group_member import KafkaSubscription
@@ -16,13 +21,8 @@ from streams.runtimes.kafka.stages.global_tables import FollowedTables
 from streams.runtimes.kafka.stages.runner import FOLDING, EngineName, Hosting, RunningStages, running
 from streams.runtimes.kafka.stages.state_dir import slot
 from streams.topology import POLICIES, SPENDING
-from streams.workers.activity import Activity
 from streams.workers.deadlines import run_deadlines
 from streams.workers.desk import run_agents
-from streams.workers.purse import Account, OrderedPurse
-from streams.workers.replies import ReplyStore
-from streams.workers.roster import Roster
-from streams.workers.trial import Terms
 
 STAGES = (*FOLDING, "agents", "deadlines")
 """Stages a worker can run, in the order in which a question meets them."""

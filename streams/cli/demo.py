@@ -11,6 +11,7 @@ import orjson
 from schemas.decisions import DecisionMade
 from schemas.questions import ALL_SUBJECTS, LETTERS
 from schemas.router import RouterEntry
+from streams.agents.factory import make_agents
 from streams.cli import output
 from streams.cli.ask import weight_of
 from streams.cli.command import command
@@ -24,7 +25,6 @@ from streams.log import LogReader, read_event
 from streams.settings import Config, build_policy
 from streams.topology import DECISIONS, ROUTER
 from streams.workers.intake import Line, read_questions
-from streams.workers.registry import make_agents
 
 DEMO_LOG = "sqlite:///orch-demo.db"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
+from streams.agents.calls.progress import Activity
 from streams.audit.replay import Replay
 from streams.audit.summary import Summary, known_answers, summarise
 from streams.cli.context import App
@@ -17,7 +18,6 @@ from streams.cli.replay import replay_shown
 from streams.jsonlines import LineProblem, Source
 from streams.log import LogReader, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings
-from streams.workers.activity import Activity
 from streams.workers.inquiry import Inquiry
 from streams.workers.intake import Survey, rereadable, survey
 from streams.workers.session import Listener

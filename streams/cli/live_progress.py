@@ -15,8 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column
 from rich.text import Text
 
+from streams.agents.calls.progress import Activity
 from streams.cli.output import SILENCE_S, Advance, progress
-from streams.workers.activity import Activity
 
 _LONGEST_BAR, _SHORTEST_BAR = 24, 5
 """In columns. Where there is no room for the shortest, there is none; the numbers say as much."""

@@ -210,5 +210,5 @@ def _report(error: Exception, *, verbose: bool) -> int:
 def _say(text: str) -> None:
     """Write to stderr, without any key: a library's error may quote the one it was given."""
     # Whoever has read no key has none to hide, and need not load what knows them.
-    keys = sys.modules.get("streams.workers.keys")
+    keys = sys.modules.get("streams.agents.api_keys")
     click.echo(text if keys is None else keys.mask(text), err=True)

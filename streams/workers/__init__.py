@@ -1,1 +1,1 @@
-"""The only room that calls models: agents, and the worker that gives them their seats."""
+"""Members of a group that give agents their seats and end the wait for them."""

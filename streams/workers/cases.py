@@ -9,8 +9,8 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, Role, StageOpened
 from schemas.questions import QuestionAsked
+from streams.agents.calls.seat import Call, Opener
 from streams.log import Headers, Record
-from streams.workers.seats import Call, Opener
 
 Claim = tuple[str, int, Role, str]
 """A seat as an analysis names it: the event that opened its stage, number and role of the stage, the agent."""

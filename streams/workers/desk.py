@@ -2,12 +2,12 @@
 
 import asyncio
 
+from streams.agents.calls.live_attempt import Terms
 from streams.log import Clock, Subscription
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers.cases import claim_of
 from streams.workers.share import Share, until
 from streams.workers.switchboard import AgentsOf, Switchboard, TermsOf
-from streams.workers.trial import Terms
 
 READ = (QUESTIONS, ASSIGNMENTS, ANALYSES, DECISIONS)
 NEW_WORK = (QUESTIONS, ASSIGNMENTS)

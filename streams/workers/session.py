@@ -14,15 +14,15 @@ from schemas.panels import PanelAssigned, StageOpened
 from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
+from streams.agents.agent import Agent, Task
+from streams.agents.calls.budget import Account, OwnPurse
+from streams.agents.calls.live_attempt import Terms
+from streams.agents.calls.progress import Activity
+from streams.agents.calls.retry import drive, take_seat
+from streams.agents.calls.seat import Call, absent, task_of
 from streams.errors import InvariantError
 from streams.log import Clock, LogWriter, read_event
 from streams.topology import ASSIGNMENTS, DECISIONS
-from streams.workers.activity import Activity
-from streams.workers.agent import Agent, Task
-from streams.workers.attempts import drive, take_seat
-from streams.workers.purse import Account, OwnPurse
-from streams.workers.seats import Call, absent, task_of
-from streams.workers.trial import Terms
 
 Listener = Callable[[Event], Iterable[Event]]
 """Hears each event the processors wrote; what it returns is appended as input (feedback on a decision, say)."""

@@ -8,15 +8,15 @@ from typing import NamedTuple
 from schemas.agents import RecordedAgent
 from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
+from streams.agents.agent import Agent, dismiss
+from streams.agents.calls.progress import Activity
+from streams.agents.factory import make_agents
+from streams.agents.recorded import read_outputs
+from streams.agents.reply_cache import ReplyStore
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem
 from streams.log import Clock, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings, build_policy, same_policy
-from streams.workers.activity import Activity
-from streams.workers.agent import Agent, dismiss
-from streams.workers.recorded import read_outputs
-from streams.workers.registry import make_agents
-from streams.workers.replies import ReplyStore
 from streams.workers.session import Books, Listener, Session
 
 MOST_AGENTS, MOST_NAME_CHARACTERS = 64, 128

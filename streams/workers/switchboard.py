@@ -9,12 +9,12 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from streams.agents.agent import Agent, Task
+from streams.agents.calls.live_attempt import Terms
+from streams.agents.calls.retry import drive, take_seat
+from streams.agents.calls.seat import Call, absent, task_of
 from streams.log import Clock, Headers, Subscription
-from streams.workers.agent import Agent, Task
-from streams.workers.attempts import drive, take_seat
 from streams.workers.cases import Case, Opened
-from streams.workers.seats import Call, absent, task_of
-from streams.workers.trial import Terms
 
 AgentsOf = Callable[[str], Mapping[str, Agent]]
 """Gives the agents of a policy, by name, from its event id; those of the newest policy where that one is not known."""

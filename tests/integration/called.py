@@ -7,8 +7,8 @@ from typing import Any
 
 from schemas.agents import LiveLimits, OpenAIAgent, Price
 from schemas.analyses import ProviderCall
-from streams.workers.agent import AgentError, Reply, Task
-from streams.workers.gate import Gate
+from streams.agents.agent import AgentError, Reply, Task
+from streams.agents.calls.limits import Gate
 
 MOST_NUSD = 100
 ASKED = ProviderCall(model="m", request_hash="f" * 64)

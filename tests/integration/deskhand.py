@@ -11,12 +11,12 @@ import signal
 import sys
 
 from schemas.agents import CallLimits, SimulatedAgent
+from streams.agents.agent import Reply, Task
 from streams.log import wall_clock_ms
 from streams.logs import configure
 from streams.runtimes.kafka.client.connection import parse_connection
 from streams.runtimes.kafka.client.group_member import KafkaSubscription
 from streams.runtimes.kafka.client.producer import Publisher
-from streams.workers.agent import Reply, Task
 from streams.workers.desk import run_agents
 
 

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from aiohttp import web
 from pydantic import SecretStr
 
-from streams.workers.agent import AgentError
-from streams.workers.clients.completion import Client, Completion, Message, Request
-from streams.workers.clients.litellm_client import LiteLLMClient, load
-from streams.workers.clients.openai_client import OpenAIClient
+from streams.agents.agent import AgentError
+from streams.agents.providers.completion import Client, Completion, Message, Request
+from streams.agents.providers.litellm_client import LiteLLMClient, load
+from streams.agents.providers.openai_client import OpenAIClient
 
 Kind = Literal["openai", "litellm"]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -9,13 +9,13 @@ from pathlib import Path
 from schemas.agents import LiveLimits, OpenAIAgent, Price
 from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
+from streams.agents.agent import Agent
+from streams.agents.calls.limits import Gate
+from streams.agents.live import LivePlayer
+from streams.agents.providers.completion import Completion, Request
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
-from streams.workers.agent import Agent
-from streams.workers.clients.completion import Completion, Request
-from streams.workers.gate import Gate
-from streams.workers.live import LivePlayer
 from streams.workers.staff import Staff, answer
 
 from ..worlds import EPOCH

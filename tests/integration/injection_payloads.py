@@ -8,7 +8,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.quantities import Name
 from schemas.questions import LETTERS
-from streams.workers.agent import Task
+from streams.agents.agent import Task
 
 GUESSED = "0f3a5b7c9d1e2f40"
 """A mark as good as any other that a stranger can guess."""

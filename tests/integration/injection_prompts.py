@@ -5,8 +5,8 @@ import unicodedata
 from typing import NamedTuple
 
 from schemas.prompts import Prompts
-from streams.workers.clients.completion import Message
-from streams.workers.prompts import CONTINUED
+from streams.agents.prompts import CONTINUED
+from streams.agents.providers.completion import Message
 
 _FIRST = re.compile(r"<question-([0-9a-f]{16})>\n")
 

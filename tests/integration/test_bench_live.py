@@ -13,10 +13,10 @@ from infra.bench.live_process import elsewhere
 from infra.bench.live_world import MODELS, QUESTIONS, World
 from infra.bench.proc import HAS_PROC
 from infra.bench.workload import OPTIONS
+from streams.agents.providers.http import require
 from streams.cli.main import run
 from streams.errors import InvariantError, OperatorError
 from streams.processors.answers import read_choice
-from streams.workers.clients.wire import require
 
 TINY = LiveSizes(
     litellm_in_flight=8,

@@ -16,6 +16,8 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.policies import Budget, PolicyAdopted
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
+from streams.agents.agent import Reply
+from streams.agents.calls.budget import Account, OrderedPurse
 from streams.audit.replay import replay
 from streams.log import read_event, wall_clock_ms
 from streams.processors import PROCESSORS
@@ -26,8 +28,6 @@ from streams.runtimes.kafka.client.producer import Publisher, message_of
 from streams.runtimes.kafka.stages.global_tables import FollowedTables
 from streams.settings import RunSettings
 from streams.topology import SPENDING
-from streams.workers.agent import Reply
-from streams.workers.purse import Account, OrderedPurse
 from streams.workers.staff import Staff, answer
 
 from ..worlds import question

@@ -12,8 +12,8 @@ import pytest
 from schemas.agents import AgentSpec, LiteLLMAgent, LiveLimits, OpenAIAgent, Price
 from schemas.policies import Budget
 from schemas.prompts import Instructions
+from streams.agents.families import family_of
 from streams.settings import RunSettings, build_policy, load_config
-from streams.workers.families import family_of
 
 from ..e2e.command import Place, question
 

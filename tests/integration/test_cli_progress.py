@@ -11,8 +11,8 @@ from termios import TIOCSWINSZ
 
 import pytest
 
+from streams.agents.calls.progress import Activity
 from streams.cli.live_progress import numbers, spent, time_left
-from streams.workers.activity import Activity
 
 from ..e2e.command import ORCH, Place, question
 

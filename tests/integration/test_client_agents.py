@@ -11,13 +11,13 @@ from infra.models import Behaviour, FaultPlan, ModelServer
 from schemas.agents import AgentSpec, LiteLLMAgent, LiveLimits, OpenAIAgent
 from schemas.policies import PolicyAdopted, Routing
 from schemas.questions import QuestionAsked
-from streams.workers.agent import AgentError, Reply, Task, dismiss
-from streams.workers.attempts import monotonic_ms, take_seat
-from streams.workers.calls import call_and_wait
-from streams.workers.clients.turns import AT_ONCE
-from streams.workers.keys import HIDDEN
-from streams.workers.registry import make_agents
-from streams.workers.replies import ReplyStore
+from streams.agents.agent import AgentError, Reply, Task, dismiss
+from streams.agents.api_keys import HIDDEN
+from streams.agents.calls.attempt import call_and_wait
+from streams.agents.calls.retry import monotonic_ms, take_seat
+from streams.agents.factory import make_agents
+from streams.agents.providers.send_slots import AT_ONCE
+from streams.agents.reply_cache import ReplyStore
 
 from .endpoint import KEY, LIMIT_S, Kind, client_of, replying, serving
 

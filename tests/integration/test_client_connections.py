@@ -6,8 +6,8 @@ import traceback
 import pytest
 from aiohttp import web
 
+from streams.agents.providers import http
 from streams.errors import OperatorError
-from streams.workers.clients import wire
 
 from .endpoint import KEY, LIMIT_S, Kind, client_of, failed, replying, request_of, serving
 
@@ -79,7 +79,7 @@ def test_a_host_that_needs_no_proxy_is_asked_itself(kind: Kind, monkeypatch: pyt
             monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
             monkeypatch.setenv("no_proxy", "localhost")
             # What was found for a host before, without this environment, is kept.
-            wire._proxy_for.cache_clear()
+            http._proxy_for.cache_clear()
             address = endpoint.url.replace("127.0.0.1", "localhost")
             client = client_of(kind, address)
             await client.send(request_of(kind, address))
@@ -107,7 +107,7 @@ def test_connections_are_used_again(kind: Kind) -> None:
 
 def test_connections_grow_old_while_others_are_used(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections that have waited too long are closed on the way, and disturb no call that ends at that moment."""
-    monkeypatch.setattr("streams.workers.clients.wire.IDLE_S", 0.001)
+    monkeypatch.setattr("streams.agents.providers.http.IDLE_S", 0.001)
 
     async def check() -> int:
         async with asyncio.timeout(LIMIT_S), serving(replying()) as endpoint:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from streams.workers.agent import AgentError
-from streams.workers.clients.completion import Completion
-from streams.workers.clients.refusals import MOST_BODY_BYTES, MOST_WAIT_MS
+from streams.agents.agent import AgentError
+from streams.agents.providers.completion import Completion
+from streams.agents.providers.http_errors import MOST_BODY_BYTES, MOST_WAIT_MS
 
 from .endpoint import (
     KEY,

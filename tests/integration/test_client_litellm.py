@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from streams.agents.agent import AgentError
+from streams.agents.providers import litellm_client
+from streams.agents.providers.http_errors import CUT
+from streams.agents.providers.litellm_client import NO_KEY, LiteLLMClient
 from streams.errors import OperatorError
-from streams.workers.agent import AgentError
-from streams.workers.clients import litellm_client
-from streams.workers.clients.litellm_client import NO_KEY, LiteLLMClient
-from streams.workers.clients.refusals import CUT
 
 from .endpoint import KEY, LIMIT_S, called, client_of, completed, failed, replying, request_of, serving
 
@@ -56,9 +56,9 @@ real = socket.getaddrinfo
 socket.getaddrinfo = lambda host, *rest, **more: (real if host == "127.0.0.1" else resolved)(host, *rest, **more)
 socket.socket.connect = guarded(socket.socket.connect)
 socket.socket.connect_ex = guarded(socket.socket.connect_ex)
-from streams.workers.agent import AgentError
-from streams.workers.clients.completion import Message, Request
-from streams.workers.clients.litellm_client import LiteLLMClient
+from streams.agents.agent import AgentError
+from streams.agents.providers.completion import Message, Request
+from streams.agents.providers.litellm_client import LiteLLMClient
 assert "litellm" not in sys.modules
 async def main():
     client = LiteLLMClient("http://127.0.0.1:1/v1", None)

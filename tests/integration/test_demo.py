@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from streams.agents.factory import make_agents
 from streams.demo import ask_everybody, demo_agents, demo_questions
 from streams.settings import Config, build_policy
 from streams.workers.intake import Line, read_questions
-from streams.workers.registry import make_agents
 
 from .test_workers_intake import written
 

@@ -8,10 +8,10 @@ import pytest
 from schemas.agents import SimulatedAgent
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
+from streams.agents.simulated import SimulatedPlayer
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers import share, switchboard
 from streams.workers.desk import run_agents
-from streams.workers.simulated import SimulatedPlayer
 
 from ..dockets import home, ids_at
 from ..worlds import analysis, merging, overdue, policy, question

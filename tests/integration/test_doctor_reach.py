@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent
+from streams.agents.providers import probe as reaching
+from streams.agents.providers.probe import Reached, reach
 from streams.errors import OperatorError
-from streams.workers.clients import reach as reaching
-from streams.workers.clients.reach import Reached, reach
 
 LISTED = b'{"object": "list", "data": [{"id": "gpt"}, {"id": "llama3:latest"}]}'
 

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent, RecordedAgent, SimulatedAgent
-from streams.workers.families import family_of, only_family
+from streams.agents.families import family_of, only_family
 
 
 @pytest.mark.parametrize(

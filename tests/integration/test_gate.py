@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.agents import LiveLimits
-from streams.workers.gate import BURST_S, Closed, Gate
+from streams.agents.calls.limits import BURST_S, Closed, Gate
 
 
 class Clock:
@@ -16,7 +16,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 100.0
-        monkeypatch.setattr("streams.workers.gate.asyncio.sleep", self.sleep)
+        monkeypatch.setattr("streams.agents.calls.limits.asyncio.sleep", self.sleep)
 
     def __call__(self) -> float:
         return self.now_s

@@ -24,12 +24,12 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.prompts import Prompts
 from schemas.questions import QuestionAsked
+from streams.agents.prompts import MOST_ANALYSIS_CHARACTERS, messages_of, visible
 from streams.audit.replay import replay
 from streams.log import read_event
 from streams.processors.answers import canonical_number
 from streams.processors.ballot import LONGEST_ANSWER
 from streams.runtimes.embedded.reader import EmbeddedReader
-from streams.workers.prompts import MOST_ANALYSIS_CHARACTERS, messages_of, visible
 
 from ..worlds import moment
 from .injection_parrot import MASKED, PANEL, Parrot, panel_policy, run_panel

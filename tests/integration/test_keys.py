@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent
+from streams.agents import api_keys
+from streams.agents.api_keys import HIDDEN, hide, mask, mask_event, read_key
 from streams.errors import OperatorError
-from streams.workers import keys
-from streams.workers.keys import HIDDEN, hide, mask, mask_event, read_key
 
 KEY = 'sk-pl"anted/0123+45\\6789=&abc'
 SPEC = OpenAIAgent(name="agent", model="m", key_env="SOME_KEY")
@@ -23,7 +23,7 @@ SPEC = OpenAIAgent(name="agent", model="m", key_env="SOME_KEY")
 @pytest.fixture(autouse=True)
 def no_key_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys of one test are none of another's."""
-    monkeypatch.setattr(keys, "_forms", [])
+    monkeypatch.setattr(api_keys, "_forms", [])
 
 
 def test_a_key_is_read_by_its_name() -> None:
@@ -138,7 +138,7 @@ CRASH = """
 import sys
 from streams.cli import main
 from streams.cli.main import Entry, run
-from streams.workers.keys import read_key
+from streams.agents.api_keys import read_key
 from schemas.agents import OpenAIAgent
 read_key(OpenAIAgent(name="a", model="m", key_env="SOME_KEY"))
 def crash():

@@ -10,12 +10,12 @@ from schemas.agents import LiteLLMAgent, LiveLimits, OpenAIAgent, Price
 from schemas.analyses import ProviderCall
 from schemas.prompts import Prompts
 from schemas.quantities import MAX_CALL_NUSD
-from streams.workers import live
-from streams.workers.agent import AgentError, Reply, Task
-from streams.workers.clients.completion import Completion, Request
-from streams.workers.gate import Gate
-from streams.workers.live import LivePlayer
-from streams.workers.prompts import messages_of, schema_of
+from streams.agents import live
+from streams.agents.agent import AgentError, Reply, Task
+from streams.agents.calls.limits import Gate
+from streams.agents.live import LivePlayer
+from streams.agents.prompts import messages_of, schema_of
+from streams.agents.providers.completion import Completion, Request
 
 KEY = "sk-planted-0123456789"
 TASK = Task(

@@ -12,9 +12,9 @@ from infra.models.library import Library
 from infra.models.matching import QuestionIndex
 from infra.models.prompt import read_prompt
 from schemas.prompts import Prompts
+from streams.agents.agent import Task
+from streams.agents.prompts import messages_of
 from streams.jsonlines import read_objects
-from streams.workers.agent import Task
-from streams.workers.prompts import messages_of
 
 from ..unit.test_models_matching import block
 from .test_models_http import ask, prompt

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from infra.models.prompt import read_prompt
 from schemas.prompts import Instructions, Prompts
 from schemas.questions import LETTERS
-from streams.workers import prompts
-from streams.workers.agent import Task
-from streams.workers.prompts import MOST_ANALYSIS_CHARACTERS, messages_of, schema_of, visible
+from streams.agents import prompts
+from streams.agents.agent import Task
+from streams.agents.prompts import MOST_ANALYSIS_CHARACTERS, messages_of, schema_of, visible
 
 from .injection_prompts import letters_in, mark_of, sections
 

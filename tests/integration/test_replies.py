@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import structlog
 
+from streams.agents.providers.completion import Completion
+from streams.agents.reply_cache import ReplyStore
 from streams.errors import OperatorError
-from streams.workers.clients.completion import Completion
-from streams.workers.replies import ReplyStore
 
 REPLY = Completion(
     text="(B) \U0001f600 \u00fc",

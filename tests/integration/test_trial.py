@@ -12,11 +12,11 @@ from schemas.event import Event
 from schemas.policies import Budget
 from schemas.questions import QuestionAsked
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
-from streams.workers.activity import Activity
-from streams.workers.agent import AgentError, Reply, Task
-from streams.workers.attempts import take_seat
-from streams.workers.purse import Account, OrderedPurse
-from streams.workers.trial import Terms
+from streams.agents.agent import AgentError, Reply, Task
+from streams.agents.calls.budget import Account, OrderedPurse
+from streams.agents.calls.live_attempt import Terms
+from streams.agents.calls.progress import Activity
+from streams.agents.calls.retry import take_seat
 
 from .called import ASKED, LIMITS, MOST_NUSD, Called
 

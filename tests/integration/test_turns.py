@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from streams.workers.clients.turns import AT_ONCE, Turns
+from streams.agents.providers.send_slots import AT_ONCE, Turns
 
 
 def test_so_many_are_taken_at_a_time_and_each_ends_once() -> None:

@@ -15,11 +15,11 @@ from schemas.agents import CallLimits, Price, SimulatedAgent
 from schemas.analyses import AnalysisPublished
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
+from streams.agents.agent import AgentError, Reply, Task
+from streams.agents.calls.attempt import cost_nusd
+from streams.agents.calls.live_attempt import Terms
+from streams.agents.calls.retry import MAX_WAIT_MS, drive, take_seat, wait_before
 from streams.errors import InvariantError
-from streams.workers.agent import AgentError, Reply, Task
-from streams.workers.attempts import MAX_WAIT_MS, drive, take_seat, wait_before
-from streams.workers.calls import cost_nusd
-from streams.workers.trial import Terms
 
 LIMITS = CallLimits(timeout_ms=1_000, max_attempts=3, backoff_ms=100)
 NOON = "2026-01-01T12:00:00.000Z"

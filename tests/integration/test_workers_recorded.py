@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.agents import RecordedAgent
-from streams.workers.agent import AgentError, Reply, Task, read_sub_questions
-from streams.workers.attempts import drive
-from streams.workers.recorded import Output, Outputs, RecordedPlayer, read_outputs
+from streams.agents.agent import AgentError, Reply, Task, read_sub_questions
+from streams.agents.calls.retry import drive
+from streams.agents.recorded import Output, Outputs, RecordedPlayer, read_outputs
 
 SPEC = RecordedAgent(name="agent", model="m")
 

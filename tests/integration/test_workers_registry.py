@@ -8,11 +8,11 @@ import pytest
 
 from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent, RecordedAgent, SimulatedAgent
 from schemas.policies import PolicyAdopted, Routing
+from streams.agents.factory import make_agents
+from streams.agents.live import LivePlayer
+from streams.agents.recorded import Output, Outputs, RecordedPlayer
+from streams.agents.simulated import SimulatedPlayer
 from streams.errors import OperatorError, UsageError
-from streams.workers.live import LivePlayer
-from streams.workers.recorded import Output, Outputs, RecordedPlayer
-from streams.workers.registry import make_agents
-from streams.workers.simulated import SimulatedPlayer
 
 OUTPUTS = Outputs({"there": {"q": Output("t", None, None, None, None, None)}}, [])
 
@@ -118,5 +118,5 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, spec: AgentSp
 
 def test_nothing_heavy_is_imported_for_agents_that_call_nobody() -> None:
     """A process with recorded and simulated agents alone loads no HTTP client and no litellm."""
-    code = "import sys; import streams.workers.registry; sys.exit(len({'httpx', 'litellm', 'openai'} & {*sys.modules}))"
+    code = "import sys; import streams.agents.factory; sys.exit(len({'httpx', 'litellm', 'openai'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

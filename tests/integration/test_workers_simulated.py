@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from schemas.agents import CallLimits, SimulatedAgent
 from schemas.quantities import PPB
 from schemas.questions import LETTERS, QuestionAsked
+from streams.agents.agent import AgentError, Reply, Task
+from streams.agents.calls.retry import drive, take_seat, wait_before
+from streams.agents.simulated import NUMBER_SLIPS, SimulatedPlayer, truth, truth_number
 from streams.processors.answers import read_choice, read_number
-from streams.workers.agent import AgentError, Reply, Task
-from streams.workers.attempts import drive, take_seat, wait_before
-from streams.workers.simulated import NUMBER_SLIPS, SimulatedPlayer, truth, truth_number
 
 MANY = 4_000
 OPTIONS = tuple("abcdefghij")

@@ -13,11 +13,11 @@ from schemas.analyses import AnalysisPublished
 from schemas.event import Event
 from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
+from streams.agents.agent import Reply, Task
 from streams.errors import OperatorError, TransientError
 from streams.log import Headers, Polled, Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, QUESTION_PARTITIONS, QUESTIONS
 from streams.workers import share
-from streams.workers.agent import Reply, Task
 from streams.workers.desk import run_agents
 
 from ..dockets import home, record_of

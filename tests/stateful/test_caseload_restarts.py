@@ -14,11 +14,11 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.questions import QuestionAsked
+from streams.agents.calls.seat import Call
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers import caseload
 from streams.workers.caseload import Caseload
 from streams.workers.cases import claim_of
-from streams.workers.seats import Call
 
 from ..dockets import decision, ids_at, panel, record_of, stage
 from ..worlds import analysis, policy, question

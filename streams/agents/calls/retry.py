@@ -10,10 +10,10 @@ from schemas.analyses import AnalysisPublished, Attempt
 from schemas.canonical import content_id
 from schemas.event import Event
 from schemas.quantities import later
+from streams.agents.agent import Agent, Task
+from streams.agents.calls.attempt import ENVELOPE_BYTES, Stopwatch, as_attempt, call_virtually, fit
+from streams.agents.calls.live_attempt import NO_TERMS, Terms, Trial
 from streams.errors import InvariantError
-from streams.workers.agent import Agent, Task
-from streams.workers.calls import ENVELOPE_BYTES, Stopwatch, as_attempt, call_virtually, fit
-from streams.workers.trial import NO_TERMS, Terms, Trial
 
 MAX_WAIT_MS = 3_600_000
 """Longest wait between two attempts: doubling it 20 times must not reach past what an event can hold."""

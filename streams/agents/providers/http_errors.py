@@ -6,8 +6,8 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from schemas.analyses import ProviderCall
-from streams.workers.agent import AgentError, Reply
-from streams.workers.clients.completion import Completion, Request, read_json
+from streams.agents.agent import AgentError, Reply
+from streams.agents.providers.completion import Completion, Request, read_json
 
 MOST_BODY_BYTES = 8_000_000
 """Largest body that is read. An answer that fits into an event has a ninth of it; more is no answer."""

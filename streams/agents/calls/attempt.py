@@ -14,8 +14,8 @@ from schemas.agents import Price
 from schemas.analyses import Attempt, ProviderCall
 from schemas.canonical import canonical_json
 from schemas.quantities import MAX_CALL_NUSD
+from streams.agents.agent import Agent, AgentError, Reply, Task
 from streams.processors.fixed import half_even
-from streams.workers.agent import Agent, AgentError, Reply, Task
 
 Stopwatch = Callable[[], int]
 """Milliseconds from any start. One that goes back, as wall clocks may, measures 0."""

@@ -12,9 +12,9 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from streams.agents.providers.http_errors import CUT, MALFORMED, MOST_BODY_BYTES, TOO_LONG, UNREACHED, Refusal
+from streams.agents.providers.send_slots import TURNS
 from streams.errors import OperatorError
-from streams.workers.clients.refusals import CUT, MALFORMED, MOST_BODY_BYTES, TOO_LONG, UNREACHED, Refusal
-from streams.workers.clients.turns import TURNS
 
 if TYPE_CHECKING:
     import httpx

@@ -6,16 +6,16 @@ from pydantic import SecretStr
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent, RecordedAgent, SimulatedAgent
 from schemas.policies import PolicyAdopted
+from streams.agents.agent import Agent
+from streams.agents.api_keys import mask, read_key
+from streams.agents.calls.limits import Gate
+from streams.agents.live import LivePlayer, Replies
+from streams.agents.providers.completion import Client
+from streams.agents.providers.litellm_client import LiteLLMClient
+from streams.agents.providers.openai_client import OpenAIClient
+from streams.agents.recorded import Outputs, RecordedPlayer
+from streams.agents.simulated import SimulatedPlayer
 from streams.errors import UsageError
-from streams.workers.agent import Agent
-from streams.workers.clients.completion import Client
-from streams.workers.clients.litellm_client import LiteLLMClient
-from streams.workers.clients.openai_client import OpenAIClient
-from streams.workers.gate import Gate
-from streams.workers.keys import mask, read_key
-from streams.workers.live import LivePlayer, Replies
-from streams.workers.recorded import Outputs, RecordedPlayer
-from streams.workers.simulated import SimulatedPlayer
 
 _MOST_NAMED = 20
 

@@ -8,8 +8,8 @@ from schemas.agents import RecordedAgent
 from schemas.canonical import MAX_INTEGER
 from schemas.panels import Role
 from schemas.quantities import MAX_CALL_NUSD, MAX_MS
+from streams.agents.agent import AgentError, Reply, Task, read_sub_questions
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
-from streams.workers.agent import AgentError, Reply, Task, read_sub_questions
 
 _SUFFIXES: dict[Role, str] = {"analyst": "", "dispatcher": "#dispatcher", "merger": "#merger"}
 _NAMES = ("question_id", "model")

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from schemas.canonical import canonical_json, content_id
 from schemas.prompts import Prompts
 from schemas.questions import LETTERS
-from streams.workers.agent import Task
-from streams.workers.clients.completion import Message
+from streams.agents.agent import Task
+from streams.agents.providers.completion import Message
 
 MARK_DIGITS = 16
 """Hex digits of the mark: to write a text that holds its own mark takes about 2^64 tries, and then it is not used."""

@@ -12,13 +12,13 @@ from schemas.analyses import ProviderCall
 from schemas.canonical import MAX_INTEGER
 from schemas.prompts import Prompts
 from schemas.quantities import MAX_CALL_NUSD
-from streams.workers.agent import AgentError, Live, Reply, Task
-from streams.workers.calls import cost_nusd
-from streams.workers.clients.completion import Client, Completion, Request
-from streams.workers.clients.turns import TURNS
-from streams.workers.gate import Gate
-from streams.workers.prompts import messages_of, schema_of
-from streams.workers.reading import read_reply
+from streams.agents.agent import AgentError, Live, Reply, Task
+from streams.agents.calls.attempt import cost_nusd
+from streams.agents.calls.limits import Gate
+from streams.agents.prompts import messages_of, schema_of
+from streams.agents.providers.completion import Client, Completion, Request
+from streams.agents.providers.send_slots import TURNS
+from streams.agents.reply_parser import read_reply
 
 KEPT_REQUESTS = 128
 """Requests an agent keeps built, for a call looks at its own three times. At most about 1 MB each, mostly a few KB."""

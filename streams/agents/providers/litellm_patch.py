@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from streams.workers.clients.wire import Answer, Wire
+from streams.agents.providers.http import Answer, Wire
 
 if TYPE_CHECKING:
     import httpx

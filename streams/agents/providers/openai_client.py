@@ -7,9 +7,9 @@ from pydantic import SecretStr
 
 from schemas.canonical import MAX_INTEGER
 from schemas.quantities import PPB
-from streams.workers.clients.completion import Completion, Request, read_json
-from streams.workers.clients.refusals import MALFORMED, NO_ADDRESS, refusal_of, useless
-from streams.workers.clients.wire import Wire, require
+from streams.agents.providers.completion import Completion, Request, read_json
+from streams.agents.providers.http import Wire, require
+from streams.agents.providers.http_errors import MALFORMED, NO_ADDRESS, refusal_of, useless
 
 _OPENAI_HOST = "api.openai.com"
 
@@ -41,8 +41,8 @@ class OpenAIClient:
         Make one call.
 
         Raises:
-            AgentError: It failed; see `streams.workers.clients.refusals`. A reply with a tool call in place of words is
-                `tool_call`.
+            AgentError: It failed; see `streams.agents.providers.http_errors`. A reply with a tool call in place of
+                words is `tool_call`.
         """
         import httpx
 

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 from schemas.agents import RecordedAgent
 from schemas.policies import Budget, PolicyAdopted
+from streams.agents.agent import Agent, dismiss
+from streams.agents.factory import make_agents
+from streams.agents.live import Replies
+from streams.agents.recorded import Outputs, read_outputs
 from streams.jsonlines import LineProblem
-from streams.workers.agent import Agent, dismiss
-from streams.workers.live import Replies
-from streams.workers.recorded import Outputs, read_outputs
-from streams.workers.registry import make_agents
 
 
 class Roster:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from schemas.analyses import AnalysisPublished, Attempt
 from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
 from schemas.questions import QuestionAsked
-from streams.workers.agent import Task
+from streams.agents.agent import Task
 
 Opener = PanelAssigned | StageOpened
 """What opens a stage."""

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from schemas.questions import LETTERS
+from streams.agents.agent import AgentError, Reply, Task, read_sub_questions
+from streams.agents.providers.completion import Completion
 from streams.processors.answers import read_choice, read_number
-from streams.workers.agent import AgentError, Reply, Task, read_sub_questions
-from streams.workers.clients.completion import Completion
 
 MOST_SUB_QUESTION_CHARACTERS = 2_000
 """Of one sub-question; it goes into the prompt of an analyst, and a page of it is no longer a side of the question."""

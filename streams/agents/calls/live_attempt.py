@@ -9,11 +9,11 @@ from structlog.typing import FilteringBoundLogger
 from schemas.analyses import Attempt
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.spending import BudgetRefused, BudgetReserved
-from streams.workers.activity import Activity
-from streams.workers.agent import Agent, Live, Task
-from streams.workers.calls import Call, Stopwatch, call_and_wait
-from streams.workers.gate import Closed
-from streams.workers.purse import Account
+from streams.agents.agent import Agent, Live, Task
+from streams.agents.calls.attempt import Call, Stopwatch, call_and_wait
+from streams.agents.calls.budget import Account
+from streams.agents.calls.limits import Closed
+from streams.agents.calls.progress import Activity
 
 OF_THE_REQUEST = ("bad_request", "too_large", "too_long", "empty_reply", "tool_call")
 """Errors that say something of one request, and nothing of whether the agent is there for others."""

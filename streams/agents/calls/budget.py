@@ -10,10 +10,10 @@ from schemas.event import Event
 from schemas.policies import Budget
 from schemas.quantities import MAX_CALL_NUSD, instant_of_ms
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
+from streams.agents.agent import Task
 from streams.log import Clock, LogWriter, read_event
 from streams.processors.budget import Accounts, Verdict, refusal
 from streams.topology import SPENDING
-from streams.workers.agent import Task
 
 
 class Purse(Protocol):

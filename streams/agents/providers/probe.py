@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent
 from schemas.analyses import Attempt
+from streams.agents.agent import Agent, AgentError, Task
+from streams.agents.api_keys import read_key
+from streams.agents.calls.attempt import as_attempt, call_and_wait
+from streams.agents.calls.retry import monotonic_ms
+from streams.agents.providers.completion import read_json
+from streams.agents.providers.http import Answer, Wire, require
 from streams.processors.answers import read_number
-from streams.workers.agent import Agent, AgentError, Task
-from streams.workers.attempts import monotonic_ms
-from streams.workers.calls import as_attempt, call_and_wait
-from streams.workers.clients.completion import read_json
-from streams.workers.clients.wire import Answer, Wire, require
-from streams.workers.keys import read_key
 
 if TYPE_CHECKING:
     import httpx

@@ -10,7 +10,7 @@ from schemas.agents import AgentSpec
 from schemas.analyses import ProviderCall
 from schemas.panels import Role
 from schemas.questions import AnswerType
-from streams.workers.gate import Gate
+from streams.agents.calls.limits import Gate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,8 @@ from typing import Any, Self
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from streams.agents.providers.completion import Completion
 from streams.errors import OperatorError
-from streams.workers.clients.completion import Completion
 
 BUSY_MS = 1_000
 """Longest wait for another process that writes; then the reply is not kept, for calls must not wait for their copy."""

@@ -15,8 +15,8 @@ from typing import NamedTuple
 from schemas.agents import SimulatedAgent
 from schemas.quantities import PPB
 from schemas.questions import LETTERS
+from streams.agents.agent import AgentError, Reply, Task
 from streams.processors.answers import read_choice, read_number
-from streams.workers.agent import AgentError, Reply, Task
 
 POPULAR_PPB = 580_000_000
 """

@@ -7,12 +7,12 @@ from typing import Any
 from pydantic import SecretStr
 
 from schemas.quantities import PPB
-from streams.workers.agent import AgentError
-from streams.workers.clients.completion import Completion, Request
-from streams.workers.clients.litellm_load import Acompletion, Errand, current, is_loaded, load
-from streams.workers.clients.openai_client import read_completion, response_format
-from streams.workers.clients.refusals import CUT, MALFORMED, refusal_of
-from streams.workers.clients.wire import Wire, require
+from streams.agents.agent import AgentError
+from streams.agents.providers.completion import Completion, Request
+from streams.agents.providers.http import Wire, require
+from streams.agents.providers.http_errors import CUT, MALFORMED, refusal_of
+from streams.agents.providers.litellm_patch import Acompletion, Errand, current, is_loaded, load
+from streams.agents.providers.openai_client import read_completion, response_format
 
 NO_KEY = "none"
 """Sent to an address of one's own where the policy names no key: without one, litellm sends OpenAI's from the
@@ -55,7 +55,7 @@ class LiteLLMClient:
         Make one call.
 
         Raises:
-            AgentError: It failed; see `streams.workers.clients.refusals`. `internal`: litellm failed by itself.
+            AgentError: It failed; see `streams.agents.providers.http_errors`. `internal`: litellm failed by itself.
         """
         await self.ready()
         return await self._ask(load(), request)

@@ -1,0 +1,1 @@
+"""Agents, the only callers of models: their kinds, their calls, their providers."""
