@@ -20,7 +20,7 @@ from streams.log import Headers, Stored, wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
-from streams.workers.session import Session
+from streams.workers.embedded_session import Session
 
 AT = "2026-01-01T00:00:00.000Z"
 OPTIONS = ("the first", "the second", "the third", "the fourth")

@@ -19,7 +19,7 @@ from streams.runtimes.kafka.client.fetch import plain_consumer
 from streams.runtimes.kafka.client.lifecycle import let_go
 from streams.runtimes.kafka.client.producer import message_of
 from streams.topology import DEAD_LETTERS, DECISIONS, QUESTIONS, TOPICS
-from streams.workers.session import Listener
+from streams.workers.embedded_session import Listener
 
 _WAIT_MS = 50
 

@@ -21,8 +21,8 @@ from streams.runtimes.kafka.stages.global_tables import FollowedTables
 from streams.runtimes.kafka.stages.runner import FOLDING, EngineName, Hosting, RunningStages, running
 from streams.runtimes.kafka.stages.state_dir import slot
 from streams.topology import POLICIES, SPENDING
-from streams.workers.deadlines import run_deadlines
-from streams.workers.desk import run_agents
+from streams.workers.agent_worker import run_agents
+from streams.workers.deadline_watcher import run_deadlines
 
 STAGES = (*FOLDING, "agents", "deadlines")
 """Stages a worker can run, in the order in which a question meets them."""

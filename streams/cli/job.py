@@ -18,9 +18,9 @@ from streams.cli.replay import replay_shown
 from streams.jsonlines import LineProblem, Source
 from streams.log import LogReader, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings
+from streams.workers.embedded_session import Listener
 from streams.workers.inquiry import Inquiry
 from streams.workers.intake import Survey, rereadable, survey
-from streams.workers.session import Listener
 from streams.workers.staff import Staff, answer, hire, keep, window_of
 
 

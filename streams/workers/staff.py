@@ -17,7 +17,7 @@ from streams.errors import UsageError
 from streams.jsonlines import LineProblem
 from streams.log import Clock, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings, build_policy, same_policy
-from streams.workers.session import Books, Listener, Session
+from streams.workers.embedded_session import Books, Listener, Session
 
 MOST_AGENTS, MOST_NAME_CHARACTERS = 64, 128
 """What a policy and an agent's name can hold (`schemas.policies`, `schemas.quantities.AgentName`)."""

@@ -17,7 +17,7 @@ from streams.logs import configure
 from streams.runtimes.kafka.client.connection import parse_connection
 from streams.runtimes.kafka.client.group_member import KafkaSubscription
 from streams.runtimes.kafka.client.producer import Publisher
-from streams.workers.desk import run_agents
+from streams.workers.agent_worker import run_agents
 
 
 class Clerk:

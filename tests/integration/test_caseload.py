@@ -8,9 +8,9 @@ import pytest
 from schemas.event import Event
 from schemas.questions import QuestionAsked
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers import caseload
-from streams.workers.caseload import Caseload
-from streams.workers.cases import Case, claim_of
+from streams.workers import open_questions
+from streams.workers.open_questions import Caseload
+from streams.workers.question_state import Case, claim_of
 
 from ..dockets import decision, ids_at, panel, record_of, stage
 from ..worlds import analysis, policy, question
@@ -108,7 +108,7 @@ def test_a_record_that_comes_after_the_decision_is_covered_by_it() -> None:
 @pytest.mark.parametrize("remembered", [0, 10])
 def test_a_question_asked_again_soon_is_not_asked_again(remembered: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A producer's retry, and a panel written once more by a `route` that was killed, cause no calls."""
-    monkeypatch.setattr(caseload, "REMEMBERED", remembered)
+    monkeypatch.setattr(open_questions, "REMEMBERED", remembered)
     reading = Reading()
     first = panel(FIRST, AB)
     reading.read(FIRST, first, decision(first))

@@ -11,8 +11,8 @@ from schemas.quantities import instant_of_ms
 from streams.errors import OperatorError
 from streams.log import Record
 from streams.topology import ASSIGNMENTS, DEADLINES, DECISIONS
-from streams.workers import deadlines, share
-from streams.workers.deadlines import run_deadlines
+from streams.workers import deadline_watcher, partition_consumer
+from streams.workers.deadline_watcher import run_deadlines
 
 from ..dockets import home, stage
 from ..worlds import analysis, policy, question
@@ -25,8 +25,8 @@ AB = policy("a", "b", deadline_ms=LIMIT_MS)
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second is long in a test."""
-    monkeypatch.setattr(share, "COMMIT_S", 0.01)
-    monkeypatch.setattr(deadlines, "WAIT_MS", 5)
+    monkeypatch.setattr(partition_consumer, "COMMIT_S", 0.01)
+    monkeypatch.setattr(deadline_watcher, "WAIT_MS", 5)
 
 
 @asynccontextmanager
@@ -205,18 +205,18 @@ def test_what_is_no_event_is_passed_over() -> None:
 
 def test_decided_questions_are_not_kept_until_their_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered grows with the open questions alone."""
-    monkeypatch.setattr(deadlines, "SWEPT", 10)
+    monkeypatch.setattr(deadline_watcher, "SWEPT", 10)
 
     async def test() -> None:
         town = Town(AB)
-        dues: list[deadlines._Dues] = []
-        made = deadlines._Dues.__init__
+        dues: list[deadline_watcher._Dues] = []
+        made = deadline_watcher._Dues.__init__
 
-        def noted(self: deadlines._Dues) -> None:
+        def noted(self: deadline_watcher._Dues) -> None:
             made(self)
             dues.append(self)
 
-        monkeypatch.setattr(deadlines._Dues, "__init__", noted)
+        monkeypatch.setattr(deadline_watcher._Dues, "__init__", noted)
         async with watched(town):
             for number in range(300):
                 town.ask(question(f"q{number}"))

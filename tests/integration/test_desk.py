@@ -10,8 +10,8 @@ from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
 from streams.agents.simulated import SimulatedPlayer
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers import share, switchboard
-from streams.workers.desk import run_agents
+from streams.workers import call_scheduler, partition_consumer
+from streams.workers.agent_worker import run_agents
 
 from ..dockets import home, ids_at
 from ..worlds import analysis, merging, overdue, policy, question
@@ -168,7 +168,7 @@ def test_after_all_is_decided_everything_is_committed() -> None:
 
 def test_work_begins_and_ends_without_waiting_for_the_next_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was gained is caught up with at once; what was done is committed at the end."""
-    monkeypatch.setattr(share, "COMMIT_S", 3_600)
+    monkeypatch.setattr(partition_consumer, "COMMIT_S", 3_600)
 
     async def test() -> None:
         town = Town(policy("a"))
@@ -267,15 +267,15 @@ def test_too_many_calls_hold_back_new_work_but_not_decisions() -> None:
         town.ask(*questions(2_000))
         agent, member = Waiter("a", takes_s=0.004), Member(town)
         longest = 0
-        put = switchboard.Switchboard.put
+        put = call_scheduler.Switchboard.put
 
-        def measured(self: switchboard.Switchboard, *call: object) -> None:
+        def measured(self: call_scheduler.Switchboard, *call: object) -> None:
             nonlocal longest
             put(self, *call)  # type: ignore[arg-type]
             longest = max(longest, self.waiting)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(switchboard.Switchboard, "put", measured)
+            patch.setattr(call_scheduler.Switchboard, "put", measured)
             async with Employed(town, agent, member=member, calls_in_flight=50):
                 await until_true(lambda: longest > 100)
                 last = "q1999"

@@ -25,7 +25,7 @@ from streams.runtimes.kafka.client.group_member import KafkaSubscription
 from streams.runtimes.kafka.client.producer import Publisher, message_of
 from streams.runtimes.kafka.client.topics import administered, create_topics
 from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS
-from streams.workers.deadlines import run_deadlines
+from streams.workers.deadline_watcher import run_deadlines
 
 from ..broker import running_broker
 from ..dockets import home

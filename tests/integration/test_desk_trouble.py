@@ -9,8 +9,8 @@ from schemas.decisions import DecisionMade
 from streams.errors import InvariantError, OperatorError, UsageError
 from streams.log import Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers import switchboard
-from streams.workers.desk import run_agents
+from streams.workers import call_scheduler
+from streams.workers.agent_worker import run_agents
 
 from ..dockets import home, panel, stage
 from ..worlds import policy, question
@@ -25,7 +25,7 @@ def test_an_agent_that_is_not_there_fails_its_seat() -> None:
     async def test() -> None:
         town = Town(AB)
         town.ask(question())
-        town.now_ms += switchboard.POLICY_MS
+        town.now_ms += call_scheduler.POLICY_MS
         async with Employed(town, Waiter("a")):
             await until_true(lambda: decided(town) == 1)
         (missing,) = (event for event in town.world.of(AnalysisPublished) if event.agent == "b")

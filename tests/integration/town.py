@@ -17,8 +17,8 @@ from streams.agents.agent import Reply, Task
 from streams.errors import OperatorError, TransientError
 from streams.log import Headers, Polled, Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, QUESTION_PARTITIONS, QUESTIONS
-from streams.workers import share
-from streams.workers.desk import run_agents
+from streams.workers import partition_consumer
+from streams.workers.agent_worker import run_agents
 
 from ..dockets import home, record_of
 from ..worlds import World, policy, question
@@ -37,7 +37,7 @@ AB = policy("a", "b")
 @pytest.fixture(autouse=True)
 def quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second is long in a test."""
-    monkeypatch.setattr(share, "COMMIT_S", 0.01)
+    monkeypatch.setattr(partition_consumer, "COMMIT_S", 0.01)
 
 
 def play(test: Coroutine[Any, Any, None], limit_s: float = 30) -> None:

@@ -16,9 +16,9 @@ from schemas.panels import PanelAssigned, StageOpened
 from schemas.questions import QuestionAsked
 from streams.agents.calls.seat import Call
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers import caseload
-from streams.workers.caseload import Caseload
-from streams.workers.cases import claim_of
+from streams.workers import open_questions
+from streams.workers.open_questions import Caseload
+from streams.workers.question_state import claim_of
 
 from ..dockets import decision, ids_at, panel, record_of, stage
 from ..worlds import analysis, policy, question
@@ -61,7 +61,7 @@ class Restarted(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(caseload, "REMEMBERED", 1)
+        self.patch.setattr(open_questions, "REMEMBERED", 1)
 
     def teardown(self) -> None:
         self.patch.undo()

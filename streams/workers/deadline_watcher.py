@@ -12,8 +12,8 @@ from schemas.decisions import DeadlinePassed
 from schemas.quantities import instant_of_ms
 from streams.log import Clock, Subscription
 from streams.topology import ASSIGNMENTS, DECISIONS
-from streams.workers.cases import Case
-from streams.workers.share import Share, until
+from streams.workers.partition_consumer import Share, until
+from streams.workers.question_state import Case
 
 READ = (ASSIGNMENTS, DECISIONS)
 

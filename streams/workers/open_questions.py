@@ -9,7 +9,7 @@ from schemas.event import Event
 from schemas.panels import StageOpened
 from streams.log import Record
 from streams.topology import ASSIGNMENTS, DECISIONS, QUESTION_PARTITIONS, QUESTIONS, partition_of
-from streams.workers.cases import Case
+from streams.workers.question_state import Case
 
 REMEMBERED = 10_000
 """Questions closed last that are remembered although no commit needs it, about two megabytes a partition: a producer

@@ -10,8 +10,8 @@ from structlog.typing import FilteringBoundLogger
 from schemas.registry import InvalidRecord, decode
 from streams.errors import TransientError
 from streams.log import Polled, Record, Subscription
-from streams.workers.caseload import Caseload
-from streams.workers.cases import Case
+from streams.workers.open_questions import Caseload
+from streams.workers.question_state import Case
 
 COMMIT_S = 1.0
 """Time between two commits: what a member that is killed leaves to be read again."""

@@ -5,9 +5,9 @@ import asyncio
 from streams.agents.calls.live_attempt import Terms
 from streams.log import Clock, Subscription
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers.cases import claim_of
-from streams.workers.share import Share, until
-from streams.workers.switchboard import AgentsOf, Switchboard, TermsOf
+from streams.workers.call_scheduler import AgentsOf, Switchboard, TermsOf
+from streams.workers.partition_consumer import Share, until
+from streams.workers.question_state import claim_of
 
 READ = (QUESTIONS, ASSIGNMENTS, ANALYSES, DECISIONS)
 NEW_WORK = (QUESTIONS, ASSIGNMENTS)

@@ -14,7 +14,7 @@ from streams.agents.calls.live_attempt import Terms
 from streams.agents.calls.retry import drive, take_seat
 from streams.agents.calls.seat import Call, absent, task_of
 from streams.log import Clock, Headers, Subscription
-from streams.workers.cases import Case, Opened
+from streams.workers.question_state import Case, Opened
 
 AgentsOf = Callable[[str], Mapping[str, Agent]]
 """Gives the agents of a policy, by name, from its event id; those of the newest policy where that one is not known."""
