@@ -70,6 +70,7 @@ def test_arrows_go_one_way(path: Path) -> None:
         ("streams.audit.replay", "from streams.agents.agent import Agent"),
         ("streams.evaluation.experiment", "from streams.audit.replay import replay"),
         ("streams.ui.app", "import streams.cli.main"),
+        ("streams.app.run", "import streams.cli.main"),
         ("streams.runtimes.kafka.app", "import litellm"),
         ("streams.cli.main", "from litellm import completion"),
         ("streams.stuff", "import json"),

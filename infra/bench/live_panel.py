@@ -21,13 +21,13 @@ from schemas.event import Event
 from schemas.questions import QuestionAsked
 from streams.agents.agent import Agent, Task, dismiss
 from streams.agents.factory import make_agents
+from streams.app.setup import Staff, answer
 from streams.log import read_event
 from streams.processors import PROCESSORS
 from streams.processors.answers import read_choice
 from streams.runtimes.urls import open_reader, open_writer
 from streams.settings import RunSettings
 from streams.topology import ANALYSES
-from streams.workers.staff import Staff, answer
 
 OPEN, SINGLE, SEQUENTIAL = "open", "single", "sequential"
 

@@ -15,6 +15,7 @@ from schemas.quantities import instant_of_ms
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import InvalidRecord, build
 from streams.agents.calls.progress import Activity
+from streams.app.setup import answer, hire, keep
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
@@ -23,7 +24,6 @@ from streams.cli.live_progress import watched
 from streams.errors import InvariantError, UsageError
 from streams.log import LogReader, LogWriter, read_event, wall_clock_ms
 from streams.topology import ANALYSES, DECISIONS, QUESTIONS
-from streams.workers.staff import answer, hire, keep
 
 ID_DIGITS = 16
 """Hex digits of the content hash in an id made here: enough for 10^8 questions without two alike."""

@@ -12,19 +12,19 @@ from schemas.decisions import DecisionMade
 from schemas.questions import ALL_SUBJECTS, LETTERS
 from schemas.router import RouterEntry
 from streams.agents.factory import make_agents
+from streams.app.demo import Baseline, ask_everybody, demo_agents, demo_questions
+from streams.app.question_file import Line, read_questions
+from streams.app.run import Job, Outcome, do
 from streams.cli import output
 from streams.cli.ask import weight_of
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
-from streams.cli.job import Job, Outcome, do
 from streams.cli.replay import print_difference
 from streams.cli.run import print_outcome
-from streams.demo import Baseline, ask_everybody, demo_agents, demo_questions
 from streams.errors import InvariantError
 from streams.log import LogReader, read_event
 from streams.settings import Config, build_policy
 from streams.topology import DECISIONS, ROUTER
-from streams.workers.intake import Line, read_questions
 
 DEMO_LOG = "sqlite:///orch-demo.db"
 

@@ -2,8 +2,8 @@
 
 import click
 
+from streams.app.doctor.checks import run_checks
 from streams.cli import output
-from streams.cli.checks import run_checks
 from streams.cli.command import command
 from streams.cli.context import EXIT_ENVIRONMENT, App, pass_app
 

@@ -8,17 +8,17 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import click
 
 from schemas.letters import RecordRejected
+from streams.app.asking import Inquiry
+from streams.app.feedback_file import read_feedback
+from streams.app.question_file import attended
+from streams.app.run import report
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_USAGE, App, pass_app
-from streams.cli.job import report
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem, Source, source_name
 from streams.log import LogReader, LogWriter, wall_clock_ms
 from streams.topology import QUESTIONS
-from streams.workers.feedback import read_feedback
-from streams.workers.inquiry import Inquiry
-from streams.workers.intake import attended
 
 COMMIT_LINES = 1_000
 """Lines after which a transaction ends."""

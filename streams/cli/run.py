@@ -6,12 +6,12 @@ from typing import Literal
 
 import click
 
+from streams.app.run import Job, Outcome, do
 from streams.audit.summary import Summary
 from streams.audit.tallies import AgentSummary
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, EXIT_USAGE, App, pass_app
-from streams.cli.job import Job, Outcome, do
 from streams.cli.replay import print_difference
 from streams.errors import UsageError
 from streams.presets import PresetName

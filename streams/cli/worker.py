@@ -79,8 +79,8 @@ def worker(
     stages; they share the partitions. Ctrl-C and SIGTERM end it in order; killed, another or the same again goes on.
     """
     connection = connection_of(app, "worker")
-    from streams.cli.crew import STAGES as WORKING
-    from streams.cli.crew import Assignment, at_work
+    from streams.app.kafka_worker import STAGES as WORKING
+    from streams.app.kafka_worker import Assignment, at_work
 
     chosen = WORKING if "all" in stages else tuple(dict.fromkeys(stages))
     files = outputs or app.config.run.outputs

@@ -13,10 +13,10 @@ from streams.agents.agent import Agent
 from streams.agents.calls.limits import Gate
 from streams.agents.live import LivePlayer
 from streams.agents.providers.completion import Completion, Request
+from streams.app.setup import Staff, answer
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
-from streams.workers.staff import Staff, answer
 
 from ..worlds import EPOCH
 from .injection_payloads import KEY

@@ -18,6 +18,7 @@ from schemas.policies import Budget, PolicyAdopted
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 from streams.agents.agent import Reply
 from streams.agents.calls.budget import Account, OrderedPurse
+from streams.app.setup import Staff, answer
 from streams.audit.replay import replay
 from streams.log import read_event, wall_clock_ms
 from streams.processors import PROCESSORS
@@ -28,7 +29,6 @@ from streams.runtimes.kafka.client.producer import Publisher, message_of
 from streams.runtimes.kafka.stages.global_tables import FollowedTables
 from streams.settings import RunSettings
 from streams.topology import SPENDING
-from streams.workers.staff import Staff, answer
 
 from ..worlds import question
 from .called import MOST_NUSD, Called

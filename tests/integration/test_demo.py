@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from streams.agents.factory import make_agents
-from streams.demo import ask_everybody, demo_agents, demo_questions
+from streams.app.demo import ask_everybody, demo_agents, demo_questions
+from streams.app.question_file import Line, read_questions
 from streams.settings import Config, build_policy
-from streams.workers.intake import Line, read_questions
 
 from .test_workers_intake import written
 

@@ -10,10 +10,10 @@ import pytest
 
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.quantities import instant_of_ms
+from streams.app.feedback_file import FeedbackLine, read_feedback
 from streams.jsonlines import LineProblem
 from streams.log import LogReader
 from streams.runtimes.embedded.reader import EmbeddedReader
-from streams.workers.feedback import FeedbackLine, read_feedback
 
 from ..worlds import moment, policy, question
 from .logs import Played

@@ -12,11 +12,11 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
+from streams.app import asking as module
+from streams.app.asking import Inquiry, gold_feedback
 from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Rejection
 from streams.runtimes.embedded.reader import EmbeddedReader
-from streams.workers import inquiry as module
-from streams.workers.inquiry import Inquiry, gold_feedback
 
 from ..worlds import moment, policy, question, said
 from .logs import Played

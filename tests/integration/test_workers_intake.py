@@ -13,8 +13,8 @@ import pytest
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord
+from streams.app.question_file import Line, attended, normal_gold, read_questions, rereadable, survey
 from streams.jsonlines import LineProblem, read_objects
-from streams.workers.intake import Line, attended, normal_gold, read_questions, rereadable, survey
 
 from ..worlds import question
 

@@ -8,11 +8,11 @@ import pytest
 
 from schemas.agents import RecordedAgent
 from schemas.decisions import DecisionMade
+from streams.app.setup import EPOCH, MOST_AGENTS, answer, hire, keep
 from streams.errors import UsageError
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import Config, RunSettings
-from streams.workers.staff import EPOCH, MOST_AGENTS, answer, hire, keep
 
 from ..worlds import question
 

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, build
+from streams.app.question_file import normal_gold
 from streams.errors import InvariantError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
 from streams.log import Clock, LogReader, read_event
 from streams.topology import FEEDBACK, QUESTIONS
-from streams.workers.intake import normal_gold
 
 Feedback = FeedbackGiven | FeedbackRetracted
 

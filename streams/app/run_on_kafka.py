@@ -12,7 +12,7 @@ from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, decode
 from streams.agents.calls.progress import Activity
-from streams.cli.crew import STAGES, Assignment, Crew, at_work
+from streams.app.kafka_worker import STAGES, Assignment, Crew, at_work
 from streams.log import LogReader
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import plain_consumer

@@ -10,10 +10,10 @@ from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
+from streams.app.question_file import Line, read_questions
 from streams.jsonlines import LineProblem, Source, source_name
 from streams.log import Clock, LogReader, read_event
 from streams.topology import DECISIONS, QUESTIONS
-from streams.workers.intake import Line, read_questions
 
 REMEMBERED = 100_000
 """Questions just given that are remembered, about 40 MB: repeats within the file must be noticed before the log is."""

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from schemas.quantities import instant_of_ms
-from streams.cli.checks_agents import check_agents
-from streams.cli.checks_kafka import Check, check_cluster
+from streams.app.doctor.agents import check_agents
+from streams.app.doctor.kafka import Check, check_cluster
 from streams.cli.context import App
 from streams.errors import OrchError
 from streams.log import wall_clock_ms

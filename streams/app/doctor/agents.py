@@ -12,8 +12,8 @@ from streams.agents.factory import make_agents
 from streams.agents.families import family_of, only_family
 from streams.agents.providers.probe import RIGHT, Reached, Tried, reach, try_out
 from streams.agents.recorded import read_outputs
+from streams.app.doctor.kafka import Check
 from streams.cli import output
-from streams.cli.checks_kafka import Check
 from streams.errors import OrchError
 from streams.settings import RunSettings
 

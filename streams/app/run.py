@@ -8,6 +8,9 @@ from typing import Any
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.agents.calls.progress import Activity
+from streams.app.asking import Inquiry
+from streams.app.question_file import Survey, rereadable, survey
+from streams.app.setup import Staff, answer, hire, keep, window_of
 from streams.audit.replay import Replay
 from streams.audit.summary import Summary, known_answers, summarise
 from streams.cli.context import App
@@ -19,9 +22,6 @@ from streams.jsonlines import LineProblem, Source
 from streams.log import LogReader, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings
 from streams.workers.embedded_session import Listener
-from streams.workers.inquiry import Inquiry
-from streams.workers.intake import Survey, rereadable, survey
-from streams.workers.staff import Staff, answer, hire, keep, window_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ def answer_all(
     if app.log.scheme != "kafka":
         answer(log, staff, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
         return
-    from streams.cli.answering import answer_on_kafka
+    from streams.app.run_on_kafka import answer_on_kafka
 
     if log.policy != staff.policy:
         log.append(staff.policy)

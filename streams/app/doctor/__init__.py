@@ -1,0 +1,1 @@
+"""The checks of `orch doctor`: machine, configuration, agents, log and cluster."""
