@@ -48,8 +48,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "streams.audit",
         # Against the grain: what these give is to come as arguments.
         "streams.cli.context",
-        "streams.cli.kafka",
-        "streams.cli.live_progress",
+        "streams.cli.require_kafka",
+        "streams.cli.render.live_progress",
         "streams.cli.output",
         "streams.cli.replay",
     ),

@@ -14,10 +14,10 @@ from streams.app.setup import Staff, answer, hire, keep, window_of
 from streams.audit.replay import Replay
 from streams.audit.summary import Summary, known_answers, summarise
 from streams.cli.context import App
-from streams.cli.kafka import connection_of
-from streams.cli.live_progress import watched
 from streams.cli.output import progress, say
+from streams.cli.render.live_progress import watched
 from streams.cli.replay import replay_shown
+from streams.cli.require_kafka import connection_of
 from streams.jsonlines import LineProblem, Source
 from streams.log import LogReader, LogWriter, wall_clock_ms
 from streams.settings import Config, RunSettings

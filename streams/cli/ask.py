@@ -19,8 +19,8 @@ from streams.app.setup import answer, hire, keep
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
-from streams.cli.kafka import connection_of
-from streams.cli.live_progress import watched
+from streams.cli.render.live_progress import watched
+from streams.cli.require_kafka import connection_of
 from streams.errors import InvariantError, UsageError
 from streams.log import LogReader, LogWriter, read_event, wall_clock_ms
 from streams.topology import ANALYSES, DECISIONS, QUESTIONS

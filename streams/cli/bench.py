@@ -10,7 +10,7 @@ import click
 
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.cli.kafka import connection_of
+from streams.cli.require_kafka import connection_of
 from streams.cli.worker import STAGES
 from streams.errors import OperatorError, UsageError
 

@@ -14,7 +14,7 @@ from schemas.registry import InvalidRecord, decode
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.cli.kafka import connection_of
+from streams.cli.require_kafka import connection_of
 from streams.errors import UsageError
 from streams.log import Record, read_event
 from streams.topology import TOPICS

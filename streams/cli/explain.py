@@ -25,6 +25,6 @@ def explain(app: App, question_id: str) -> None:
     if app.json:
         output.print_json(explanation)
         return
-    from streams.cli.explain_text import tree
+    from streams.cli.render.explain_text import tree
 
     output.console().print(tree(explanation))

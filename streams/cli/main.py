@@ -49,7 +49,7 @@ COMMANDS: dict[str, Entry] = {
     "policy": Entry("streams.cli.policy:policy", "Show the policy in force, or adopt the configured one."),
     "topics": Entry("streams.cli.topics:topics", "List, create or check the topics of the log."),
     "schemas": Entry("streams.cli.schemas:schemas", "Print the JSON Schema of each kind of event."),
-    "dead-letters": Entry("streams.cli.letters:dead_letters", "List the records that the stream could not take."),
+    "dead-letters": Entry("streams.cli.dead_letters:dead_letters", "List the records that the stream could not take."),
     "doctor": Entry("streams.cli.doctor:doctor", "Check this machine, the configuration and the log."),
     "bench": Entry("streams.cli.bench:bench", "Measure speed and added latency on this machine."),
     "completion": Entry("streams.cli.completion:completion", "Print the completion script of a shell."),

@@ -23,7 +23,8 @@ def router(app: App, question_id: str | None, agent: str | None, scope: str | No
     subjects, which the score is made of.
     """
     from streams.audit import standing
-    from streams.cli import output, router_text
+    from streams.cli import output
+    from streams.cli.render import router_text
 
     if question_id is not None and agent is not None:
         raise UsageError("--at and --history were given together", remedy="Give one of them")

@@ -8,7 +8,7 @@ import click
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_ENVIRONMENT, App, pass_app
-from streams.cli.kafka import connection_of
+from streams.cli.require_kafka import connection_of
 from streams.errors import UsageError
 from streams.topology import TOPICS
 

@@ -11,7 +11,7 @@ import click
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.cli.kafka import connection_of
+from streams.cli.require_kafka import connection_of
 
 DEFAULT_STATE = ".orch-state"
 STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")

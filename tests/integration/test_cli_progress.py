@@ -12,7 +12,7 @@ from termios import TIOCSWINSZ
 import pytest
 
 from streams.agents.calls.progress import Activity
-from streams.cli.live_progress import numbers, spent, time_left
+from streams.cli.render.live_progress import numbers, spent, time_left
 
 from ..e2e.command import ORCH, Place, question
 

@@ -10,7 +10,7 @@ import pytest
 from schemas.quantities import PPB
 from streams.audit.standing import Line, history, table_at, table_now
 from streams.cli.main import run
-from streams.cli.router_text import ROWS, sparkline, thinned
+from streams.cli.render.router_text import ROWS, sparkline, thinned
 from streams.errors import UsageError
 from streams.processors.score import rank_candidates
 from streams.runtimes.embedded.reader import EmbeddedReader

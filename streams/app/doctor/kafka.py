@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
 from streams.cli.context import App
-from streams.cli.kafka import connection_of
+from streams.cli.require_kafka import connection_of
 from streams.topology import POLICIES
 
 

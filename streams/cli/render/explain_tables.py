@@ -3,8 +3,8 @@
 from rich.table import Table
 
 from streams.audit.explanation import Averages, Change, Lesson, RoutedBy, Terms
-from streams.cli.figures import dollars, ms_of_ns, plain_table, ratio, seen, short, signed
 from streams.cli.output import clean
+from streams.cli.render.figures import dollars, ms_of_ns, plain_table, ratio, seen, short, signed
 from streams.processors.score import UNKNOWN_BONUS_PPB
 
 

@@ -17,9 +17,9 @@ from streams.audit.explanation import (
     StageSeen,
     Waiting,
 )
-from streams.cli.explain_tables import changes, knowledge, scores
-from streams.cli.figures import count_of, ratio, short, weight
 from streams.cli.output import clean, one_line, usd
+from streams.cli.render.explain_tables import changes, knowledge, scores
+from streams.cli.render.figures import count_of, ratio, short, weight
 
 WHY_DECIDED = {
     "panel complete": "everybody asked had answered",

@@ -7,9 +7,9 @@ from rich.text import Text
 
 from schemas.quantities import PPB
 from streams.audit.standing import Line, Point, Table
-from streams.cli.explain_tables import averages
-from streams.cli.figures import count_of, plain_table, ratio, seen
 from streams.cli.output import clean
+from streams.cli.render.explain_tables import averages
+from streams.cli.render.figures import count_of, plain_table, ratio, seen
 
 ROWS = 20
 """Steps of a course that are shown, the first and the last among them."""

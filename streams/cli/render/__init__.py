@@ -1,0 +1,1 @@
+"""Text for terminals: trees, tables, figures and progress."""
