@@ -6,7 +6,7 @@ from pathlib import Path
 
 from infra.bench.figures import Figure, Sizes
 from infra.bench.workload import STATED, make_log
-from streams.audit.replay import PARALLEL_FROM, replay
+from streams.audit.replay.replay import PARALLEL_FROM, replay
 from streams.errors import InvariantError
 from streams.runtimes.urls import open_reader
 

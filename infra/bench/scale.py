@@ -98,7 +98,7 @@ def replay_log(path: str) -> None:
     """Replay a log, and report; the peak is that of the larger of its processes."""
     from functools import partial
 
-    from streams.audit.replay import replay
+    from streams.audit.replay.replay import replay
     from streams.runtimes.urls import open_reader
 
     found = replay(partial(open_reader, f"sqlite:///{path}"))

@@ -11,8 +11,8 @@ from streams.agents.calls.progress import Activity
 from streams.app.asking import Inquiry
 from streams.app.question_file import Survey, rereadable, survey
 from streams.app.setup import Staff, answer, hire, keep, window_of
-from streams.audit.replay import Replay
-from streams.audit.summary import Summary, known_answers, summarise
+from streams.audit.replay.replay import Replay
+from streams.audit.run_summary import Summary, known_answers, summarise
 from streams.cli.context import App
 from streams.cli.output import progress, say
 from streams.cli.render.live_progress import watched

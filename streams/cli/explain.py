@@ -17,7 +17,7 @@ def explain(app: App, question_id: str) -> None:
     cost, each ballot (the excluded with the reason), the tally and the rule, and what feedback changed afterwards. Of a
     question without a decision it says what it waits for.
     """
-    from streams.audit.explain import explain as explained
+    from streams.audit.explain.explain import explain as explained
     from streams.cli import output
 
     with app.open_reader(about=question_id) as reader:

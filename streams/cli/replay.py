@@ -4,9 +4,9 @@ from typing import Any
 
 import orjson
 
-from streams.audit.rederive_questions import TOPICS
-from streams.audit.replay import Replay
-from streams.audit.replay import replay as replay_log
+from streams.audit.replay.ordered_questions import TOPICS
+from streams.audit.replay.replay import Replay
+from streams.audit.replay.replay import replay as replay_log
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app

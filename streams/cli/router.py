@@ -22,7 +22,7 @@ def router(app: App, question_id: str | None, agent: str | None, scope: str | No
     stability with the number of observations n behind the quality. "used" is the quality after shrinkage towards all
     subjects, which the score is made of.
     """
-    from streams.audit import standing
+    from streams.audit import router_table
     from streams.cli import output
     from streams.cli.render import router_text
 
@@ -31,7 +31,7 @@ def router(app: App, question_id: str | None, agent: str | None, scope: str | No
     topics = (OBSERVATIONS, ROUTER) if agent is not None else (POLICIES, ROUTER)
     with app.open_reader(about=question_id, topics=() if question_id is not None else topics) as reader:
         if agent is not None:
-            points = standing.history(reader, agent, scope or ALL_SUBJECTS)
+            points = router_table.history(reader, agent, scope or ALL_SUBJECTS)
             if app.json:
                 for point in points:
                     output.print_json(point)
@@ -39,9 +39,9 @@ def router(app: App, question_id: str | None, agent: str | None, scope: str | No
                 output.console().print(router_text.course(list(points)))
             return
         if question_id is None:
-            table = standing.table_now(reader, scope)
+            table = router_table.table_now(reader, scope)
         else:
-            table = standing.table_at(reader, question_id, scope)
+            table = router_table.table_at(reader, question_id, scope)
     if app.json:
         for line in table["lines"]:
             output.print_json({"policy_id": table["policy_id"], "at": table["at"], **line})

@@ -7,8 +7,8 @@ from typing import Literal
 import click
 
 from streams.app.run import Job, Outcome, do
-from streams.audit.summary import Summary
-from streams.audit.tallies import AgentSummary
+from streams.audit.agent_stats import AgentSummary
+from streams.audit.run_summary import Summary
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, EXIT_USAGE, App, pass_app

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 from schemas.event import Event
 from schemas.registry import decode_canonical
-from streams.audit.replay import Replay, replay
+from streams.audit.replay.replay import Replay, replay
 from streams.log import Record
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.reader import EmbeddedReader

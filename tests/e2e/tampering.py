@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from schemas.analyses import AnalysisPublished
 from schemas.canonical import canonical_json, content_id
 from schemas.questions import QuestionAsked
-from streams.audit.difference import Difference
-from streams.audit.replay import replay
+from streams.audit.replay.difference import Difference
+from streams.audit.replay.replay import replay
 from streams.runtimes.urls import open_reader
 from streams.topology import INPUT_TOPICS, TOPICS, partition_of
 

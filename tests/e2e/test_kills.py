@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from streams.audit.replay import replay
+from streams.audit.replay.replay import replay
 from streams.runtimes.urls import open_reader
 
 from .command import LIMIT_S, Place, outputs, question

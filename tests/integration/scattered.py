@@ -11,7 +11,7 @@ from schemas.panels import PanelAssigned, StageOpened
 from schemas.policies import PolicyAdopted
 from schemas.registry import InvalidRecord
 from schemas.router import RouterEntry
-from streams.audit.replay import Replay, replay
+from streams.audit.replay.replay import Replay, replay
 from streams.processors import PROCESSORS, RANK
 from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Tables

@@ -11,7 +11,7 @@ from infra.bench import added, decided, replayed, scale
 from infra.bench.figures import Figure, Sizes, file_system, machine
 from infra.bench.suite import BENCHES
 from infra.bench.workload import questions, run_session
-from streams.audit.replay import replay
+from streams.audit.replay.replay import replay
 from streams.cli.bench import NAMES
 from streams.cli.main import run
 from streams.runtimes.urls import open_reader

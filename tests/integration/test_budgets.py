@@ -19,7 +19,7 @@ from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 from streams.agents.agent import Reply
 from streams.agents.calls.budget import Account, OrderedPurse
 from streams.app.setup import Staff, answer
-from streams.audit.replay import replay
+from streams.audit.replay.replay import replay
 from streams.log import read_event, wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.processors.budget import Accounts

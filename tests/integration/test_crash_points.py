@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from streams.audit.replay import replay
+from streams.audit.replay.replay import replay
 from streams.runtimes.embedded.crash_points import POINTS
 from streams.runtimes.urls import open_reader
 from streams.topology import ANALYSES, DECISIONS, FEEDBACK, OBSERVATIONS

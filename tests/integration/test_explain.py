@@ -10,9 +10,9 @@ import pytest
 
 from schemas.analyses import AnalysisPublished, Attempt, ProviderCall
 from schemas.policies import Averaging, PolicyAdopted
-from streams.audit import entries
-from streams.audit.explain import explain
-from streams.audit.explanation import Explanation, SeatTaken
+from streams.audit import entry_lookup
+from streams.audit.explain.explain import explain
+from streams.audit.explain.explanation import Explanation, SeatTaken
 from streams.cli.main import run
 from streams.errors import DifferenceError, UsageError
 from streams.processors.ema import move
@@ -213,7 +213,7 @@ def test_feedback_that_was_set_aside(log: Played) -> None:
 
 def test_entry_far_back(log: Played, monkeypatch: pytest.MonkeyPatch) -> None:
     """A router entry made long before is found, and the one before it."""
-    monkeypatch.setattr(entries, "_FIRST_WINDOW", 3)
+    monkeypatch.setattr(entry_lookup, "_FIRST_WINDOW", 3)
     log.put(policy("ann", "bob", routing={"panel_size": 1}))
     log.ask([question("first")], said(ann="A"))
     log.put(gold("A", "first"))

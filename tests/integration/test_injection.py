@@ -25,7 +25,7 @@ from schemas.panels import PanelAssigned, StageOpened
 from schemas.prompts import Prompts
 from schemas.questions import QuestionAsked
 from streams.agents.prompts import MOST_ANALYSIS_CHARACTERS, messages_of, visible
-from streams.audit.replay import replay
+from streams.audit.replay.replay import replay
 from streams.log import read_event
 from streams.processors.answers import canonical_number
 from streams.processors.ballot import LONGEST_ANSWER

@@ -9,9 +9,9 @@ import pytest
 
 from schemas.questions import QuestionAsked
 from schemas.registry import decode
-from streams.audit.explain import explain
-from streams.audit.standing import history, table_at, table_now
-from streams.audit.summary import known_answers, summarise
+from streams.audit.explain.explain import explain
+from streams.audit.router_table import history, table_at, table_now
+from streams.audit.run_summary import known_answers, summarise
 from streams.errors import OperatorError
 from streams.log import Record, read_event
 from streams.runtimes.embedded.reader import EmbeddedReader

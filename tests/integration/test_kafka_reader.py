@@ -15,11 +15,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.questions import QuestionAsked
-from streams.audit import replay as replay_module
-from streams.audit.explain import explain
-from streams.audit.replay import Replay, replay
-from streams.audit.standing import table_now
-from streams.audit.summary import known_answers, summarise
+from streams.audit.explain.explain import explain
+from streams.audit.replay import replay as replay_module
+from streams.audit.replay.replay import Replay, replay
+from streams.audit.router_table import table_now
+from streams.audit.run_summary import known_answers, summarise
 from streams.errors import OperatorError
 from streams.log import UnorderedReader, read_event
 from streams.runtimes.kafka.client.connection import Connection, parse_connection

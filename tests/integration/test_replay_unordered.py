@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.event import Event
 from schemas.registry import InvalidRecord
-from streams.audit.replay import Replay
+from streams.audit.replay.replay import Replay
 from streams.runtimes.kafka.raw_record import Arrival, read_input
 from streams.topology import ANALYSES, DEAD_LETTERS, FEEDBACK, INPUT_TOPICS, POLICIES, QUESTIONS, ROUTER
 

@@ -11,7 +11,7 @@ import pytest
 
 from schemas.canonical import canonical_json, content_id
 from schemas.panels import PanelAssigned
-from streams.audit.replay import Replay
+from streams.audit.replay.replay import Replay
 from streams.processors.fold import Tables
 from streams.processors.route import assign
 from streams.runtimes.kafka.raw_record import Arrival, read_input

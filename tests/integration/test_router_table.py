@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.quantities import PPB
-from streams.audit.standing import Line, history, table_at, table_now
+from streams.audit.router_table import Line, history, table_at, table_now
 from streams.cli.main import run
 from streams.cli.render.router_text import ROWS, sparkline, thinned
 from streams.errors import UsageError

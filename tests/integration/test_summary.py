@@ -14,8 +14,8 @@ from schemas.analyses import AnalysisPublished, Attempt
 from schemas.decisions import Ballot, Conduct
 from schemas.panels import PanelAssigned
 from schemas.quantities import MAX_MS
-from streams.audit.summary import Summary, known_answers, plain_vote, summarise
-from streams.audit.tallies import Latencies
+from streams.audit.agent_stats import Latencies
+from streams.audit.run_summary import Summary, known_answers, plain_vote, summarise
 from streams.errors import DifferenceError
 from streams.runtimes.embedded.reader import EmbeddedReader
 

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from streams.audit.explanation import Averages, Change, Lesson, RoutedBy, Terms
+from streams.audit.explain.explanation import Averages, Change, Lesson, RoutedBy, Terms
 from streams.cli.output import clean
 from streams.cli.render.figures import dollars, ms_of_ns, plain_table, ratio, seen, short, signed
 from streams.processors.score import UNKNOWN_BONUS_PPB

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 from rich.tree import Tree
 
-from streams.audit.explanation import (
+from streams.audit.explain.explanation import (
     Asked,
     AttemptMade,
     Decided,

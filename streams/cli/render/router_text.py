@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.text import Text
 
 from schemas.quantities import PPB
-from streams.audit.standing import Line, Point, Table
+from streams.audit.router_table import Line, Point, Table
 from streams.cli.output import clean
 from streams.cli.render.explain_tables import averages
 from streams.cli.render.figures import count_of, plain_table, ratio, seen

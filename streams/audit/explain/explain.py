@@ -15,11 +15,11 @@ from schemas.quantities import later
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import INPUTS, InvalidRecord, decode
 from schemas.router import AgentObserved, RouterEntry
-from streams.audit.entries import find_entries
-from streams.audit.explain_lessons import Taught, lessons
-from streams.audit.explain_panel import policy_used, routed_by
-from streams.audit.explain_stages import stages_seen
-from streams.audit.explanation import Asked, Decided, Explanation, SetAside, StageSeen, State, Waiting
+from streams.audit.entry_lookup import find_entries
+from streams.audit.explain.explanation import Asked, Decided, Explanation, SetAside, StageSeen, State, Waiting
+from streams.audit.explain.lessons import Taught, lessons
+from streams.audit.explain.panel import policy_used, routed_by
+from streams.audit.explain.stages import stages_seen
 from streams.errors import DifferenceError, UsageError
 from streams.log import LogReader, Record
 from streams.topology import POLICIES, QUESTIONS

@@ -6,7 +6,7 @@ from schemas.analyses import AnalysisPublished, Attempt
 from schemas.decisions import Ballot, DecisionMade, Exclusion
 from schemas.event import Event
 from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
-from streams.audit.explanation import AttemptMade, ProviderAsked, SeatTaken, StageSeen
+from streams.audit.explain.explanation import AttemptMade, ProviderAsked, SeatTaken, StageSeen
 from streams.processors.ballot import read
 
 Place = tuple[int, str]

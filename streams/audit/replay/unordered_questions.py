@@ -8,12 +8,12 @@ from operator import itemgetter
 from typing import Self
 
 from schemas.registry import decode, decode_canonical
-from streams.audit.difference import Findings, at, compare, unreadable
-from streams.audit.entries import event_id_of
-from streams.audit.placement import Placement
-from streams.audit.reach import STAGE_OF, Reach, SettledFindings
-from streams.audit.rederive_questions import TOPICS
-from streams.audit.unordered_derivation import Derivation, Due, Heard
+from streams.audit.entry_lookup import event_id_of
+from streams.audit.replay.certainty import STAGE_OF, Reach, SettledFindings
+from streams.audit.replay.difference import Findings, at, compare, unreadable
+from streams.audit.replay.key_placement import Placement
+from streams.audit.replay.ordered_questions import TOPICS
+from streams.audit.replay.unordered_derivation import Derivation, Due, Heard
 from streams.log import LeftOut, Record, UnorderedReader
 from streams.processors import ROUTE
 from streams.processors.dead_letters import unreadable_letter

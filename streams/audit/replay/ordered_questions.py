@@ -8,9 +8,9 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
-from streams.audit.difference import Findings, at, compare, unreadable
-from streams.audit.folds import Folds
-from streams.audit.placement import Placement
+from streams.audit.replay.difference import Findings, at, compare, unreadable
+from streams.audit.replay.expected import Folds
+from streams.audit.replay.key_placement import Placement
 from streams.log import LogReader, Record
 from streams.processors import LEARN, MERGE, ROUTE
 from streams.processors.fold import Processor

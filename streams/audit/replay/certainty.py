@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from streams.audit.difference import Difference, Findings
+from streams.audit.replay.difference import Difference, Findings
 from streams.log import Record, UnorderedReader
 from streams.processors import PROCESSORS
 

@@ -11,7 +11,7 @@ from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
 from schemas.router import RouterEntry, router_key
-from streams.audit.difference import Findings, at, compare, unreadable
+from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.log import Record
 from streams.processors.fold import Tables
 from streams.processors.route import assign

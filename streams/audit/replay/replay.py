@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from streams.audit import rederive_panels, rederive_questions, unordered_panels, unordered_questions
-from streams.audit.difference import Difference, at
-from streams.audit.spending_pass import spending_pass
+from streams.audit.replay import ordered_panels, ordered_questions, unordered_panels, unordered_questions
+from streams.audit.replay.budget_check import spending_pass
+from streams.audit.replay.difference import Difference, at
 from streams.log import LogReader, UnorderedReader
 from streams.topology import POLICIES
 
@@ -78,13 +78,13 @@ def replay(open_reader: OpenReader, progress: Progress = lambda records: None) -
 
 def _ordered(reader: LogReader, open_reader: OpenReader, progress: Progress, started: float) -> Replay:
     end = reader.end
-    checked = rederive_questions.QuestionPass(reader, min(end, reader.folded))
+    checked = ordered_questions.QuestionPass(reader, min(end, reader.folded))
 
     def questions() -> None:
-        _take_all(rederive_questions.groups(reader, end), checked.take, progress)
+        _take_all(ordered_questions.groups(reader, end), checked.take, progress)
 
     findings = checked.findings
-    findings.add(_both(questions, partial(rederive_panels.panel_pass, end=end), reader, open_reader))
+    findings.add(_both(questions, partial(ordered_panels.panel_pass, end=end), reader, open_reader))
     findings.add(spending_pass(reader))
     cut = cut_off(reader)
     if cut is not None:

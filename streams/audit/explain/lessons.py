@@ -7,8 +7,8 @@ from schemas.decisions import DecisionMade
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.letters import RecordRejected
 from schemas.router import AgentObserved, RouterEntry
-from streams.audit.explain_panel import averages_of
-from streams.audit.explanation import Change, Lesson
+from streams.audit.explain.explanation import Change, Lesson
+from streams.audit.explain.panel import averages_of
 
 OBSERVED = ("quality_ppb", "latency_ms", "cost_nusd", "stability_ppb")
 """Quantities of an observation."""

@@ -4,8 +4,8 @@ from collections import OrderedDict, deque
 
 from schemas.registry import decode_canonical
 from schemas.router import AgentObserved, RouterEntry, router_key
-from streams.audit.difference import Findings, at, compare
-from streams.audit.panels import FindQuestion, PanelCheck
+from streams.audit.replay.difference import Findings, at, compare
+from streams.audit.replay.panel_check import FindQuestion, PanelCheck
 from streams.log import LogReader, Record
 from streams.processors.rank import next_entry
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROUTER

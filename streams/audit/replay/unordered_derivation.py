@@ -7,8 +7,8 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
-from streams.audit.folds import Folds
-from streams.audit.reach import Reach
+from streams.audit.replay.certainty import Reach
+from streams.audit.replay.expected import Folds
 from streams.log import Record
 from streams.processors import LEARN, MERGE, ROUTE
 from streams.processors.fold import Processor

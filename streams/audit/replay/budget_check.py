@@ -2,7 +2,7 @@
 
 from schemas.registry import decode_canonical
 from schemas.spending import BudgetRefused, BudgetSettled
-from streams.audit.difference import Findings, at, compare, unreadable
+from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.log import LogReader, Record
 from streams.processors.budget import Accounts, Verdict, refusal
 from streams.topology import SPENDING

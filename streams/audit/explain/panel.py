@@ -7,7 +7,7 @@ from schemas.panels import Candidate, PanelAssigned
 from schemas.policies import PolicyAdopted, Routing, ScoreWeights
 from schemas.questions import QuestionAsked
 from schemas.router import RouterEntry
-from streams.audit.explanation import Averages, CandidateSeen, EntrySeen, PolicyUsed, RoutedBy, Terms
+from streams.audit.explain.explanation import Averages, CandidateSeen, EntrySeen, PolicyUsed, RoutedBy, Terms
 from streams.processors import score
 
 Entries = Mapping[str, RouterEntry]

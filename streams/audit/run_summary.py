@@ -11,7 +11,7 @@ from schemas.decisions import Ballot, DecisionMade
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
-from streams.audit.tallies import AgentSummary
+from streams.audit.agent_stats import AgentSummary
 from streams.log import LogReader, Record, read_event
 from streams.processors.learn import normal_answer
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, POLICIES, QUESTIONS

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from streams.audit.difference import Findings, at
+from streams.audit.replay.difference import Findings, at
 from streams.log import LogReader, Record
 from streams.topology import DEAD_LETTERS, OBSERVATIONS, partition_of
 

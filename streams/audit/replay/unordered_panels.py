@@ -4,12 +4,12 @@ from typing import NamedTuple
 
 from schemas.registry import decode_canonical
 from schemas.router import AgentObserved, RouterEntry, router_key
-from streams.audit.derived_entries import DerivedEntries
-from streams.audit.difference import Findings, at, compare
-from streams.audit.entries import sequence_of
-from streams.audit.panels import PanelCheck
-from streams.audit.reach import Reach, SettledFindings
-from streams.audit.rederive_panels import question_finder
+from streams.audit.entry_lookup import sequence_of
+from streams.audit.replay.certainty import Reach, SettledFindings
+from streams.audit.replay.derived_entries import DerivedEntries
+from streams.audit.replay.difference import Findings, at, compare
+from streams.audit.replay.ordered_panels import question_finder
+from streams.audit.replay.panel_check import PanelCheck
 from streams.log import Record, UnorderedReader
 from streams.processors import RANK
 from streams.processors.rank import next_entry

@@ -7,10 +7,10 @@ from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
 from schemas.questions import ALL_SUBJECTS
 from schemas.router import AgentObserved, RouterEntry, router_key
-from streams.audit.entries import event_id_of, find_entries, sequence_of
-from streams.audit.explain_lessons import observed
-from streams.audit.explain_panel import averages_of
-from streams.audit.explanation import Averages
+from streams.audit.entry_lookup import event_id_of, find_entries, sequence_of
+from streams.audit.explain.explanation import Averages
+from streams.audit.explain.lessons import observed
+from streams.audit.explain.panel import averages_of
 from streams.errors import UsageError
 from streams.log import LogReader, Record, read_event
 from streams.processors.score import rank_candidates

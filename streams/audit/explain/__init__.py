@@ -1,0 +1,1 @@
+"""One question explained: everything the log says, joined along the causes."""

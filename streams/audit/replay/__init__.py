@@ -1,0 +1,1 @@
+"""Proof that every derived event of a log follows from its inputs."""
