@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.bench import added, decided, replayed, scale, startup
 from infra.bench.figures import Figure, Sizes, file_system
-from infra.bench.live_plan import LiveSizes, check, steps
+from infra.bench.live.plan import LiveSizes, check, steps
 
 Measure = Callable[[Path, Sizes, Callable[[int], None]], list[Figure]]
 
@@ -50,9 +50,9 @@ def benches(live: LiveSizes) -> dict[str, Bench]:
 
 def _measure_live(live: LiveSizes, directory: Path, sizes: Sizes, advance: Callable[[int], None]) -> list[Figure]:
     # The server of recorded models is an extra, without which the others are measured all the same.
-    from infra.bench import live_suite
+    from infra.bench.live import suite
 
-    return live_suite.measure(directory, live, sizes.runs, advance)
+    return suite.measure(directory, live, sizes.runs, advance)
 
 
 BENCHES = benches(LiveSizes())

@@ -146,7 +146,7 @@ def _measurable(suite: _Suite, only: tuple[str, ...], names: tuple[str, ...]) ->
 
 def _embedded(app: App, runs: int | None, quick: bool) -> _Suite:
     from infra.bench.figures import QUICK, Sizes, machine
-    from infra.bench.live_plan import QUICK_LIVE, LiveSizes
+    from infra.bench.live.plan import QUICK_LIVE, LiveSizes
     from infra.bench.suite import benches, disk, run, run_profile
 
     sizes = QUICK if quick else Sizes()
@@ -165,8 +165,8 @@ def _on_kafka(
 ) -> _Suite:
     connection = connection_of(app, "bench")
     from infra.bench.figures import machine
-    from infra.bench.kafka_plan import QUICK, KafkaSizes, Plan
-    from infra.bench.kafka_suite import KAFKA_BENCHES, run, run_profile, where
+    from infra.bench.kafka.plan import QUICK, KafkaSizes, Plan
+    from infra.bench.kafka.suite import KAFKA_BENCHES, run, run_profile, where
     from infra.bench.suite import disk
 
     sizes = QUICK if quick else KafkaSizes()

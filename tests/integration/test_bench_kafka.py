@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from infra.bench import kafka_added, kafka_decided, kafka_inputs, kafka_restart
 from infra.bench.figures import Figure
-from infra.bench.kafka_load import Load
-from infra.bench.kafka_plan import KafkaSizes, Plan
-from infra.bench.kafka_processes import OTHERS, Meter, Worker, broker_pid
-from infra.bench.kafka_profile import profile
-from infra.bench.kafka_suite import KAFKA_BENCHES
+from infra.bench.kafka import added, decided, inputs, restart
+from infra.bench.kafka.load import Load
+from infra.bench.kafka.plan import KafkaSizes, Plan
+from infra.bench.kafka.processes import OTHERS, Meter, Worker, broker_pid
+from infra.bench.kafka.profile import profile
+from infra.bench.kafka.suite import KAFKA_BENCHES
 from infra.bench.proc import cpu_s
 from streams.cli.bench import KAFKA_NAMES
 from streams.cli.main import run
@@ -52,7 +52,7 @@ def measured(plan: Plan, measure: Callable[..., Coroutine[Any, Any, list[Figure]
 @pytest.mark.slow
 def test_decided(plan: Plan) -> None:
     """Speed and CPU time are those of a real run: 25 events a question, each process by itself."""
-    figures = measured(plan, kafka_decided.measure)
+    figures = measured(plan, decided.measure)
     assert figures["decided questions"].target == 120
     assert figures["decided questions"].median >= figures["decided and learned"].median > 0
     # A panel of three makes 25. These are among the first questions, of which all five agents are asked.
@@ -66,7 +66,7 @@ def test_decided(plan: Plan) -> None:
 @pytest.mark.slow
 def test_added_latency(plan: Plan) -> None:
     """The agents' own time is taken off: what is left of calls of 200 ms is no more than without."""
-    figures = measured(plan, kafka_added.measure)
+    figures = measured(plan, added.measure)
     assert [figure.target for figure in figures.values()] == [40, 150, 40, 150]
     assert 0 < figures["added, p50, agents answer at once"].median < 2_000
     assert 0 < figures["added, p50, agents take 200 ms"].median < 2_000
@@ -75,7 +75,7 @@ def test_added_latency(plan: Plan) -> None:
 @pytest.mark.slow
 def test_inputs(plan: Plan) -> None:
     """Each stage goes through a backlog alone."""
-    figures = measured(plan, kafka_inputs.measure)
+    figures = measured(plan, inputs.measure)
     for stage in ("route", "merge", "learn", "rank"):
         assert figures[f"{stage}, input records"].median > 0
     assert figures["start to first record written"].median > 0
@@ -84,8 +84,8 @@ def test_inputs(plan: Plan) -> None:
 @pytest.mark.slow
 def test_restart(plan: Plan) -> None:
     """A worker comes back in each way, and decides in every partition."""
-    figures = measured(plan, kafka_restart.measure)
-    assert all(0 < figures[case.name].median < 60 for case in kafka_restart.CASES)
+    figures = measured(plan, restart.measure)
+    assert all(0 < figures[case.name].median < 60 for case in restart.CASES)
     assert figures["peak memory, stopped, with its disk"].median > 10
 
 
@@ -157,7 +157,7 @@ def test_late_question_has_waited() -> None:
 @pytest.mark.slow
 def test_command(capfdbinary: pytest.CaptureFixture[bytes], plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a log on Kafka the command measures that runtime, split as it is told."""
-    monkeypatch.setattr("infra.bench.kafka_plan.QUICK", TINY)
+    monkeypatch.setattr("infra.bench.kafka.plan.QUICK", TINY)
     split = ["--worker", "route,merge,learn,rank", "--worker", "agents,deadlines"]
     log = f"{plan.connection.url}/mine"
     assert run(["--format", "json", "--log", log, "bench", "--quick", "--only", "decided", *split]) == 0

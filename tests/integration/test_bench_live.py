@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from infra.bench import live_added, live_flight, live_panel, live_plan
 from infra.bench.figures import Figure
-from infra.bench.live_plan import Kind, LiveSizes, check
-from infra.bench.live_process import elsewhere
-from infra.bench.live_world import MODELS, QUESTIONS, World
+from infra.bench.live import added, flight, panel, plan
+from infra.bench.live.plan import Kind, LiveSizes, check
+from infra.bench.live.process import elsewhere
+from infra.bench.live.world import MODELS, QUESTIONS, World
 from infra.bench.proc import HAS_PROC
 from infra.bench.workload import OPTIONS
 from streams.agents.providers.http import require
@@ -45,7 +45,7 @@ def silent(steps: int) -> None:
 @pytest.fixture
 def inside(monkeypatch: pytest.MonkeyPatch) -> None:
     """What would run in processes of its own runs in this one, which has imported all it needs."""
-    for module in (live_added, live_panel):
+    for module in (added, panel):
         monkeypatch.setattr(module, "elsewhere", lambda function, **given: function(**given))
 
 
@@ -57,7 +57,7 @@ def by_name(figures: list[Figure]) -> dict[str, Figure]:
 @pytest.mark.parametrize("kind", ["openai", pytest.param("litellm", marks=pytest.mark.slow)])
 def test_in_flight(world: World, kind: Kind) -> None:
     """The server sees as many calls at a time as were asked for, and every call once."""
-    figures = by_name(live_flight.measure(world, kind, TINY, 1, silent))
+    figures = by_name(flight.measure(world, kind, TINY, 1, silent))
     assert figures["peak seen by the server"].median == TINY.in_flight(kind)
     assert figures["calls"].median == pytest.approx(
         figures["share of the ideal"].median * TINY.in_flight(kind) / (TINY.flight_ms / 1_000)
@@ -72,10 +72,9 @@ def test_in_flight(world: World, kind: Kind) -> None:
 def test_target_is_for_what_it_names(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only litellm with a thousand calls in flight has a target."""
     ran = {"per_s": 190.0, "share": 0.95}
-    monkeypatch.setattr(live_flight, "_run", lambda *given: ran)
+    monkeypatch.setattr(flight, "_run", lambda *given: ran)
     found = {
-        kind: by_name(live_flight.measure(world, kind, LiveSizes(), 1, silent))["share of the ideal"]
-        for kind in live_plan.KINDS
+        kind: by_name(flight.measure(world, kind, LiveSizes(), 1, silent))["share of the ideal"] for kind in plan.KINDS
     }
     assert (found["litellm"].target, found["litellm"].met) == (0.9, True)
     assert found["openai"].target is None
@@ -85,15 +84,15 @@ def test_failed_call_is_no_figure() -> None:
     """A call that fails ends the benchmark, and says how it failed."""
     given = {"kind": "openai", "url": "http://127.0.0.1:9/v1", "in_flight": 1, "calls": 3, "latency_s": 0}
     with pytest.raises(InvariantError, match="a call of the benchmark failed: connection"):
-        elsewhere(live_flight.keep_in_flight, **given)
+        elsewhere(flight.keep_in_flight, **given)
 
 
 @pytest.mark.usefixtures("inside")
 @pytest.mark.parametrize("way", ["openai", "client", "plain"])
 def test_added(world: World, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Half and all of the added latencies are given for each way, without the server's own."""
-    monkeypatch.setattr(live_added, "WAYS", {way: way})
-    half, most = live_added.measure(world, TINY, 1, silent)
+    monkeypatch.setattr(added, "WAYS", {way: way})
+    half, most = added.measure(world, TINY, 1, silent)
     assert (half.name, most.name) == (f"added, p50, {way}", f"added, p99, {way}")
     assert 0 < half.median <= most.median
 
@@ -101,7 +100,7 @@ def test_added(world: World, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("inside")
 def test_panel(world: World, tmp_path: Path) -> None:
     """The product and the sequential baseline make the same requests, four a question, and decide the same."""
-    figures = {figure.name: figure for figure in live_panel.measure(world, tmp_path, TINY, 1, silent)}
+    figures = {figure.name: figure for figure in panel.measure(world, tmp_path, TINY, 1, silent)}
     assert figures["decisions that are those of the baseline"].median == 100
     assert figures["requests that are those of the baseline"].median == 100
     calls = [figure for name, figure in figures.items() if name.endswith("calls a question")]
@@ -135,7 +134,7 @@ def no_litellm(monkeypatch: pytest.MonkeyPatch) -> None:
     def without(package: str, extra: str, agent: str) -> None:
         require("not_there" if package == "litellm" else package, extra, agent)
 
-    monkeypatch.setattr(live_plan, "require", without)
+    monkeypatch.setattr(plan, "require", without)
 
 
 @pytest.mark.usefixtures("no_litellm")

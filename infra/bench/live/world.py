@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Self
 
-from infra.bench.live_plan import Kind
+from infra.bench.live.plan import Kind
 from infra.bench.workload import AT, OPTIONS, questions
 from infra.models import ModelProcess
 from infra.models.chance import share

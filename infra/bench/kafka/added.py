@@ -6,12 +6,12 @@ from statistics import quantiles
 import orjson
 
 from infra.bench.figures import Figure
-from infra.bench.kafka_decided import saturated
-from infra.bench.kafka_load import Load, asking
-from infra.bench.kafka_log import adopt, own_log, watched
-from infra.bench.kafka_plan import Plan
-from infra.bench.kafka_prefill import task_about
-from infra.bench.kafka_processes import Meter, at_work
+from infra.bench.kafka.decided import saturated
+from infra.bench.kafka.load import Load, asking
+from infra.bench.kafka.log import adopt, own_log, watched
+from infra.bench.kafka.plan import Plan
+from infra.bench.kafka.prefill import task_about
+from infra.bench.kafka.processes import Meter, at_work
 from infra.bench.workload import bench_policy
 from streams.agents.factory import make_agents
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from infra.bench.kafka_plan import FOLDING
-from infra.bench.kafka_processes import Worker
+from infra.bench.kafka.plan import FOLDING
+from infra.bench.kafka.processes import Worker
 from schemas.policies import PolicyAdopted
 from streams.errors import InvariantError
 from streams.processors import PROCESSORS

@@ -9,9 +9,9 @@ from time import perf_counter
 from typing import Any
 
 from infra.bench.figures import Figure
-from infra.bench.live_plan import LiveSizes
-from infra.bench.live_process import elsewhere
-from infra.bench.live_world import World, analyst_task, panel_policy
+from infra.bench.live.plan import LiveSizes
+from infra.bench.live.process import elsewhere
+from infra.bench.live.world import World, analyst_task, panel_policy
 from infra.bench.workload import questions
 from infra.models import ModelProcess
 from schemas.analyses import AnalysisPublished

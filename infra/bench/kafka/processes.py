@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self
 
-from infra.bench.kafka_plan import Plan
+from infra.bench.kafka.plan import Plan
 from infra.bench.proc import cpu_s, machine_cpu_s
 from streams.errors import InvariantError
 from streams.runtimes.kafka.client.connection import Connection

@@ -12,10 +12,10 @@ from time import perf_counter
 from typing import Any
 
 from infra.bench.figures import Figure
-from infra.bench.live_flight import seat
-from infra.bench.live_plan import WAYS, LiveSizes
-from infra.bench.live_process import elsewhere
-from infra.bench.live_world import MODELS, QUESTIONS, World, analyst_task, single_policy
+from infra.bench.live.flight import seat
+from infra.bench.live.plan import WAYS, LiveSizes
+from infra.bench.live.process import elsewhere
+from infra.bench.live.world import MODELS, QUESTIONS, World, analyst_task, single_policy
 from infra.bench.workload import questions
 from schemas.prompts import Prompts
 from schemas.questions import QuestionAsked

@@ -9,7 +9,7 @@ from itertools import islice
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from infra.bench.kafka_log import Watch
+from infra.bench.kafka.log import Watch
 from infra.bench.workload import OPTIONS, questions
 from schemas.questions import LETTERS
 from streams.agents.simulated import truth

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infra.bench.decided import PARTS, Parts, shares_of
-from infra.bench.kafka_load import asking
-from infra.bench.kafka_log import adopt, own_log, watched
-from infra.bench.kafka_plan import Plan
-from infra.bench.kafka_processes import at_work
+from infra.bench.kafka.load import asking
+from infra.bench.kafka.log import adopt, own_log, watched
+from infra.bench.kafka.plan import Plan
+from infra.bench.kafka.processes import at_work
 from infra.bench.workload import bench_policy
 
 _PROFILED = (

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from infra.bench import kafka_added, kafka_decided, kafka_inputs, kafka_restart
 from infra.bench.figures import Figure
-from infra.bench.kafka_plan import KafkaSizes, Plan
-from infra.bench.kafka_processes import broker_pid
-from infra.bench.kafka_profile import Profiled, profile
+from infra.bench.kafka import added, decided, inputs, restart
+from infra.bench.kafka.plan import KafkaSizes, Plan
+from infra.bench.kafka.processes import broker_pid
+from infra.bench.kafka.profile import Profiled, profile
 from streams.errors import OperatorError
 
 Measure = Callable[[Plan, Callable[[int], None]], Coroutine[Any, Any, list[Figure]]]
@@ -29,13 +29,13 @@ class KafkaBench:
 
 
 KAFKA_BENCHES: dict[str, KafkaBench] = {
-    "decided": KafkaBench("Decided questions per second", kafka_decided.measure, lambda sizes: sizes.runs),
-    "latency": KafkaBench("Time added to the agents' own", kafka_added.measure, lambda sizes: 2 * sizes.runs),
-    "inputs": KafkaBench("Stages alone, from a backlog", kafka_inputs.measure, lambda sizes: sizes.runs),
+    "decided": KafkaBench("Decided questions per second", decided.measure, lambda sizes: sizes.runs),
+    "latency": KafkaBench("Time added to the agents' own", added.measure, lambda sizes: 2 * sizes.runs),
+    "inputs": KafkaBench("Stages alone, from a backlog", inputs.measure, lambda sizes: sizes.runs),
     "restart": KafkaBench(
         "Restart while questions wait",
-        kafka_restart.measure,
-        lambda sizes: sizes.runs * len(kafka_restart.CASES),
+        restart.measure,
+        lambda sizes: sizes.runs * len(restart.CASES),
     ),
 }
 

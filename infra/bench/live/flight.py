@@ -9,9 +9,9 @@ from time import perf_counter, process_time
 from typing import Any
 
 from infra.bench.figures import Figure
-from infra.bench.live_plan import SHARE_TARGET, TARGET_IN_FLIGHT, Kind, LiveSizes
-from infra.bench.live_process import elsewhere
-from infra.bench.live_world import QUESTIONS, World, analyst_task, single_policy
+from infra.bench.live.plan import SHARE_TARGET, TARGET_IN_FLIGHT, Kind, LiveSizes
+from infra.bench.live.process import elsewhere
+from infra.bench.live.world import QUESTIONS, World, analyst_task, single_policy
 from infra.bench.proc import HAS_PROC, cpu_s, if_told, machine_cpu_s, resident_bytes
 from infra.bench.workload import questions
 from schemas.questions import QuestionAsked

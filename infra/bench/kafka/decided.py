@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from infra.bench.figures import Figure
-from infra.bench.kafka_load import Load, asking
-from infra.bench.kafka_log import Watch, adopt, own_log, watched
-from infra.bench.kafka_plan import Plan
-from infra.bench.kafka_processes import OTHERS, Meter, at_work
+from infra.bench.kafka.load import Load, asking
+from infra.bench.kafka.log import Watch, adopt, own_log, watched
+from infra.bench.kafka.plan import Plan
+from infra.bench.kafka.processes import OTHERS, Meter, at_work
 from infra.bench.workload import STATED, bench_policy
 
 TARGET_PER_S = 120

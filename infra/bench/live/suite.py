@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from infra.bench import live_added, live_flight, live_panel
 from infra.bench.figures import Figure
-from infra.bench.live_plan import KINDS, LiveSizes
-from infra.bench.live_world import World
+from infra.bench.live import added, flight, panel
+from infra.bench.live.plan import KINDS, LiveSizes
+from infra.bench.live.world import World
 
 
 def measure(directory: Path, sizes: LiveSizes, runs: int, advance: Callable[[int], None]) -> list[Figure]:
@@ -17,6 +17,6 @@ def measure(directory: Path, sizes: LiveSizes, runs: int, advance: Callable[[int
         InvariantError: A call failed, which none should on loopback.
     """
     world = World.make(directory)
-    figures = [figure for kind in KINDS for figure in live_flight.measure(world, kind, sizes, runs, advance)]
-    figures += live_added.measure(world, sizes, runs, advance)
-    return figures + live_panel.measure(world, directory, sizes, runs, advance)
+    figures = [figure for kind in KINDS for figure in flight.measure(world, kind, sizes, runs, advance)]
+    figures += added.measure(world, sizes, runs, advance)
+    return figures + panel.measure(world, directory, sizes, runs, advance)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from infra.bench.figures import Figure
-from infra.bench.kafka_load import asking, gold_of
-from infra.bench.kafka_log import LOOK_S, Watch, own_log, watched
-from infra.bench.kafka_plan import FOLDING, Plan
-from infra.bench.kafka_prefill import analyses_of, assignments, publish, teach
-from infra.bench.kafka_processes import Worker
+from infra.bench.kafka.load import asking, gold_of
+from infra.bench.kafka.log import LOOK_S, Watch, own_log, watched
+from infra.bench.kafka.plan import FOLDING, Plan
+from infra.bench.kafka.prefill import analyses_of, assignments, publish, teach
+from infra.bench.kafka.processes import Worker
 from infra.bench.proc import cpu_s
 from infra.bench.workload import STATED, bench_policy
 from schemas.event import Event

@@ -1,0 +1,1 @@
+"""Benchmarks of a log on Kafka, with workers as users start them."""

@@ -1,0 +1,1 @@
+"""Benchmarks of live agents over real HTTP."""
