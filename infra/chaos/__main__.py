@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from infra.chaos.plan import EXIT_WRONG, Plan
 from infra.chaos.trial import run
+from infra.chaos.trial_spec import EXIT_WRONG, Plan
 from infra.chaos.workers import DUTIES, ENGINES
 from streams.errors import OrchError
 

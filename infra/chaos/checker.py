@@ -1,17 +1,17 @@
 """
 The independent check of a log: what was asked against what the brokers hold.
 
-It knows the published formats and nothing else: these modules (`reading`, `verdicts`, `lessons`) import the standard
-library alone, so a bug of the program cannot hide in the code that looks for it.
+It knows the published formats and nothing else: these modules (`reading`, `check_decisions`, `check_learning`) import
+the standard library alone, so a bug of the program cannot hide in the code that looks for it.
 """
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.chaos.lessons import Lessons
+from infra.chaos.check_decisions import Verdicts
+from infra.chaos.check_learning import Lessons
 from infra.chaos.reading import DEAD_LETTERS, OBSERVATIONS, PANEL, ROUTER, TOPICS, Findings, Found, Reader
-from infra.chaos.verdicts import Verdicts
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from typing import Literal
 
 from infra.broker import Broker
 from infra.chaos.client import Offsets
-from infra.chaos.crew import Crew
 from infra.chaos.disks import Disk
+from infra.chaos.supervisor import Crew
 from infra.chaos.traffic import Traffic
 from infra.chaos.workers import Worker
 from streams.errors import OperatorError

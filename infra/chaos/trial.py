@@ -11,15 +11,15 @@ from infra.broker import Broker
 from infra.chaos.checker import check
 from infra.chaos.client import Offsets, records
 from infra.chaos.compaction import squeeze
-from infra.chaos.crew import Crew
 from infra.chaos.disks import drawn
 from infra.chaos.faults import Faults
-from infra.chaos.plan import Outcome, Plan
 from infra.chaos.questions import POLICY
 from infra.chaos.reading import TOPICS
 from infra.chaos.removal import Watch
 from infra.chaos.rest import replayed, settle
+from infra.chaos.supervisor import Crew
 from infra.chaos.traffic import Traffic
+from infra.chaos.trial_spec import Outcome, Plan
 from infra.chaos.workers import DUTIES, prepare
 from streams.errors import OperatorError
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from infra.chaos.client import library
-from infra.chaos.plan import Plan
 from infra.chaos.trial import run
+from infra.chaos.trial_spec import Plan
 
 from ..broker import require_kafka
 

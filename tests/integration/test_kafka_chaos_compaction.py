@@ -9,8 +9,8 @@ from infra.chaos.backlog.plan import Plan as Backlog
 from infra.chaos.backlog.trial import run as run_backlog
 from infra.chaos.client import library
 from infra.chaos.compaction import STAGES
-from infra.chaos.plan import Plan
 from infra.chaos.trial import run
+from infra.chaos.trial_spec import Plan
 from infra.chaos.workers import ENGINES
 
 from ..broker import require_kafka

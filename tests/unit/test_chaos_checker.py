@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from infra.chaos.check_decisions import answer_of
 from infra.chaos.checker import Report, check
 from infra.chaos.reading import TOPICS, Found, canonical, hash_of
-from infra.chaos.verdicts import answer_of
 from schemas.event import Event
 from streams.topology import (
     ANALYSES,

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from infra.chaos.checker import Report
-from infra.chaos.crew import Exit
 from infra.chaos.disks import Disk
-from infra.chaos.plan import EXIT_ENVIRONMENT, spread
 from infra.chaos.removal import Removal
+from infra.chaos.supervisor import Exit
+from infra.chaos.trial_spec import EXIT_ENVIRONMENT, spread
 from infra.chaos.workers import ENGINES
 
 Kind = Literal["start", "kill", "zombie"]

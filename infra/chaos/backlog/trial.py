@@ -13,10 +13,10 @@ from infra.chaos.backlog.troubles import Troubles
 from infra.chaos.checker import check
 from infra.chaos.client import Offsets, records
 from infra.chaos.compaction import squeeze
-from infra.chaos.crew import Crew
 from infra.chaos.reading import TOPICS
 from infra.chaos.removal import Watch
 from infra.chaos.rest import lags, replayed, settle
+from infra.chaos.supervisor import Crew
 from infra.chaos.workers import Duty, prepare
 from streams.errors import OperatorError
 

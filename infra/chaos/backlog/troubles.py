@@ -8,10 +8,10 @@ from itertools import cycle
 from infra.chaos.backlog.asker import Asker
 from infra.chaos.backlog.plan import Kind, Plan, Trouble
 from infra.chaos.client import Offsets
-from infra.chaos.crew import Crew
 from infra.chaos.disks import Disk, drawn
 from infra.chaos.removal import Watch
 from infra.chaos.rest import lags
+from infra.chaos.supervisor import Crew
 from infra.chaos.workers import Worker
 from streams.errors import OperatorError
 

@@ -4,8 +4,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from infra.chaos.check_decisions import Observation
 from infra.chaos.reading import Findings, Found, Read
-from infra.chaos.verdicts import Observation
 
 
 class _Entry(NamedTuple):

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from infra.chaos.checker import Report
-from infra.chaos.crew import Exit
 from infra.chaos.faults import Fault, Kind
 from infra.chaos.removal import Removal
+from infra.chaos.supervisor import Exit
 from infra.chaos.workers import ENGINES
 
 EXIT_ENVIRONMENT = 3
