@@ -78,7 +78,7 @@ def test_a_question_becomes_a_decision_and_lessons(host: Host) -> None:
 def test_nothing_is_folded_before_there_is_a_policy(host: Host) -> None:
     """Questions may come first; they wait for a policy."""
     if type(host).__name__ == "KafkaHost":
-        pytest.skip("optional: a question that waits never settles; tests/integration/test_kafka_stages.py has it")
+        pytest.skip("optional: a question that waits never settles; tests/integration/kafka/test_stage.py has it")
     host.put(question())
     assert of(host, ASSIGNMENTS) == []
     host.put(policy("a"))

@@ -18,7 +18,7 @@ from streams.runtimes.urls import open_reader
 from streams.topology import INPUT_TOPICS, TOPICS, partition_of
 
 from ..golden.script import told
-from ..integration.logs import Played
+from ..integration.played_log import Played
 from ..worlds import FAILED, UNREADABLE, Opener, analysis, gold, question
 
 MORE_QUESTIONS = 10

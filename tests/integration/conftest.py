@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ..e2e.conftest import record
-from .inside import Inside
+from .command_in_process import Inside
 
 
 @pytest.fixture

@@ -1,0 +1,225 @@
+"""A log in partitions without a broker: stages that read them in any order, and a mirror of what lies there."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from schemas.event import Event
+from schemas.panels import PanelAssigned, StageOpened
+from schemas.policies import PolicyAdopted
+from schemas.registry import InvalidRecord
+from schemas.router import RouterEntry
+from streams.audit.replay.replay import Replay, replay
+from streams.processors import PROCESSORS, RANK
+from streams.processors.dead_letters import dead_letter, unreadable_letter
+from streams.processors.fold import Processor, Tables
+from streams.runtimes.kafka.raw_record import MOVED, Arrival, by_time, is_misplaced, read_input
+from streams.runtimes.kafka.reading.snapshot import Extent, Mirror
+from streams.runtimes.kafka.reading.snapshot_reader import MirrorReader
+from streams.topology import POLICIES, ROUTER, TOPICS, partition_of
+
+from ...worlds import Opener, Script
+
+Place = tuple[str, int]
+
+
+class View(NamedTuple):
+    """What a reader saw, as offsets; see `UnorderedReader`."""
+
+    ends: Mapping[Place, int]
+    settled: Mapping[Place, int]
+    committed: Mapping[str, Mapping[Place, int]]
+
+
+class Scattered:
+    """
+    Partitions, and the four stages over them. Nothing orders two partitions but the chance that picks the next step.
+
+    Args:
+        chance: Decides which stage folds next, and how far `route` sees the router's table.
+        clock: Gives timestamps; none: chance does, as if each producer had a clock that runs wild.
+    """
+
+    def __init__(self, chance: random.Random, clock: Callable[[], int] | None = None) -> None:
+        self.chance = chance
+        self._clock = clock or (lambda: chance.randrange(10_000))
+        self.partitions: dict[Place, list[Arrival]] = {
+            (topic.name, number): [] for topic in TOPICS.values() for number in range(topic.partitions)
+        }
+        self.seats: list[tuple[Opener, str]] = []
+        """Seats that opened and nobody was asked to take yet."""
+        self.folded: dict[str, dict[Place, int]] = {
+            processor.name: {place: 0 for place in self.partitions if place[0] in processor.reads}
+            for processor in PROCESSORS
+        }
+        self._states: dict[tuple[str, str], Any] = {}
+        self._ranked: set[str] = set()
+        self._views: dict[int, tuple[Tables, dict[Place, int]]] = {}
+        self._opened: set[str] = set()
+
+    def put(self, event: Event, *, partition: int | None = None, **fields: Any) -> Arrival:
+        """Write an event where it belongs, or to another partition."""
+        return self.put_bytes(event.topic, event.encode(), event.key, partition=partition, **fields)
+
+    def put_bytes(
+        self, topic: str, value: bytes, key: str | None, *, partition: int | None = None, **fields: Any
+    ) -> Arrival:
+        """Write bytes; without a partition, to that of their key."""
+        encoded = None if key is None else key.encode()
+        number = partition_of(encoded or b"", TOPICS[topic].partitions) if partition is None else partition
+        held = self.partitions[topic, number]
+        at = fields.pop("timestamp_ms", None)
+        offset = held[-1].offset + 1 if held else 0
+        held.append(Arrival(topic, number, offset, self._clock() if at is None else at, encoded, value, **fields))
+        return held[-1]
+
+    def steps(self) -> list[tuple[Processor, Place]]:
+        """List the stages that have something to fold, each with the partition it lies in."""
+        return [
+            (processor, place)
+            for processor in PROCESSORS
+            for place, offset in self.folded[processor.name].items()
+            if offset < len(self.partitions[place]) and (processor.name != "route" or self._table(place[1]).policy)
+        ]
+
+    def step(self) -> bool:
+        """Let one stage fold one record; false where there is none."""
+        steps = self.steps()
+        if not steps:
+            return False
+        processor, place = self.chance.choice(steps)
+        record = self.partitions[place][self.folded[processor.name][place]]
+        self.folded[processor.name][place] += 1
+        for output in self._fold(processor, record):
+            self.put(output)
+            if self.chance.random() < 0.1:
+                self.put(output)
+            if isinstance(output, PanelAssigned | StageOpened) and output.event_id not in self._opened:
+                self._opened.add(output.event_id)
+                self.seats.extend((output, seat.agent) for seat in output.stage.seats)
+        return True
+
+    def settle(self) -> None:
+        """Let the stages fold all there is."""
+        while self.step():
+            pass
+
+    def _fold(self, processor: Processor, record: Arrival) -> Iterator[Event]:
+        try:
+            event = read_input(record)
+        except InvalidRecord as problem:
+            yield unreadable_letter(*record[:4], record.key, record.value, problem)
+            return
+        if is_misplaced(record, event):
+            came = (MOVED, f"{record.partition}@{record.offset}".encode())
+            copy = {"headers": (*record.headers, came), "timestamp_ms": record.timestamp_ms}
+            self.put_bytes(record.topic, record.value, event.key, **copy)
+            return
+        if processor is RANK:
+            if event.event_id in self._ranked:
+                return
+            self._ranked.add(event.event_id)
+        tables = self._table(record.partition) if processor.name == "route" else Tables(None, {})
+        for key in processor.keys(event):
+            step = processor.fold(self._states.get((processor.name, key)), event, key, tables)
+            self._states[processor.name, key] = step.state
+            yield from step.events
+            if step.rejection is not None:
+                yield dead_letter(event, record.partition, record.offset, step.rejection)
+
+    def _table(self, partition: int) -> Tables:
+        """Give what `route` knows in one partition: more or less of what there is, and never less than before."""
+        tables, read = self._views.setdefault(partition, (Tables(None, {}), {(POLICIES, 0): 0, (ROUTER, 0): 0}))
+        entries = dict(tables.entries)
+        for place, start in read.items():
+            end = self.chance.randint(start, len(self.partitions[place]))
+            if place[0] == POLICIES and tables.policy is None:
+                end = len(self.partitions[place])
+            for record in self.partitions[place][start:end]:
+                event = read_input(record)
+                if isinstance(event, PolicyAdopted):
+                    tables.policy = event
+                elif isinstance(event, RouterEntry):
+                    known = entries.get((event.scope, event.agent))
+                    if known is None or known.sequence < event.sequence:
+                        entries[event.scope, event.agent] = event
+            read[place] = end
+        tables.entries = entries
+        return tables
+
+    def repeat(self, times: int) -> None:
+        """Write some derived records once more, as after crashes."""
+        derived = [one for place, held in self.partitions.items() if _is_derived(place[0]) for one in held]
+        for one in self.chance.choices(derived, k=times) if derived else ():
+            assert one.key is not None
+            self.put_bytes(one.topic, one.value, one.key.decode(), partition=one.partition)
+
+    def compact(self) -> None:
+        """Remove some router entries: never the last record of a key, and never its newest entry."""
+        held = self.partitions[ROUTER, 0]
+        last = {one.key: one.offset for one in held}
+        newest = {one.key: max(_sequence(other) for other in held if other.key == one.key) for one in held}
+        self.partitions[ROUTER, 0] = [
+            one
+            for one in held
+            if last[one.key] == one.offset or newest[one.key] == _sequence(one) or self.chance.random() < 0.5
+        ]
+
+    def find(self, topic: str, wanted: Callable[[Event], bool] = lambda event: True) -> list[Arrival]:
+        """List the readable records of a topic whose events are wanted."""
+        held = [one for place, held in self.partitions.items() if place[0] == topic for one in held]
+        return [one for one in held if wanted(read_input(one))]
+
+    def replace(self, record: Arrival, value: bytes | None) -> None:
+        """Put other bytes in the place of a record; None takes it out, with every repetition of it."""
+        held = self.partitions[record.topic, record.partition]
+        if value is None:
+            held[:] = [one for one in held if one.value != record.value]
+        else:
+            held[held.index(record)] = record._replace(value=value)
+
+    def play(self, script: Script) -> None:
+        """Let stages fold and agents answer until nobody who has a seat has anything to say."""
+        self.settle()
+        while self.seats:
+            opener, agent = self.seats.pop(0)
+            answer = script(opener, agent)
+            if answer is not None:
+                self.put(answer)
+            self.settle()
+
+    def ends(self) -> dict[Place, int]:
+        """Give the next offset of each partition."""
+        return {place: held[-1].offset + 1 if held else 0 for place, held in self.partitions.items()}
+
+    def view(self, **changes: Any) -> View:
+        """Take a view of all that is there; *changes* are fields of it."""
+        return View(self.ends(), self.ends(), {stage: dict(places) for stage, places in self.folded.items()})._replace(
+            **changes
+        )
+
+    def mirror(self, path: Path, view: View | None = None) -> None:
+        """Write a mirror of what is in a view."""
+        ends, settled, committed = view or self.view()
+        mirror = Mirror(path)
+        held = ([one for one in held if one.offset < ends[place]] for place, held in self.partitions.items())
+        mirror.add(by_time(held), Extent(committed, settled))
+        mirror.close()
+
+    def replay(self, path: Path, view: View | None = None) -> Replay:
+        """Replay a mirror of it."""
+        path.unlink(missing_ok=True)
+        self.mirror(path, view)
+        return replay(partial(MirrorReader, path))
+
+
+def _is_derived(topic: str) -> bool:
+    return any(writer in TOPICS[topic].writers for writer in ("route", "merge", "learn", "rank"))
+
+
+def _sequence(record: Arrival) -> int:
+    entry = read_input(record)
+    assert isinstance(entry, RouterEntry)
+    return entry.sequence

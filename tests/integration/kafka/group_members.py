@@ -1,0 +1,113 @@
+"""Topics of one test on a real broker, and members of a group that read them."""
+
+import asyncio
+import uuid
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from schemas.questions import QuestionAsked
+from streams.log import Polled, Record
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.group_member import KafkaSubscription
+from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.topics import create_topics
+from streams.topology import DECISIONS, QUESTIONS
+
+from ...worlds import question
+
+READ = (QUESTIONS, DECISIONS)
+WAIT_MS = 50
+
+Test = Callable[["Cluster"], Coroutine[Any, Any, None]]
+Run = Callable[[Test], None]
+
+
+class Reader:
+    """A member, and what it was brought."""
+
+    def __init__(self, subscription: KafkaSubscription) -> None:
+        self.subscription = subscription
+        self.held: frozenset[int] = frozenset()
+        self.records: list[Record] = []
+        self.reached: dict[tuple[str, int], int] = {}
+        self.looks: list[Polled] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def go(self) -> None:
+        """Read on, until `halt`."""
+        self._task = asyncio.create_task(self._read())
+
+    async def halt(self) -> None:
+        """Read no further; the member stays in its group."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _read(self) -> None:
+        while True:
+            self.take(await self.subscription.poll(WAIT_MS))
+
+    def take(self, look: Polled) -> None:
+        self.looks.append(look)
+        self.held, self.reached = look.partitions, dict(look.reached)
+        self.records += look.records
+
+    def ids(self) -> list[str]:
+        """List the questions that were brought."""
+        return [record.key for record in self.records if record.topic == QUESTIONS]
+
+    def offsets(self) -> dict[tuple[str, int], list[int]]:
+        """List the offsets that were brought of each place."""
+        found = defaultdict(list)
+        for record in self.records:
+            found[record.topic, record.partition].append(record.offset)
+        return found
+
+
+class Cluster:
+    """Topics of one test, and members that read them."""
+
+    def __init__(self, connection: Connection, publisher: Publisher) -> None:
+        self.connection = connection
+        self.publisher = publisher
+
+    async def ask(self, questions: Iterable[QuestionAsked]) -> None:
+        """Write questions."""
+        await self.publisher.publish(map(message_of, questions))
+
+    @asynccontextmanager
+    async def member(self, *, instance: str | None = None, reading: bool = True) -> AsyncIterator[Reader]:
+        """Have a member in the group."""
+        subscription = KafkaSubscription(self.connection, self.publisher, "agents", instance=instance)
+        reader = Reader(subscription)
+        try:
+            await subscription.start(READ)
+            if reading:
+                reader.go()
+            yield reader
+        finally:
+            await reader.halt()
+            await subscription.stop()
+
+
+async def on(bootstrap: str, test: Test) -> None:
+    """Run a test against topics of its own."""
+    connection = parse_connection(f"{bootstrap}/{uuid.uuid4().hex[:12]}", {})
+    await create_topics(connection)
+    async with Publisher(connection) as publisher:
+        await test(Cluster(connection, publisher))
+
+
+@pytest.fixture
+def run(broker: Any) -> Run:
+    """Run a test on the broker that all tests share."""
+    return lambda test: asyncio.run(asyncio.wait_for(on(broker.bootstrap, test), 90))
+
+
+def numbered(count: int, prefix: str = "q") -> list[QuestionAsked]:
+    """Make so many questions."""
+    return [question(f"{prefix}{number}") for number in range(count)]

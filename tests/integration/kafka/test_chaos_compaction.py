@@ -1,0 +1,62 @@
+"""Trials under compaction, in their short forms: nothing is lost, decided twice or forgotten, whatever is removed."""
+
+import json
+import sys
+
+import pytest
+
+from infra.chaos.backlog.plan import Plan as Backlog
+from infra.chaos.backlog.trial import run as run_backlog
+from infra.chaos.client import library
+from infra.chaos.compaction import STAGES
+from infra.chaos.trial import run
+from infra.chaos.trial_spec import Plan
+from infra.chaos.workers import ENGINES
+
+from ...broker import require_kafka
+
+pytestmark = pytest.mark.slow
+
+PLAN = Plan(
+    questions=20, rate=6.0, worker_kills=3, broker_kills=1, stops=0, seed=20_261_128, workers=4, compaction=True
+)
+
+BACKLOG = {"questions": 30, "starts": 1, "kills": 1, "zombies": 1, "seed": 20_261_128, "slow_ms": 600, "burst": 10}
+"""`python -m infra.chaos.backlog --help` shows the long form."""
+
+
+def test_kills_under_compaction_change_nothing() -> None:
+    """Each question is decided once and learned once, though changelogs are compacted and disks are replaced."""
+    require_kafka()
+    library()
+    told: list[str] = []
+    outcome = run(PLAN, told.append)
+    found = outcome.as_json()
+    sys.stdout.write("\n".join([*told, json.dumps(found, indent=1)]))
+    assert outcome.unsettled == ""
+    assert outcome.report.wrong == {}, outcome.report.examples
+    assert found["log"]["decided"] == found["log"]["asked"] >= PLAN.questions
+    assert (found["replay"]["different"], found["replay"]["pending"]) == (0, 0)
+    assert found["compaction"]["lacking"] == []
+    assert outcome.right, found
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_open_questions_outlive_their_owners(engine: str) -> None:
+    """
+    What was open before ends, kills, a zombie and compaction is decided once; what is asked again gets no second panel.
+
+    Late feedback finds its decision, and each line of the router table goes on.
+    """
+    require_kafka()
+    library()
+    told: list[str] = []
+    outcome = run_backlog(Backlog(engine=engine, **BACKLOG), told.append)  # type: ignore[arg-type]  # its own fields
+    found = outcome.as_json()
+    sys.stdout.write("\n".join([*told, json.dumps(found, indent=1)]))
+    assert outcome.unsettled == ""
+    assert outcome.report.wrong == {}, outcome.report.examples
+    assert found["log"]["decided"] == found["log"]["asked"] >= BACKLOG["questions"]
+    assert (found["replay"]["different"], found["replay"]["pending"]) == (0, 0)
+    assert all(found["compaction"]["owners_after_removal_without_copy"][stage] for stage in STAGES)
+    assert outcome.right, found

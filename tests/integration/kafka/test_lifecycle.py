@@ -1,0 +1,115 @@
+"""Clients of a real broker, given up at any moment: no connection stays open."""
+
+import asyncio
+import gc
+import warnings
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+
+from infra.broker import Broker
+from streams.processors import MERGE
+from streams.runtimes.kafka.client import fetch as fetch_module
+from streams.runtimes.kafka.client.connection import Connection, parse_connection
+from streams.runtimes.kafka.client.fetch import plain_consumer
+from streams.runtimes.kafka.client.lifecycle import connect, let_go
+from streams.runtimes.kafka.client.producer import Publisher
+from streams.runtimes.kafka.client.topics import administered
+
+from .stage_bench import Bench, Run, run
+
+__all__ = ["run"]
+
+Client = Callable[[Connection], Coroutine[Any, Any, None]]
+
+
+@contextmanager
+def nothing_left_open() -> Iterator[None]:
+    """Look for clients and sockets that nobody closed."""
+    gc.collect()
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", ResourceWarning)
+        yield
+        gc.collect()
+    assert [str(warning.message) for warning in said if warning.category is ResourceWarning] == []
+
+
+async def consumer(connection: Connection) -> None:
+    await let_go(await plain_consumer(connection))
+
+
+async def producer(connection: Connection) -> None:
+    async with Publisher(connection):
+        pass
+
+
+async def administrator(connection: Connection) -> None:
+    async with administered(connection):
+        pass
+
+
+@pytest.mark.parametrize("client", [consumer, producer, administrator])
+def test_a_client_given_up_while_it_connects_leaves_nothing_open(client: Client, broker: Broker) -> None:
+    """Whatever it is waiting for at that moment."""
+    connection = parse_connection(broker.bootstrap, {})
+
+    async def test(steps: int) -> None:
+        beginning = asyncio.create_task(client(connection))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        beginning.cancel()
+        with suppress(asyncio.CancelledError):
+            await beginning
+
+    with nothing_left_open():
+        for steps in (*range(40), 100, 1_000):
+            asyncio.run(asyncio.wait_for(test(steps), 30))
+
+
+def test_partitions_taken_away_while_they_open_leave_nothing_open(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rebalance may take them back while their changelogs are read, and the process may end right after it."""
+    connecting: asyncio.Event
+
+    async def watched(client: Any, connection: Connection) -> None:
+        connecting.set()
+        await connect(client, connection)
+
+    monkeypatch.setattr(fetch_module, "connect", watched)
+
+    async def test(bench: Bench) -> None:
+        nonlocal connecting
+        for steps in range(0, 40, 2):
+            connecting = asyncio.Event()
+            stage = await bench.stage(MERGE, *range(8))
+            await connecting.wait()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            stage.hold(())
+            await stage.close()
+
+    with nothing_left_open():
+        run(test)
+
+
+def test_a_consumer_that_cancels_itself_is_let_go_all_the_same() -> None:
+    """The client's own cancelling while it stops is not taken for ours, and its connections are closed."""
+
+    class Consumer:
+        def __init__(self) -> None:
+            self.closed = False
+            self._client = self
+
+        async def stop(self) -> None:
+            raise asyncio.CancelledError
+
+        async def close(self) -> None:
+            self.closed = True
+
+    async def test() -> None:
+        consumer: Any = Consumer()
+        await let_go(consumer)
+        assert consumer.closed
+
+    asyncio.run(asyncio.wait_for(test(), 30))

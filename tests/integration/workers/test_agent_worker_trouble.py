@@ -1,0 +1,212 @@
+"""The `agents` stage: agents and records that are not as they should be, and how it ends, on a log in memory."""
+
+import asyncio
+
+import pytest
+
+from schemas.analyses import AnalysisPublished
+from schemas.decisions import DecisionMade
+from streams.errors import InvariantError, OperatorError, UsageError
+from streams.log import Record
+from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
+from streams.workers import call_scheduler
+from streams.workers.agent_worker import run_agents
+
+from ...record_builders import home, panel, stage
+from ...worlds import policy, question
+from .memory_log import AB, Employed, Member, Town, Waiter, decided, play, questions, quick_commits, until_true
+
+__all__ = ["quick_commits"]
+
+
+def test_an_agent_that_is_not_there_fails_its_seat() -> None:
+    """The failure is an event, as for any other; the others of the panel are asked."""
+
+    async def test() -> None:
+        town = Town(AB)
+        town.ask(question())
+        town.now_ms += call_scheduler.POLICY_MS
+        async with Employed(town, Waiter("a")):
+            await until_true(lambda: decided(town) == 1)
+        (missing,) = (event for event in town.world.of(AnalysisPublished) if event.agent == "b")
+        assert (missing.status, missing.attempts[0].error) == ("failed", "no_such_agent")
+
+    play(test())
+
+
+def test_an_agent_of_a_policy_just_adopted_is_waited_for() -> None:
+    """A panel may be here before its policy is."""
+
+    async def test() -> None:
+        town = Town(AB)
+        async with Employed(town, Waiter("a")) as employed:
+            town.ask(question())
+            await until_true(lambda: len(town.analyses()) == 1)
+            await asyncio.sleep(0.25)
+            employed.agents["b"] = Waiter("b")
+            await until_true(lambda: decided(town) == 1)
+        assert {event.status for event in town.world.of(AnalysisPublished)} == {"ok"}
+
+    play(test())
+
+
+def test_an_analysis_that_cannot_be_written_ends_the_stage() -> None:
+    """It says so, its calls are cancelled, and the commit has not passed the seat."""
+
+    async def test() -> None:
+        town = Town(AB)
+        member, hangs = Member(town), Waiter("b", takes_s=None)
+        member.refuses = "the disk is full"
+        employed = Employed(town, Waiter("a"), hangs, member=member)
+        await employed.__aenter__()
+        town.ask(question())
+        with pytest.raises(OperatorError, match="the disk is full"):
+            await employed.task
+        assert member.stopped
+        assert hangs.at_work == 0
+        assert town.committed.get((ASSIGNMENTS, home("q")), 0) == 0
+
+    play(test())
+
+
+def test_an_agent_that_cannot_be_made_ends_the_stage() -> None:
+    """A person has to correct it; the seat stays free."""
+
+    async def test() -> None:
+        town = Town(AB)
+
+        def refuse(policy_id: str) -> dict[str, Waiter]:
+            raise UsageError("its outputs are not there")
+
+        town.ask(question())
+        with pytest.raises(UsageError, match="its outputs"):
+            await run_agents(Member(town), refuse, clock=town.clock, stop=asyncio.Event())
+        assert town.analyses() == {}
+
+    play(test())
+
+
+def test_an_agent_that_waits_though_it_says_it_does_not_is_a_bug() -> None:
+    """It ends the stage, rather than the event loop standing still."""
+
+    async def test() -> None:
+        town = Town(policy("a"))
+        liar = Waiter("a", takes_s=1)
+        liar.virtual = True
+        employed = Employed(town, liar)
+        await employed.__aenter__()
+        town.ask(question())
+        with pytest.raises(InvariantError, match="waits"):
+            await employed.task
+
+    play(test())
+
+
+def test_calls_under_way_get_their_time_when_it_stops() -> None:
+    """What ends in time is published; the rest is cancelled, and its seat is free for the next."""
+
+    async def test() -> None:
+        town = Town(AB)
+        quick, slow = Waiter("a", takes_s=0.2), Waiter("b", takes_s=None)
+        async with Employed(town, quick, slow, grace_s=0.5) as employed:
+            town.ask(*questions(3))
+            await until_true(lambda: slow.at_work == 3)
+            employed.stop.set()
+            await employed.task
+        assert town.analyses() == {(f"q{number}", "a"): 1 for number in range(3)}
+        assert (slow.cancelled, slow.at_work) == (3, 0)
+        slow.takes_s = 0
+        async with Employed(town, quick, slow):
+            await until_true(lambda: decided(town) == 3)
+        assert len(quick.asked) == 3
+
+    play(test())
+
+
+def test_what_is_no_event_is_passed_over() -> None:
+    """The stages write dead letters; here the next record counts."""
+
+    async def test() -> None:
+        town = Town(policy("a"))
+        for topic in (QUESTIONS, ASSIGNMENTS, ANALYSES, DECISIONS):
+            town.write(Record(topic, home("q"), 0, 0, "", b"{"))
+            town.write(Record(topic, home("q"), 0, -1, "q", b""))
+        async with Employed(town, Waiter("a")):
+            town.ask(question())
+            await until_true(lambda: town.world.of(DecisionMade))
+
+    play(test())
+
+
+def test_a_question_counts_in_its_own_partition_alone() -> None:
+    """A client with another hash put it elsewhere; `route` copies it to where all else about it is."""
+
+    async def test() -> None:
+        town = Town(policy("a"))
+        agent = Waiter("a")
+        elsewhere = (home("q") + 1) % 8
+        async with Employed(town, agent):
+            town.lay_down(question(text="not this one"), partition=elsewhere)
+            town.lay_down(panel(question(text="not this one"), policy("a")), partition=elsewhere)
+            await asyncio.sleep(0.05)
+            assert agent.asked == []
+            town.ask(question(text="this one"))
+            await until_true(lambda: decided(town) == 1)
+        assert [task.text for task in agent.asked] == ["this one"]
+
+    play(test())
+
+
+def test_a_second_panel_is_not_asked() -> None:
+    """Of several panels the first in the log counts, as it does for the merge."""
+
+    async def test() -> None:
+        town = Town(AB)
+        other = Waiter("x")
+        async with Employed(town, Waiter("a"), Waiter("b", takes_s=0.05), other):
+            asked = question()
+            town.ask(asked)
+            second = panel(asked, policy("x", policy_id="other"))
+            town.lay_down(second)
+            town.lay_down(stage(second, "x"))
+            await until_true(lambda: decided(town) == 1)
+        assert other.asked == []
+
+    play(test())
+
+
+def test_trace_headers_are_handed_on() -> None:
+    """An analysis carries the headers of the record that opened its stage."""
+
+    async def test() -> None:
+        town = Town(policy("a"))
+        trace = (("traceparent", b"00-abc"),)
+        async with Employed(town, Waiter("a")):
+            town.put(question(), trace)
+            await until_true(lambda: decided(town) == 1)
+        (answer,) = town.of(ANALYSES)
+        assert answer.headers == trace
+
+    play(test())
+
+
+def test_brokers_that_do_not_answer_for_a_while_hold_nothing_up() -> None:
+    """Commits and ends are asked for again; what is caught up goes on meanwhile."""
+
+    async def test() -> None:
+        town = Town(policy("a"))
+        member = Member(town)
+        member.broken = True
+        async with Employed(town, Waiter("a"), member=member):
+            town.ask(*questions(5))
+            await asyncio.sleep(0.1)
+            assert town.analyses() == {}
+            member.broken = False
+            await until_true(lambda: decided(town) == 5)
+            member.broken = True
+            town.ask(question("more"))
+            await until_true(lambda: decided(town) == 6)
+            member.broken = False
+            await until_true(lambda: town.committed.get((QUESTIONS, home("more")), 0) > 0)
+
+    play(test())

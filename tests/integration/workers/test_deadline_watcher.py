@@ -1,0 +1,229 @@
+"""The `deadlines` stage: who is declared overdue, when, and how often, on a log in memory."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from schemas.decisions import DeadlinePassed, DecisionMade
+from schemas.quantities import instant_of_ms
+from streams.errors import OperatorError
+from streams.log import Record
+from streams.topology import ASSIGNMENTS, DEADLINES, DECISIONS
+from streams.workers import deadline_watcher, partition_consumer
+from streams.workers.deadline_watcher import run_deadlines
+
+from ...record_builders import home, stage
+from ...worlds import analysis, policy, question
+from .memory_log import EVERYWHERE, NOW_MS, Member, Town, play, questions, until_true
+
+LIMIT_MS = 60_000
+AB = policy("a", "b", deadline_ms=LIMIT_MS)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second is long in a test."""
+    monkeypatch.setattr(partition_consumer, "COMMIT_S", 0.01)
+    monkeypatch.setattr(deadline_watcher, "WAIT_MS", 5)
+
+
+@asynccontextmanager
+async def watched(town: Town, member: Member | None = None) -> AsyncIterator[Member]:
+    """Have a watcher at work until the block ends; nothing is committed at its end if it is dead by then."""
+    member, stop = member or Member(town), asyncio.Event()
+    task = asyncio.create_task(run_deadlines(member, clock=town.clock, stop=stop))
+    yield member
+    stop.set()
+    await task
+
+
+def declared(town: Town) -> list[DeadlinePassed]:
+    """List the deadlines in the log."""
+    return [DeadlinePassed.decode(record.value) for record in town.of(DEADLINES)]
+
+
+async def settled(town: Town) -> None:
+    """Wait until both topics are committed to their ends."""
+    ends = {(t, p): len(town.records[t, p]) for t in (ASSIGNMENTS, DECISIONS) for p in range(8)}
+    await until_true(lambda: {place: town.committed.get(place, 0) for place in ends} == ends)
+
+
+def test_what_is_open_too_long_is_declared_at_its_instant() -> None:
+    """The instant is that of the panel's record, and the policy's limit later; the question is decided for it."""
+
+    async def test() -> None:
+        town = Town(AB)
+        async with watched(town):
+            town.ask(*questions(10))
+            town.now_ms += LIMIT_MS - 1
+            await asyncio.sleep(0.1)
+            assert declared(town) == []
+            town.now_ms += 5_000
+            await until_true(lambda: len(town.of(DECISIONS)) == 10)
+            await settled(town)
+        due = instant_of_ms(NOW_MS + LIMIT_MS)
+        assert sorted((event.question_id, event.occurred_at) for event in declared(town)) == [
+            (f"q{number}", due) for number in range(10)
+        ]
+        assert {decision.reason for decision in town.world.of(DecisionMade)} == {"deadline"}
+
+    play(test())
+
+
+def test_what_is_decided_is_not_declared() -> None:
+    """Nor after a restart, in whatever order decisions and panels are read."""
+
+    async def test() -> None:
+        town = Town(AB)
+        town.ask(*questions(8))
+        member = Member(town)
+        member.hidden = frozenset({DECISIONS})
+        for number in range(7):
+            for agent in "ab":
+                town.put(analysis(town.world.assignment(f"q{number}"), agent))
+        town.now_ms += LIMIT_MS
+        async with watched(town, member):
+            await asyncio.sleep(0.1)
+            places = {home(event.question_id) for event in declared(town)}
+            assert places.isdisjoint(home(f"q{number}") for number in range(7))
+            member.hidden = frozenset()
+            await until_true(lambda: len(town.of(DECISIONS)) == 8)
+        assert [event.question_id for event in declared(town)] == ["q7"]
+
+    play(test())
+
+
+def test_each_is_declared_once_and_by_whoever_holds_it() -> None:
+    """Members come, go and are killed; a repeat is the same event, byte for byte."""
+
+    async def test() -> None:
+        town = Town(AB)
+        async with watched(town) as first:
+            town.ask(*questions(16))
+            await asyncio.sleep(0.05)
+            first.held = frozenset(range(3))
+            async with watched(town, Member(town, range(3, 8))):
+                await asyncio.sleep(0.05)
+                town.now_ms += LIMIT_MS
+                await until_true(lambda: len(declared(town)) == 16)
+            first.held = EVERYWHERE
+            await asyncio.sleep(0.1)
+            first.dead = True
+        async with watched(town):
+            await asyncio.sleep(0.1)
+        assert len({record.value for record in town.of(DEADLINES)}) == len(declared(town)) == 16
+
+    play(test())
+
+
+def test_a_merge_that_is_down_is_not_asked_twice() -> None:
+    """What was declared is the merge's from then on; the commit goes on without its decision."""
+
+    async def test() -> None:
+        town = Town(AB)
+        town.ask(*questions(5))
+        town.folds = False
+        town.now_ms += LIMIT_MS
+        async with watched(town):
+            await until_true(lambda: len(declared(town)) == 5)
+            await settled(town)
+        async with watched(town):
+            await asyncio.sleep(0.1)
+        assert len(declared(town)) == 5
+        assert town.of(DECISIONS) == []
+
+    play(test())
+
+
+def test_the_first_panel_says_when() -> None:
+    """Neither a later stage, nor a panel written once more, nor another one gives a question more time."""
+
+    async def test() -> None:
+        town = Town(AB)
+        async with watched(town):
+            town.ask(question())
+            panel = town.world.assignment()
+            town.now_ms += LIMIT_MS // 2
+            town.lay_down(panel)
+            town.lay_down(stage(panel, "b"))
+            town.now_ms += LIMIT_MS // 2
+            await until_true(lambda: declared(town))
+        assert [event.occurred_at for event in declared(town)] == [instant_of_ms(NOW_MS + LIMIT_MS)]
+
+    play(test())
+
+
+def test_a_commit_has_not_passed_what_may_still_be_overdue() -> None:
+    """A member that is killed before the instant leaves it to the next."""
+
+    async def test() -> None:
+        town = Town(AB)
+        async with watched(town) as first:
+            town.ask(*questions(3))
+            await asyncio.sleep(0.1)
+            assert all(town.committed.get((ASSIGNMENTS, home(f"q{number}")), 0) == 0 for number in range(3))
+            first.dead = True
+        town.now_ms += LIMIT_MS
+        async with watched(town):
+            await until_true(lambda: len(declared(town)) == 3)
+
+    play(test())
+
+
+def test_what_cannot_be_written_ends_the_stage() -> None:
+    """It says so."""
+
+    async def test() -> None:
+        town = Town(AB)
+        town.ask(question())
+        town.now_ms += LIMIT_MS
+        member = Member(town)
+        member.refuses = "the disk is full"
+        with pytest.raises(OperatorError, match="the disk is full"):
+            await run_deadlines(member, clock=town.clock, stop=asyncio.Event())
+        assert member.stopped
+
+    play(test())
+
+
+def test_what_is_no_event_is_passed_over() -> None:
+    """The stages write dead letters; here the next record counts."""
+
+    async def test() -> None:
+        town = Town(AB)
+        for topic in (ASSIGNMENTS, DECISIONS):
+            town.write(Record(topic, home("q"), 0, 0, "", b"{"))
+        town.ask(question())
+        town.now_ms += LIMIT_MS
+        async with watched(town):
+            await until_true(lambda: declared(town))
+
+    play(test())
+
+
+def test_decided_questions_are_not_kept_until_their_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is remembered grows with the open questions alone."""
+    monkeypatch.setattr(deadline_watcher, "SWEPT", 10)
+
+    async def test() -> None:
+        town = Town(AB)
+        dues: list[deadline_watcher._Dues] = []
+        made = deadline_watcher._Dues.__init__
+
+        def noted(self: deadline_watcher._Dues) -> None:
+            made(self)
+            dues.append(self)
+
+        monkeypatch.setattr(deadline_watcher._Dues, "__init__", noted)
+        async with watched(town):
+            for number in range(300):
+                town.ask(question(f"q{number}"))
+                for agent in "ab":
+                    town.put(analysis(town.world.assignment(f"q{number}"), agent))
+                await asyncio.sleep(0.001)
+            await settled(town)
+            assert len(dues[0]._heap) <= 20
+
+    play(test())
