@@ -193,20 +193,15 @@ class World:
     Args:
         policy: The first policy.
         reload: As for `Folder`.
-        resend: Whether what is given `again` goes through the log again, as on a host that may have lost it.
         frozen_table: Whether the router goes on seeing an empty table, whatever is learned.
     """
 
-    def __init__(
-        self, policy: PolicyAdopted, *, reload: bool = False, resend: bool = False, frozen_table: bool = False
-    ) -> None:
+    def __init__(self, policy: PolicyAdopted, *, reload: bool = False, frozen_table: bool = False) -> None:
         self.log: list[Event] = []
         self.ids: set[str] = set()
         self.letters: list[tuple[Event, Rejection]] = []
-        self.again: list[Event] = []
         self.entries: dict[tuple[str, str], RouterEntry] = {}
         self.tables = Tables(None, {} if frozen_table else self.entries)
-        self.resend = resend
         self.folders = [Folder(processor, self.tables, reload=reload) for processor in PROCESSORS]
         self.put(policy)
 
@@ -301,9 +296,6 @@ class World:
             if event.topic in folder.processor.reads:
                 for step in folder.put(event):
                     follows.extend(step.events)
-                    self.again.extend(step.again)
-                    if self.resend:
-                        follows.extend(step.again)
                     if step.rejection is not None:
                         self.letters.append((event, step.rejection))
         return follows

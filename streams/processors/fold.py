@@ -25,13 +25,12 @@ class Step(Generic[S]):
     """
     What one event did to the state of one key.
 
-    `events` are new. `again` are those that this very event had caused before: it has come a second time, and whoever
-    cannot write state and output in one transaction must send them once more, for they may never have been sent.
+    `events` are new: an event that was applied before leads to none, and to the very state that was given. So a host
+    has to keep state and output of an event as one, for what it loses of the output no fold gives a second time.
     """
 
     state: S
     events: tuple[Event, ...] = ()
-    again: tuple[Event, ...] = ()
     rejection: Rejection | None = None
 
 
@@ -55,8 +54,7 @@ class Processor:
         reads: Topics whose events it folds.
         keys: State keys an event belongs to, in the order in which they are to be folded.
         fold: `(state or None, event, key, tables) -> Step`. Pure; an event already applied changes nothing.
-        dump: A state as plain JSON values, with nothing in it that is only there for `Step.again`: for hosts
-            that write state and output in one transaction.
+        dump: A state as plain JSON values.
         load: The state from what `dump` gave.
         open: Whether the key still waits for something; a host lists open keys when it starts.
     """

@@ -37,13 +37,12 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One question's lessons. `decision` is kept to observe its calls again; a host may drop it."""
+    """One question's lessons."""
 
     lesson: Lesson | None = None
     given: tuple[Given, ...] = ()
     ignored: tuple[tuple[str, str | None], ...] = ()
     """Feedback that did not count, by event id, and the conflict if it was one: a repetition must not count either."""
-    decision: DecisionMade | None = None
 
 
 def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[Learned]:
@@ -59,9 +58,9 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
     Returns:
         From a decision, one observation of how the calls of each seat went, and those of feedback that came before
         it. From feedback, one of the quality of each agent it judges. From a retraction, one correction for each
-        observation taken back. Repeated events give theirs once more, for as long as the state is kept; the same
-        feedback at another time changes nothing. Feedback that contradicts an earlier one of its source and author is
-        rejected as `conflict`, a retraction of what was not given as `unknown_reference`.
+        observation taken back. A repeated event changes nothing, nor does the same feedback at another time. Feedback
+        that contradicts an earlier one of its source and author is rejected as `conflict`, a retraction of what was not
+        given as `unknown_reference`.
 
     Reads decision.made.v1, feedback.given.v1, feedback.retracted.v1; writes agent.observed.v1; order per question
     only, between the two topics in no order at all.
@@ -76,15 +75,6 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
     return Step(state)
 
 
-def _again(state: Learned, event: Event) -> Step[Learned]:
-    """Observe once more what the state says followed from *event*."""
-    outputs = list(_conducts(state.decision)) if state.decision is not None else []
-    if state.lesson is not None:
-        for known in state.given:
-            outputs.extend(_judgement(state.lesson, known))
-    return Step(state, again=tuple(output for output in outputs if event.event_id in output.causes))
-
-
 def _judgement(lesson: Lesson, known: Given) -> tuple[AgentObserved, ...]:
     """Give the observations a feedback led to, and the corrections of its retraction."""
     observed = judge(lesson, known.feedback)
@@ -95,14 +85,14 @@ def _judgement(lesson: Lesson, known: Given) -> tuple[AgentObserved, ...]:
 
 def _decided(state: Learned, decision: DecisionMade) -> Step[Learned]:
     if state.lesson is not None:
-        return _again(state, decision)
+        return Step(state)
     answers: list[tuple[str, str | None]] = [(ballot.agent, ballot.answer) for ballot in decision.counted]
     answers += [(e.agent, None) for e in decision.excluded if e.reason in ("unreadable", "outside_options")]
     lesson = Lesson(
         decision.event_id, decision.occurred_at, decision.answer, decision.scopes, decision.learning, tuple(answers)
     )
     early = [output for known in state.given for output in _judgement(lesson, known)]
-    return Step(replace(state, lesson=lesson, decision=decision), (*_conducts(decision), *early))
+    return Step(replace(state, lesson=lesson), (*_conducts(decision), *early))
 
 
 def _conducts(decision: DecisionMade) -> tuple[AgentObserved, ...]:
@@ -138,7 +128,7 @@ def _given(state: Learned, event: FeedbackGiven) -> Step[Learned]:
     for known in state.given:
         earlier = known.feedback
         if earlier.event_id == event.event_id:
-            return _again(state, event)
+            return Step(state)
         if known.retraction is not None or (earlier.source, earlier.author) != (event.source, event.author):
             continue
         if _statement(earlier) == _statement(event):
@@ -160,7 +150,7 @@ def _retracted(state: Learned, event: FeedbackRetracted) -> Step[Learned]:
         return Step(state, rejection=Rejection("unknown_reference", detail))
     known = state.given[place]
     if known.retraction is not None:
-        return _again(state, event)
+        return Step(state)
     events: tuple[AgentObserved, ...] = ()
     if state.lesson is not None:
         events = tuple(_correct(observation, event) for observation in judge(state.lesson, known.feedback))

@@ -18,7 +18,7 @@ class Merged:
     One question on its way to a decision.
 
     The topics it comes from have no common order, so the state is what has come so far, and what follows is decided
-    from the whole of it. Once `closed`, only what it caused is kept, to be given again; a host may drop that too.
+    from the whole of it. Of a question that has its decision only `closed` is kept.
     """
 
     assignment: PanelAssigned | None = None
@@ -27,7 +27,6 @@ class Merged:
     """What may count, in log order: the first of each seat, and before the assignment all that claim one."""
     deadline: DeadlinePassed | None = None
     trace: tuple[TraceStep, ...] = ()
-    decision: DecisionMade | None = None
     closed: bool = False
 
     @property
@@ -50,20 +49,16 @@ def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[M
         tables: Not used: what the merge needs to know, the assignment says.
 
     Returns:
-        At most one DecisionMade over the life of a question, and the StageOpened before it. A repeated event gives
-        what it had caused once more, for as long as the state is kept. A second analysis of one seat changes nothing;
-        one for a seat that does not exist is rejected as `unknown_reference`.
+        At most one DecisionMade over the life of a question, and the StageOpened before it. A repeated event changes
+        nothing, nor does a second analysis of one seat; one for a seat that does not exist is rejected as
+        `unknown_reference`.
 
     Reads panel.assigned.v1, analysis.published.v1, deadline.passed.v1; writes stage.opened.v1, decision.made.v1;
     order per question only, between topics in no order at all.
     """
     state = state or Merged()
-    if isinstance(event, StageOpened):
+    if isinstance(event, StageOpened) or state.closed:
         return Step(state)
-    made = (*state.opened, *(() if state.decision is None else (state.decision,)))
-    again = tuple(output for output in made if event.event_id in output.causes)
-    if again or state.closed:
-        return Step(state, again=again)
     if isinstance(event, AnalysisPublished) and (problem := _misplaced(state, event)):
         return Step(state, rejection=Rejection("unknown_reference", problem))
     heard = _hear(state, event)
@@ -119,7 +114,7 @@ def conclude_all(state: Merged) -> Step[Merged]:
             break
         events.append(follows.event)
         if isinstance(follows.event, DecisionMade):
-            state = Merged(opened=state.opened, decision=follows.event, closed=True)
+            state = Merged(closed=True)
         else:
             state = replace(state, opened=(*state.opened, follows.event), trace=follows.trace)
     return Step(state, tuple(events))

@@ -24,8 +24,8 @@ class Ranked:
     """One line of the router table."""
 
     entry: RouterEntry | None
-    recent: Mapping[str, RouterEntry] = field(default_factory=dict)
-    """The last observations applied, by id, oldest first, with the entries they made; never changed in place."""
+    recent: Mapping[str, None] = field(default_factory=dict)
+    """Ids of the last observations applied, at most `MEMORY`, oldest first; never changed in place."""
 
 
 def fold(state: Ranked | None, event: Event, key: str, tables: Tables) -> Step[Ranked]:
@@ -39,8 +39,7 @@ def fold(state: Ranked | None, event: Event, key: str, tables: Tables) -> Step[R
         tables: Not used.
 
     Returns:
-        The new line, with its one RouterEntry. A repeated observation gives the entry it made once more, for as long
-        as `MEMORY` observations.
+        The new line, with its one RouterEntry. An observation that is among the last `MEMORY` changes nothing.
 
     Reads agent.observed.v1; writes router.entry.v1; order per agent.
     """
@@ -48,10 +47,10 @@ def fold(state: Ranked | None, event: Event, key: str, tables: Tables) -> Step[R
     if not isinstance(event, AgentObserved):
         return Step(state)
     if event.event_id in state.recent:
-        return Step(state, again=(state.recent[event.event_id],))
+        return Step(state)
     scope = next(scope for scope in event.scopes if router_key(scope, event.agent) == key)
     entry = next_entry(state.entry, event, scope)
-    recent = {**state.recent, event.event_id: entry}
+    recent = {**state.recent, event.event_id: None}
     if len(recent) > MEMORY:
         del recent[next(iter(recent))]
     return Step(Ranked(entry, recent), (entry,))

@@ -14,12 +14,11 @@ from streams.processors.score import Choice, rank_candidates
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """A question that has its panel. `assignment` is kept to be given again; a host may drop it (`Processor.dump`)."""
+    """A question that has its panel."""
 
     statement_id: str
     """Hash of what was asked first under this id."""
     question_event_id: str
-    assignment: PanelAssigned | None
 
 
 def fold(state: Routed | None, event: Event, key: str, tables: Tables) -> Step[Routed | None]:
@@ -33,8 +32,8 @@ def fold(state: Routed | None, event: Event, key: str, tables: Tables) -> Step[R
         tables: The policy in force and the router table; without a policy a question stays where it is.
 
     Returns:
-        The assignment for a new question; the same once more for a repeated one, remembered for as long as the state
-        is kept; a `conflict` for another question under the same id.
+        The assignment for a new question; nothing for a repeated one; a `conflict` for another question under the same
+        id.
 
     Reads question.asked.v1; writes panel.assigned.v1; order per question only.
     """
@@ -44,14 +43,14 @@ def fold(state: Routed | None, event: Event, key: str, tables: Tables) -> Step[R
         if tables.policy is None:
             return Step(None)
         assignment = assign(event, tables.policy, tables)
-        return Step(Routed(event.statement_id, event.event_id, assignment), (assignment,))
+        return Step(Routed(event.statement_id, event.event_id), (assignment,))
     if event.statement_id != state.statement_id:
         detail = (
             f"question_id {key!r} already stands for another question (event {state.question_event_id});"
             " ask this one under an id of its own"
         )
         return Step(state, rejection=Rejection("conflict", detail))
-    return Step(state, again=() if state.assignment is None else (state.assignment,))
+    return Step(state)
 
 
 def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables) -> PanelAssigned:
@@ -121,7 +120,7 @@ def _dump(state: Routed | None) -> Any:
 
 
 def _load(dumped: Any) -> Routed | None:
-    return None if dumped is None else Routed(dumped[0], dumped[1], None)
+    return None if dumped is None else Routed(dumped[0], dumped[1])
 
 
 ROUTE = Processor(

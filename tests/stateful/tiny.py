@@ -61,7 +61,7 @@ def _count(state: int | None, event: Event, key: str, tables: Tables) -> Step[An
     if state is None:
         return Step(state, rejection=Rejection("unknown_reference", "never asked"))
     made = _observe(event, key, tables)
-    return Step(state + 1, (made,), again=(made,))
+    return Step(state + 1, (made,))
 
 
 def _chain(state: int | None, event: Event, key: str, tables: Tables) -> Step[Any]:

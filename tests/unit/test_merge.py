@@ -102,47 +102,28 @@ def test_questions_do_not_mix() -> None:
 # --- repeats ---------------------------------------------------------------------------------------------------------
 
 
-def test_repeat_gives_again_what_it_caused() -> None:
-    """Every input of a decision gives the decision again, and changes nothing."""
-    first = assigned()
-    events = [first, analysis(first, "a", "A"), analysis(first, "b", "A")]
-    merge = merging()
-    (decision,) = merge.put_all(events)
-    before = merge.states["q"]
+REPEATED: dict[str, Callable[[], World]] = {
+    "decided": lambda: decide(policy("a", "b", merge={"rule": "vote"}), said(a="A", b="A")),
+    "decided in two stages": lambda: decide(policy("a", "b", merge={"rule": "agent"}), said(a="A", b="A")),
+    "second stage open": lambda: decide(
+        policy("a", "b", merge={"rule": "vote", "reserve": 1}, routing={"panel_size": 1}), said(a=FAILED, b=SILENT)
+    ),
+    "first stage open": lambda: decide(policy("a", "b", merge={"rule": "vote"}), said(a="A", b=SILENT)),
+}
+
+
+@pytest.mark.parametrize("reload", [False, True], ids=["kept", "reloaded"])
+@pytest.mark.parametrize("case", REPEATED)
+def test_repeat_changes_nothing(case: str, reload: bool) -> None:
+    """Assignment and analyses that come once more give nothing and are no error, whatever they had led to."""
+    events = inputs(REPEATED[case]())
+    merge = Folder(MERGE, reload=reload)
+    merge.put_all(events)
     for event in events:
-        (step,) = merge.put(event)
-        assert (step.events, step.again, step.rejection) == ((), (decision,), None)
-    assert merge.states["q"] == before
-
-
-def test_repeat_gives_stages_and_decision_again() -> None:
-    """An analysis that led to a stage and then to the decision gives both again; the verdict gives the decision."""
-    world = decide(policy("a", "b", merge={"rule": "agent"}), said(a="A", b="A"))
-    merge = merging()
-    merge.put_all(inputs(world))
-    outputs = (world.stage(1), world.decision())
-    (analyst,) = merge.put(analysis(world.assignment(), "a", "A"))
-    (merger,) = merge.put(analysis(world.stage(1), "a", "A"))
-    assert (analyst.again, merger.again) == (outputs, outputs[1:])
-
-
-def test_repeat_while_waiting_gives_the_open_stage_again() -> None:
-    """Before the decision, a repeat gives the stages it led to."""
-    world = decide(policy("a", "b", merge={"rule": "vote", "reserve": 1}, routing={"panel_size": 1}), said(a=FAILED))
-    merge = merging()
-    merge.put_all(inputs(world))
-    (step,) = merge.put(world.assignment())
-    assert (step.events, step.again) == ((), (world.stage(1),))
-
-
-def test_repeat_that_caused_nothing_yet_gives_nothing() -> None:
-    """A repeated analysis of a waiting question is recognised, and is not an error."""
-    first = assigned()
-    merge = merging()
-    merge.put_all([first, analysis(first, "a", "A")])
-    before = merge.states["q"]
-    (step,) = merge.put(analysis(first, "a", "A"))
-    assert (step.events, step.again, step.rejection, step.state) == ((), (), None, before)
+        before = merge.states["q"]
+        for step in merge.put(event):
+            assert (step.events, step.rejection) == ((), None)
+            assert step.state is before
 
 
 def test_second_assignment_is_ignored() -> None:
@@ -183,7 +164,7 @@ def test_what_comes_after_the_decision_is_ignored(late: Callable[[PanelAssigned]
     merge.put_all([first, analysis(first, "a", "A"), analysis(first, "b", "A")])
     before = merge.states["q"]
     (step,) = merge.put(late(first))
-    assert (step.events, step.again, step.rejection, step.state) == ((), (), None, before)
+    assert (step.events, step.rejection, step.state) == ((), None, before)
 
 
 # --- what does not fit -----------------------------------------------------------------------------------------------
@@ -216,7 +197,7 @@ def test_analysis_nobody_asked_for_is_rejected(case: str) -> None:
     assert step.rejection is not None
     assert step.rejection.reason == "unknown_reference"
     assert detail in step.rejection.detail
-    assert (step.events, step.again, step.state) == ((), (), before)
+    assert (step.events, step.state) == ((), before)
 
 
 @pytest.mark.parametrize("case", MISPLACED)
@@ -295,10 +276,10 @@ def test_other_events_have_no_key() -> None:
 
 
 def test_fold_leaves_its_own_stages_alone() -> None:
-    """A stage that comes back as a record changes nothing and gives nothing again, though it is a cause."""
+    """A stage that comes back as a record changes nothing."""
     world = decide(policy("a", "b", merge={"rule": "agent"}), said(a="A", b="A"))
     merge = merging()
     merge.put_all(inputs(world))
     state = merge.states["q"]
     step = MERGE.fold(state, world.stage(1), "q", merge.tables)
-    assert (step.state, step.events, step.again) == (state, (), ())
+    assert (step.state, step.events) == (state, ())

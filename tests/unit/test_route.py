@@ -229,21 +229,23 @@ def folder() -> Folder:
     return Folder(ROUTE, Tables(policy("a", "b"), {}))
 
 
-def test_repeated_question_gives_its_assignment_again() -> None:
-    """The same question once more changes nothing, and gives the same assignment, whatever was learned since."""
+def test_repeated_question_changes_nothing() -> None:
+    """The same question once more gets no second panel, whatever was learned since."""
     route = folder()
     (first,) = route.put(question())
     route.tables.entries = table(entry("b", quality_ppb=10**9))
     (repeat,) = route.put(question())
-    assert (repeat.events, repeat.again, repeat.state) == ((), first.events, first.state)
+    assert repeat.events == ()
+    assert repeat.state is first.state
 
 
-def test_producers_retry_gives_its_assignment_again() -> None:
+def test_producers_retry_changes_nothing() -> None:
     """The same question with another record time is the same question."""
     route = folder()
     (first,) = route.put(question(at=10))
     (retry,) = route.put(question(at=11))
-    assert (retry.events, retry.again, retry.rejection) == ((), first.events, None)
+    assert (retry.events, retry.rejection) == ((), None)
+    assert retry.state is first.state
 
 
 def test_other_question_under_the_same_id_is_a_conflict() -> None:
@@ -251,7 +253,7 @@ def test_other_question_under_the_same_id_is_a_conflict() -> None:
     route = folder()
     (first,) = route.put(question())
     (other,) = route.put(question(text="Else?"))
-    assert (other.events, other.again, other.state) == ((), (), first.state)
+    assert (other.events, other.state) == ((), first.state)
     assert other.rejection is not None
     assert other.rejection.reason == "conflict"
     assert (
@@ -264,7 +266,7 @@ def test_reloaded_state_still_knows_the_question() -> None:
     route = Folder(ROUTE, Tables(policy("a"), {}), reload=True)
     route.put(question())
     (repeat,), (other,) = route.put(question()), route.put(question(text="Else?"))
-    assert (repeat.events, repeat.again, repeat.rejection) == ((), (), None)
+    assert (repeat.events, repeat.rejection) == ((), None)
     assert other.rejection is not None
 
 

@@ -21,7 +21,7 @@ class Folds:
 
     def begin(self, question: QuestionAsked) -> None:
         """Take up the first question of the id; its panel is proved elsewhere, for that takes the router's table."""
-        self._states[ROUTE.name] = Routed(question.statement_id, question.event_id, None)
+        self._states[ROUTE.name] = Routed(question.statement_id, question.event_id)
 
     def fold(self, processor: Processor, record: Record, event: Event) -> list[Event]:
         """Fold an event, and give what must follow from it."""

@@ -197,8 +197,6 @@ class EmbeddedWriter:
             processor = store.processor
             for key in processor.keys(event):
                 state = store.get(key)
-                # `again` is dropped: state and outputs are one transaction here, so what the event caused before is
-                # in the log.
                 step = processor.fold(state, event, key, tables)
                 if step.state is not state:
                     store.put(key, step.state, stored.seq)

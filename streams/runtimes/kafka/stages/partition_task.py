@@ -116,8 +116,6 @@ class Lane:
     def _step(self, record: Record, event: Event, changed: dict[str, Any]) -> Iterator[Message]:
         for key in self._processor.keys(event):
             state = self._state(key)
-            # `again` is dropped: whatever an event had caused is in the ledger, and was sent before anything that
-            # followed.
             step = self._processor.fold(state, event, key, self._tables)
             if step.state is not state:
                 self._keep(key, step.state)
