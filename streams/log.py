@@ -147,17 +147,45 @@ class UnorderedReader(LogReader, Protocol):
         """Give a function that opens this very view in another process, for as long as it is open in this one."""
 
 
-class LogWriter(Protocol):
+class Appender(Protocol):
     """
-    The one writer of an embedded log: appends inputs, folds what was appended, and commits both together.
+    Adds inputs to a log: the only one of a file, one of any number on a cluster. Used by one thread at a time.
 
-    Used by one thread at a time. Any exception but a refusal by `append` (UsageError) drops everything since the last
-    commit and leaves the writer unusable; the file stands as of that commit, and opening it again goes on from there.
+    Any exception but a refusal by `append` (UsageError) leaves it unusable.
     """
 
     @property
     def policy(self) -> PolicyAdopted | None:
-        """Give the policy that the next fold will see; none while the log holds no policy."""
+        """Give the policy adopted last, where a fold sees its first; none while the log holds no policy."""
+
+    def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
+        """
+        Append an input event; none if the log is known to hold this event already, unless it is wanted *again*.
+
+        Nothing is durable before `commit`.
+        """
+
+    def commit(self) -> None:
+        """Make everything since the last commit durable."""
+
+    def folding(self) -> "FoldingWriter | None":
+        """Give this very writer as one that folds what it appends; none where workers do, or nobody."""
+
+    def close(self) -> None:
+        """Let go of the log; what was not committed may be lost."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *failure: object) -> None: ...
+
+
+class FoldingWriter(Appender, Protocol):
+    """
+    The one writer of an embedded log: appends inputs, folds what was appended, and commits both together.
+
+    A failure drops everything since the last commit; the file stands as of that commit, and opening it again goes on
+    from there. Nothing is visible to readers before `commit`, which is one transaction: records, states and checkpoint.
+    """
 
     @property
     def lag(self) -> int:
@@ -167,13 +195,6 @@ class LogWriter(Protocol):
     def ready(self) -> bool:
         """Say whether `fold` has anything it could fold: there is lag, and the log holds a policy."""
 
-    def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
-        """
-        Append an input event; none if the log holds this event already, unless it is wanted *again*.
-
-        Nothing is durable before `commit`, and nothing is visible to readers.
-        """
-
     def fold(self, most: int = 4_096) -> Sequence[Stored]:
         """
         Fold what has not been folded, in log order, up to *most* records.
@@ -181,9 +202,6 @@ class LogWriter(Protocol):
         Returns:
             Events the processors wrote, dead letters included, in log order.
         """
-
-    def commit(self) -> None:
-        """Make everything since the last commit durable, in one transaction: records, states and checkpoint."""
 
     def about(self, correlation: str) -> list[Record]:
         """List every record about one question (or one key), in log order, those not committed yet included."""
@@ -193,13 +211,6 @@ class LogWriter(Protocol):
 
     def open_states(self, processor: str) -> Iterator[tuple[str, Any]]:
         """Iterate key and state of every open key of one processor, in log order of the keys' first records."""
-
-    def close(self) -> None:
-        """Let go of the log; what was not committed is dropped."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *failure: object) -> None: ...
 
 
 class Polled(NamedTuple):

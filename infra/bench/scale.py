@@ -84,11 +84,12 @@ def make(argument: str) -> None:
 
 def open_log(path: str) -> None:
     """Open a log for writing until it is ready for the next question, and report."""
+    from streams.log import wall_clock_ms
     from streams.processors import PROCESSORS
-    from streams.runtimes.urls import open_writer
+    from streams.runtimes.embedded.writer import EmbeddedWriter
 
     started = perf_counter()
-    with open_writer(f"sqlite:///{path}", PROCESSORS) as log:
+    with EmbeddedWriter(Path(path), PROCESSORS, clock=wall_clock_ms) as log:
         waiting = sum(1 for _ in log.open_states("merge"))
         seconds = perf_counter() - started
     _report(seconds=seconds, waiting=waiting)

@@ -19,7 +19,7 @@ from streams.cli.render.live_progress import watched
 from streams.cli.replay import replay_shown
 from streams.cli.require_kafka import connection_of
 from streams.jsonlines import LineProblem, Source
-from streams.log import LogReader, LogWriter, wall_clock_ms
+from streams.log import Appender, LogReader, wall_clock_ms
 from streams.settings import Config, RunSettings
 from streams.workers.embedded_session import Listener
 
@@ -119,11 +119,12 @@ class Manner:
 
 
 def answer_all(
-    app: App, log: LogWriter, view: LogReader, staff: Staff, questions: Iterable[QuestionAsked], manner: Manner
+    app: App, log: Appender, view: LogReader, staff: Staff, questions: Iterable[QuestionAsked], manner: Manner
 ) -> None:
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
-    if app.log.scheme != "kafka":
-        answer(log, staff, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
+    folding = log.folding()
+    if folding is not None:
+        answer(folding, staff, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
         return
     from streams.app.run_on_kafka import answer_on_kafka
 

@@ -15,7 +15,7 @@ from streams.agents.recorded import read_outputs
 from streams.agents.reply_cache import ReplyStore
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem
-from streams.log import Clock, LogWriter, wall_clock_ms
+from streams.log import Clock, FoldingWriter, wall_clock_ms
 from streams.settings import Config, RunSettings, build_policy, same_policy
 from streams.workers.embedded_session import Books, Listener, Session
 
@@ -123,7 +123,7 @@ def window_of(staff: Staff, run: RunSettings) -> int:
 
 
 def answer(
-    log: LogWriter,
+    log: FoldingWriter,
     staff: Staff,
     questions: Iterable[QuestionAsked],
     *,

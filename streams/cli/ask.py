@@ -22,7 +22,7 @@ from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
 from streams.cli.render.live_progress import watched
 from streams.cli.require_kafka import connection_of
 from streams.errors import InvariantError, UsageError
-from streams.log import LogReader, LogWriter, read_event, wall_clock_ms
+from streams.log import Appender, LogReader, read_event, wall_clock_ms
 from streams.topology import ANALYSES, DECISIONS, QUESTIONS
 
 ID_DIGITS = 16
@@ -63,14 +63,15 @@ def ask(
             known = _find(view, QUESTIONS, question.question_id)
         if isinstance(known, QuestionAsked) and known.statement_id != question.statement_id:
             raise UsageError(f"--id {question.question_id!r} stands for another question", remedy="Choose another id")
-        if app.log.scheme == "kafka":
+        folding = log.folding()
+        if folding is None:
             policy = _await_on_kafka(app, log, question)
         else:
             staff = keep(staff, log.policy, app.config)
             policy, activity = staff.policy, Activity()
             live = not all(agent.virtual for agent in staff.agents.values())
             with watched("asking", None, activity, live=live):
-                answer(log, staff, () if known else (question,), run=app.config.run, activity=activity)
+                answer(folding, staff, () if known else (question,), run=app.config.run, activity=activity)
     with app.open_reader(about=question.question_id) as reader:
         decision = _find(reader, DECISIONS, question.question_id)
         failures = _failures(reader, decision) if isinstance(decision, DecisionMade) else {}
@@ -87,7 +88,7 @@ def ask(
     return 0 if decision.status == "decided" else EXIT_DIFFERENCE
 
 
-def _await_on_kafka(app: App, log: LogWriter, question: QuestionAsked) -> PolicyAdopted:
+def _await_on_kafka(app: App, log: Appender, question: QuestionAsked) -> PolicyAdopted:
     """Publish the question, and wait for what the workers make of it; asked once more, it is the same question."""
     from streams.runtimes.kafka.reading.tail import decision_of
 

@@ -12,7 +12,7 @@ import click
 from streams import logs
 from streams.agents.api_keys import mask_event
 from streams.cli.command import Given
-from streams.log import LogReader, LogWriter
+from streams.log import Appender, LogReader
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.crash_points import FaultPoints
 from streams.runtimes.urls import LogUrl, open_reader, open_writer, parse_url
@@ -107,12 +107,12 @@ class App:
         """A function that opens the log to read it, also in another process."""
         return partial(open_reader, self.log_url)
 
-    def open_writer(self, *, folding: bool = True) -> LogWriter:
+    def open_writer(self, *, folding: bool = True) -> Appender:
         """
-        Open the log as its only writer, and make it where there is none.
+        Open the log to add to it: an embedded one as its only writer, and made where there is none.
 
         Args:
-            folding: Whether the processors run; without them it appends only.
+            folding: Whether a writer of an embedded log folds what it appends.
         """
         faults = FaultPoints.parse(os.environ.get("ORCH_CRASH_AT"))
         return open_writer(self.log_url, PROCESSORS if folding else (), faults=faults)

@@ -87,8 +87,9 @@ def _retry(app: App, offsets: tuple[int, ...], *, everything: bool) -> int:
                 continue
             log.append(event, again=True)
             retried += 1
-        while log.ready:
-            log.fold()
+        folding = log.folding()
+        while folding is not None and folding.ready:
+            folding.fold()
         log.commit()
     if app.json:
         output.print_json({"retried": retried, "refused": refused})

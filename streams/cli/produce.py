@@ -17,7 +17,7 @@ from streams.cli.command import command
 from streams.cli.context import EXIT_USAGE, App, pass_app
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem, Source, source_name
-from streams.log import LogReader, LogWriter, wall_clock_ms
+from streams.log import Appender, LogReader, wall_clock_ms
 from streams.topology import QUESTIONS
 
 COMMIT_LINES = 1_000
@@ -175,11 +175,12 @@ def _reading(file: str, settle: Callable[[], None]) -> Iterator[tuple[Source, Pa
     settle()
 
 
-def _learn(log: LogWriter, numbers: dict[str, int]) -> list[tuple[int, str]]:
+def _learn(log: Appender, numbers: dict[str, int]) -> list[tuple[int, str]]:
     """Fold and commit what was appended; list the lines whose feedback was refused, with the reason."""
     refused = []
-    while log.ready:
-        for stored in log.fold():
+    folding = log.folding()
+    while folding is not None and folding.ready:
+        for stored in folding.fold():
             if isinstance(stored.event, RecordRejected) and stored.event.causes[0] in numbers:
                 refused.append((numbers[stored.event.causes[0]], stored.event.detail))
     log.commit()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streams.errors import OperatorError, UsageError
-from streams.log import Clock, LogReader, LogWriter, wall_clock_ms
+from streams.log import Appender, Clock, LogReader, wall_clock_ms
 from streams.processors.fold import Processor
 from streams.runtimes.embedded.crash_points import FaultPoints
 from streams.runtimes.embedded.reader import EmbeddedReader
@@ -57,7 +57,7 @@ def open_writer(
     *,
     clock: Clock = wall_clock_ms,
     faults: FaultPoints | None = None,
-) -> LogWriter:
+) -> Appender:
     """
     Open a log to write to it: an embedded one as its only writer, and made where there is none.
 
@@ -106,7 +106,7 @@ def _kafka_reader(url: LogUrl, about: str | None, topics: Sequence[str]) -> LogR
     return KafkaReader(parse_connection(url.target, os.environ), about=about, topics=topics)
 
 
-def _kafka_writer(url: LogUrl) -> LogWriter:
+def _kafka_writer(url: LogUrl) -> Appender:
     with _extra_needed():
         from streams.runtimes.kafka.client.connection import parse_connection
         from streams.runtimes.kafka.writer import KafkaWriter

@@ -21,7 +21,7 @@ from streams.agents.calls.progress import Activity
 from streams.agents.calls.retry import drive, take_seat
 from streams.agents.calls.seat import Call, absent, task_of
 from streams.errors import InvariantError
-from streams.log import Clock, LogWriter, read_event
+from streams.log import Clock, FoldingWriter, read_event
 from streams.topology import ASSIGNMENTS, DECISIONS
 
 Listener = Callable[[Event], Iterable[Event]]
@@ -78,7 +78,7 @@ class Session:
 
     def __init__(
         self,
-        log: LogWriter,
+        log: FoldingWriter,
         agents: Mapping[str, Agent],
         *,
         clock: Clock,

@@ -22,10 +22,11 @@ from schemas.questions import QuestionAsked
 from streams.agents.agent import Agent, Task, dismiss
 from streams.agents.factory import make_agents
 from streams.app.setup import Staff, answer
-from streams.log import read_event
+from streams.log import read_event, wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.processors.answers import read_choice
-from streams.runtimes.urls import open_reader, open_writer
+from streams.runtimes.embedded.writer import EmbeddedWriter
+from streams.runtimes.urls import open_reader
 from streams.settings import RunSettings
 from streams.topology import ANALYSES
 
@@ -122,7 +123,7 @@ def _decide(url: str, path: Path, first: int, number: int, window: int) -> dict[
             decisions[event.question_id] = event.answer
         return ()
 
-    with open_writer(f"sqlite:///{path}", PROCESSORS) as log:
+    with EmbeddedWriter(path, PROCESSORS, clock=wall_clock_ms) as log:
         staff = Staff(policy, make_agents(policy, None), ())
         started_s = perf_counter()
         asked = islice(questions(), first, first + number)

@@ -11,7 +11,7 @@ from schemas.policies import Budget
 from schemas.quantities import MAX_CALL_NUSD, instant_of_ms
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 from streams.agents.agent import Task
-from streams.log import Clock, LogWriter, read_event
+from streams.log import Clock, FoldingWriter, read_event
 from streams.processors.budget import Accounts, Verdict, refusal
 from streams.topology import SPENDING
 
@@ -102,7 +102,7 @@ class OwnPurse:
         log: The writer; whoever has it commits it, and then says so.
     """
 
-    def __init__(self, log: LogWriter) -> None:
+    def __init__(self, log: FoldingWriter) -> None:
         self.wanted = asyncio.Event()
         """Set while somebody waits for a commit."""
         self._log = log

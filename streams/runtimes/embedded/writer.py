@@ -39,7 +39,7 @@ log = structlog.get_logger("orch.embedded")
 
 class EmbeddedWriter:
     """
-    The `LogWriter` of one SQLite file.
+    The `FoldingWriter` of one SQLite file.
 
     The log is one total order, and the processors fold it in exactly that order with one cursor; so the bytes of the
     log depend on the order of appends and folds alone, not on commits, restarts or the sizes of batches.
@@ -121,6 +121,10 @@ class EmbeddedWriter:
     def ready(self) -> bool:
         """Say whether `fold` has anything it could fold."""
         return self.lag > 0 and self.policy is not None and bool(self._stores)
+
+    def folding(self) -> Self | None:
+        """Give the writer itself; none where it was opened without processors."""
+        return self if self._stores else None
 
     def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
         """

@@ -1,13 +1,12 @@
 """The writer of a log on Kafka, for whoever adds inputs: it publishes, and leaves the folding to the workers."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.policies import PolicyAdopted
-from streams.errors import InvariantError, UsageError
-from streams.log import Headers, Record, Stored
+from streams.errors import UsageError
+from streams.log import Headers, Stored
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.loop_thread import LoopThread
 from streams.runtimes.kafka.client.producer import Message, Publisher, message_of, settled
@@ -21,7 +20,7 @@ MOST_QUEUED = 5_000
 
 class KafkaWriter:
     """
-    The `LogWriter` of a cluster. There may be many at a time, and none of them folds.
+    The `Appender` of a cluster. There may be many at a time, and none of them folds.
 
     Args:
         connection: The cluster; its topics must be there.
@@ -29,9 +28,6 @@ class KafkaWriter:
     Raises:
         OperatorError: No broker answers, or topics are missing.
     """
-
-    lag = 0
-    ready = False
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -88,10 +84,6 @@ class KafkaWriter:
         queued, self._queued = self._queued, []
         await settled(queued)
 
-    def fold(self, most: int = 4_096) -> Sequence[Stored]:
-        """Fold nothing: workers do."""
-        return ()
-
     def commit(self) -> None:
         """
         Wait until everything appended is acknowledged.
@@ -101,14 +93,8 @@ class KafkaWriter:
         """
         self._loop.call(self._settle())
 
-    def about(self, correlation: str) -> list[Record]:
-        raise InvariantError("a writer on Kafka reads nothing", remedy="Open a reader")
-
-    def of_topic(self, topic: str) -> Iterator[Record]:
-        raise InvariantError("a writer on Kafka reads nothing", remedy="Open a reader")
-
-    def open_states(self, processor: str) -> Iterator[tuple[str, Any]]:
-        raise InvariantError("a writer on Kafka has no states", remedy="Workers have")
+    def folding(self) -> None:
+        """Give none: workers fold."""
 
     def close(self) -> None:
         """Let go of the cluster; what was not committed may or may not be there."""

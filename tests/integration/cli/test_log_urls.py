@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from schemas.event import Event
 from streams.errors import OperatorError, UsageError
+from streams.processors import PROCESSORS
 from streams.runtimes.headers import ce_headers, pack_headers, unpack_headers
 from streams.runtimes.urls import LogUrl, open_reader, open_writer, parse_url
 
@@ -62,6 +63,15 @@ def test_sqlite_url_opens_writer_and_reader(tmp_path: Path) -> None:
     with open_reader(url) as view:
         assert [record.value for record in view.records()] == [policy().encode()]
         assert [record.timestamp_ms > 1_700_000_000_000 for record in view.records()] == [True]
+
+
+def test_writer_folds_where_it_hosts_processors(tmp_path: Path) -> None:
+    """With processors the writer of a file folds what it appends; without, there is nothing to ask for that."""
+    url = f"sqlite:///{tmp_path}/orch.db"
+    with open_writer(url) as log:
+        assert log.folding() is None
+    with open_writer(url, PROCESSORS) as log:
+        assert log.folding() is log
 
 
 def test_tilde_is_the_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
