@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self
 
 from schemas.event import Event
 from schemas.policies import PolicyAdopted
@@ -99,6 +99,9 @@ class LogReader(Protocol):
     def ends(self) -> dict[tuple[str, int], int]:
         """Give the next offset of every partition of every topic."""
 
+    def unordered(self) -> "UnorderedReader | None":
+        """Give this very view as one whose topics have no common order, reading nothing; none where they have one."""
+
     def close(self) -> None:
         """Let go of the log."""
 
@@ -117,7 +120,6 @@ class LeftOut(NamedTuple):
     """Why it is no event; none of an event in another partition than its key's, which a stage copies to that one."""
 
 
-@runtime_checkable
 class UnorderedReader(LogReader, Protocol):
     """
     A view of a log whose topics have no common order, as on Kafka.

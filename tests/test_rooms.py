@@ -155,6 +155,12 @@ def test_unit_tests_need_no_effects() -> None:
         pytest.fail("\n".join(found), pytrace=False)
 
 
+@every_package_module
+def test_kinds_are_told_by_a_method(path: Path) -> None:
+    """No protocol is for `isinstance`: on CPython 3.11 that evaluates its properties, and one of them copies a log."""
+    assert "runtime_checkable" not in path.read_text("utf-8")
+
+
 @every_module
 def test_module_says_what_it_is_for(path: Path) -> None:
     """Each module opens with a docstring."""

@@ -71,8 +71,9 @@ def replay(open_reader: OpenReader, progress: Progress = lambda records: None) -
     """
     started = time.perf_counter()
     with open_reader() as reader:
-        if isinstance(reader, UnorderedReader):
-            return _unordered(reader, progress, started)
+        unordered = reader.unordered()
+        if unordered is not None:
+            return _unordered(unordered, progress, started)
         return _ordered(reader, open_reader, progress, started)
 
 

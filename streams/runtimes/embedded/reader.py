@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from streams.errors import UsageError
-from streams.log import Record
+from streams.log import Record, UnorderedReader
 from streams.runtimes.embedded.open_file import open_to_read
 from streams.runtimes.embedded.partitions import Streams
 from streams.runtimes.embedded.schema import load_streams
@@ -150,6 +150,10 @@ class EmbeddedReader:
                 row = self._connection.execute(query, (stream, self._end)).fetchone()
                 ends[place] = row[2] + 1 if row else 0
         return ends
+
+    def unordered(self) -> UnorderedReader | None:
+        """Give none: a file is one total order."""
+        return None
 
     def close(self) -> None:
         """Let go of the log."""

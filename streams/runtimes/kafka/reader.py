@@ -126,6 +126,10 @@ class KafkaReader:
         """Give the next offset of every partition; nothing is read for that."""
         return dict(self._ends)
 
+    def unordered(self) -> UnorderedReader:
+        """Give the reader itself; nothing is read for that."""
+        return self
+
     def committed(self, stage: str) -> Mapping[tuple[str, int], int]:
         """Give the offset before which a stage has folded everything, for each topic and partition it reads."""
         return self._extent.committed.get(stage, {})

@@ -21,7 +21,7 @@ from streams.audit.replay.replay import Replay, replay
 from streams.audit.router_table import table_now
 from streams.audit.run_summary import known_answers, summarise
 from streams.errors import OperatorError
-from streams.log import UnorderedReader, read_event
+from streams.log import read_event
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.topics import create_topics
 from streams.runtimes.kafka.raw_record import Arrival
@@ -129,13 +129,14 @@ def test_log_of_strangers_proves_itself(connection: Connection, log: Scattered) 
     assert found.events == sum(len(held) for held in log.partitions.values())
     assert (found.repeats or 0) >= 4
     with open_reader(connection.url) as reader:
-        assert isinstance(reader, UnorderedReader)
+        unordered = reader.unordered()
+        assert unordered is not None
         (asked,) = [read_event(one) for one in reader.about("plain") if one.topic == QUESTIONS]
         assert isinstance(asked, QuestionAsked)
         # It was written second, and named no time.
         assert asked.occurred_at == "2023-11-14T22:13:20.001Z"
-        assert {about for about, _ in reader.left_out()} == {"plain", "bad", f"{FEEDBACK}/{partition_of(b'', 8)}@0"}
-        assert reader.committed("merge") == log.folded["merge"]
+        assert {about for about, _ in unordered.left_out()} == {"plain", "bad", f"{FEEDBACK}/{partition_of(b'', 8)}@0"}
+        assert unordered.committed("merge") == log.folded["merge"]
 
 
 def test_two_processes_read_one_copy(connection: Connection, log: Scattered, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,10 +166,11 @@ def test_what_the_stages_may_not_have_folded_is_pending(connection: Connection, 
 
 
 def test_ends_are_told_without_reading(connection: Connection, log: Scattered, tmp_path: Path) -> None:
-    """Nothing is fetched until a record is asked for; what was fetched goes with the reader."""
+    """Nothing is fetched until a record is asked for, nor to say what kind of view it is; it goes with the reader."""
     write(connection, everything(log))
     with open_reader(connection.url) as reader:
         assert reader.ends() == {(name, number): log.ends()[name, number] for name, number in log.partitions}
+        assert reader.unordered() is reader
         assert list(tmp_path.iterdir()) == []
         assert next(reader.records(limit=1)).seq == 1
         assert len(list(tmp_path.iterdir())) == 1
@@ -243,8 +245,9 @@ def test_offsets_without_records_are_passed(connection: Connection) -> None:
     asyncio.run(asyncio.wait_for(body(), 60))
     with open_reader(connection.url) as reader:
         assert reader.ends()[QUESTIONS, 0] == 4
-        assert isinstance(reader, UnorderedReader)
-        assert reader.taken == 2
+        unordered = reader.unordered()
+        assert unordered is not None
+        assert unordered.taken == 2
 
 
 def test_log_whose_topics_are_missing_is_not_there(broker: Any) -> None:
