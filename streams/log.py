@@ -99,6 +99,9 @@ class LogReader(Protocol):
     def ends(self) -> dict[tuple[str, int], int]:
         """Give the next offset of every partition of every topic."""
 
+    def elsewhere(self) -> "Callable[[], LogReader]":
+        """Give a function that opens this log in another process, to see at least what is in view here."""
+
     def unordered(self) -> "UnorderedReader | None":
         """Give this very view as one whose topics have no common order, reading nothing; none where they have one."""
 

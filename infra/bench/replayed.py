@@ -1,7 +1,6 @@
 """Replay: events per second with every derived event and every id derived again."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from infra.bench.figures import Figure, Sizes
@@ -24,11 +23,11 @@ def measure(directory: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
     """
     path = directory / "replayed.db"
     make_log(path, sizes.replayed)
-    opener = partial(open_reader, f"sqlite:///{path}")
     found = []
     # The first one fills the caches of the disk and is not counted.
     for number in range(sizes.runs + 1):
-        result = replay(opener)
+        with open_reader(f"sqlite:///{path}") as reader:
+            result = replay(reader)
         if result.different:
             raise InvariantError(f"replay of the benchmark's own log differs: {result.first_difference}")
         if number:

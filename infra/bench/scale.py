@@ -97,12 +97,11 @@ def open_log(path: str) -> None:
 
 def replay_log(path: str) -> None:
     """Replay a log, and report; the peak is that of the larger of its processes."""
-    from functools import partial
-
     from streams.audit.replay.replay import replay
     from streams.runtimes.urls import open_reader
 
-    found = replay(partial(open_reader, f"sqlite:///{path}"))
+    with open_reader(f"sqlite:///{path}") as reader:
+        found = replay(reader)
     if found.different:
         raise InvariantError(f"replay of the benchmark's own log differs: {found.first_difference}")
     _report(events_per_s=found.events / found.seconds, seconds=found.seconds)

@@ -102,7 +102,7 @@ def _decide(app: App, job: Job, surveyed: Survey, again: Callable[[], Source] | 
     with app.open_reader() as reader:
         asked = {key: gold for key, gold in surveyed.golds.items() if key not in inquiry.foreign}
         summary = summarise(reader, known_answers(reader) if again is None else asked)
-    replayed = replay_shown(app)
+        replayed = replay_shown(reader)
     return Outcome(summary, replayed, staff.policy.policy_id, seconds, inquiry.known, (*problems, *conflicts))
 
 

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial, update_wrapper
+from functools import cached_property, update_wrapper
 from pathlib import Path
 from typing import Concatenate, ParamSpec
 
@@ -101,11 +101,6 @@ class App:
             topics: The topics that matter, where not all do.
         """
         return open_reader(self.log_url, about=about, topics=topics)
-
-    @property
-    def reader_opener(self) -> Callable[[], LogReader]:
-        """A function that opens the log to read it, also in another process."""
-        return partial(open_reader, self.log_url)
 
     def open_writer(self, *, folding: bool = True) -> Appender:
         """

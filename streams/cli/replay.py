@@ -10,6 +10,7 @@ from streams.audit.replay.replay import replay as replay_log
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
+from streams.log import LogReader
 
 
 @command(examples=("orch replay", "orch --format json replay"))
@@ -21,7 +22,8 @@ def replay(app: App) -> int:
     Reads the log, calls no model and writes nothing. A log that proves itself gives exit code 0; the first difference
     is printed with its place, what it should be and what it is, and gives exit code 4.
     """
-    found = replay_shown(app)
+    with app.open_reader() as reader:
+        found = replay_shown(reader)
     if app.json:
         output.print_json(found.as_json())
     else:
@@ -45,12 +47,11 @@ def _repeats(found: Replay) -> str:
     return f", {found.repeats:,} of them repeats" if found.repeats else ""
 
 
-def replay_shown(app: App) -> Replay:
-    """Replay the log behind a progress bar: that of the pass in this process, which takes the longer."""
-    with app.open_reader() as reader:
-        total = sum(end for (topic, _), end in reader.ends().items() if topic in TOPICS)
+def replay_shown(reader: LogReader) -> Replay:
+    """Replay a log behind a progress bar: that of the pass in this process, which takes the longer."""
+    total = sum(end for (topic, _), end in reader.ends().items() if topic in TOPICS)
     with output.progress("replaying", total) as advance:
-        return replay_log(app.reader_opener, advance)
+        return replay_log(reader, advance)
 
 
 def print_difference(found: Replay) -> None:

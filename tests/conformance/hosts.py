@@ -68,7 +68,8 @@ class EmbeddedHost:
             return _values(reader.records())
 
     def replayed(self) -> Replay:
-        return replay(lambda: EmbeddedReader(self._path))
+        with EmbeddedReader(self._path) as reader:
+            return replay(reader)
 
     def close(self) -> None:
         self._writer.close()
@@ -142,7 +143,8 @@ class KafkaHost:
 
     def replayed(self) -> Replay:
         url = self._connection.url
-        return replay(lambda: open_reader(url))
+        with open_reader(url) as reader:
+            return replay(reader)
 
     def close(self) -> None:
         from streams.runtimes.kafka.client.loop_thread import drop_all

@@ -5,7 +5,6 @@ import re
 import shutil
 import sqlite3
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -122,7 +121,8 @@ class Tampering:
     def first(self) -> Difference | None:
         """Replay, and give the first difference."""
         self.connection.commit()
-        found = replay(partial(open_reader, f"sqlite:///{self.path}"))
+        with open_reader(f"sqlite:///{self.path}") as reader:
+            found = replay(reader)
         assert (found.first_difference is None) == (found.different == 0)
         return found.first_difference
 

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +149,8 @@ class Killing:
                 shutil.copy(path, copy)
         if (copy / "orch.db").exists() and tables(copy / "orch.db"):
             found = rows(copy / "orch.db")
-            different = replay(partial(open_reader, f"sqlite:///{copy}/orch.db")).different
+            with open_reader(f"sqlite:///{copy}/orch.db") as reader:
+                different = replay(reader).different
         shutil.rmtree(copy)
         self.figures["not kept"] += found[: len(self.kept)] != self.kept
         self.figures["different in replay"] += different

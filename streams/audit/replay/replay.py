@@ -15,7 +15,6 @@ from streams.audit.replay.difference import Difference, at
 from streams.log import LogReader, UnorderedReader
 from streams.topology import POLICIES
 
-OpenReader = Callable[[], LogReader]
 Progress = Callable[[int], None]
 """Hears how many records one pass has taken since the last call."""
 
@@ -58,26 +57,25 @@ class Replay:
         } | ({} if self.repeats is None else {"repeats": self.repeats, "unproved": self.unproved})
 
 
-def replay(open_reader: OpenReader, progress: Progress = lambda records: None) -> Replay:
+def replay(reader: LogReader, progress: Progress = lambda records: None) -> Replay:
     """
     Derive every derived event of a log again.
 
     Args:
-        open_reader: Opens the log; called once in each process where that has one order, so it must be picklable.
+        reader: The log; a second process opens what it says is to be opened `elsewhere`.
         progress: Hears how far the pass in this process is.
 
     Returns:
         Counts, and the first difference in the order of the log.
     """
     started = time.perf_counter()
-    with open_reader() as reader:
-        unordered = reader.unordered()
-        if unordered is not None:
-            return _unordered(unordered, progress, started)
-        return _ordered(reader, open_reader, progress, started)
+    unordered = reader.unordered()
+    if unordered is not None:
+        return _unordered(unordered, progress, started)
+    return _ordered(reader, progress, started)
 
 
-def _ordered(reader: LogReader, open_reader: OpenReader, progress: Progress, started: float) -> Replay:
+def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
     end = reader.end
     checked = ordered_questions.QuestionPass(reader, min(end, reader.folded))
 
@@ -85,7 +83,7 @@ def _ordered(reader: LogReader, open_reader: OpenReader, progress: Progress, sta
         _take_all(ordered_questions.groups(reader, end), checked.take, progress)
 
     findings = checked.findings
-    findings.add(_both(questions, partial(ordered_panels.panel_pass, end=end), reader, open_reader))
+    findings.add(_both(questions, partial(ordered_panels.panel_pass, end=end), reader, reader.elsewhere()))
     findings.add(spending_pass(reader))
     cut = cut_off(reader)
     if cut is not None:

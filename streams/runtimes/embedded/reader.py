@@ -2,12 +2,13 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from streams.errors import UsageError
-from streams.log import Record, UnorderedReader
+from streams.log import LogReader, Record, UnorderedReader
 from streams.runtimes.embedded.open_file import open_to_read
 from streams.runtimes.embedded.partitions import Streams
 from streams.runtimes.embedded.schema import load_streams
@@ -150,6 +151,10 @@ class EmbeddedReader:
                 row = self._connection.execute(query, (stream, self._end)).fetchone()
                 ends[place] = row[2] + 1 if row else 0
         return ends
+
+    def elsewhere(self) -> Callable[[], LogReader]:
+        """Give a function that opens the file in another process."""
+        return partial(EmbeddedReader, self._path)
 
     def unordered(self) -> UnorderedReader | None:
         """Give none: a file is one total order."""

@@ -83,7 +83,8 @@ def test_a_run_ends_within_its_budget(tmp_path: Path) -> None:
     assert sum(decision.cost_nusd for decision in made) <= 400
     assert {e.reason for decision in made for e in decision.excluded} == {"refused"}
     assert sum(decision.calls for decision in made) == sum(isinstance(e, BudgetSettled) for e in spending(path))
-    proof = replay(lambda: EmbeddedReader(path))
+    with EmbeddedReader(path) as reader:
+        proof = replay(reader)
     assert (proof.different, proof.first_difference) == (0, None)
 
 
@@ -111,7 +112,8 @@ def test_a_refusal_that_does_not_follow_is_a_difference(
         forged = BudgetRefused.model_validate_json(json.dumps({**fields, **change(fields)}))
         database.execute("UPDATE records SET value = ? WHERE seq = ?", (forged.encode(), seq))
         database.commit()
-    proof = replay(lambda: EmbeddedReader(path))
+    with EmbeddedReader(path) as reader:
+        proof = replay(reader)
     assert proof.different == 1
     assert proof.first_difference is not None
     assert (proof.first_difference.topic, proof.first_difference.field) == (SPENDING, field)

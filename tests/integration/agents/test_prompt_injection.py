@@ -12,7 +12,6 @@ away in pieces or in a cipher is not recognised; models are never told one, only
 """
 
 from collections import Counter
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -166,7 +165,8 @@ def test_obedience_changes_no_more_than_an_answer(family: str, world: str, tmp_p
         sections(request.messages)
         check_characters(request.messages)
 
-    found = replay(partial(EmbeddedReader, tmp_path / "orch.db"))
+    with EmbeddedReader(tmp_path / "orch.db") as reader:
+        found = replay(reader)
     assert (found.different, found.pending) == (0, 0)
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert KEY.encode() not in written

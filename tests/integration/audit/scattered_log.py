@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -212,7 +211,8 @@ class Scattered:
         """Replay a mirror of it."""
         path.unlink(missing_ok=True)
         self.mirror(path, view)
-        return replay(partial(MirrorReader, path))
+        with MirrorReader(path) as reader:
+            return replay(reader)
 
 
 def _is_derived(topic: str) -> bool:

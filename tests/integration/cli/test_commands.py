@@ -5,7 +5,7 @@ import re
 import sqlite3
 import tomllib
 from base64 import b64decode
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -13,6 +13,9 @@ from schemas.agents import AgentSpec, LiteLLMAgent, LiveLimits, OpenAIAgent, Pri
 from schemas.policies import Budget
 from schemas.prompts import Instructions
 from streams.agents.families import family_of
+from streams.cli import context
+from streams.log import LogReader
+from streams.runtimes.urls import open_reader
 from streams.settings import RunSettings, build_policy, load_config
 
 from ...e2e.command import Place, question
@@ -195,6 +198,19 @@ def test_replay_finds_what_was_changed(recorded: Place) -> None:
         f"Difference in orch.decisions, partition {first['partition']}, offset {first['offset']}, field calls"
         in text.err
     )
+
+
+def test_replay_opens_the_log_once(recorded: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress and proof are about one view: on Kafka each opening is a round of administration."""
+    opened: list[str] = []
+
+    def counted(url: str, **wanted: Any) -> LogReader:
+        opened.append(url)
+        return open_reader(url, **wanted)
+
+    monkeypatch.setattr(context, "open_reader", counted)
+    assert recorded.orch("replay").code == 0
+    assert len(opened) == 1
 
 
 def test_replay_keeps_its_contract(recorded: Place) -> None:

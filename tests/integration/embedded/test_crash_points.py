@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -311,7 +310,8 @@ def test_replay_finds_no_difference(aftermath: Aftermath) -> None:
     """The log that is left follows from its inputs, and nothing in it waits."""
 
     def proved(log: Path) -> bool:
-        found = replay(partial(open_reader, f"sqlite:///{log}"))
+        with open_reader(f"sqlite:///{log}") as reader:
+            found = replay(reader)
         return (found.different, found.pending) == (0, 0)
 
     assert failing(aftermath, proved) == []

@@ -1,7 +1,6 @@
 """Benchmarks measure what they say, at sizes that take no time."""
 
 import json
-from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -28,7 +27,8 @@ def test_run_is_a_real_one(tmp_path: Path) -> None:
     path = tmp_path / "orch.db"
     ran = run_session(path, islice(questions(), 20))
     assert (ran.questions, len(ran.committed_at)) == (20, 20)
-    found = replay(partial(open_reader, f"sqlite:///{path}"))
+    with open_reader(f"sqlite:///{path}") as reader:
+        found = replay(reader)
     assert (found.events, found.different, found.pending) == (ran.events, 0, 0)
     with open_reader(f"sqlite:///{path}") as log:
         counts = {topic: sum(1 for _ in log.records((topic,))) for topic in ("orch.feedback", "orch.decisions")}

@@ -6,7 +6,6 @@ import socket
 import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -124,7 +123,8 @@ def proves_itself(found: Replay) -> None:
 def test_log_of_strangers_proves_itself(connection: Connection, log: Scattered) -> None:
     """Plain JSON, records in other partitions, what cannot be read, repeats: all of it is proved from the brokers."""
     write(connection, everything(log), log.folded)
-    found = replay(partial(open_reader, connection.url))
+    with open_reader(connection.url) as reader:
+        found = replay(reader)
     proves_itself(found)
     assert found.events == sum(len(held) for held in log.partitions.values())
     assert (found.repeats or 0) >= 4
@@ -143,7 +143,8 @@ def test_two_processes_read_one_copy(connection: Connection, log: Scattered, mon
     """A long log is replayed by two processes, of which one opens what the other has fetched."""
     monkeypatch.setattr(replay_module, "PARALLEL_FROM", 1)
     write(connection, everything(log), log.folded)
-    proves_itself(replay(partial(open_reader, connection.url)))
+    with open_reader(connection.url) as reader:
+        proves_itself(replay(reader))
 
 
 def test_changed_record_is_found(connection: Connection, log: Scattered) -> None:
@@ -151,7 +152,8 @@ def test_changed_record_is_found(connection: Connection, log: Scattered) -> None
     decision = log.find(DECISIONS)[0]
     log.replace(decision, decision.value.replace(b'"decided"', b'"dEcided"'))
     write(connection, everything(log), log.folded)
-    found = replay(partial(open_reader, connection.url))
+    with open_reader(connection.url) as reader:
+        found = replay(reader)
     first = found.first_difference
     assert first is not None
     assert (first.topic, first.partition, first.offset, first.field) == (*decision[:3], "status")
@@ -161,7 +163,8 @@ def test_what_the_stages_may_not_have_folded_is_pending(connection: Connection, 
     """Without offsets of the stages nothing is missed, though nothing follows yet."""
     inputs = [one for one in everything(log) if one.topic in (QUESTIONS, ANALYSES, FEEDBACK)]
     write(connection, inputs)
-    found = replay(partial(open_reader, connection.url))
+    with open_reader(connection.url) as reader:
+        found = replay(reader)
     assert (found.different, found.derived, found.pending) == (0, 0, 4)
 
 
