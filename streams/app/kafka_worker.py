@@ -13,6 +13,7 @@ from streams.agents.calls.live_attempt import Terms
 from streams.agents.calls.progress import Activity
 from streams.agents.reply_cache import ReplyStore
 from streams.log import wall_clock_ms
+from streams.processors.fold import GATHER_MS
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.group_member import KafkaSubscription
 from streams.runtimes.kafka.client.producer import Publisher, message_of
@@ -109,7 +110,9 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
 
         stack.push_async_callback(end)
         if "deadlines" in given.stages:
-            watched = KafkaSubscription(connection, publisher, "deadlines", instance=given.instance)
+            watched = KafkaSubscription(
+                connection, publisher, "deadlines", instance=given.instance, gather_ms=GATHER_MS
+            )
             tasks.append(asyncio.create_task(run_deadlines(watched, clock=wall_clock_ms, stop=stop), name="deadlines"))
         if "agents" in given.stages:
             purse = OrderedPurse(lambda event: publisher.publish([message_of(event)]))

@@ -11,6 +11,10 @@ from schemas.router import RouterEntry
 
 S = TypeVar("S")
 
+GATHER_MS = 50
+"""Milliseconds of `Processor.gather_ms` for stages that no decision waits for. Answered at the first record, each of
+them asks a broker several hundred times a second, which takes a third of a busy process."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -57,6 +61,11 @@ class Processor:
         dump: A state as plain JSON values.
         load: The state from what `dump` gave.
         open: Whether the key still waits for something; a host lists open keys when it starts.
+        sees_tables: Whether the fold looks at the policy and the router table; for one that does not, a host may give
+            empty ones.
+        recalled: Events of each topic and partition, the latest, whose repetition the host has to recognise, because a
+            state that was loaded does not tell; 0 where it does.
+        gather_ms: Milliseconds for which events may gather before they are folded; 0 where a decision waits for them.
     """
 
     name: str
@@ -66,3 +75,6 @@ class Processor:
     dump: Callable[[Any], Any]
     load: Callable[[Any], Any]
     open: Callable[[Any], bool]
+    sees_tables: bool = False
+    recalled: int = 0
+    gather_ms: int = 0

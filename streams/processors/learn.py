@@ -11,7 +11,7 @@ from schemas.quantities import PPB
 from schemas.router import AgentObserved
 from streams.processors.answers import canonical_number
 from streams.processors.fixed import half_even
-from streams.processors.fold import Processor, Rejection, Step, Tables
+from streams.processors.fold import GATHER_MS, Processor, Rejection, Step, Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,4 +274,5 @@ LEARN = Processor(
     dump=_dump,
     load=_load,
     open=lambda state: False,
+    gather_ms=GATHER_MS,
 )

@@ -10,12 +10,18 @@ from schemas.policies import Averaging
 from schemas.quantities import NS_PER_MS, PPB, PUSD_PER_NUSD
 from schemas.router import AgentObserved, ObservationCounts, RouterEntry, router_key
 from streams.processors.ema import move, take_back
-from streams.processors.fold import Processor, Step, Tables
+from streams.processors.fold import GATHER_MS, Processor, Step, Tables
 
 MEMORY = 64
 """
 Observations of one scope and agent whose repetition is recognised. A repeat comes from a restart, so it lies within
 what was not committed; a host that commits more than this many observations of one agent at a time needs more.
+"""
+
+RECALLED = 50_000
+"""
+Observations of each partition that a host without one order recognises. When `learn` restarts it may write its last
+batch once more, behind those of the other partitions; at two thousand a second it may take 25 seconds to come back.
 """
 
 
@@ -126,4 +132,6 @@ RANK = Processor(
     dump=_dump,
     load=_load,
     open=lambda state: False,
+    recalled=RECALLED,
+    gather_ms=GATHER_MS,
 )

@@ -131,4 +131,5 @@ ROUTE = Processor(
     dump=_dump,
     load=_load,
     open=lambda state: False,
+    sees_tables=True,
 )

@@ -13,8 +13,8 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, RouterEntry
-from streams.processors import LEARN, MERGE
-from streams.processors.fold import Processor
+from streams.processors import LEARN, MERGE, PROCESSORS
+from streams.processors.fold import Processor, Tables
 
 from ..worlds import FAILED, OUTSIDE, SILENT, UNREADABLE, Folder, World, analysis, voted
 from .plans import Plan, outspoken, plans, played, replies, unguided_policies
@@ -78,6 +78,35 @@ def test_an_applied_event_leaves_the_state_that_was_given(plan: Plan) -> None:
             for step in folder.put(event) if event.topic in folder.processor.reads else ():
                 assert step.events == ()
             assert all(folder.states[key] is state for key, state in before.items())
+
+
+# --- what hosts are told ---------------------------------------------------------------------------------------------
+
+
+class NoTables(Tables):
+    """What a processor is given that sees no tables."""
+
+    def __init__(self) -> None:
+        """Hold nothing, so that every look at it fails."""
+
+
+@given(plans())
+def test_processor_that_recalls_nothing_knows_repeats_after_a_restart(plan: Plan) -> None:
+    """Where a state alone has to tell that an event was applied, one that was loaded tells it too."""
+    world = played(plan, reload=True)
+    for folder in world.folders:
+        if not folder.processor.recalled:
+            assert folder.put_all(inputs_of(folder.processor, world)) == []
+
+
+@given(plans())
+def test_processor_that_sees_no_tables_looks_at_none(plan: Plan) -> None:
+    """What follows without the policy and the router table is what followed with them."""
+    world = played(plan)
+    for processor in PROCESSORS:
+        if not processor.sees_tables:
+            made = Folder(processor, NoTables()).put_all(inputs_of(processor, world))
+            assert {event.event_id for event in made} <= world.ids
 
 
 # --- order -----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from schemas.policies import PolicyAdopted
 from schemas.registry import InvalidRecord
 from schemas.router import RouterEntry
 from streams.audit.replay.replay import Replay, replay
-from streams.processors import PROCESSORS, RANK
+from streams.processors import PROCESSORS
 from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Tables
 from streams.runtimes.kafka.raw_record import MOVED, Arrival, by_time, is_misplaced, read_input
@@ -54,7 +54,7 @@ class Scattered:
             for processor in PROCESSORS
         }
         self._states: dict[tuple[str, str], Any] = {}
-        self._ranked: set[str] = set()
+        self._recalled: set[tuple[str, str]] = set()
         self._views: dict[int, tuple[Tables, dict[Place, int]]] = {}
         self._opened: set[str] = set()
 
@@ -80,7 +80,7 @@ class Scattered:
             (processor, place)
             for processor in PROCESSORS
             for place, offset in self.folded[processor.name].items()
-            if offset < len(self.partitions[place]) and (processor.name != "route" or self._table(place[1]).policy)
+            if offset < len(self.partitions[place]) and (not processor.sees_tables or self._table(place[1]).policy)
         ]
 
     def step(self) -> bool:
@@ -116,11 +116,11 @@ class Scattered:
             copy = {"headers": (*record.headers, came), "timestamp_ms": record.timestamp_ms}
             self.put_bytes(record.topic, record.value, event.key, **copy)
             return
-        if processor is RANK:
-            if event.event_id in self._ranked:
+        if processor.recalled:
+            if (processor.name, event.event_id) in self._recalled:
                 return
-            self._ranked.add(event.event_id)
-        tables = self._table(record.partition) if processor.name == "route" else Tables(None, {})
+            self._recalled.add((processor.name, event.event_id))
+        tables = self._table(record.partition) if processor.sees_tables else Tables(None, {})
         for key in processor.keys(event):
             step = processor.fold(self._states.get((processor.name, key)), event, key, tables)
             self._states[processor.name, key] = step.state

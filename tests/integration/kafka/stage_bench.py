@@ -19,7 +19,7 @@ from streams.runtimes.kafka.client.producer import Publisher
 from streams.runtimes.kafka.client.topics import create_topics
 from streams.runtimes.kafka.stages import stage as stage_module
 from streams.runtimes.kafka.stages.global_tables import FollowedTables
-from streams.runtimes.kafka.stages.stage import Stage, sees_tables
+from streams.runtimes.kafka.stages.stage import Stage
 from streams.topology import (
     TOPICS,
     partition_of,
@@ -41,7 +41,7 @@ class Bench:
     async def stage(self, processor: Processor, *partitions: int, publisher: Publisher | None = None) -> Stage:
         """Start a stage that holds some partitions."""
         tables = None
-        if sees_tables(processor):
+        if processor.sees_tables:
             tables = FollowedTables(self.connection)
             self.tables.append(tables)
             await tables.start()

@@ -19,6 +19,7 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.registry import decode
 from streams.log import wall_clock_ms
+from streams.processors.fold import GATHER_MS
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
 from streams.runtimes.kafka.client.group_member import KafkaSubscription
@@ -231,7 +232,9 @@ def test_deadlines_decide_where_nobody_answers(run: Callable[..., None]) -> None
             watching = [
                 asyncio.create_task(
                     run_deadlines(
-                        KafkaSubscription(city.connection, publisher, "deadlines"), clock=wall_clock_ms, stop=stop
+                        KafkaSubscription(city.connection, publisher, "deadlines", gather_ms=GATHER_MS),
+                        clock=wall_clock_ms,
+                        stop=stop,
                     )
                 )
                 for _ in range(2)

@@ -33,10 +33,8 @@ POLL_INTERVAL_MS = 600_000
 FETCH_WAIT_MS = 100
 """How long a broker holds a request for which it has nothing. There is one request at a time, so a partition that was
 just gained or resumed waits for that."""
-PATIENT_WAIT_MS, PATIENT_BYTES = 50, 1 << 20
-"""The same for stages that no decision waits for, and what a broker gathers for them meanwhile: answered at the first
-record, each of them asks several hundred times a second, which takes a third of a busy process."""
-PATIENT = ("learn", "rank", "deadlines")
+GATHER_BYTES = 1 << 20
+"""What a broker gathers at most where records may gather for a while."""
 PARTITION_BYTES = 1 << 20
 """Most that one request brings of a partition; no less than the largest record."""
 LOOK_RECORDS = 500
@@ -74,16 +72,23 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
         stage: Whose group it is.
         instance: Name of this member, if it has a fixed one: after a restart within the session timeout it goes on
             without a rebalance.
+        gather_ms: Milliseconds for which a broker may gather records before it gives them; 0: it gives the first one.
     """
 
     def __init__(
-        self, connection: Connection, publisher: Publisher, stage: str, *, instance: str | None = None
+        self,
+        connection: Connection,
+        publisher: Publisher,
+        stage: str,
+        *,
+        instance: str | None = None,
+        gather_ms: int = 0,
     ) -> None:
         self._connection = connection
         self._publisher = publisher
         self._group = connection.group(stage)
         self._instance = instance
-        self._patient = stage in PATIENT
+        self._gather_ms = gather_ms
         self._consumer: AIOKafkaConsumer | None = None
         self._topics: tuple[str, ...] = ()
         self._paused: frozenset[str] = frozenset()
@@ -112,8 +117,8 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
             max_poll_interval_ms=POLL_INTERVAL_MS,
-            fetch_max_wait_ms=PATIENT_WAIT_MS if self._patient else FETCH_WAIT_MS,
-            fetch_min_bytes=PATIENT_BYTES if self._patient else 1,
+            fetch_max_wait_ms=self._gather_ms or FETCH_WAIT_MS,
+            fetch_min_bytes=GATHER_BYTES if self._gather_ms else 1,
             max_partition_fetch_bytes=PARTITION_BYTES,
             metadata_max_age_ms=METADATA_AGE_MS,
         )

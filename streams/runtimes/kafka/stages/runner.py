@@ -17,7 +17,7 @@ from streams.runtimes.kafka.client.lifecycle import let_go
 from streams.runtimes.kafka.client.producer import Publisher
 from streams.runtimes.kafka.stages.global_tables import FollowedTables
 from streams.runtimes.kafka.stages.polling_engine import Engine, PollingEngine
-from streams.runtimes.kafka.stages.stage import Stage, sees_tables
+from streams.runtimes.kafka.stages.stage import Stage
 
 FOLDING = tuple(processor.name for processor in PROCESSORS)
 """Names of the stages that fold."""
@@ -103,7 +103,7 @@ async def running(
             if processor.name not in names:
                 continue
             tables = None
-            if sees_tables(processor):
+            if processor.sees_tables:
                 tables = FollowedTables(connection)
                 stack.push_async_callback(tables.stop)
                 await tables.start()
@@ -127,5 +127,6 @@ def _engine(connection: Connection, stage: Stage, publisher: Publisher, hosting:
         from streams.runtimes.kafka.stages.faust_engine import FaustEngine
 
         return FaustEngine(connection, stage, hosting.instance)
-    subscription = KafkaSubscription(connection, publisher, stage.processor.name, instance=hosting.instance)
+    name, gather_ms = stage.processor.name, stage.processor.gather_ms
+    subscription = KafkaSubscription(connection, publisher, name, instance=hosting.instance, gather_ms=gather_ms)
     return PollingEngine(stage, subscription)

@@ -11,8 +11,6 @@ import structlog
 from streams.errors import OperatorError
 from streams.log import Record
 from streams.processors.fold import Processor, Tables
-from streams.processors.rank import RANK
-from streams.processors.route import ROUTE
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import fetch, record_of, require_reached
 from streams.runtimes.kafka.client.producer import Publisher
@@ -22,13 +20,6 @@ from streams.runtimes.kafka.stages.partition_task import Lane, Recent
 from streams.runtimes.kafka.stages.rebuild import rebuild
 from streams.runtimes.kafka.stages.state_store import LocalStore
 from streams.topology import TOPICS
-
-RECALLED = {RANK.name: 50_000}
-"""
-Events of each input topic and partition whose repetition the host recognises, where the state does not tell. When
-`learn` restarts it may write its last batch of observations once more, behind those of the other partitions; at two
-thousand observations a second it may take 25 seconds to come back.
-"""
 
 LAST_WORD_S = 5.0
 """Longest wait for the word that nothing is unsent. Without it the next owner sends the outputs of the last batch once
@@ -260,8 +251,8 @@ class Stage:
 
     async def _recall(self, partition: int, offsets: dict[str, int]) -> Recent | None:
         """Read back the ids of what was folded last, where the processor's state does not hold them."""
-        most = RECALLED.get(self.processor.name)
-        if most is None:
+        most = self.processor.recalled
+        if not most:
             return None
         recent = Recent(most)
         for topic in self.processor.reads:
@@ -278,8 +269,3 @@ class Stage:
         if self._state_dir is None:
             return None
         return self._state_dir / self._connection.group(self.processor.name) / f"{partition}.db"
-
-
-def sees_tables(processor: Processor) -> bool:
-    """Say whether a processor looks at the policy and the router table."""
-    return processor.name == ROUTE.name
