@@ -12,14 +12,14 @@ from streams.errors import InvariantError
 
 _PROGRAM = (
     "import gc, json, sys; gc.set_threshold(*{thresholds}); from streams import logs;"
-    " from infra.bench import {module}; logs.configure(verbose=False);"
-    " found = {module}.{function}(**json.loads(sys.argv[1])); print(json.dumps(found))"
+    " from {module} import {function}; logs.configure(verbose=False);"
+    " print(json.dumps({function}(**json.loads(sys.argv[1]))))"
 )
 
 
 def elsewhere(function: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
     """
-    Call a function of a module beside this one in a new process, which ends with the call, also if that is interrupted.
+    Call a function of a module in a new process, which ends with the call, also if that is interrupted.
 
     Args:
         function: Of the top level of its module.
@@ -28,9 +28,8 @@ def elsewhere(function: Callable[..., dict[str, Any]], **arguments: Any) -> dict
     Raises:
         InvariantError: It failed; the message ends with what it said.
     """
-    module = function.__module__.rpartition(".")[2]
     # The collector runs as rarely as in the command that measures, and in the product.
-    program = _PROGRAM.format(module=module, function=function.__name__, thresholds=gc.get_threshold())
+    program = _PROGRAM.format(module=function.__module__, function=function.__name__, thresholds=gc.get_threshold())
     command = [sys.executable, "-c", program, json.dumps(arguments)]
     # A proxy is for addresses out there.
     environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
