@@ -86,9 +86,9 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 
 ONLY_IN: Mapping[str, str] = {
     # Library: the one room that may import it.
-    "litellm": "streams.agents.providers",
-    "httpx": "streams.agents.providers",
-    "httpx_aiohttp": "streams.agents.providers",
+    "litellm": "streams.agents.providers.litellm_patch",
+    # Where litellm's requests become ours, and our answers litellm's responses.
+    "httpx": "streams.agents.providers.litellm_patch",
     "openai": "streams.agents.providers",
 }
 

@@ -68,10 +68,10 @@ def check(sizes: LiveSizes) -> None:
     Raises:
         OperatorError: An extra is not installed, or a process may not open as many connections.
     """
-    require("httpx_aiohttp", "openai", "openai")
+    require("aiohttp", "openai", "openai")
     require("litellm", "litellm", "litellm")
     require("aiohttp", "models", "recorded")
-    # Not on Windows, where httpx and aiohttp are.
+    # Not on Windows, where aiohttp is.
     import resource
 
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,24 +1,31 @@
-"""HTTP as both clients speak it: one request, one response, no retry, no redirection, and no limit but the caller's."""
+"""HTTP of both clients: one request, one response, no retry."""
 
 import asyncio
 import importlib
 import importlib.util
+import os
 import ssl
-import urllib.parse
-import urllib.request
 import zlib
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from streams.agents.providers.http_errors import CUT, MALFORMED, MOST_BODY_BYTES, TOO_LONG, UNREACHED, Refusal
+from streams.agents.providers.http_errors import (
+    CUT,
+    MALFORMED,
+    MOST_BODY_BYTES,
+    NO_ADDRESS,
+    TOO_LONG,
+    UNREACHED,
+    Refusal,
+)
+from streams.agents.providers.proxy import proxy_for, target_of
 from streams.agents.providers.send_slots import TURNS
 from streams.errors import OperatorError
 
 if TYPE_CHECKING:
-    import httpx
-    from aiohttp import ClientSession
+    from aiohttp import ClientResponse, ClientSession
 
 IDLE_S = 4.0
 """How long a connection is kept for the next call: less than the 5 s after which common model servers close theirs."""
@@ -70,10 +77,7 @@ def allow_many_connections() -> None:
 
 class Wire:
     """
-    Connections to providers: httpx's requests and responses over the connections of aiohttp.
-
-    httpx's own pool looks at each of its connections for each call, which with a thousand calls under way takes most of
-    the time; and without the pool, its connections take twice the CPU time of aiohttp's.
+    Connections to providers, of aiohttp: no redirection, no cookies, and no time limit but the caller's.
 
     Args:
         address: Where requests will go, if it is one place.
@@ -83,14 +87,12 @@ class Wire:
     """
 
     def __init__(self, address: str | None = None) -> None:
-        if address is not None:
-            # What is no address is told apart when it is called.
-            with suppress(ValueError):
-                parts = urllib.parse.urlsplit(address)
-                _proxy_for(parts.scheme, parts.hostname or "")
+        target = None if address is None else target_of(address)
+        # What is no address is told apart when it is called.
+        if target is not None:
+            proxy_for(target)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._transports: dict[str | None, httpx.AsyncBaseTransport] = {}
-        """By the proxy they go through."""
+        self._session: ClientSession | None = None
         self._ready = False
 
     async def ready(self) -> None:
@@ -99,24 +101,38 @@ class Wire:
             await asyncio.to_thread(_load)
             self._ready = True
 
-    async def send(self, request: "httpx.Request") -> Answer:
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """
         Send one request and read its response, whatever its status.
 
         Raises:
-            AgentError: `connection`; `too_long` for more than `MOST_BODY_BYTES`; `malformed` where the body is
-                compressed in a way nobody asked for.
+            AgentError: `connection`; `not_found` where *url* is no address; `too_long` for more than `MOST_BODY_BYTES`;
+                `malformed` where the body is compressed in a way nobody asked for.
             OperatorError: The environment names a proxy that cannot be used.
         """
         import aiohttp
-        import httpx
 
+        target = target_of(url)
+        if target is None:
+            raise NO_ADDRESS.raised()
+        proxy = proxy_for(target)
         # Answers are small; what is not compressed cannot burst.
-        request.headers["Accept-Encoding"] = "identity"
+        asked = {name: value for name, value in headers.items() if name.lower() != "accept-encoding"}
+        asked["Accept-Encoding"] = "identity"
+        session = self._open_session()
+        TURNS.end_mine()
+        found: Answer | Refusal
         try:
-            found = await self._send(request)
-        except (httpx.TransportError, aiohttp.ClientError, OSError) as error:
-            found = UNREACHED if _is_unreached(error) else CUT
+            # Leaving it closes the connection, unless the response was read to its end.
+            async with session.request(
+                method, url, headers=asked, data=body or None, proxy=proxy, allow_redirects=False
+            ) as response:
+                found = await _read(response)
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL, UnicodeError):
+            # The last: a host that cannot be looked up, with a label of no letters say.
+            found = UNREACHED
+        except (aiohttp.ClientError, OSError):
+            found = CUT
         # Not from within, where the library's error, which knows the request and so the key, would become its context.
         if isinstance(found, Refusal):
             raise found.raised()
@@ -124,51 +140,22 @@ class Wire:
 
     async def close(self) -> None:
         """Close all connections; calls under way fail. The next call opens new ones."""
-        transports = [*self._transports.values()]
-        self._transports.clear()
-        for transport in transports:
-            await transport.aclose()
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
-    async def _send(self, request: "httpx.Request") -> Answer | Refusal:
-        transport = self._transport(_proxy_for(request.url.scheme, request.url.host))
-        TURNS.end_mine()
-        response = await transport.handle_async_request(request)
-        assert isinstance(response.stream, AsyncIterable)
-        try:
-            body = await _read(response.stream, response.headers)
-        finally:
-            # Closes the connection, unless it was read to its end.
-            await response.stream.aclose()
-        return body if isinstance(body, Refusal) else Answer(response.status_code, response.headers, body)
-
-    def _transport(self, proxy: str | None) -> "httpx.AsyncBaseTransport":
-        import httpx
-        from httpx_aiohttp import AiohttpTransport
-
+    def _open_session(self) -> "ClientSession":
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             # What another loop left cannot be closed in this one.
-            self._loop = loop
-            self._transports.clear()
+            self._loop, self._session = loop, None
             allow_many_connections()
-        transport = self._transports.get(proxy)
-        if transport is None:
-            through = None if proxy is None else httpx.Proxy(proxy)
-            transport = AiohttpTransport(verify=_ssl_context(), proxy=through, client=_session)
-            self._transports[proxy] = transport
-        return transport
+        if self._session is None:
+            self._session = _new_session()
+        return self._session
 
 
-def _is_unreached(error: Exception) -> bool:
-    """Whether nothing was sent; httpx's class is the same for a connection that was refused and one that was cut."""
-    import aiohttp
-    import httpx
-
-    unreached = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
-    return isinstance(error, (*unreached, httpx.UnsupportedProtocol)) or isinstance(error.__cause__, unreached)
-
-
-def _session() -> "ClientSession":
+def _new_session() -> "ClientSession":
     """Open no connection yet; as many as there are calls, each kept a while for the next."""
     import aiohttp
 
@@ -176,6 +163,7 @@ def _session() -> "ClientSession":
         connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_S, ssl=_ssl_context()),
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
+        timeout=aiohttp.ClientTimeout(),
         # Some send a policy or cookies longer than 8 KB.
         max_line_size=_MOST_HEADER_BYTES,
         max_field_size=_MOST_HEADER_BYTES,
@@ -183,58 +171,36 @@ def _session() -> "ClientSession":
 
 
 def _load() -> None:
-    importlib.import_module("httpx_aiohttp")
+    importlib.import_module("aiohttp")
     _ssl_context()
 
 
 @lru_cache(1)
 def _ssl_context() -> ssl.SSLContext:
-    """Make the one context of this process: reading the certificates takes 20 ms and half a megabyte."""
-    import httpx
-
-    return httpx.create_ssl_context()
-
-
-@lru_cache(256)
-def _proxy_for(scheme: str, host: str) -> str | None:
     """
-    Give the proxy that the environment names for a host.
+    Make the one context of this process: reading the certificates takes 20 ms and half a megabyte.
 
-    Raises:
-        OperatorError: It speaks another protocol than HTTP, or is no address. It is not quoted: it may hold a password.
+    They are those of `SSL_CERT_FILE` or `SSL_CERT_DIR`, else certifi's, which litellm brings along, else the system's.
     """
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(scheme) or proxies.get("all")
-    if not proxy or urllib.request.proxy_bypass(host):
-        return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if not _is_http(proxy):
-        raise OperatorError(
-            f"the environment sends calls to {host} through a proxy that is no http:// or https:// address",
-            remedy=f"Correct {scheme}_proxy or all_proxy, or name the host in no_proxy",
-        )
-    return proxy
+    file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if not file and not directory:
+        with suppress(ImportError):
+            file = importlib.import_module("certifi").where()
+    return ssl.create_default_context(cafile=file or None, capath=None if file else directory or None)
 
 
-def _is_http(address: str) -> bool:
-    try:
-        parts = urllib.parse.urlsplit(address)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
-
-
-async def _read(stream: AsyncIterable[bytes], headers: Mapping[str, str]) -> bytes | Refusal:
-    """Read a body to its end, but never more than the limit, neither as sent nor decompressed."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
+async def _read(response: "ClientResponse") -> Answer | Refusal:
+    """Read a response to its end, but never more than the limit, neither as sent nor decompressed."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "deflate", ""):
         return MALFORMED
     body = bytearray()
-    async for chunk in stream:
+    async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > MOST_BODY_BYTES:
             return TOO_LONG
-    return bytes(body) if encoding in ("identity", "") else _decompressed(bytes(body))
+    plain = bytes(body) if encoding in ("identity", "") else _decompressed(bytes(body))
+    return plain if isinstance(plain, Refusal) else Answer(response.status, response.headers, plain)
 
 
 def _decompressed(body: bytes) -> bytes | Refusal:

@@ -35,7 +35,7 @@ class LiteLLMClient:
     """
 
     def __init__(self, base_url: str | None, key: SecretStr | None) -> None:
-        for package in ("litellm", "httpx_aiohttp"):
+        for package in ("litellm", "aiohttp"):
             require(package, "litellm", "litellm")
         self._base_url = base_url
         self._key = key

@@ -72,17 +72,28 @@ class Errand:
             # An error that litellm does not meet with another try.
             raise httpx.ReadError("one call is one request")
         self.asked.add(address)
-        await request.aread()
+        body = await request.aread()
         try:
-            self.answer = answer = await self._wire.send(request)
+            self.answer = answer = await self._wire.send(request.method, address, request.headers, body)
         except Exception as failure:
             self.failure = failure
         else:
             if not 300 <= answer.status < 400:
-                # Already decompressed and in one piece.
-                kept = [(name, value) for name, value in answer.headers.items() if name.lower() not in _OF_THE_WIRE]
-                return httpx.Response(answer.status, headers=kept, content=answer.body, request=request)
+                return _response(answer, request)
         raise httpx.ReadError("no response")
+
+
+def _response(answer: Answer, request: "httpx.Request") -> "httpx.Response":
+    """Give litellm an answer as its own library would, already decompressed and in one piece."""
+    import httpx
+
+    # As bytes, for a header may hold anything: these are the ones that came.
+    headers = [
+        (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
+        for name, value in answer.headers.items()
+        if name.lower() not in _OF_THE_WIRE
+    ]
+    return httpx.Response(answer.status, headers=headers, content=answer.body, request=request)
 
 
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")

@@ -9,7 +9,8 @@ from schemas.canonical import MAX_INTEGER
 from schemas.quantities import PPB
 from streams.agents.providers.completion import Completion, Request, read_json
 from streams.agents.providers.http import Wire, require
-from streams.agents.providers.http_errors import MALFORMED, NO_ADDRESS, refusal_of, useless
+from streams.agents.providers.http_errors import MALFORMED, refusal_of, useless
+from streams.agents.providers.proxy import target_of
 
 _OPENAI_HOST = "api.openai.com"
 
@@ -27,8 +28,10 @@ class OpenAIClient:
     """
 
     def __init__(self, base_url: str, key: SecretStr | None) -> None:
-        require("httpx_aiohttp", "openai", "openai")
+        require("aiohttp", "openai", "openai")
         self._url = f"{base_url.rstrip('/')}/chat/completions"
+        target = target_of(base_url)
+        self._host = None if target is None else target.host
         self._key = key
         self._wire = Wire(base_url)
 
@@ -44,18 +47,11 @@ class OpenAIClient:
             AgentError: It failed; see `streams.agents.providers.http_errors`. A reply with a tool call in place of
                 words is `tool_call`.
         """
-        import httpx
-
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "orch-streams"}
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
-        try:
-            url = httpx.URL(self._url)
-        except httpx.InvalidURL:
-            # What the policy allows in an address may still be none, a port of letters say.
-            raise NO_ADDRESS.raised() from None
-        body = json.dumps(body_of(request, url.host)).encode()
-        answer = await self._wire.send(httpx.Request("POST", url, headers=headers, content=body))
+        body = json.dumps(body_of(request, self._host)).encode()
+        answer = await self._wire.send("POST", self._url, headers, body)
         if not 200 <= answer.status < 300:
             raise refusal_of(*answer)
         return read_completion(read_json(answer.body), request)
@@ -65,7 +61,7 @@ class OpenAIClient:
         await self._wire.close()
 
 
-def body_of(request: Request, host: str) -> dict[str, Any]:
+def body_of(request: Request, host: str | None) -> dict[str, Any]:
     """
     Write what is asked as OpenAI's interface wants it.
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent
 from schemas.analyses import Attempt
@@ -13,10 +13,8 @@ from streams.agents.calls.attempt import as_attempt, call_and_wait
 from streams.agents.calls.retry import monotonic_ms
 from streams.agents.providers.completion import read_json
 from streams.agents.providers.http import Answer, Wire, require
+from streams.agents.providers.http_errors import NO_ADDRESS
 from streams.processors.answers import read_number
-
-if TYPE_CHECKING:
-    import httpx
 
 LIMIT_S = 5.0
 """Longest wait for a list of models. An endpoint that is loading one may take longer to answer a question."""
@@ -57,7 +55,7 @@ async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, Reache
     Raises:
         OperatorError: The HTTP client is not installed, or a key is not in the environment.
     """
-    require("httpx_aiohttp", "openai", "openai")
+    require("aiohttp", "openai", "openai")
     wire = Wire()
     addressed = [spec for spec in specs if spec.base_url is not None]
     try:
@@ -69,30 +67,18 @@ async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, Reache
 
 async def _look(wire: Wire, spec: LiteLLMAgent | OpenAIAgent) -> Reached:
     """Ask one endpoint, and measure how long it takes."""
-    request = _request(spec)
-    if request is None:
-        return Reached("unreachable")
+    key = read_key(spec)
+    headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+    url = f"{(spec.base_url or '').rstrip('/')}/models"
     started = time.monotonic()
     try:
         async with asyncio.timeout(LIMIT_S):
-            reached = _as_reached(spec, await wire.send(request))
+            reached = _as_reached(spec, await wire.send("GET", url, headers))
     except TimeoutError:
         reached = Reached("timeout")
     except AgentError as error:
-        reached = Reached("unreachable" if error.error == "connection" else "no_list")
+        reached = Reached("unreachable" if error.error in ("connection", NO_ADDRESS.error) else "no_list")
     return reached._replace(took_ms=round((time.monotonic() - started) * 1000))
-
-
-def _request(spec: LiteLLMAgent | OpenAIAgent) -> "httpx.Request | None":
-    """Write the request for a list of models; None where the address is none."""
-    import httpx
-
-    key = read_key(spec)
-    headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
-    try:
-        return httpx.Request("GET", f"{(spec.base_url or '').rstrip('/')}/models", headers=headers)
-    except httpx.InvalidURL:
-        return None
 
 
 def _as_reached(spec: LiteLLMAgent | OpenAIAgent, answer: Answer) -> Reached:

@@ -1,6 +1,7 @@
 """A model's endpoint on loopback, whose answers a test writes; and calls to it through either client."""
 
 import asyncio
+import ssl
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,8 @@ from pydantic import SecretStr
 
 from streams.agents.agent import AgentError
 from streams.agents.providers.completion import Client, Completion, Message, Request
-from streams.agents.providers.litellm_client import LiteLLMClient, load
+from streams.agents.providers.litellm_client import LiteLLMClient
+from streams.agents.providers.litellm_patch import load
 from streams.agents.providers.openai_client import OpenAIClient
 
 Kind = Literal["openai", "litellm"]
@@ -57,15 +59,15 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def serving(handler: Handler) -> AsyncIterator[Endpoint]:
+async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncIterator[Endpoint]:
     """Serve on a free port as long as the block runs."""
     endpoint = Endpoint(handler)
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", endpoint.answer)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.01)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    endpoint.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+    endpoint.url = f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}/v1"
     try:
         yield endpoint
     finally:

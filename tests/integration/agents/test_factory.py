@@ -118,5 +118,6 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, spec: AgentSp
 
 def test_nothing_heavy_is_imported_for_agents_that_call_nobody() -> None:
     """A process with recorded and simulated agents alone loads no HTTP client and no litellm."""
-    code = "import sys; import streams.agents.factory; sys.exit(len({'httpx', 'litellm', 'openai'} & {*sys.modules}))"
+    heavy = "{'aiohttp', 'httpx', 'litellm', 'openai'}"
+    code = f"import sys; import streams.agents.factory; sys.exit(len({heavy} & {{*sys.modules}}))"
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0

@@ -101,9 +101,10 @@ def test_silence_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reached["silent"].took_ms >= 500 > reached["quick"].took_ms
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "http://127.0.0.1:letters/v1"])
-def test_nobody_there(url: str) -> None:
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "127.0.0.1:letters", "127.0.0.1:99999", "[::1", "a..b", "xn--"])
+def test_nobody_there(host: str) -> None:
     """A closed port, and an address that is none, cannot be reached."""
+    url = f"http://{host}/v1"
     assert found(url).found == "unreachable"
 
 

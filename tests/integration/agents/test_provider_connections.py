@@ -6,7 +6,7 @@ import traceback
 import pytest
 from aiohttp import web
 
-from streams.agents.providers import http
+from streams.agents.providers import proxy
 from streams.errors import OperatorError
 
 from .provider_endpoint import KEY, LIMIT_S, Kind, client_of, failed, replying, request_of, serving
@@ -79,7 +79,7 @@ def test_a_host_that_needs_no_proxy_is_asked_itself(kind: Kind, monkeypatch: pyt
             monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
             monkeypatch.setenv("no_proxy", "localhost")
             # What was found for a host before, without this environment, is kept.
-            http._proxy_for.cache_clear()
+            proxy.proxy_for.cache_clear()
             address = endpoint.url.replace("127.0.0.1", "localhost")
             client = client_of(kind, address)
             await client.send(request_of(kind, address))

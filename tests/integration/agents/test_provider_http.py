@@ -14,7 +14,18 @@ from streams.agents.agent import AgentError
 from streams.agents.providers.completion import Completion
 from streams.agents.providers.http_errors import MOST_BODY_BYTES, MOST_WAIT_MS
 
-from .provider_endpoint import KEY, REPLY, Kind, called, client_of, completed, failed, replying, request_of, saying
+from .provider_endpoint import (
+    KEY,
+    REPLY,
+    Kind,
+    called,
+    client_of,
+    completed,
+    failed,
+    replying,
+    request_of,
+    saying,
+)
 
 pytestmark = pytest.mark.parametrize("kind", ["openai", "litellm"])
 
@@ -146,19 +157,30 @@ def test_what_is_none_is_not_sent(kind: Kind) -> None:
     assert endpoint.bodies[0].keys() - {"stream"} == {"model", "messages", "max_tokens"}
 
 
-def test_a_port_without_a_server_is_no_connection(kind: Kind) -> None:
-    """A refused connection may be tried again and cost nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+def refused(kind: Kind, url: str) -> AgentError:
+    """Make a call that reaches nobody."""
 
     async def call() -> AgentError:
-        client = client_of(kind, f"http://127.0.0.1:{port}/v1")
+        client = client_of(kind, url)
         with pytest.raises(AgentError) as caught:
             await client.send(request_of(kind, None))
         await client.close()
         return caught.value
 
-    assert class_of(asyncio.run(call())) == ("connection", True, True)
+    return asyncio.run(call())
+
+
+def test_a_port_without_a_server_is_no_connection(kind: Kind) -> None:
+    """A refused connection may be tried again and cost nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert class_of(refused(kind, f"http://127.0.0.1:{port}/v1")) == ("connection", True, True)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:0", "127.0.0.1:99999"])
+def test_a_port_that_is_none_is_not_asked_again(kind: Kind, host: str) -> None:
+    """An address that cannot be is an error that stays, and costs nothing."""
+    assert class_of(refused(kind, f"http://{host}/v1")) == ("not_found", False, True)
 
 
 @pytest.mark.parametrize("part", [b"", b'{"choices": [{"mess'], ids=["before", "within"])
@@ -262,6 +284,11 @@ def test_usage_of_another_kind_crashes_nothing(kind: Kind, count: Any) -> None:
 def test_long_headers_are_read(kind: Kind) -> None:
     """A policy or cookies of some ten thousand characters are no reason to lose an answer."""
     assert completed(kind, replying(headers={"Content-Security-Policy": "x" * 30_000})).text == "(B)"
+
+
+def test_a_header_may_hold_any_letters(kind: Kind) -> None:
+    """A header that is no ASCII takes nothing from the answer."""
+    assert completed(kind, replying(headers={"X-Region": "Orléans"})).text == "(B)"
 
 
 def test_a_huge_body_is_not_read_to_its_end(kind: Kind) -> None:

@@ -1,0 +1,47 @@
+"""Proxies of the environment, and the hosts they are for."""
+
+import urllib.parse
+import urllib.request
+from functools import lru_cache
+from typing import NamedTuple
+
+from streams.errors import OperatorError
+
+
+class Target(NamedTuple):
+    """Where a request goes, as far as it decides on a proxy."""
+
+    scheme: str
+    host: str
+
+
+def target_of(address: str) -> Target | None:
+    """Read an address; None where it is none, a port of letters say."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+        return Target(parts.scheme, parts.hostname) if parts.hostname and parts.port != 0 else None
+    except ValueError:
+        return None
+
+
+@lru_cache(256)
+def proxy_for(target: Target) -> str | None:
+    """
+    Give the proxy that the environment names for a host.
+
+    Raises:
+        OperatorError: It speaks another protocol than HTTP, or is no address. It is not quoted: it may hold a password.
+    """
+    scheme, host = target
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(host):
+        return None
+    proxy = proxy if "://" in proxy else f"http://{proxy}"
+    usable = target_of(proxy)
+    if usable is None or usable.scheme not in ("http", "https"):
+        raise OperatorError(
+            f"the environment sends calls to {host} through a proxy that is no http:// or https:// address",
+            remedy=f"Correct {scheme}_proxy or all_proxy, or name the host in no_proxy",
+        )
+    return proxy

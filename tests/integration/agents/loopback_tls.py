@@ -1,0 +1,35 @@
+"""A certificate for addresses of this machine, with its key; it is worth nothing anywhere else."""
+
+import ssl
+from pathlib import Path
+
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBqDCCAU2gAwIBAgIUOkO2dkj0wMdv9AitFQYEUtGdJfAwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyODE1MjI1NVoYDzIxMjYxMTA0
+MTUyMjU1WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAAQYntue7P/0W5JfVWS2SqhXuBG2Z/LENmu16bu9cIz39GeGEvPakX8l
+1+yXV/hMByB1In+0JWYBUiHzRPhv1rPJo3sweTAdBgNVHQ4EFgQU5rO9ah6HCOxI
+Y/7hb1Y7ElA+lZUwHwYDVR0jBBgwFoAU5rO9ah6HCOxIY/7hb1Y7ElA+lZUwDwYD
+VR0TAQH/BAUwAwEB/zAmBgNVHREEHzAdgglsb2NhbGhvc3SCCm1vZGVsLnRlc3SH
+BH8AAAEwCgYIKoZIzj0EAwIDSQAwRgIhANvK0iusazI10d6zkO7vm9m+Y3+pHHZ4
+vNTh3zWzCHeaAiEAvAVyJXev8EZhOids8/Zre/RtwL6Alrrp9DnUzpU7S+Q=
+-----END CERTIFICATE-----
+"""
+
+_KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgP+PFTosim9kit71c
+6XYFapsYgdFT1wN+DUDqbInGNgKhRANCAAQYntue7P/0W5JfVWS2SqhXuBG2Z/LE
+Nmu16bu9cIz39GeGEvPakX8l1+yXV/hMByB1In+0JWYBUiHzRPhv1rPJ
+-----END PRIVATE KEY-----
+"""
+
+
+def server_context(directory: Path) -> ssl.SSLContext:
+    """Make what a server with this certificate needs; it is written into *directory* as `cert.pem`."""
+    (directory / "cert.pem").write_text(CERTIFICATE)
+    (directory / "key.pem").write_text(_KEY)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(directory / "cert.pem", directory / "key.pem")
+    return context
