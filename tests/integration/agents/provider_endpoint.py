@@ -2,21 +2,24 @@
 
 import asyncio
 import ssl
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
+import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
 from streams.agents.agent import AgentError
 from streams.agents.providers.completion import Client, Completion, Message, Request
 from streams.agents.providers.litellm_client import LiteLLMClient
-from streams.agents.providers.litellm_patch import load
+from streams.agents.providers.litellm_patch import is_loaded
 from streams.agents.providers.openai_client import OpenAIClient
 
 Kind = Literal["openai", "litellm"]
+BOTH_KINDS = pytest.mark.parametrize("kind", ["openai", "litellm"], indirect=True)
+"""Of a test of both clients; see `kind` in conftest.py."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 KEY = "sk-planted/0123+456789=abc"
@@ -97,10 +100,7 @@ def client_of(kind: Kind, url: str | None, key: str | None = KEY) -> Client:
     """Make a client."""
     secret = None if key is None else SecretStr(key)
     if kind == "litellm":
-        with warnings.catch_warnings():
-            # What litellm's own code is warned of when it is imported is not ours to mend.
-            warnings.simplefilter("ignore")
-            load()
+        assert is_loaded(), "use the fixture `kind` or `litellm_loaded`, or its import counts in the test's limit"
         return LiteLLMClient(url, secret)
     assert url is not None
     return OpenAIClient(url, secret)

@@ -19,9 +19,9 @@ from streams.agents.factory import make_agents
 from streams.agents.providers.send_slots import AT_ONCE
 from streams.agents.reply_cache import ReplyStore
 
-from .provider_endpoint import KEY, LIMIT_S, Kind, client_of, replying, serving
+from .provider_endpoint import BOTH_KINDS, KEY, LIMIT_S, Kind, replying, serving
 
-pytestmark = pytest.mark.parametrize("kind", ["openai", "litellm"])
+pytestmark = BOTH_KINDS
 
 QUESTION = {"question_id": "q", "text": "Which one is it?", "options": ["this", "that"], "answer_type": "choice"}
 OUTPUT = {"question_id": "q", "model": "m", "text": "Surely that. The answer is (B).", "answer": "B"}
@@ -47,7 +47,6 @@ def spec_of(kind: Kind, url: str, limits: LiveLimits | None = None) -> AgentSpec
     """Describe an agent of the server's model."""
     limits = limits or LiveLimits()
     if kind == "litellm":
-        client_of(kind, url)
         return LiteLLMAgent(name="a", model="openai/m", base_url=url, key_env="PLANTED_KEY", limits=limits)
     return OpenAIAgent(name="a", model="m", base_url=url, key_env="PLANTED_KEY", limits=limits)
 

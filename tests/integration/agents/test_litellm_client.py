@@ -18,6 +18,8 @@ from streams.errors import OperatorError
 
 from .provider_endpoint import KEY, LIMIT_S, called, client_of, completed, failed, replying, request_of, serving
 
+pytestmark = pytest.mark.usefixtures("litellm_loaded")
+
 CLAUDE = "anthropic/claude-sonnet-4-5"
 CLAUDE_REPLY = {
     "id": "1",

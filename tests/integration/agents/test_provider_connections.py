@@ -9,9 +9,9 @@ from aiohttp import web
 from streams.agents.providers import proxy
 from streams.errors import OperatorError
 
-from .provider_endpoint import KEY, LIMIT_S, Kind, client_of, failed, replying, request_of, serving
+from .provider_endpoint import BOTH_KINDS, KEY, LIMIT_S, Kind, client_of, failed, replying, request_of, serving
 
-pytestmark = pytest.mark.parametrize("kind", ["openai", "litellm"])
+pytestmark = BOTH_KINDS
 
 
 @pytest.mark.parametrize("started", [False, True], ids=["hang", "drip"])

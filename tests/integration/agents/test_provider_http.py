@@ -15,6 +15,7 @@ from streams.agents.providers.completion import Completion
 from streams.agents.providers.http_errors import MOST_BODY_BYTES, MOST_WAIT_MS
 
 from .provider_endpoint import (
+    BOTH_KINDS,
     KEY,
     REPLY,
     Kind,
@@ -27,7 +28,7 @@ from .provider_endpoint import (
     saying,
 )
 
-pytestmark = pytest.mark.parametrize("kind", ["openai", "litellm"])
+pytestmark = BOTH_KINDS
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 

@@ -13,9 +13,9 @@ from streams.agents.providers import http, proxy
 from streams.agents.providers.completion import Completion
 
 from .loopback_tls import server_context
-from .provider_endpoint import LIMIT_S, Endpoint, Kind, client_of, replying, request_of, serving
+from .provider_endpoint import BOTH_KINDS, LIMIT_S, Endpoint, Kind, client_of, replying, request_of, serving
 
-pytestmark = pytest.mark.parametrize("kind", ["openai", "litellm"])
+pytestmark = BOTH_KINDS
 
 BASIC = f"Basic {base64.b64encode(b'user:pass/word').decode()}"
 
