@@ -123,7 +123,7 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
             roster = Roster(policies.policies, given.outputs, replies)
             stack.push_async_callback(roster.close)
 
-            def terms_of(policy_event_id: str, left_ms: int) -> Terms:
+            def terms_of(policy_event_id: str, left_ms: int | None) -> Terms:
                 budget = roster.budget_of(policy_event_id)
                 account = None if budget is None else Account(purse, policy_event_id, budget, wall_clock_ms)
                 return Terms(account, given.activity, left_ms)

@@ -5,7 +5,7 @@ import asyncio
 from streams.agents.calls.live_attempt import Terms
 from streams.log import Clock, Subscription
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers.call_scheduler import AgentsOf, Switchboard, TermsOf
+from streams.workers.call_runner import AgentsOf, Switchboard, TermsOf
 from streams.workers.partition_consumer import Share, until
 from streams.workers.question_state import claim_of
 

@@ -1,178 +1,139 @@
-"""Calls under way, of many agents at a time: each ends with its analysis in the log, or is cancelled."""
+"""Scheduler of calls and deadlines, on a file and on Kafka."""
 
-import asyncio
+import heapq
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping
-from functools import partial
-from typing import Any
+from collections.abc import Iterator
+from itertools import count
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-import structlog
-from structlog.typing import FilteringBoundLogger
-
-from streams.agents.agent import Agent, Task
-from streams.agents.calls.live_attempt import Terms
-from streams.agents.calls.retry import drive, take_seat
-from streams.agents.calls.seat import Call, absent, task_of
-from streams.log import Clock, Headers, Subscription
-from streams.workers.question_state import Case, Opened
-
-AgentsOf = Callable[[str], Mapping[str, Agent]]
-"""Gives the agents of a policy, by name, from its event id; those of the newest policy where that one is not known."""
-
-TermsOf = Callable[[str, int], Terms]
-"""Gives the terms of a call under a policy, from its event id and what is left of the question's time, in ms."""
-
-STARTED_AT_ONCE = 64
-"""Calls started in one go; between two goes records are read, so a decision is heard soon."""
-
-POLICY_MS = 5_000
-"""Time after a stage was opened in which the policy that names its agents may still be on its way to this process."""
-
-_LOOK_AGAIN_S = 0.1
-
-_log: FilteringBoundLogger = structlog.get_logger("orch.switchboard")
+SWEPT = 1_000
+"""Deadlines of closed questions kept beside as many as are open, before they are swept out."""
 
 
-class Switchboard:
+class Question(Protocol):
+    """An open question, as far as it decides what is scheduled."""
+
+    @property
+    def question_id(self) -> str: ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether no call and no deadline of it is wanted any more."""
+
+    @property
+    def due_ms(self) -> int | None:
+        """When it is overdue; None while its panel is not known."""
+
+
+Q = TypeVar("Q", bound=Question)
+C = TypeVar("C")
+
+
+class Queued(NamedTuple, Generic[Q, C]):
+    """A call that waits for its start."""
+
+    question: Q
+    call: C
+    takes_room: bool
+    """Whether it counts among those under way; a call that takes no time does not."""
+
+
+class CallScheduler(Generic[Q, C]):
     """
-    Takes seats: at most so many at a time, the others wait in line.
+    Decides which calls start next and which questions are overdue; it makes no call and reads no clock.
+
+    Calls start in the order in which they came, and never more of them than there is room for: one that finds none
+    holds back all behind it. Those of closed questions are passed over. Deadlines pass in the order of their instants,
+    at one instant by question.
 
     Args:
-        subscription: Publishes the analyses.
-        agents_of: Whom to ask. A seat of an agent that is not there fails, and is so recorded.
-        clock: Wall clock, compared with the times of records.
-        most: Calls under way at a time, those counted whose analysis is being written.
-        terms_of: What calls are charged to and counted in.
+        most: Calls under way at a time, of those that take room.
     """
 
-    def __init__(
-        self,
-        subscription: Subscription,
-        agents_of: AgentsOf,
-        *,
-        clock: Clock,
-        most: int,
-        terms_of: TermsOf,
-    ) -> None:
-        self._terms_of = terms_of
-        self._subscription = subscription
-        self._agents_of = agents_of
-        self._clock = clock
+    def __init__(self, most: int) -> None:
         self._most = most
-        self._line: deque[tuple[Case, Opened, Call]] = deque()
-        self._calls: dict[Case, set[asyncio.Task[None]]] = {}
+        self._queue: deque[Queued[Q, C]] = deque()
         self._running = 0
-        self._wake = asyncio.Event()
-        self._failure: BaseException | None = None
+        self._deadlines: list[tuple[int, str, int, Q]] = []
+        # Questions have no order, so a number stands before them.
+        self._numbers = count()
+        self._sweep_at = SWEPT
 
     @property
     def waiting(self) -> int:
-        """Count the calls in line."""
-        return len(self._line)
+        """Count the calls that wait for their start."""
+        return len(self._queue)
 
     @property
     def running(self) -> int:
-        """Count the calls under way."""
+        """Count the calls that take room."""
         return self._running
 
-    def put(self, case: Case, opened: Opened, call: Call) -> None:
-        """Put a call in line."""
-        self._line.append((case, opened, call))
-        self._wake.set()
+    @property
+    def watched(self) -> int:
+        """Count the deadlines that are kept, those of some closed questions among them."""
+        return len(self._deadlines)
 
-    def cancel(self, case: Case) -> None:
-        """Cancel the calls of a closed case; those in line are passed over."""
-        calls = self._calls.get(case, ())
-        for task in calls:
-            task.cancel()
-        if calls:
-            _log.debug("calls_cancelled", question_id=case.question_id, calls=len(calls))
+    @property
+    def may_start(self) -> bool:
+        """Whether the first call that waits finds room."""
+        return bool(self._queue) and self._finds_room(self._queue[0])
 
-    async def connect(self) -> None:
+    def put(self, question: Q, call: C, *, takes_room: bool = True) -> None:
+        """Let a call wait for its start, behind all others."""
+        self._queue.append(Queued(question, call, takes_room))
+
+    def start(self, at_most: int) -> Iterator[Queued[Q, C]]:
         """
-        Start calls as soon as there is room for them, until cancelled.
+        Take out what is to be started now; whoever starts one that takes room says when it has ended.
 
-        Raises:
-            OperatorError: An analysis could not be written.
-            UsageError: An agent cannot be made.
+        Args:
+            at_most: Calls looked at, those of closed questions counted.
         """
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            started = 0
-            while self._failure is None and self._line and self._running < self._most:
-                self._begin(*self._line.popleft())
-                started += 1
-                if started % STARTED_AT_ONCE == 0:
-                    await asyncio.sleep(0)
-            if self._failure is not None:
-                raise self._failure
+        for _ in range(min(len(self._queue), at_most)):
+            queued = self._queue[0]
+            if not queued.question.closed and not self._finds_room(queued):
+                return
+            self._queue.popleft()
+            if not queued.question.closed:
+                self._running += queued.takes_room
+                yield queued
 
-    async def close(self, grace_s: float) -> None:
-        """
-        Give the calls under way so many seconds to end, then cancel them.
-
-        Raises:
-            OperatorError: An analysis could not be written.
-        """
-        self._line.clear()
-        running = self._tasks()
-        if running:
-            _, late = await asyncio.wait(running, timeout=grace_s)
-            await self.drop()
-            _log.info("calls_ended", ended=len(running) - len(late), cancelled=len(late))
-        if self._failure is not None:
-            raise self._failure
-
-    async def drop(self) -> None:
-        """Cancel all calls; their seats stay free, and the next owner of the partition takes them."""
-        self._line.clear()
-        tasks = self._tasks()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _tasks(self) -> list["asyncio.Task[None]"]:
-        return [task for tasks in self._calls.values() for task in tasks]
-
-    def _begin(self, case: Case, opened: Opened, call: Call) -> None:
-        panel, question = case.panel, case.question
-        if panel is None or question is None:
-            # Closed since.
-            return
-        policy_event_id = panel.causes[1] if len(panel.causes) > 1 else ""
-        agent = self._agents_of(policy_event_id).get(call.seat.agent)
-        if agent is None:
-            if self._clock() - opened.at_ms < POLICY_MS:
-                asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.put, case, opened, call)
-            else:
-                self._spawn(case, self._subscription.publish(absent(call), opened.headers))
-            return
-        task = task_of(call, question, case.texts)
-        if agent.virtual:
-            outcome = drive(take_seat(agent, task, call.opener))
-            self._spawn(case, self._subscription.publish(outcome, opened.headers))
-        else:
-            # As the deadline watcher counts: from the record of the panel.
-            left_ms = max(case.opened[0].at_ms + panel.deadline_ms - self._clock(), 0)
-            terms = self._terms_of(policy_event_id, left_ms)
-            self._spawn(case, self._call(agent, task, call, terms, opened.headers))
-
-    async def _call(self, agent: Agent, task: Task, call: Call, terms: Terms, carried: Headers) -> None:
-        await self._subscription.publish(await take_seat(agent, task, call.opener, terms=terms), carried)
-
-    def _spawn(self, case: Case, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(coroutine)
-        self._running += 1
-        self._calls.setdefault(case, set()).add(task)
-        task.add_done_callback(partial(self._ended, case))
-
-    def _ended(self, case: Case, task: "asyncio.Task[None]") -> None:
+    def ended(self) -> None:
+        """Give back the room of a call, however it went."""
         self._running -= 1
-        calls = self._calls[case]
-        calls.discard(task)
-        if not calls:
-            del self._calls[case]
-        if not task.cancelled() and task.exception() is not None and self._failure is None:
-            self._failure = task.exception()
-        self._wake.set()
+
+    def clear(self) -> None:
+        """Forget the calls that wait."""
+        self._queue.clear()
+
+    def watch(self, question: Q) -> None:
+        """Watch the deadline of a question from now on; one whose panel is not known is left out."""
+        if question.due_ms is None:
+            return
+        heapq.heappush(self._deadlines, (question.due_ms, question.question_id, next(self._numbers), question))
+        if len(self._deadlines) >= self._sweep_at:
+            self._deadlines = [deadline for deadline in self._deadlines if not deadline[3].closed]
+            heapq.heapify(self._deadlines)
+            self._sweep_at = 2 * len(self._deadlines) + SWEPT
+
+    def overdue(self, now_ms: int) -> Iterator[tuple[int, Q]]:
+        """Take out the open questions that are overdue, each with its instant, as they are asked for."""
+        while self._deadlines and self._deadlines[0][0] <= now_ms:
+            due_ms, _, _, question = heapq.heappop(self._deadlines)
+            if not question.closed:
+                yield due_ms, question
+
+    def wait_ms(self, now_ms: int, longest_ms: int) -> int:
+        """Give the time until a call may start or a question may be overdue, as long as it is a short one."""
+        if self.may_start:
+            return 0
+        return max(0, min(longest_ms, self._deadlines[0][0] - now_ms)) if self._deadlines else longest_ms
+
+    def _finds_room(self, queued: Queued[Q, C]) -> bool:
+        return not queued.takes_room or self._running < self._most
+
+
+def left_ms(question: Question, now_ms: int) -> int | None:
+    """Give what is left of a question's time, from 0; None while its panel is not known."""
+    return None if question.due_ms is None else max(question.due_ms - now_ms, 0)

@@ -1,9 +1,7 @@
-"""The `deadlines` stage: a question that is open too long is declared overdue, so that it is decided all the same."""
+"""Deadlines of open questions on Kafka, declared when they pass."""
 
 import asyncio
-import heapq
-from collections.abc import Iterator
-from itertools import count
+from itertools import islice
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -12,6 +10,7 @@ from schemas.decisions import DeadlinePassed
 from schemas.quantities import instant_of_ms
 from streams.log import Clock, Subscription
 from streams.topology import ASSIGNMENTS, DECISIONS
+from streams.workers.call_scheduler import CallScheduler
 from streams.workers.partition_consumer import Share, until
 from streams.workers.question_state import Case
 
@@ -19,9 +18,6 @@ READ = (ASSIGNMENTS, DECISIONS)
 
 DECLARED_AT_ONCE = 500
 """Deadlines written in one go, before decisions are read again."""
-
-SWEPT = 1_000
-"""Closed questions kept beside as many as are open, before they are swept out."""
 
 WAIT_MS = 200
 
@@ -51,46 +47,12 @@ async def run_deadlines(subscription: Subscription, *, clock: Clock, stop: async
         await share.stop()
 
 
-class _Dues:
-    """Open questions by the instant at which they are overdue, in milliseconds since 1970."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Case]] = []
-        # Cases have no order, so a number stands before them.
-        self._numbers = count()
-        self._sweep_at = SWEPT
-
-    def add(self, case: Case) -> None:
-        """Watch a question from now on; one whose panel is not known is left out."""
-        panel = case.panel
-        if panel is None:
-            return
-        heapq.heappush(self._heap, (case.opened[0].at_ms + panel.deadline_ms, next(self._numbers), case))
-        if len(self._heap) >= self._sweep_at:
-            self._heap = [entry for entry in self._heap if not entry[2].closed]
-            heapq.heapify(self._heap)
-            self._sweep_at = 2 * len(self._heap) + SWEPT
-
-    def wait_ms(self, now_ms: int) -> int:
-        """Give the time until one of them may be overdue, as long as it is a short one."""
-        return max(0, min(WAIT_MS, self._heap[0][0] - now_ms)) if self._heap else WAIT_MS
-
-    def overdue(self, now_ms: int) -> Iterator[tuple[int, Case]]:
-        """Take out what is overdue, so much that it can be written in one go."""
-        taken = 0
-        while self._heap and self._heap[0][0] <= now_ms and taken < DECLARED_AT_ONCE:
-            due_ms, _, case = heapq.heappop(self._heap)
-            if not case.closed:
-                taken += 1
-                yield due_ms, case
-
-
 async def _watch(share: Share, subscription: Subscription, clock: Clock) -> None:
-    dues = _Dues()
+    scheduler: CallScheduler[Case, None] = CallScheduler(most=0)
     while True:
-        for case in await share.look(dues.wait_ms(clock())):
-            dues.add(case)
-        overdue = dict.fromkeys(dues.overdue(clock()))
+        for case in await share.look(scheduler.wait_ms(clock(), WAIT_MS)):
+            scheduler.watch(case)
+        overdue = dict.fromkeys(islice(scheduler.overdue(clock()), DECLARED_AT_ONCE))
         await asyncio.gather(*(_declare(share, subscription, due_ms, case) for due_ms, case in overdue))
 
 

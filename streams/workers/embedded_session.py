@@ -1,8 +1,6 @@
 """Drives a log with agents: admits questions, gives seats to agents, watches deadlines, until all is decided."""
 
 import asyncio
-import heapq
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -10,7 +8,7 @@ from itertools import islice
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
-from schemas.panels import PanelAssigned, StageOpened
+from schemas.panels import PanelAssigned, Seat, StageOpened
 from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
@@ -19,10 +17,11 @@ from streams.agents.calls.budget import Account, OwnPurse
 from streams.agents.calls.live_attempt import Terms
 from streams.agents.calls.progress import Activity
 from streams.agents.calls.retry import drive, take_seat
-from streams.agents.calls.seat import Call, absent, task_of
+from streams.agents.calls.seat import Call, Opener, absent, task_of
 from streams.errors import InvariantError
 from streams.log import Clock, FoldingWriter, read_event
 from streams.topology import ASSIGNMENTS, DECISIONS
+from streams.workers.call_scheduler import CallScheduler, left_ms
 
 Listener = Callable[[Event], Iterable[Event]]
 """Hears each event the processors wrote; what it returns is appended as input (feedback on a decision, say)."""
@@ -30,7 +29,7 @@ Listener = Callable[[Event], Iterable[Event]]
 CALLS_AT_ONCE = 1_024
 """Virtual calls between two commits: what bounds memory when a long backlog is worked off."""
 
-LONG_WAIT_S = 3_600
+LONG_WAIT_MS = 3_600_000
 """Wait for an outcome where no deadline is set; there always is one while a question is open."""
 
 
@@ -46,16 +45,25 @@ class Books:
 NO_BOOKS = Books()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Case:
-    """A question that waits for its decision."""
+    """A question that waits for its decision; once closed, nothing but its name is left."""
 
+    question_id: str
     question: QuestionAsked | None
     """None until an agent is asked, where the question was in the log already."""
     analyses: dict[str, str] = field(default_factory=dict)
     """Texts that a merge agent may have to read, by event id."""
     due_ms: int | None = None
     """When it is overdue, on the session's clock."""
+    closed: bool = False
+    """Whether it is decided."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+        self.closed = True
+        self.question = None
+        self.analyses.clear()
 
 
 class Session:
@@ -95,12 +103,10 @@ class Session:
         self._agents = agents
         self._clock = clock
         self._window = window
-        self._calls_in_flight = calls_in_flight
         self._listener = listener
         self._open: dict[str, Case] = {}
         self._asked: dict[str, QuestionAsked] = {}
-        self._ready: deque[Call] = deque()
-        self._due: list[tuple[int, str]] = []
+        self._scheduler: CallScheduler[Case, Call] = CallScheduler(calls_in_flight)
         self._running: set[asyncio.Task[AnalysisPublished]] = set()
 
     @property
@@ -157,13 +163,13 @@ class Session:
 
     def _reopen(self, question_id: str) -> None:
         """Take up one open question, with the seats of its last stage that are still free."""
-        case = self._open[question_id] = Case(None)
-        opener: PanelAssigned | StageOpened | None = None
+        case = self._open[question_id] = Case(question_id, None)
+        opener: Opener | None = None
         taken: set[tuple[int, str]] = set()
         for record in self._log.about(question_id):
             event = read_event(record)
             if isinstance(event, PanelAssigned):
-                self._watch(event)
+                self._watch(case, event)
             if isinstance(event, PanelAssigned | StageOpened):
                 opener = event
             elif isinstance(event, AnalysisPublished):
@@ -173,13 +179,12 @@ class Session:
             # An analysis or deadline came first; the assignment will open the case.
             del self._open[question_id]
             return
-        free = (seat for seat in opener.stage.seats if (opener.stage.number, seat.agent) not in taken)
-        self._ready.extend(Call(opener, seat) for seat in free)
+        stage = opener.stage
+        self._line_up(case, opener, [seat for seat in stage.seats if (stage.number, seat.agent) not in taken])
 
-    def _watch(self, assignment: PanelAssigned) -> None:
-        due_ms = self._clock() + assignment.deadline_ms
-        self._open[assignment.question_id].due_ms = due_ms
-        heapq.heappush(self._due, (due_ms, assignment.question_id))
+    def _watch(self, case: Case, assignment: PanelAssigned) -> None:
+        case.due_ms = self._clock() + assignment.deadline_ms
+        self._scheduler.watch(case)
 
     def _admit(self, waiting: Iterator[QuestionAsked]) -> bool:
         """Fill the window; say whether there may be more questions."""
@@ -208,36 +213,41 @@ class Session:
             self._seat(event)
         elif event.topic == DECISIONS:
             assert isinstance(event, DecisionMade)
-            self._open.pop(event.question_id, None)
+            case = self._open.pop(event.question_id, None)
+            if case is not None:
+                case.close()
         for answer in self._listener(event):
             self._log.append(answer)
 
-    def _seat(self, opener: PanelAssigned | StageOpened) -> None:
+    def _seat(self, opener: Opener) -> None:
         """Line up the calls of a stage."""
-        if opener.question_id not in self._open:
-            self._open[opener.question_id] = Case(self._asked.get(opener.question_id))
-        self._ready.extend(Call(opener, seat) for seat in opener.stage.seats)
+        question_id = opener.question_id
+        case = self._open.get(question_id)
+        if case is None:
+            case = self._open[question_id] = Case(question_id, self._asked.get(question_id))
+        self._line_up(case, opener, opener.stage.seats)
         if isinstance(opener, PanelAssigned):
-            self._watch(opener)
+            self._watch(case, opener)
+
+    def _line_up(self, case: Case, opener: Opener, seats: Iterable[Seat]) -> None:
+        for seat in seats:
+            agent = self._agents.get(seat.agent)
+            # An agent that is not there fails in no time.
+            self._scheduler.put(case, Call(opener, seat), takes_room=agent is not None and not agent.virtual)
 
     def _virtual_outcomes(self) -> list[AnalysisPublished]:
         """Take the seats of agents that need no time, and of those who are not there; start the calls of the others."""
         outcomes = []
-        for _ in range(min(len(self._ready), CALLS_AT_ONCE)):
-            call = self._ready.popleft()
+        for case, call, takes_room in self._scheduler.start(CALLS_AT_ONCE):
             agent = self._agents.get(call.seat.agent)
-            if call.opener.question_id not in self._open:
-                continue
             if agent is None:
                 outcomes.append(absent(call))
-            elif agent.virtual:
-                outcomes.append(drive(take_seat(agent, self._task(call), call.opener)))
-            elif len(self._running) < self._calls_in_flight:
-                coroutine = take_seat(agent, self._task(call), call.opener, terms=self._terms(call))
+            elif takes_room:
+                terms = Terms(self._account, self._activity, left_ms(case, self._clock()))
+                coroutine = take_seat(agent, self._task(case, call), call.opener, terms=terms)
                 self._running.add(asyncio.create_task(coroutine))
             else:
-                self._ready.appendleft(call)
-                break
+                outcomes.append(drive(take_seat(agent, self._task(case, call), call.opener)))
         return outcomes
 
     async def _awaited_outcomes(self, *, busy: bool) -> list[AnalysisPublished]:
@@ -257,13 +267,13 @@ class Session:
             commit_wanted.cancel()
         done = {task for task in self._running if task.done()}
         self._running -= done
+        for _ in done:
+            self._scheduler.ended()
         return [task.result() for task in done]
 
     def _patience(self) -> float:
         """Give the seconds to wait for an outcome."""
-        if self._ready and len(self._running) < self._calls_in_flight:
-            return 0
-        return max(0, self._due[0][0] - self._clock()) / 1000 if self._due else LONG_WAIT_S
+        return self._scheduler.wait_ms(self._clock(), LONG_WAIT_MS) / 1000
 
     def _publish(self, outcome: AnalysisPublished) -> None:
         case = self._open.get(outcome.question_id)
@@ -274,20 +284,12 @@ class Session:
     def _declare_overdue(self) -> None:
         """Write the deadline of each question that is open too long; the calls still out come too late to count."""
         now = self._clock()
-        while self._due and self._due[0][0] <= now:
-            _, question_id = heapq.heappop(self._due)
-            if question_id in self._open:
-                self._log.append(DeadlinePassed(occurred_at=instant_of_ms(now), question_id=question_id))
+        for _, case in self._scheduler.overdue(now):
+            self._log.append(DeadlinePassed(occurred_at=instant_of_ms(now), question_id=case.question_id))
 
-    def _terms(self, call: Call) -> Terms:
-        due_ms = self._open[call.opener.question_id].due_ms
-        left_ms = None if due_ms is None else max(due_ms - self._clock(), 0)
-        return Terms(self._account, self._activity, left_ms)
-
-    def _task(self, call: Call) -> Task:
-        case = self._open[call.opener.question_id]
+    def _task(self, case: Case, call: Call) -> Task:
         if case.question is None:
-            case.question = self._find(call.opener.question_id)
+            case.question = self._find(case.question_id)
         return task_of(call, case.question, case.analyses)
 
     def _find(self, question_id: str) -> QuestionAsked:

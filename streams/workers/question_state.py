@@ -49,6 +49,12 @@ class Case:
         first = self.opened[0].event if self.opened else None
         return first if isinstance(first, PanelAssigned) else None
 
+    @property
+    def due_ms(self) -> int | None:
+        """Give when it is overdue: from the record of its panel on, so that all processes count alike."""
+        panel = self.panel
+        return None if panel is None else self.opened[0].at_ms + panel.deadline_ms
+
     def hear(self, record: Record, event: Event) -> bool:
         """
         Take in what a record says.

@@ -10,7 +10,7 @@ from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
 from streams.agents.simulated import SimulatedPlayer
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers import call_scheduler, partition_consumer
+from streams.workers import call_runner, partition_consumer
 from streams.workers.agent_worker import run_agents
 
 from ...record_builders import home, ids_at
@@ -279,15 +279,15 @@ def test_too_many_calls_hold_back_new_work_but_not_decisions() -> None:
         town.ask(*questions(2_000))
         agent, member = Waiter("a", takes_s=0.004), Member(town)
         longest = 0
-        put = call_scheduler.Switchboard.put
+        put = call_runner.Switchboard.put
 
-        def measured(self: call_scheduler.Switchboard, *call: object) -> None:
+        def measured(self: call_runner.Switchboard, *call: object) -> None:
             nonlocal longest
             put(self, *call)  # type: ignore[arg-type]
             longest = max(longest, self.waiting)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(call_scheduler.Switchboard, "put", measured)
+            patch.setattr(call_runner.Switchboard, "put", measured)
             async with Employed(town, agent, member=member, calls_in_flight=50):
                 await until_true(lambda: longest > 100)
                 last = "q1999"

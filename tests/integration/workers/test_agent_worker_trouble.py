@@ -9,7 +9,7 @@ from schemas.decisions import DecisionMade
 from streams.errors import InvariantError, OperatorError, UsageError
 from streams.log import Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers import call_scheduler
+from streams.workers import call_runner
 from streams.workers.agent_worker import run_agents
 
 from ...record_builders import home, panel, stage
@@ -25,7 +25,7 @@ def test_an_agent_that_is_not_there_fails_its_seat() -> None:
     async def test() -> None:
         town = Town(AB)
         town.ask(question())
-        town.now_ms += call_scheduler.POLICY_MS
+        town.now_ms += call_runner.POLICY_MS
         async with Employed(town, Waiter("a")):
             await until_true(lambda: decided(town) == 1)
         (missing,) = (event for event in town.world.of(AnalysisPublished) if event.agent == "b")

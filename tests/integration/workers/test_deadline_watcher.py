@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from schemas.quantities import instant_of_ms
 from streams.errors import OperatorError
 from streams.log import Record
 from streams.topology import ASSIGNMENTS, DEADLINES, DECISIONS
-from streams.workers import deadline_watcher, partition_consumer
+from streams.workers import call_scheduler, deadline_watcher, partition_consumer
 from streams.workers.deadline_watcher import run_deadlines
 
 from ...record_builders import home, stage
@@ -205,18 +206,17 @@ def test_what_is_no_event_is_passed_over() -> None:
 
 def test_decided_questions_are_not_kept_until_their_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is remembered grows with the open questions alone."""
-    monkeypatch.setattr(deadline_watcher, "SWEPT", 10)
+    monkeypatch.setattr(call_scheduler, "SWEPT", 10)
 
     async def test() -> None:
         town = Town(AB)
-        dues: list[deadline_watcher._Dues] = []
-        made = deadline_watcher._Dues.__init__
+        watching: list[Any] = []
 
-        def noted(self: deadline_watcher._Dues) -> None:
-            made(self)
-            dues.append(self)
+        def noted(most: int) -> Any:
+            watching.append(call_scheduler.CallScheduler(most))
+            return watching[-1]
 
-        monkeypatch.setattr(deadline_watcher._Dues, "__init__", noted)
+        monkeypatch.setattr(deadline_watcher, "CallScheduler", noted)
         async with watched(town):
             for number in range(300):
                 town.ask(question(f"q{number}"))
@@ -224,6 +224,6 @@ def test_decided_questions_are_not_kept_until_their_deadline(monkeypatch: pytest
                     town.put(analysis(town.world.assignment(f"q{number}"), agent))
                 await asyncio.sleep(0.001)
             await settled(town)
-            assert len(dues[0]._heap) <= 20
+            assert watching[0].watched <= 20
 
     play(test())

@@ -1,0 +1,171 @@
+"""Calls under way on Kafka, each with its analysis or cancelled."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from streams.agents.agent import Agent, Task
+from streams.agents.calls.live_attempt import Terms
+from streams.agents.calls.retry import drive, take_seat
+from streams.agents.calls.seat import Call, absent, task_of
+from streams.log import Clock, Headers, Subscription
+from streams.workers.call_scheduler import CallScheduler, left_ms
+from streams.workers.question_state import Case, Opened
+
+AgentsOf = Callable[[str], Mapping[str, Agent]]
+"""Gives the agents of a policy, by name, from its event id; those of the newest policy where that one is not known."""
+
+TermsOf = Callable[[str, int | None], Terms]
+"""Gives the terms of a call under a policy, from its event id and what is left of the question's time, in ms."""
+
+STARTED_AT_ONCE = 64
+"""Calls started in one go; between two goes records are read, so a decision is heard soon."""
+
+POLICY_MS = 5_000
+"""Time after a stage was opened in which the policy that names its agents may still be on its way to this process."""
+
+_LOOK_AGAIN_S = 0.1
+
+_log: FilteringBoundLogger = structlog.get_logger("orch.switchboard")
+
+
+class Switchboard:
+    """
+    Takes seats: at most so many at a time, the others wait in line.
+
+    Args:
+        subscription: Publishes the analyses.
+        agents_of: Whom to ask. A seat of an agent that is not there fails, and is so recorded.
+        clock: Wall clock, compared with the times of records.
+        most: Calls under way at a time, those counted whose analysis is being written.
+        terms_of: What calls are charged to and counted in.
+    """
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        agents_of: AgentsOf,
+        *,
+        clock: Clock,
+        most: int,
+        terms_of: TermsOf,
+    ) -> None:
+        self._terms_of = terms_of
+        self._subscription = subscription
+        self._agents_of = agents_of
+        self._clock = clock
+        self._scheduler: CallScheduler[Case, tuple[Opened, Call]] = CallScheduler(most)
+        self._calls: dict[Case, set[asyncio.Task[None]]] = {}
+        self._wake = asyncio.Event()
+        self._failure: BaseException | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Count the calls in line."""
+        return self._scheduler.waiting
+
+    @property
+    def running(self) -> int:
+        """Count the calls under way."""
+        return self._scheduler.running
+
+    def put(self, case: Case, opened: Opened, call: Call) -> None:
+        """Put a call in line."""
+        self._scheduler.put(case, (opened, call))
+        self._wake.set()
+
+    def cancel(self, case: Case) -> None:
+        """Cancel the calls of a closed case; those in line are passed over."""
+        calls = self._calls.get(case, ())
+        for task in calls:
+            task.cancel()
+        if calls:
+            _log.debug("calls_cancelled", question_id=case.question_id, calls=len(calls))
+
+    async def connect(self) -> None:
+        """
+        Start calls as soon as there is room for them, until cancelled.
+
+        Raises:
+            OperatorError: An analysis could not be written.
+            UsageError: An agent cannot be made.
+        """
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._failure is None and self._scheduler.may_start:
+                for case, (opened, call), _ in self._scheduler.start(STARTED_AT_ONCE):
+                    self._begin(case, opened, call)
+                await asyncio.sleep(0)
+            if self._failure is not None:
+                raise self._failure
+
+    async def close(self, grace_s: float) -> None:
+        """
+        Give the calls under way so many seconds to end, then cancel them.
+
+        Raises:
+            OperatorError: An analysis could not be written.
+        """
+        self._scheduler.clear()
+        running = self._tasks()
+        if running:
+            _, late = await asyncio.wait(running, timeout=grace_s)
+            await self.drop()
+            _log.info("calls_ended", ended=len(running) - len(late), cancelled=len(late))
+        if self._failure is not None:
+            raise self._failure
+
+    async def drop(self) -> None:
+        """Cancel all calls; their seats stay free, and the next owner of the partition takes them."""
+        self._scheduler.clear()
+        tasks = self._tasks()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tasks(self) -> list["asyncio.Task[None]"]:
+        return [task for tasks in self._calls.values() for task in tasks]
+
+    def _begin(self, case: Case, opened: Opened, call: Call) -> None:
+        panel, question = case.panel, case.question
+        assert panel is not None
+        assert question is not None, "a call waits for its question, and is passed over once that is closed"
+        policy_event_id = panel.causes[1] if len(panel.causes) > 1 else ""
+        agent = self._agents_of(policy_event_id).get(call.seat.agent)
+        if agent is None:
+            if self._clock() - opened.at_ms < POLICY_MS:
+                self._scheduler.ended()
+                asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.put, case, opened, call)
+            else:
+                self._spawn(case, self._subscription.publish(absent(call), opened.headers))
+            return
+        task = task_of(call, question, case.texts)
+        if agent.virtual:
+            outcome = drive(take_seat(agent, task, call.opener))
+            self._spawn(case, self._subscription.publish(outcome, opened.headers))
+        else:
+            terms = self._terms_of(policy_event_id, left_ms(case, self._clock()))
+            self._spawn(case, self._call(agent, task, call, terms, opened.headers))
+
+    async def _call(self, agent: Agent, task: Task, call: Call, terms: Terms, carried: Headers) -> None:
+        await self._subscription.publish(await take_seat(agent, task, call.opener, terms=terms), carried)
+
+    def _spawn(self, case: Case, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(coroutine)
+        self._calls.setdefault(case, set()).add(task)
+        task.add_done_callback(partial(self._ended, case))
+
+    def _ended(self, case: Case, task: "asyncio.Task[None]") -> None:
+        self._scheduler.ended()
+        calls = self._calls[case]
+        calls.discard(task)
+        if not calls:
+            del self._calls[case]
+        if not task.cancelled() and task.exception() is not None and self._failure is None:
+            self._failure = task.exception()
+        self._wake.set()
