@@ -1,4 +1,27 @@
-"""The `agents` stage: every seat of an open question is taken, and every analysis published."""
+"""
+Agent worker of a Kafka log, step by step.
+
+1. Join the consumer group, and read each partition that is assigned from its committed offsets.
+2. Read until everything is read that was there when the partition came (`partition_consumer`, `open_questions`). A
+   rebalance before that costs nothing: nobody was asked yet.
+3. List the free seats of open questions whose question and texts are there, and claim them (`question_state`). A member
+   that dies here leaves no trace; the next owner reads the same records and lists the same seats.
+4. Start calls in that order, as many as there is room for (`call_scheduler`), each with the agent of the policy that
+   its panel was chosen under (`call_runner`), within budget, rate limit and circuit breaker (`agents.calls`). A member
+   that dies during a call has asked a provider and written nothing: the next owner asks again, and under a budget the
+   reservation goes on counting with all of its amount.
+5. Publish the analysis; the call holds its room until the brokers acknowledge it. If they refuse, the stage ends with
+   the error. If the member dies before it reads the acknowledgement, the analysis is in the log, and the next owner
+   finds the seat taken, or it is not, and the next owner asks again. A member that has lost the partition may still
+   publish: of two analyses of one seat the first in the log counts.
+6. Read the decision: the question is closed, and its calls that are left are cancelled. One that is cancelled after
+   its request went out is paid for, and nothing of it is in the log.
+7. Commit each topic up to the first record of a question still open, once a second. A member that dies before that
+   leaves decided questions to be read again; their decisions are read with them, so nobody is asked.
+
+New questions and panels are not read (step 1) while as many calls wait in step 4 as may be under way; what closes
+questions always is.
+"""
 
 import asyncio
 
