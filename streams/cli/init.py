@@ -5,11 +5,10 @@ from pathlib import Path
 
 import click
 
+from streams.app.configuration_file import write_configuration
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.cli.template import LIVE, SIMULATED, template
-from streams.errors import OperatorError, UsageError
 from streams.settings import DEFAULT_CONFIG
 
 
@@ -28,21 +27,15 @@ def init(app: App, force: bool, simulated: bool) -> None:
     default. --config gives it another name. A file that is there is left alone, unless --force is given.
     """
     path = app.config_path
-    try:
-        with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(template(SIMULATED if simulated else LIVE))
-    except FileExistsError as error:
-        raise UsageError(f"{path} is there already", remedy="--force replaces it") from error
-    except OSError as error:
-        raise OperatorError(f"{path} cannot be written: {error.strerror}", remedy="Choose another place") from error
+    variables = write_configuration(path, simulated=simulated, replace=force)
     if app.json:
         output.print_json({"config": str(path)})
         return
     output.print_text(f"Wrote {path}")
     named = "" if path == Path(DEFAULT_CONFIG) else f" --config {shlex.quote(str(path))}"
-    if not simulated:
-        variables = " ".join(LIVE.variables)
-        output.print_text(f"It asks real models, with the keys in {variables}; take out whom you do not want to ask.")
+    if variables:
+        told = " ".join(variables)
+        output.print_text(f"It asks real models, with the keys in {told}; take out whom you do not want to ask.")
         output.print_command(f"orch{named} doctor", "whom it reaches, and what a question costs")
         output.print_command(f"orch{named} init --simulated --force", "without any key: simulated agents instead")
     output.print_command(f'orch{named} ask "What is 17 times 23?" --number --subject arithmetic', "try it")
