@@ -86,6 +86,8 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
 
 ONLY_IN: Mapping[str, str] = {
     # Library: the one room that may import it.
+    "faust": "streams.runtimes.kafka.stages.faust_engine",
+    "mode": "streams.runtimes.kafka.stages.faust_engine",
     "litellm": "streams.agents.providers.litellm_patch",
     # Where litellm's requests become ours, and our answers litellm's responses.
     "httpx": "streams.agents.providers.litellm_patch",

@@ -10,7 +10,7 @@ import click
 
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.cli.require_kafka import connection_of
+from streams.cli.require_kafka import connection_of, require_engine
 from streams.cli.worker import STAGES
 from streams.errors import OperatorError, UsageError
 
@@ -164,6 +164,7 @@ def _on_kafka(
     app: App, runs: int | None, quick: bool, crew: tuple[str, ...], engine: Literal["aiokafka", "faust"]
 ) -> _Suite:
     connection = connection_of(app, "bench")
+    require_engine(engine)
     from infra.bench.figures import machine
     from infra.bench.kafka.plan import QUICK, KafkaSizes, Plan
     from infra.bench.kafka.suite import KAFKA_BENCHES, run, run_profile, where

@@ -11,23 +11,39 @@ from streams.errors import OperatorError, UsageError
 if TYPE_CHECKING:
     from streams.runtimes.kafka.client.connection import Connection
 
-_PACKAGES = ("aiokafka", "faust")
-
 
 def require_kafka() -> None:
     """
-    Make sure that the packages are there.
+    Make sure that the extra `kafka` is there.
 
     Raises:
-        OperatorError: The extra is not installed.
+        OperatorError: It is not installed.
     """
-    # Faust replaces itself when it is imported, and has no spec then.
-    missing = [name for name in _PACKAGES if name not in sys.modules and importlib.util.find_spec(name) is None]
-    if missing:
+    if _is_missing("aiokafka"):
         raise OperatorError(
-            f"logs on Kafka need {' and '.join(missing)}, which is not installed",
-            remedy="pip install 'orch-streams[kafka]'",
+            "logs on Kafka need aiokafka, which is not installed", remedy="pip install 'orch-streams[kafka]'"
         )
+
+
+def require_engine(name: str) -> None:
+    """
+    Make sure that the extra of an engine is there, if it has one of its own.
+
+    Raises:
+        OperatorError: It is not installed.
+    """
+    if name == "faust" and _is_missing("faust"):
+        raise OperatorError(
+            "the engine faust needs faust-streaming, which is not installed",
+            remedy="pip install 'orch-streams[faust]', or leave out --engine",
+        )
+
+
+def _is_missing(package: str) -> bool:
+    """Look for a package without importing it; Faust replaces itself once it is imported, and has no spec then."""
+    if package in sys.modules:
+        return sys.modules[package] is None
+    return importlib.util.find_spec(package) is None
 
 
 def connection_of(app: App, command: str) -> "Connection":

@@ -11,7 +11,7 @@ import click
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.cli.require_kafka import connection_of
+from streams.cli.require_kafka import connection_of, require_engine
 
 DEFAULT_STATE = ".orch-state"
 STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
@@ -79,6 +79,7 @@ def worker(
     stages; they share the partitions. Ctrl-C and SIGTERM end it in order; killed, another or the same again goes on.
     """
     connection = connection_of(app, "worker")
+    require_engine(engine)
     from streams.app.kafka_worker import STAGES as WORKING
     from streams.app.kafka_worker import Assignment, at_work
 

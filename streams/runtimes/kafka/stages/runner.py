@@ -123,7 +123,7 @@ async def running(
 
 def _engine(connection: Connection, stage: Stage, publisher: Publisher, hosting: Hosting) -> Engine:
     if hosting.engine == "faust":
-        # Slow to import, and many workers never need it.
+        # In an extra of its own, and slow to import.
         from streams.runtimes.kafka.stages.faust_engine import FaustEngine
 
         return FaustEngine(connection, stage, hosting.instance)
