@@ -12,7 +12,7 @@ from schemas.decisions import DecisionMade
 from schemas.questions import ALL_SUBJECTS, LETTERS
 from schemas.router import RouterEntry
 from streams.agents.factory import make_agents
-from streams.app.demo import Baseline, ask_everybody, demo_agents, demo_questions
+from streams.app.demo_world import Baseline, ask_everybody, demo_agents, demo_questions
 from streams.app.question_file import Line, read_questions
 from streams.app.run import Job, Outcome, do
 from streams.cli import output

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from streams.agents.factory import make_agents
-from streams.app.demo import ask_everybody, demo_agents, demo_questions
+from streams.app.demo_world import ask_everybody, demo_agents, demo_questions
 from streams.app.question_file import Line, read_questions
 from streams.settings import Config, build_policy
 
