@@ -46,12 +46,6 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "streams.agents",
         "streams.workers",
         "streams.audit",
-        # Against the grain: what these give is to come as arguments.
-        "streams.cli.context",
-        "streams.cli.require_kafka",
-        "streams.cli.render.live_progress",
-        "streams.cli.output",
-        "streams.cli.replay",
     ),
     "infra.__init__": (),
     "infra.broker": _INNER,
@@ -81,6 +75,8 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "streams.processors": (),
     "streams.topology": (),
     "streams.log": (),
+    # Usable without the command line: no click, and nothing that draws.
+    "streams.app": ("aiokafka", "orjson", "pydantic"),
     "streams.runtimes.__init__": (),
 }
 

@@ -71,6 +71,8 @@ def test_arrows_go_one_way(path: Path) -> None:
         ("streams.evaluation.experiment", "from streams.audit.replay.replay import replay"),
         ("streams.ui.app", "import streams.cli.main"),
         ("streams.app.run", "import streams.cli.main"),
+        ("streams.app.run", "def f():\n    import click"),
+        ("streams.app.doctor.checks", "from rich.table import Table"),
         ("streams.runtimes.kafka.app", "import litellm"),
         ("streams.runtimes.kafka.stages.runner", "def f():\n    import faust"),
         ("streams.cli.main", "from litellm import completion"),

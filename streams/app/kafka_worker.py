@@ -1,7 +1,8 @@
 """All that works on a Kafka log in one process: the stages that fold, the agents, the deadline watcher."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,3 +141,41 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
             )
             tasks.append(asyncio.create_task(agents, name="agents"))
         yield Crew(stages, publisher, tasks)
+
+
+def run_until_told(given: Assignment, *, started: Callable[[], None], stopping: Callable[[], None]) -> None:
+    """
+    Run stages in this process until it is told to stop by SIGINT or SIGTERM.
+
+    Args:
+        given: What to run.
+        started: Called once all stages are at work; a signal before that ends the start.
+        stopping: Called when a signal has come.
+
+    Raises:
+        OperatorError: No broker answers, topics are missing, or a stage cannot go on.
+    """
+
+    async def work() -> None:
+        told = asyncio.Event()
+        loop, starting = asyncio.get_running_loop(), asyncio.current_task()
+
+        def tell() -> None:
+            if starting is not None and not told.is_set():
+                # Nobody answers yet, and nothing is under way.
+                starting.cancel()
+            told.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, tell)
+        try:
+            async with at_work(given) as crew:
+                starting = None
+                started()
+                await crew.until(told.wait())
+                stopping()
+        except asyncio.CancelledError:
+            if not told.is_set():
+                raise
+
+    asyncio.run(work())

@@ -1,7 +1,7 @@
 """The main job behind `run` and `demo`: a file of questions through all stages, then a summary and a replay."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,13 @@ from schemas.questions import QuestionAsked
 from streams.agents.calls.progress import Activity
 from streams.app.asking import Inquiry
 from streams.app.question_file import Survey, rereadable, survey
+from streams.app.replay import replay
+from streams.app.reporter import SILENT, Reporter
+from streams.app.require_kafka import connection_of
 from streams.app.setup import Staff, answer, hire, keep, window_of
+from streams.app.workspace import Workspace
 from streams.audit.replay.replay import Replay
 from streams.audit.run_summary import Summary, known_answers, summarise
-from streams.cli.context import App
-from streams.cli.output import progress, say
-from streams.cli.render.live_progress import watched
-from streams.cli.replay import replay_shown
-from streams.cli.require_kafka import connection_of
 from streams.jsonlines import LineProblem, Source
 from streams.log import Appender, LogReader, wall_clock_ms
 from streams.settings import Config, RunSettings
@@ -61,48 +60,49 @@ class Outcome:
         }
 
 
-def do(app: App, job: Job) -> Outcome:
+def do(work: Workspace, job: Job, reporter: Reporter = SILENT) -> Outcome:
     """
-    Do a job: ask what is to be asked, decide everything, sum up, and prove it. Bad lines go to stderr as they are met.
+    Do a job: ask what is to be asked, decide everything, sum up, and prove it. Bad lines are told as they are met.
 
     Raises:
         UsageError: A file or a setting is wrong; nothing was asked.
         OperatorError: The log cannot be written.
     """
-    app.if_interrupted(f"What was committed to {app.log_url} is safe; the same command goes on from there.")
     if job.source is None:
-        return _decide(app, job, Survey({}, None, []), None)
+        return _decide(work, job, Survey({}, None, []), None, reporter)
     with rereadable(job.source) as again:
-        with progress(f"reading {job.source}") as advance:
+        with reporter.progress(f"reading {job.source}") as advance:
             surveyed = survey(again(), wall_clock_ms, advance)
-        return _decide(app, job, surveyed, again)
+        return _decide(work, job, surveyed, again, reporter)
 
 
-def _decide(app: App, job: Job, surveyed: Survey, again: Callable[[], Source] | None) -> Outcome:
+def _decide(
+    work: Workspace, job: Job, surveyed: Survey, again: Callable[[], Source] | None, reporter: Reporter
+) -> Outcome:
     first = surveyed.first
     at = first.question.occurred_at if first and first.timed else instant_of_ms(wall_clock_ms())
     staff = hire(job.config, job.outputs, at)
-    if not app.log_exists:
+    if not work.log_exists:
         # Whatever is wrong with the settings is said before there is a file.
         keep(staff, None, job.config)
     problems = [*(staff.problems if staff else ()), *surveyed.problems]
-    report(problems)
-    with app.open_writer() as log, app.open_reader() as view:
+    reporter.refused(problems)
+    with work.open_writer() as log, work.open_reader() as view:
         staff = keep(staff, log.policy, job.config)
         activity = Activity()
         live = not all(agent.virtual for agent in staff.agents.values())
-        with watched("deciding", len(surveyed.golds) or None, activity, live=live) as advance:
+        with reporter.watched("deciding", len(surveyed.golds) or None, activity, live=live) as advance:
             inquiry = Inquiry(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance)
             started = time.perf_counter()
             questions = inquiry.questions(again()) if again else ()
-            answer_all(app, log, view, staff, questions, Manner(job.config.run, job.outputs, inquiry.hear, activity))
+            answer_all(work, log, view, staff, questions, Manner(job.config.run, job.outputs, inquiry.hear, activity))
             seconds = time.perf_counter() - started
     conflicts = [problem for problem in inquiry.problems if problem not in surveyed.problems]
-    report(conflicts)
-    with app.open_reader() as reader:
+    reporter.refused(conflicts)
+    with work.open_reader() as reader:
         asked = {key: gold for key, gold in surveyed.golds.items() if key not in inquiry.foreign}
         summary = summarise(reader, known_answers(reader) if again is None else asked)
-        replayed = replay_shown(reader)
+        replayed = replay(reader, reporter)
     return Outcome(summary, replayed, staff.policy.policy_id, seconds, inquiry.known, (*problems, *conflicts))
 
 
@@ -119,32 +119,27 @@ class Manner:
 
 
 def answer_all(
-    app: App, log: Appender, view: LogReader, staff: Staff, questions: Iterable[QuestionAsked], manner: Manner
+    work: Workspace, log: Appender, view: LogReader, staff: Staff, questions: Iterable[QuestionAsked], manner: Manner
 ) -> None:
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
     folding = log.folding()
     if folding is not None:
         answer(folding, staff, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
         return
+    connection, run = connection_of(work, "run"), manner.run
+    from streams.app.kafka_worker import STAGES, Assignment
     from streams.app.run_on_kafka import answer_on_kafka
 
     if log.policy != staff.policy:
         log.append(staff.policy)
         log.commit()
-    answer_on_kafka(
-        connection_of(app, "run"),
-        view,
-        questions,
-        outputs=manner.outputs or manner.run.outputs,
-        window=window_of(staff, manner.run),
-        calls_in_flight=manner.run.calls_in_flight,
-        listener=manner.listener,
-        replies=manner.run.replies,
+    given = Assignment(
+        connection,
+        STAGES,
+        manner.outputs or run.outputs,
+        calls_in_flight=run.calls_in_flight,
+        grace_s=0,
+        replies=run.replies,
         activity=manner.activity,
     )
-
-
-def report(problems: Sequence[LineProblem]) -> None:
-    """Tell which lines of a file could not be used, and why."""
-    for problem in problems:
-        say(f"{problem.file}:{problem.line}: {problem.reason}")
+    answer_on_kafka(given, view, questions, window=window_of(staff, run), listener=manner.listener)

@@ -11,8 +11,7 @@ from schemas.event import Event
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, decode
-from streams.agents.calls.progress import Activity
-from streams.app.kafka_worker import STAGES, Assignment, Crew, at_work
+from streams.app.kafka_worker import Assignment, Crew, at_work
 from streams.log import LogReader
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
@@ -25,41 +24,20 @@ _WAIT_MS = 50
 
 
 def answer_on_kafka(
-    connection: Connection,
-    view: LogReader,
-    questions: Iterable[QuestionAsked],
-    *,
-    outputs: tuple[str, ...],
-    window: int,
-    calls_in_flight: int,
-    listener: Listener,
-    replies: str | None = None,
-    activity: Activity | None = None,
+    given: Assignment, view: LogReader, questions: Iterable[QuestionAsked], *, window: int, listener: Listener
 ) -> None:
     """
     Ask *questions* and finish what was left open, with all stages here, until every question in the log is decided.
 
     Args:
-        connection: The cluster; the log holds a policy.
+        given: The cluster, whose log holds a policy, and how all stages run here.
         view: The log as it was before.
         questions: What is to be asked.
-        outputs: Files of recorded outputs.
         window: Questions open at a time.
-        calls_in_flight: Calls of agents under way at a time.
         listener: Hears decisions and dead letters; what it returns is published.
-        replies: File of earlier replies of live agents, if they may be used again.
-        activity: Hears of calls that take wall time.
     """
     waiting = dict(_open_questions(view))
-    given = Assignment(
-        connection,
-        STAGES,
-        outputs,
-        calls_in_flight=calls_in_flight,
-        grace_s=0,
-        replies=replies,
-        activity=activity,
-    )
+    connection = given.connection
 
     async def work() -> None:
         async with at_work(given) as crew:

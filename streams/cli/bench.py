@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import click
 
+from streams.app.require_kafka import connection_of, require_engine
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.cli.require_kafka import connection_of, require_engine
 from streams.cli.worker import STAGES
 from streams.errors import OperatorError, UsageError
 

@@ -1,8 +1,5 @@
 """`orch consume`: the events of a topic for whoever wants to read them, each once."""
 
-import time
-from collections import OrderedDict
-from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from typing import Any
@@ -10,22 +7,12 @@ from typing import Any
 import click
 import orjson
 
-from schemas.registry import InvalidRecord, decode
+from streams.app.consume import PREFIX, events_of, topic_name
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.cli.require_kafka import connection_of
-from streams.errors import UsageError
+from streams.cli.render.terminal import Terminal
 from streams.log import Record, read_event
-from streams.topology import TOPICS
-
-POLL_S = 0.2
-"""Wait between two looks at a log that is followed; a decision is seen after half of it on average."""
-REMEMBERED_IDS = 200_000
-"""Event ids kept, about 30 MB, to show each event once: a repeat comes soon after the first, or not at all."""
-
-_ID_MARK = b'"event_id":"'
-_SHORT = "orch."
 
 
 @command(
@@ -49,68 +36,9 @@ def consume(app: App, topic: str, follow: bool, most: int | None) -> None:
     """
     name = topic_name(topic)
     app.if_interrupted("")
-    with closing(
-        _records_on_kafka(app, name, follow) if app.log.scheme == "kafka" else _records(app, name, follow)
-    ) as found:
-        for record in islice(_each_once(found), most):
+    with closing(events_of(app, name, follow=follow, before_waiting=output.flush, reporter=Terminal())) as found:
+        for record in islice(found, most):
             output.print_bytes(readable(record).encode() if app.text else record.value)
-
-
-def topic_name(given: str) -> str:
-    """
-    Find the topic somebody means.
-
-    Raises:
-        UsageError: There is none of that name, with or without its prefix.
-    """
-    for name in (given, _SHORT + given):
-        if name in TOPICS:
-            return name
-    short = ", ".join(name.removeprefix(_SHORT) for name in TOPICS)
-    raise UsageError(f"there is no topic {given!r}", remedy=f"There are {short}")
-
-
-def _records(app: App, topic: str, follow: bool) -> Generator[Record, None, None]:
-    after = 0
-    with app.open_reader() as reader:
-        while True:
-            for record in reader.records((topic,), after=after):
-                yield record
-                after = record.seq
-            if not follow:
-                return
-            output.flush()
-            while not reader.refresh():
-                time.sleep(POLL_S)
-
-
-def _records_on_kafka(app: App, topic: str, follow: bool) -> Generator[Record, None, None]:
-    """Read a topic itself: strangers' records become events in canonical form, and what is none is told of."""
-    from streams.runtimes.kafka.reading.tail import records_of
-
-    for record in records_of(connection_of(app, "consume"), topic, follow=follow):
-        try:
-            event = decode(topic, record.value, record.timestamp_ms)
-        except InvalidRecord as problem:
-            output.say(f"{topic}, partition {record.partition}, offset {record.offset}: no event: {problem}")
-            continue
-        yield record._replace(value=event.encode())
-        if follow:
-            output.flush()
-
-
-def _each_once(records: Iterable[Record]) -> Iterator[Record]:
-    """Leave out events that came before: delivery is at least once."""
-    seen: OrderedDict[bytes, None] = OrderedDict()
-    for record in records:
-        start = record.value.find(_ID_MARK) + len(_ID_MARK)
-        event_id = record.value[start : start + 64]
-        if event_id in seen:
-            continue
-        seen[event_id] = None
-        if len(seen) > REMEMBERED_IDS:
-            seen.popitem(last=False)
-        yield record
 
 
 def readable(record: Record) -> str:
@@ -119,7 +47,7 @@ def readable(record: Record) -> str:
     event = orjson.loads(record.value)
     said = _SAYS.get(event.get("kind"), "")
     words = [f"{name}={_word(event[name])}" for name in said.split() if event.get(name) not in (None, "", [])]
-    place = f"{record.topic.removeprefix(_SHORT)}/{record.partition}@{record.offset}"
+    place = f"{record.topic.removeprefix(PREFIX)}/{record.partition}@{record.offset}"
     about = event.get("question_id") or record.key
     return output.one_line("  ".join([event.get("occurred_at", "-"), place, str(about), *words]), 300)
 

@@ -4,10 +4,9 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 import click
@@ -21,8 +20,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Ta
 from rich.table import Table
 from rich.text import Text
 
-Advance = Callable[[int], None]
-"""Tells a progress bar that so many more are done."""
+from streams.app.reporter import Advance
 
 SILENCE_S = 1.0
 """How long something takes before a progress bar says so."""
@@ -146,28 +144,6 @@ def print_command(line: str, what: str) -> None:
 def say(text: str = "") -> None:
     """Talk to whoever runs the command."""
     click.echo(clean(text), err=True)
-
-
-def counted(number: int, noun: str) -> str:
-    """Write how many there are of something."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Write a time that was measured."""
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"
-
-
-def usd(nusd: int) -> str:
-    """Write nano-dollars as dollars, exactly, with at least four decimals."""
-    amount = f"{Decimal(nusd) / 10**9:.9f}".rstrip("0")
-    whole, _, decimals = amount.partition(".")
-    return f"${whole}.{decimals:0<4}"
-
-
-def percent(ppb: int, decimals: int = 1) -> str:
-    """Write parts per billion as percent."""
-    return f"{Decimal(ppb) / 10**7:.{decimals}f} %"
 
 
 class _TimeLeft(ProgressColumn):

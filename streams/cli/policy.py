@@ -3,15 +3,10 @@
 import click
 import orjson
 
-from schemas.policies import PolicyAdopted
-from schemas.quantities import instant_of_ms
+from streams.app.policies import adopt_policy, policy_in_force
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.errors import UsageError
-from streams.log import LogReader, read_event, wall_clock_ms
-from streams.settings import build_policy, same_policy
-from streams.topology import POLICIES
 
 
 @command(examples=("orch policy", "orch policy adopt", "orch --format json policy show"))
@@ -29,10 +24,7 @@ def policy(app: App, action: str) -> None:
     if action == "adopt":
         _adopt(app)
         return
-    with app.open_reader(topics=(POLICIES,)) as reader:
-        newest = _newest(reader)
-    if newest is None:
-        raise UsageError(f"{app.log_url} holds no policy", remedy="`orch policy adopt` writes the configured one")
+    newest = policy_in_force(app)
     if app.json:
         output.print_bytes(newest.encode())
         return
@@ -40,24 +32,12 @@ def policy(app: App, action: str) -> None:
 
 
 def _adopt(app: App) -> None:
-    wanted = build_policy(app.config, instant_of_ms(wall_clock_ms()))
-    with app.open_writer(folding=False) as log:
-        in_force = log.policy
-        if in_force is not None and same_policy(wanted, in_force):
-            output.print_text(f"Policy {in_force.policy_id!r} is in force already, since {in_force.occurred_at}.")
-            return
-        log.append(wanted)
-        log.commit()
-    replaced = f" instead of {in_force.policy_id!r}" if in_force is not None else ""
+    adoption = adopt_policy(app)
+    policy, before = adoption
+    if not adoption.changed:
+        output.print_text(f"Policy {policy.policy_id!r} is in force already, since {policy.occurred_at}.")
+        return
+    replaced = f" instead of {before.policy_id!r}" if before is not None else ""
     output.print_text(
-        f"Policy {wanted.policy_id!r} adopted{replaced}: {len(wanted.agents)} agents, {wanted.event_id[:12]}."
+        f"Policy {policy.policy_id!r} adopted{replaced}: {len(policy.agents)} agents, {policy.event_id[:12]}."
     )
-
-
-def _newest(reader: LogReader) -> PolicyAdopted | None:
-    newest = None
-    for record in reader.records((POLICIES,)):
-        event = read_event(record)
-        if isinstance(event, PolicyAdopted):
-            newest = event
-    return newest

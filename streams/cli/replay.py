@@ -4,13 +4,13 @@ from typing import Any
 
 import orjson
 
-from streams.audit.replay.ordered_questions import TOPICS
+from streams.app import amounts
+from streams.app.replay import replay as replay_log
 from streams.audit.replay.replay import Replay
-from streams.audit.replay.replay import replay as replay_log
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
-from streams.log import LogReader
+from streams.cli.render.terminal import Terminal
 
 
 @command(examples=("orch replay", "orch --format json replay"))
@@ -23,7 +23,7 @@ def replay(app: App) -> int:
     is printed with its place, what it should be and what it is, and gives exit code 4.
     """
     with app.open_reader() as reader:
-        found = replay_shown(reader)
+        found = replay_log(reader, Terminal())
     if app.json:
         output.print_json(found.as_json())
     else:
@@ -33,8 +33,8 @@ def replay(app: App) -> int:
                 ("events", f"{found.events:,}{_repeats(found)}"),
                 ("derived again", f"{found.derived:,}"),
                 ("different", f"{found.different:,}"),
-                ("waiting", f"{output.counted(found.pending, 'question')} without a decision"),
-                ("time", f"{output.duration(found.seconds)}{speed}"),
+                ("waiting", f"{amounts.counted(found.pending, 'question')} without a decision"),
+                ("time", f"{amounts.duration(found.seconds)}{speed}"),
             ]
         )
     if not found.different:
@@ -45,13 +45,6 @@ def replay(app: App) -> int:
 
 def _repeats(found: Replay) -> str:
     return f", {found.repeats:,} of them repeats" if found.repeats else ""
-
-
-def replay_shown(reader: LogReader) -> Replay:
-    """Replay a log behind a progress bar: that of the pass in this process, which takes the longer."""
-    total = sum(end for (topic, _), end in reader.ends().items() if topic in TOPICS)
-    with output.progress("replaying", total) as advance:
-        return replay_log(reader, advance)
 
 
 def print_difference(found: Replay) -> None:

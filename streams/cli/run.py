@@ -6,16 +6,21 @@ from typing import Literal
 
 import click
 
+from streams.app import amounts
 from streams.app.run import Job, Outcome, do
 from streams.audit.agent_stats import AgentSummary
 from streams.audit.run_summary import Summary
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, EXIT_USAGE, App, pass_app
+from streams.cli.render.terminal import Terminal
 from streams.cli.replay import print_difference
 from streams.errors import UsageError
 from streams.presets import PresetName
 from streams.settings import PRESETS
+
+SAFE = "What was committed to {log} is safe; the same command goes on from there."
+"""What a person who interrupts a run needs to know."""
 
 MOST_CLASSES = 3
 """Classes of errors that are named for each agent; JSON has them all."""
@@ -78,13 +83,14 @@ def run(
         config = replace(config, preset=preset)
     if window is not None:
         config = replace(config, run=replace(config.run, window=window, live_window=window))
-    outcome = do(app, Job(questions, config, outputs, teach=feedback is not None))
+    app.if_interrupted(SAFE.format(log=app.log_url))
+    outcome = do(app, Job(questions, config, outputs, teach=feedback is not None), Terminal())
     if app.json:
         output.print_json(outcome.as_json())
     else:
         print_outcome(outcome)
     if outcome.problems:
-        output.say(f"{output.counted(len(outcome.problems), 'line')} could not be used; see above.")
+        output.say(f"{amounts.counted(len(outcome.problems), 'line')} could not be used; see above.")
     if outcome.replay.different:
         print_difference(outcome.replay)
         return EXIT_DIFFERENCE
@@ -105,8 +111,8 @@ def print_outcome(outcome: Outcome) -> None:
         ("decided", f"{summary.decided:,}{undecided}"),
         *_accuracy(summary),
         ("calls", f"{summary.calls:,}{a_question}"),
-        ("cost", f"{output.usd(summary.cost_nusd)}{unpriced}"),
-        ("time", f"{output.duration(outcome.seconds)}{speed}"),
+        ("cost", f"{amounts.usd(summary.cost_nusd)}{unpriced}"),
+        ("time", f"{amounts.duration(outcome.seconds)}{speed}"),
         ("replay", f"{replayed.events:,} events, {replayed.derived:,} derived again, {replayed.different:,} different"),
     ]
     output.print_pairs(pairs)
@@ -156,7 +162,7 @@ def _cost(agent: AgentSummary) -> str:
 
 def _latency(agent: AgentSummary, percent: int) -> str:
     latency_ms = agent.latencies.at(percent)
-    return output.duration(latency_ms / 1000) if latency_ms else ""
+    return amounts.duration(latency_ms / 1000) if latency_ms else ""
 
 
 def _errors(agent: AgentSummary) -> str:

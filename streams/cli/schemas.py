@@ -6,8 +6,8 @@ import click
 import orjson
 
 from schemas.registry import KINDS
+from streams.app.asyncapi import asyncapi, schema_of
 from streams.cli import output
-from streams.cli.asyncapi import asyncapi, schema_of
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
 from streams.errors import UsageError

@@ -1,14 +1,14 @@
 """`orch topics`: the topics of the log, what is in them, and on Kafka whether they are as they have to be."""
 
-import asyncio
 from typing import Any
 
 import click
 
+from streams.app import amounts
+from streams.app.topics import check_topics, create_topics, events_by_topic
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_ENVIRONMENT, App, pass_app
-from streams.cli.require_kafka import connection_of
 from streams.errors import UsageError
 from streams.topology import TOPICS
 
@@ -44,21 +44,17 @@ def topics(app: App, action: str, replication: int | None) -> int | None:
 
 
 def _create(app: App, replication: int | None) -> None:
-    from streams.runtimes.kafka.client.topics import create_topics
-
-    made = asyncio.run(create_topics(connection_of(app, "topics create"), replication))
+    made = create_topics(app, replication)
     if app.json:
         output.print_json({"created": made})
     elif made:
-        output.print_text(f"{output.counted(len(made), 'topic')} created: {', '.join(made)}")
+        output.print_text(f"{amounts.counted(len(made), 'topic')} created: {', '.join(made)}")
     else:
         output.print_text("All topics are there already; `orch topics check` compares them.")
 
 
 def _check(app: App) -> int:
-    from streams.runtimes.kafka.client.topics import check_topics
-
-    found = asyncio.run(check_topics(connection_of(app, "topics check")))
+    found = check_topics(app)
     for one in found:
         if app.json:
             output.print_json(one._asdict())
@@ -69,12 +65,7 @@ def _check(app: App) -> int:
 
 
 def _list(app: App) -> None:
-    counts: dict[str, int] = {}
-    there = app.log_exists
-    if there:
-        with app.open_reader() as reader:
-            for (name, _), end in reader.ends().items():
-                counts[name] = counts.get(name, 0) + end
+    counts = events_by_topic(app)
     if app.json:
         for topic in TOPICS.values():
             facts: dict[str, Any] = {
@@ -85,7 +76,7 @@ def _list(app: App) -> None:
                 "kinds": topic.kinds,
                 "writers": topic.writers,
                 "readers": topic.readers,
-                "events": counts.get(topic.name, 0) if there else None,
+                "events": None if counts is None else counts[topic.name],
             }
             output.print_json(facts)
         return
@@ -95,7 +86,7 @@ def _list(app: App) -> None:
             topic.key,
             str(topic.partitions),
             topic.cleanup,
-            f"{counts.get(topic.name, 0):,}" if there else "-",
+            "-" if counts is None else f"{counts[topic.name]:,}",
             ", ".join(topic.writers),
         )
         for topic in TOPICS.values()
@@ -103,5 +94,5 @@ def _list(app: App) -> None:
     output.print_table(
         ("topic", "key", "partitions", "cleanup", "events", "written by"), rows, right=("partitions", "events")
     )
-    if not there:
+    if counts is None:
         output.say(f"{app.log_url} is not there yet.")

@@ -1,17 +1,15 @@
 """`orch worker`: stages of a Kafka log, until it is told to stop."""
 
-import asyncio
 import os
-import signal
 from pathlib import Path
 from typing import Literal
 
 import click
 
+from streams.app.require_kafka import connection_of, require_engine
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.cli.require_kafka import connection_of, require_engine
 
 DEFAULT_STATE = ".orch-state"
 STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
@@ -81,7 +79,7 @@ def worker(
     connection = connection_of(app, "worker")
     require_engine(engine)
     from streams.app.kafka_worker import STAGES as WORKING
-    from streams.app.kafka_worker import Assignment, at_work
+    from streams.app.kafka_worker import Assignment, run_until_told
 
     chosen = WORKING if "all" in stages else tuple(dict.fromkeys(stages))
     files = outputs or app.config.run.outputs
@@ -99,27 +97,11 @@ def worker(
     )
     app.if_interrupted("")
 
-    async def work() -> None:
-        told = asyncio.Event()
-        loop, starting = asyncio.get_running_loop(), asyncio.current_task()
-
-        def tell() -> None:
-            if starting is not None and not told.is_set():
-                # Nobody answers yet, and nothing is under way.
-                starting.cancel()
-            told.set()
-
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, tell)
-        try:
-            async with at_work(given) as crew:
-                starting = None
-                output.say(f"Working on {', '.join(chosen)} of {app.log_url}, process {os.getpid()}. Stop with Ctrl-C.")
-                await crew.until(told.wait())
-                output.say("Stopping: calls under way get their time, and what is done is committed.")
-        except asyncio.CancelledError:
-            if not told.is_set():
-                raise
-        output.say("Stopped.")
-
-    asyncio.run(work())
+    run_until_told(
+        given,
+        started=lambda: output.say(
+            f"Working on {', '.join(chosen)} of {app.log_url}, process {os.getpid()}. Stop with Ctrl-C."
+        ),
+        stopping=lambda: output.say("Stopping: calls under way get their time, and what is done is committed."),
+    )
+    output.say("Stopped.")

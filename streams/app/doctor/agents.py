@@ -12,8 +12,8 @@ from streams.agents.factory import make_agents
 from streams.agents.families import family_of, only_family
 from streams.agents.providers.probe import RIGHT, Reached, Tried, reach, try_out
 from streams.agents.recorded import read_outputs
+from streams.app.amounts import counted, usd
 from streams.app.doctor.kafka import Check
-from streams.cli import output
 from streams.errors import OrchError
 from streams.settings import RunSettings
 
@@ -122,13 +122,13 @@ def _cost(spec: LiteLLMAgent | OpenAIAgent) -> str:
         return "costs nothing"
     return (
         f"about {_usd(about)} for a question of {TOKENS_IN} tokens in and {TOKENS_OUT} out, at most {_usd(most)}"
-        f" ({output.counted(spec.limits.max_attempts, 'attempt')} of {spec.max_output_tokens:,} tokens)"
+        f" ({counted(spec.limits.max_attempts, 'attempt')} of {spec.max_output_tokens:,} tokens)"
     )
 
 
 def _usd(thousandfold_nusd: int) -> str:
     """Write a cost, rounded up to four decimals of a dollar."""
-    return output.usd(-(-thousandfold_nusd // (1000 * 100_000)) * 100_000)
+    return usd(-(-thousandfold_nusd // (1000 * 100_000)) * 100_000)
 
 
 def _joined(*parts: str) -> str:
@@ -150,7 +150,7 @@ def _calls(agents: Mapping[str, Agent]) -> Iterator[Check]:
 
 def _as_tried(name: str, tried: Tried) -> Check:
     attempt = tried.attempt
-    cost = "at unknown cost" if attempt.cost_nusd is None else f"for {output.usd(attempt.cost_nusd)}"
+    cost = "at unknown cost" if attempt.cost_nusd is None else f"for {usd(attempt.cost_nusd)}"
     what = f"in {attempt.latency_ms:,} ms {cost}"
     if attempt.outcome != "ok":
         failure = attempt.error or attempt.outcome
@@ -181,7 +181,7 @@ def _budget(policy: PolicyAdopted, live: Sequence[LiteLLMAgent | OpenAIAgent]) -
     if not budget.limited:
         return
     limits = [(budget.question_nusd, "a question"), (budget.run_nusd, "in all under this policy")]
-    told = ", ".join(f"{output.usd(nusd)} {what}" for nusd, what in limits if nusd is not None)
+    told = ", ".join(f"{usd(nusd)} {what}" for nusd, what in limits if nusd is not None)
     lowest = min(nusd for nusd, _ in limits if nusd is not None)
     # What a call reserves is more than this by its prompt: an agent that is too dear without it is never called.
     dear = [

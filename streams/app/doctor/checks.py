@@ -15,7 +15,7 @@ from pathlib import Path
 from schemas.quantities import instant_of_ms
 from streams.app.doctor.agents import check_agents
 from streams.app.doctor.kafka import Check, check_cluster
-from streams.cli.context import App
+from streams.app.workspace import Workspace
 from streams.errors import OrchError
 from streams.log import wall_clock_ms
 from streams.runtimes.embedded.writer import EmbeddedWriter
@@ -35,31 +35,31 @@ _EXTRA = re.compile(r"""([\w.-]+).*extra == ['"](\w+)['"]""")
 _NOT_FOR_USERS = ("all", "test", "lint")
 
 
-def run_checks(app: App, *, call: bool = False) -> Iterator[Check]:
+def run_checks(work: Workspace, *, call: bool = False) -> Iterator[Check]:
     """
     Make every check; one that raises is a failed one, and the next is made all the same.
 
     Args:
-        app: What is to be checked.
+        work: What is to be checked.
         call: Whether to make a call of each live agent, which costs money.
     """
-    checks: dict[str, Callable[[App], Iterator[Check]]] = {
+    checks: dict[str, Callable[[Workspace], Iterator[Check]]] = {
         "python": _python,
         "sqlite": _sqlite,
         "disk": _disk,
-        "configuration": lambda app: _configuration(app, call=call),
+        "configuration": lambda work: _configuration(work, call=call),
         "log": _log,
         "terminal": _terminal,
         "extras": _extras,
     }
     for name, check in checks.items():
         try:
-            yield from check(app)
+            yield from check(work)
         except OrchError as error:
             yield Check(name, "fail", error.message, error.remedy)
 
 
-def _python(app: App) -> Iterator[Check]:
+def _python(work: Workspace) -> Iterator[Check]:
     running = sys.version_info[:2]
     found = (
         f"{platform.python_implementation()} {platform.python_version()} on {platform.system()} {platform.machine()}"
@@ -72,7 +72,7 @@ def _python(app: App) -> Iterator[Check]:
         yield Check("python", "ok", found)
 
 
-def _sqlite(app: App) -> Iterator[Check]:
+def _sqlite(work: Workspace) -> Iterator[Check]:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         yield Check("sqlite", "warn", f"{sqlite3.sqlite_version} is not tested", f"{oldest} and later are")
@@ -80,11 +80,11 @@ def _sqlite(app: App) -> Iterator[Check]:
         yield Check("sqlite", "ok", sqlite3.sqlite_version)
 
 
-def _disk(app: App) -> Iterator[Check]:
+def _disk(work: Workspace) -> Iterator[Check]:
     """Commit a few times beside the log, as durably as the log does."""
-    if app.log.scheme != "sqlite":
+    if work.log.scheme != "sqlite":
         return
-    folder = app.log.path.absolute().parent
+    folder = work.log.path.absolute().parent
     if not folder.is_dir():
         yield Check("disk", "fail", f"there is no directory {folder}", f"mkdir -p {folder}")
         return
@@ -113,10 +113,10 @@ def _disk(app: App) -> Iterator[Check]:
         yield Check("disk", "ok", found)
 
 
-def _configuration(app: App, *, call: bool) -> Iterator[Check]:
-    config = app.config
+def _configuration(work: Workspace, *, call: bool) -> Iterator[Check]:
+    config = work.config
     if config.path is None:
-        yield Check("configuration", "warn", f"no {app.config_path}; the defaults hold", "`orch init` writes one")
+        yield Check("configuration", "warn", f"no {work.config_path}; the defaults hold", "`orch init` writes one")
         return
     if "agents" not in config.fields:
         yield Check("configuration", "warn", f"{config.path} names no agents", "Add [[agents]] tables")
@@ -126,32 +126,32 @@ def _configuration(app: App, *, call: bool) -> Iterator[Check]:
     yield from check_agents(policy, config.run, call=call)
 
 
-def _log(app: App) -> Iterator[Check]:
-    if app.log.scheme == "kafka":
-        yield from check_cluster(app)
+def _log(work: Workspace) -> Iterator[Check]:
+    if work.log.scheme == "kafka":
+        yield from check_cluster(work)
         return
-    if not app.log_exists:
-        yield Check("log", "ok", f"{app.log_url} is not there yet; the first command that writes makes it")
+    if not work.log_exists:
+        yield Check("log", "ok", f"{work.log_url} is not there yet; the first command that writes makes it")
         return
-    with app.open_reader() as reader:
+    with work.open_reader() as reader:
         policy = next(iter(reader.records(("orch.policies",), limit=1)), None)
         lag = reader.end - reader.folded
-        yield Check("log", "ok", f"{app.log_url}, {reader.end:,} events, {lag:,} of them not folded yet")
+        yield Check("log", "ok", f"{work.log_url}, {reader.end:,} events, {lag:,} of them not folded yet")
         if policy is None:
             yield Check("log", "warn", "it holds no policy, so nothing is decided", "`orch run` adopts one")
         elif lag:
             yield Check("log", "warn", "some questions may wait for their decision", "`orch run` goes on with them")
-    if app.log.scheme != "sqlite":
+    if work.log.scheme != "sqlite":
         return
     try:
-        EmbeddedWriter(app.log.path, clock=wall_clock_ms).close()
+        EmbeddedWriter(work.log.path, clock=wall_clock_ms).close()
     except OrchError as error:
         yield Check("writer", "warn", error.message, error.remedy)
     else:
         yield Check("writer", "ok", "nobody is writing to it")
 
 
-def _terminal(app: App) -> Iterator[Check]:
+def _terminal(work: Workspace) -> Iterator[Check]:
     encoding = (sys.stdout.encoding or "none").lower()
     size = shutil.get_terminal_size()
     place = f"{size.columns} columns" if sys.stdout.isatty() else "not a terminal"
@@ -162,7 +162,7 @@ def _terminal(app: App) -> Iterator[Check]:
         yield Check("terminal", "ok", found)
 
 
-def _extras(app: App) -> Iterator[Check]:
+def _extras(work: Workspace) -> Iterator[Check]:
     """Say which optional packages are there, by extra."""
     try:
         requires = importlib.metadata.requires(DISTRIBUTION) or []

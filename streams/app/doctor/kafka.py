@@ -5,8 +5,8 @@ import os
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from streams.cli.context import App
-from streams.cli.require_kafka import connection_of
+from streams.app.require_kafka import connection_of
+from streams.app.workspace import Workspace
 from streams.topology import POLICIES
 
 
@@ -19,14 +19,14 @@ class Check(NamedTuple):
     remedy: str = ""
 
 
-def check_cluster(app: App) -> Iterator[Check]:
+def check_cluster(work: Workspace) -> Iterator[Check]:
     """
     Look at brokers, security, topics, the policy, and each stage's group.
 
     Raises:
         OperatorError: No broker answers.
     """
-    connection = connection_of(app, "doctor")
+    connection = connection_of(work, "doctor")
     from streams.runtimes.kafka.client.consumer_lag import standings
     from streams.runtimes.kafka.client.topics import brokers, check_topics
     from streams.runtimes.kafka.writer import newest_policy

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 from rich.tree import Tree
 
+from streams.app.amounts import usd
 from streams.audit.explain.explanation import (
     Asked,
     AttemptMade,
@@ -17,7 +18,7 @@ from streams.audit.explain.explanation import (
     StageSeen,
     Waiting,
 )
-from streams.cli.output import clean, one_line, usd
+from streams.cli.output import clean, one_line
 from streams.cli.render.explain_tables import changes, knowledge, scores
 from streams.cli.render.figures import count_of, ratio, short, weight
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.table import Table
 
 from schemas.quantities import NS_PER_MS, PPB
-from streams.cli.output import usd
+from streams.app.amounts import usd
 
 _SHORT_ID = 12
 

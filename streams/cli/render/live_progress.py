@@ -16,7 +16,8 @@ from rich.table import Column
 from rich.text import Text
 
 from streams.agents.calls.progress import Activity
-from streams.cli.output import SILENCE_S, Advance, progress
+from streams.app.reporter import Advance
+from streams.cli.output import SILENCE_S, progress
 
 _LONGEST_BAR, _SHORTEST_BAR = 24, 5
 """In columns. Where there is no room for the shortest, there is none; the numbers say as much."""

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from streams.cli import produce
-from streams.cli.produce import COMMIT_LINES, Pace
+from streams.app import produce
+from streams.app.produce import COMMIT_LINES, Pace
 
 from ...e2e.command import Place, ids
 

@@ -65,7 +65,7 @@ class RouteDerivation(Derivation):
         elif event.event_id != self._asked[key]:
             self._early.setdefault(key, []).append((record, event))
         else:
-            self.store(key, Routed(event.statement_id, event.event_id, None))
+            self.store(key, Routed(event.statement_id, event.event_id))
             for early in self._early.pop(key, ()):
                 self.fold_stored(key, *early)
 

@@ -1,11 +1,11 @@
-"""What commands need to know of Kafka before anything of it is imported."""
+"""Kafka's extras and connection, before anything of it is imported."""
 
 import importlib.util
 import os
 import sys
 from typing import TYPE_CHECKING
 
-from streams.cli.context import App
+from streams.app.workspace import Workspace
 from streams.errors import OperatorError, UsageError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def _is_missing(package: str) -> bool:
     return importlib.util.find_spec(package) is None
 
 
-def connection_of(app: App, command: str) -> "Connection":
+def connection_of(work: Workspace, command: str) -> "Connection":
     """
     Give the connection of the log.
 
@@ -54,12 +54,12 @@ def connection_of(app: App, command: str) -> "Connection":
         UsageError: The log is not on Kafka.
         OperatorError: The extra is not installed.
     """
-    if app.log.scheme != "kafka":
+    if work.log.scheme != "kafka":
         raise UsageError(
-            f"`orch {command}` works on a log on Kafka, not on {app.log_url}",
+            f"`orch {command}` works on a log on Kafka, not on {work.log_url}",
             remedy="Give --log kafka://HOST:PORT; on one machine `orch run` runs all stages by itself",
         )
     require_kafka()
     from streams.runtimes.kafka.client.connection import parse_connection
 
-    return parse_connection(app.log.target, os.environ)
+    return parse_connection(work.log.target, os.environ)

@@ -1,0 +1,84 @@
+"""Records that the stream set aside, and another try for them."""
+
+from base64 import b64decode
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from schemas.letters import RecordRejected
+from schemas.quantities import ms_of_instant
+from schemas.registry import InvalidRecord, decode
+from streams.app.reporter import SILENT, Reporter
+from streams.app.workspace import Workspace
+from streams.errors import UsageError
+from streams.log import read_event
+from streams.topology import DEAD_LETTERS
+
+
+class Letter(NamedTuple):
+    """A dead letter and where it stands."""
+
+    offset: int
+    event: RecordRejected
+    value: bytes
+    """As it is stored."""
+
+
+class Retried(NamedTuple):
+    """How many records were appended once more, and of how many nothing can be appended."""
+
+    retried: int
+    refused: int
+
+
+def letters_of(work: Workspace) -> Iterator[Letter]:
+    """Read all dead letters of a log."""
+    with work.open_reader(topics=(DEAD_LETTERS,)) as reader:
+        for record in reader.records((DEAD_LETTERS,)):
+            letter = read_event(record)
+            if isinstance(letter, RecordRejected):
+                yield Letter(record.offset, letter, record.value)
+
+
+def retry_letters(
+    work: Workspace, offsets: Collection[int], *, everything: bool = False, reporter: Reporter = SILENT
+) -> Retried:
+    """
+    Append what letters hold to their topics once more, and fold it.
+
+    Args:
+        work: Whose log it is.
+        offsets: Of the letters.
+        everything: Whether all letters are meant.
+        reporter: Hears of letters whose record cannot be appended.
+
+    Raises:
+        UsageError: There is no letter at an offset.
+    """
+    letters = {given.offset: given.event for given in letters_of(work) if everything or given.offset in offsets}
+    missing = [str(offset) for offset in offsets if offset not in letters]
+    if missing:
+        raise UsageError(f"there is no letter {', '.join(missing)}", remedy="`orch dead-letters` lists all letters")
+    retried, refused = 0, 0
+    # Two letters about the same bytes, as after an earlier retry, are one record to try.
+    seen: set[tuple[str, str]] = set()
+    with work.open_writer() as log:
+        for offset, letter in letters.items():
+            if (letter.source_topic, letter.value_base64) in seen:
+                continue
+            seen.add((letter.source_topic, letter.value_base64))
+            value = b64decode(letter.value_base64)
+            try:
+                if len(value) < letter.value_bytes:
+                    raise InvalidRecord(f"only the first {len(value):,} of {letter.value_bytes:,} bytes were kept")
+                event = decode(letter.source_topic, value, ms_of_instant(letter.occurred_at))
+            except InvalidRecord as problem:
+                refused += 1
+                reporter.say(f"letter {offset}: {problem}")
+                continue
+            log.append(event, again=True)
+            retried += 1
+        folding = log.folding()
+        while folding is not None and folding.ready:
+            folding.fold()
+        log.commit()
+    return Retried(retried, refused)

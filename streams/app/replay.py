@@ -1,0 +1,14 @@
+"""Replay of a log, behind a progress report."""
+
+from streams.app.reporter import SILENT, Reporter
+from streams.audit.replay.ordered_questions import TOPICS
+from streams.audit.replay.replay import Replay
+from streams.audit.replay.replay import replay as replay_log
+from streams.log import LogReader
+
+
+def replay(reader: LogReader, reporter: Reporter = SILENT) -> Replay:
+    """Derive every derived event again and compare it with the log; told is the pass that takes the longer."""
+    total = sum(end for (topic, _), end in reader.ends().items() if topic in TOPICS)
+    with reporter.progress("replaying", total) as advance:
+        return replay_log(reader, advance)

@@ -1,0 +1,48 @@
+"""Topics of a log: made, compared with what has to be, and counted."""
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from streams.app.require_kafka import connection_of
+from streams.app.workspace import Workspace
+
+if TYPE_CHECKING:
+    from streams.runtimes.kafka.client.topics import Found
+
+
+def create_topics(work: Workspace, replication: int | None = None) -> list[str]:
+    """
+    Make the topics that are missing on Kafka, and give their names.
+
+    Raises:
+        OperatorError: No broker answers, or it refuses.
+    """
+    connection = connection_of(work, "topics create")
+    from streams.runtimes.kafka.client import topics
+
+    return asyncio.run(topics.create_topics(connection, replication))
+
+
+def check_topics(work: Workspace) -> "list[Found]":
+    """
+    Compare the topics on Kafka with those a log needs.
+
+    Raises:
+        OperatorError: No broker answers, or it refuses to tell.
+    """
+    connection = connection_of(work, "topics check")
+    from streams.runtimes.kafka.client import topics
+
+    return asyncio.run(topics.check_topics(connection))
+
+
+def events_by_topic(work: Workspace) -> Counter[str] | None:
+    """Count the events of each topic; None where the log is not there yet."""
+    if not work.log_exists:
+        return None
+    counts: Counter[str] = Counter()
+    with work.open_reader() as reader:
+        for (name, _), end in reader.ends().items():
+            counts[name] += end
+    return counts

@@ -1,0 +1,80 @@
+"""The configuration and the log that a job works with."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from streams.log import Appender, LogReader
+from streams.processors import PROCESSORS
+from streams.runtimes.embedded.crash_points import FaultPoints
+from streams.runtimes.urls import LogUrl, open_reader, open_writer, parse_url
+from streams.settings import DEFAULT_CONFIG, DEFAULT_LOG, Config, load_config
+
+
+class Workspace:
+    """
+    A log with its settings; what costs anything happens when it is first asked for.
+
+    Args:
+        log: URL of the log. None: that of the configuration file, else the default.
+        config: The configuration file. None: orch.toml if it is there, else the defaults.
+    """
+
+    def __init__(self, log: str | None = None, config: str | None = None) -> None:
+        self._named_log = log
+        self._named_config = config
+
+    @property
+    def config_path(self) -> Path:
+        """The configuration file, whether or not it is there."""
+        return Path(self._named_config or DEFAULT_CONFIG)
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration file's settings; the defaults where no file was named and there is no orch.toml."""
+        return load_config(self.config_path, required=self._named_config is not None)
+
+    @property
+    def log_url(self) -> str:
+        """The log's URL."""
+        return self._named_log or self.config.log or DEFAULT_LOG
+
+    @property
+    def log(self) -> LogUrl:
+        """The log's URL in its parts."""
+        return parse_url(self.log_url)
+
+    @property
+    def names_log(self) -> bool:
+        """Whether anybody said which log."""
+        return bool(self._named_log or self.config.log)
+
+    @property
+    def log_exists(self) -> bool:
+        """Whether the log is there, as far as can be told without opening it."""
+        return self.log.scheme == "kafka" or self.log.path.exists()
+
+    def use_log_unless_named(self, url: str) -> None:
+        """Set the log of a job that has one of its own, unless another was named."""
+        self._named_log = self._named_log or url
+
+    def open_reader(self, *, about: str | None = None, topics: Sequence[str] = ()) -> LogReader:
+        """
+        Open the log to read it; it must be there.
+
+        Args:
+            about: The one question that matters, where only one does; what a log on Kafka need not read, it does not.
+            topics: The topics that matter, where not all do.
+        """
+        return open_reader(self.log_url, about=about, topics=topics)
+
+    def open_writer(self, *, folding: bool = True) -> Appender:
+        """
+        Open the log to add to it: an embedded one as its only writer, and made where there is none.
+
+        Args:
+            folding: Whether a writer of an embedded log folds what it appends.
+        """
+        faults = FaultPoints.parse(os.environ.get("ORCH_CRASH_AT"))
+        return open_writer(self.log_url, PROCESSORS if folding else (), faults=faults)
