@@ -63,7 +63,11 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     ),
     "streams.evaluation": _OUTER,
     "streams.ui": _OUTER,
-    "streams.cli": ("schemas", "streams", "infra.bench"),
+    "streams.cli": ("schemas", "streams"),
+    # Thin commands over what is installed beside the program; loaded when they are called.
+    "streams.cli.bench": ("schemas", "streams", "infra.bench"),
+    "streams.cli.broker": ("schemas", "streams", "infra.broker"),
+    "streams.cli.models": ("schemas", "streams", "infra.models"),
 }
 
 LIBRARIES: Mapping[str, tuple[str, ...]] = {

@@ -66,9 +66,8 @@ def _figure(name: str, unit: str, results: list[dict[str, Any]], field: str, not
 
 def _elsewhere(function: str, argument: str) -> dict[str, Any]:
     """Call a function of this module in a process of its own; it prints one JSON object."""
-    ended = subprocess.run(
-        [sys.executable, "-c", _CALL.format(function=function), argument], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-P", "-c", _CALL.format(function=function), argument]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
         raise InvariantError(f"{function} of the benchmark failed: {ended.stderr.strip()[-2000:]}")
     found: dict[str, Any] = json.loads(ended.stdout)

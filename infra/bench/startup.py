@@ -40,5 +40,5 @@ def measure(_: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
 
 def _seconds(program: str) -> float:
     started = perf_counter()
-    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-P", "-c", program], check=True, capture_output=True)
     return perf_counter() - started

@@ -1,4 +1,4 @@
-"""`python -m infra.broker`: start, stop, kill and look at a Kafka broker on this machine."""
+"""`python -m infra.broker`: the same as `orch broker`, where infra is imported from."""
 
 import sys
 from collections.abc import Callable
@@ -8,10 +8,7 @@ from typing import Any
 
 import click
 
-from infra.broker import jars
-from infra.broker.folder import USUAL_PORT, Folder, is_free
-from infra.broker.java import find_java
-from infra.broker.node import Broker
+from infra.broker import jobs
 from streams.errors import OrchError
 
 EXIT_ENVIRONMENT = 3
@@ -70,12 +67,7 @@ def start(folder: Path, port: int | None) -> int:
     python -m infra.broker start
     python -m infra.broker start /var/tmp/kafka --port 19092
     """
-    if port is None and Folder(folder).ports is None and is_free(USUAL_PORT):
-        port = USUAL_PORT
-    find_java()
-    jars.fetch(note=_note)
-    broker = Broker(folder, port=port, outlives=True)
-    broker.start()
+    broker = jobs.start(folder, port, _note)
     click.echo(broker.url)
     _note(
         f"Process {broker.pid}, log in {broker.folder / 'broker.log'}. To stop it: python -m infra.broker stop {folder}"
@@ -88,11 +80,7 @@ def start(folder: Path, port: int | None) -> int:
 @_told
 def stop(folder: Path) -> int:
     """Stop it in order. Its data stay."""
-    broker = Broker(folder)
-    if not broker.running:
-        _note(f"No broker runs from {broker.folder}")
-    elif not broker.stop():
-        _note("It did not stop in time and was killed")
+    jobs.stop(folder, _note)
     return 0
 
 
@@ -101,7 +89,7 @@ def stop(folder: Path) -> int:
 @_told
 def kill(folder: Path) -> int:
     """Kill it as a crash would. What it has acknowledged stays."""
-    Broker(folder).kill()
+    jobs.kill(folder)
     return 0
 
 
@@ -110,13 +98,9 @@ def kill(folder: Path) -> int:
 @_told
 def status(folder: Path) -> int:
     """Print its URL and process; exit 3 if it does not answer."""
-    broker = Broker(folder)
-    if not broker.running:
-        _note(f"No broker runs from {broker.folder}")
-        return EXIT_ENVIRONMENT
-    ready = broker.ready
-    click.echo(broker.url)
-    _note(f"Process {broker.pid} {'answers' if ready else 'does not answer'}")
+    broker, ready = jobs.status(folder, _note)
+    if broker is not None:
+        click.echo(broker.url)
     return 0 if ready else EXIT_ENVIRONMENT
 
 
@@ -124,8 +108,7 @@ def status(folder: Path) -> int:
 @_told
 def fetch() -> int:
     """Only get Kafka's jars, and print the folder they are in."""
-    jars.fetch(note=_note)
-    click.echo(jars.cache())
+    click.echo(jobs.fetch(_note))
     return 0
 
 

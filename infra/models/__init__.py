@@ -3,6 +3,6 @@
 from infra.models.behaviour import Behaviour
 from infra.models.faults import FAULTS, FaultPlan
 from infra.models.process import ModelProcess
-from infra.models.server import ModelServer
 
-__all__ = ["FAULTS", "Behaviour", "FaultPlan", "ModelProcess", "ModelServer"]
+# ModelServer is in infra.models.server, which imports aiohttp: the help of `orch models` needs no extra.
+__all__ = ["FAULTS", "Behaviour", "FaultPlan", "ModelProcess"]

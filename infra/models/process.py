@@ -16,7 +16,7 @@ _EXIT_S = 10
 
 class ModelProcess:
     """
-    `python -m infra.models` as a process of its own, between `with` and the end of its block.
+    The server as a process of its own, between `with` and the end of its block.
 
     Benchmarks take it: the server then has a core to itself. It ends with this process, also if that is killed.
 
@@ -28,7 +28,8 @@ class ModelProcess:
 
     def __init__(self, questions: Path, outputs: Path, *options: str) -> None:
         files = ["--questions", str(questions), "--outputs", str(outputs)]
-        self._command = [sys.executable, "-m", "infra.models", *files, "--leashed", *options]
+        # -P: the folder it is started in may have an infra of its own.
+        self._command = [sys.executable, "-P", "-m", "infra.models", *files, "--leashed", *options]
         self.url = ""
         self._process: subprocess.Popen[str] | None = None
 

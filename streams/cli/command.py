@@ -100,16 +100,17 @@ class Command(click.Command):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples."""
+        """Write what else there is to know, and the examples."""
+        super().format_epilog(ctx, formatter)
         with formatter.section("Examples"):
             for example in self.examples:
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
-def command(*, examples: Sequence[str]) -> Callable[[Callable[..., int | None]], Command]:
+def command(*, examples: Sequence[str], epilog: str | None = None) -> Callable[[Callable[..., int | None]], Command]:
     """Make a function a command named after it; the first line of its docstring is its line in `orch --help`."""
 
     def decorate(function: Callable[..., int | None]) -> Command:
-        return click.command(cls=Command, examples=examples)(function)
+        return click.command(cls=Command, examples=examples, epilog=epilog)(function)
 
     return decorate

@@ -51,6 +51,8 @@ COMMANDS: dict[str, Entry] = {
     "schemas": Entry("streams.cli.schemas:schemas", "Print the JSON Schema of each kind of event."),
     "dead-letters": Entry("streams.cli.dead_letters:dead_letters", "List the records that the stream could not take."),
     "doctor": Entry("streams.cli.doctor:doctor", "Check this machine, the configuration and the log."),
+    "broker": Entry("streams.cli.broker:broker", "Run a Kafka broker on this machine, without docker."),
+    "models": Entry("streams.cli.models:models", "Serve recorded model outputs over HTTP until told to stop."),
     "bench": Entry("streams.cli.bench:bench", "Measure speed and added latency on this machine."),
     "completion": Entry("streams.cli.completion:completion", "Print the completion script of a shell."),
 }

@@ -12,10 +12,10 @@ from streams.cli.main import COMMANDS
 
 from .command import Place
 
-SLOW_EXAMPLES = ("bench",)
-"""Commands whose examples take longer than all others together; they have tests of their own."""
+OWN_EXAMPLES = ("bench", "broker", "models")
+"""Commands whose examples take long, or leave a process: their tests are in `integration/infra/` and test_infra.py."""
 
-HEAVY = ("pydantic", "rich", "sqlite3", "orjson", "structlog", "asyncio")
+HEAVY = ("pydantic", "rich", "sqlite3", "orjson", "structlog", "asyncio", "infra")
 
 
 def load(name: str) -> Command:
@@ -66,7 +66,7 @@ def test_options_are_explained(name: str) -> None:
         assert parameter.param_type_name == "argument" or getattr(parameter, "help", None), parameter.name
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in SLOW_EXAMPLES])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in OWN_EXAMPLES])
 def test_examples_run(name: str, recorded: Place) -> None:
     """Each example of a command's help runs as it stands."""
     (recorded.path / "questions.jsonl.gz").write_bytes(gzip.compress((recorded.path / "questions.jsonl").read_bytes()))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.models import FAULTS, Behaviour, FaultPlan, ModelServer
+from infra.models import FAULTS, Behaviour, FaultPlan
+from infra.models.server import ModelServer
 
 from .command import LIMIT_S, Place
 from .live import KEY, MODELS, analyses, answers, attempts, config, fates, leaks, write

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from infra.models import Behaviour, ModelServer
+from infra.models import Behaviour
+from infra.models.server import ModelServer
 
 from .command import LIMIT_S
 from .live import KEY, MODELS, config, write

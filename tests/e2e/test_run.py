@@ -6,7 +6,8 @@ import signal
 import time
 from pathlib import Path
 
-from infra.models import Behaviour, ModelServer
+from infra.models import Behaviour
+from infra.models.server import ModelServer
 
 from .command import Place, ids, outputs, prepare, question, run
 from .conftest import RECORDED

@@ -54,7 +54,7 @@ class Worker:
         folder = plan.directory
         self._said = folder / f"{'-'.join(stages)}-{time.monotonic_ns()}.log"
         options = ["--engine", plan.engine, "--state", "-" if state is None else str(state)]
-        command = [sys.executable, *program, "--log", log.url, "worker", *stages, *options]
+        command = [sys.executable, "-P", *program, "--log", log.url, "worker", *stages, *options]
         # In a folder of its own: the configuration of whoever measures is no part of what is measured.
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said)

@@ -30,7 +30,7 @@ def elsewhere(function: Callable[..., dict[str, Any]], **arguments: Any) -> dict
     """
     # The collector runs as rarely as in the command that measures, and in the product.
     program = _PROGRAM.format(module=function.__module__, function=function.__name__, thresholds=gc.get_threshold())
-    command = [sys.executable, "-c", program, json.dumps(arguments)]
+    command = [sys.executable, "-P", "-c", program, json.dumps(arguments)]
     # A proxy is for addresses out there.
     environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from infra.models import Behaviour, FaultPlan, ModelServer
+from infra.models import Behaviour, FaultPlan
+from infra.models.server import ModelServer
 from schemas.agents import AgentSpec, LiteLLMAgent, LiveLimits, OpenAIAgent
 from schemas.policies import PolicyAdopted, Routing
 from schemas.questions import QuestionAsked

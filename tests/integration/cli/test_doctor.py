@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.models import Behaviour, ModelServer
+from infra.models import Behaviour
+from infra.models.server import ModelServer
 
 from ...e2e.command import Ended, Place
 from ...e2e.command import Place as Executable

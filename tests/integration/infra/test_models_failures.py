@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from infra.models import FAULTS, Behaviour, FaultPlan, ModelServer
+from infra.models import FAULTS, Behaviour, FaultPlan
+from infra.models.server import ModelServer
 from streams.errors import OperatorError, UsageError
 
 from .test_models_http import OUTPUTS, QUESTIONS, TEXT, Answer, ask, call, prompt

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from infra.models import Behaviour, FaultPlan, ModelProcess, ModelServer
+from infra.models import Behaviour, FaultPlan, ModelProcess
+from infra.models.server import ModelServer
 
 from ...unit.test_models_matching import block
 

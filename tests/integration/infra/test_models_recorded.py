@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from infra.models import ModelServer
 from infra.models.library import Library
 from infra.models.matching import QuestionIndex
 from infra.models.prompt import read_prompt
+from infra.models.server import ModelServer
 from schemas.prompts import Prompts
 from streams.agents.agent import Task
 from streams.agents.prompts import messages_of

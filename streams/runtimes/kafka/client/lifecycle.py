@@ -61,5 +61,5 @@ def unreachable(connection: Connection, error: BaseException) -> OperatorError:
     said = str(error) or type(error).__name__
     return OperatorError(
         f"{connection.url}: no broker answers ({said})",
-        remedy="`python -m infra.broker start` starts one on this machine; else correct the URL, or ORCH_KAFKA_*",
+        remedy="`orch broker start` starts one on this machine; else correct the URL, or ORCH_KAFKA_*",
     )

@@ -1,0 +1,38 @@
+"""`orch models`: recorded model outputs behind OpenAI's interface, for trials without keys and money."""
+
+from typing import Any
+
+import click
+
+from infra.models.command_line import EPILOG, serve, with_options
+from streams.cli import output
+from streams.cli.command import command
+from streams.cli.context import App, pass_app
+
+
+@command(
+    examples=(
+        "orch models --questions questions.jsonl --outputs outputs.jsonl",
+        "orch models --questions questions.jsonl --outputs outputs.jsonl --fault rate-limit=0.05 --seed 7",
+        "orch --format json models --questions questions.jsonl --outputs outputs.jsonl --latency-ms 300",
+    ),
+    epilog=EPILOG,
+)
+@with_options
+@pass_app
+def models(app: App, /, **options: Any) -> None:
+    """
+    Serve recorded model outputs over HTTP until told to stop.
+
+    It speaks OpenAI's chat completions, so agents of kind openai and litellm can be tried without keys and money: its
+    URL, printed first, is their base_url. Each request is answered with what the model gave to the question found in
+    its messages, and GET /stats counts them. Needs the extra models. Ctrl-C and SIGTERM end it.
+    """
+
+    def started(url: str) -> None:
+        if app.json:
+            output.print_json({"url": url})
+        else:
+            click.echo(url)
+
+    serve(options, started)
