@@ -6,12 +6,14 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
+from pydantic_core import to_json
 
 from schemas.agents import AgentSpec
 from schemas.canonical import canonical_json
+from schemas.event import Fact
 from schemas.policies import PolicyAdopted
 from schemas.prompts import Prompts
 from schemas.registry import describe
@@ -24,10 +26,6 @@ PRESETS: tuple[PresetName, ...] = ("default", "reference", "reference-lexicograp
 
 NONE = "none"
 """How a file says `None` where that is not the default, for TOML has no word for it."""
-
-_ROOMS = ("agents", "routing", "merge", "learning", "budget", "prompts")
-_TOP = ("log", "policy", *_ROOMS, "run")
-_POLICY = ("policy_id", "preset", "decomposition", "deadline_ms")
 
 _MAY_BE_NONE = ("temperature_ppb", "seed", "price")
 """Settings of agents that `none` turns off; of others it is a name like any."""
@@ -46,19 +44,44 @@ _NEVER_REPEATED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RunSettings:
+_Many = Annotated[int, Field(ge=1, le=100_000)]
+
+
+class RunSettings(Fact):
     """How `run` drives the stages; nothing in it changes a decision that is due."""
 
-    window: int = 32
+    window: _Many = 32
     """Questions open at a time while all agents answer at once; learning lags by as many."""
-    live_window: int = 256
+    live_window: _Many = 256
     """Questions open at a time while agents take their time."""
-    calls_in_flight: int = 1_000
+    calls_in_flight: _Many = 1_000
     outputs: tuple[str, ...] = ()
     """Outputs files of the recorded agents."""
-    replies: str | None = None
+    replies: Annotated[str, Field(min_length=1)] | None = None
     """File of earlier replies of live agents: the same request is not made again. None: every call is made."""
+
+
+class _PolicyTable(Fact):
+    """What the file says of the policy as a whole; its values are checked as those of the policy that follows."""
+
+    policy_id: Any = None
+    preset: PresetName = "default"
+    decomposition: Any = None
+    deadline_ms: Any = None
+
+
+class _File(Fact):
+    """A configuration file. What stands in Any is laid over the preset first, and checked as a policy."""
+
+    log: str | None = None
+    policy: _PolicyTable = _PolicyTable()
+    agents: Any = None
+    routing: Any = None
+    merge: Any = None
+    learning: Any = None
+    budget: Any = None
+    prompts: Any = None
+    run: RunSettings = RunSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +93,7 @@ class Config:
     fields: dict[str, Any] = field(default_factory=dict)
     """Fields of the policy, as given."""
     preset: PresetName = "default"
-    run: RunSettings = RunSettings()
+    run: RunSettings = field(default_factory=RunSettings)
 
 
 def load_config(path: Path, *, required: bool) -> Config:
@@ -100,38 +123,18 @@ def load_config(path: Path, *, required: bool) -> Config:
 
 
 def _config(given: dict[str, Any], path: str) -> Config:
-    _known(given, _TOP, path, "")
-    about = _table(given, "policy", path)
-    _known(about, _POLICY, path, "policy.")
-    chosen = about.get("preset", "default")
-    if chosen not in PRESETS:
-        remedy = f"Choose one of {', '.join(PRESETS)}"
-        raise UsageError(f"{path}: policy.preset is {chosen!r}", remedy=remedy, file=path)
-    run = _table(given, "run", path)
-    _known(run, tuple(RunSettings.__dataclass_fields__), path, "run.")
-    fields: dict[str, Any] = {name: given[name] for name in _ROOMS if name in given}
-    fields.update({name: value for name, value in about.items() if name != "preset"})
-    log = given.get("log")
-    if log is not None and not isinstance(log, str):
-        raise UsageError(f'{path}: log is {log!r}, where a URL such as "{DEFAULT_LOG}" belongs', file=path)
-    return Config(path, log, fields, chosen, _run_settings(run, path))
-
-
-def _run_settings(given: dict[str, Any], path: str) -> RunSettings:
-    for name in ("window", "live_window", "calls_in_flight"):
-        value = given.get(name, 1)
-        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 100_000:
-            raise UsageError(f"{path}: run.{name} is {value!r}, where 1 to 100,000 belongs", file=path)
-    outputs = given.get("outputs", [])
-    if not isinstance(outputs, list) or not all(isinstance(name, str) for name in outputs):
-        raise UsageError(f"{path}: run.outputs is {outputs!r}, where a list of file names belongs", file=path)
-    replies = given.get("replies")
-    if replies is not None and (not isinstance(replies, str) or not replies):
-        raise UsageError(f"{path}: run.replies is {replies!r}, where the name of a file belongs", file=path)
+    try:
+        file = _File.model_validate_json(to_json(given))
+    except ValidationError as error:
+        text, remedy = _told(error, _File)
+        raise UsageError(f"{path}: {text}", remedy=remedy, file=path) from None
+    fields = {name: given[name] for name in given if name not in ("log", "policy", "run")}
+    fields |= {name: value for name, value in given.get("policy", {}).items() if name != "preset"}
     # Files stand beside the configuration that names them, wherever the command is run.
-    beside = Path(path).parent
-    files = tuple(str(beside / name) for name in outputs)
-    return RunSettings(**{**given, "outputs": files, "replies": replies and str(beside / replies)})
+    beside, run = Path(path).parent, file.run
+    outputs = tuple(str(beside / name) for name in run.outputs)
+    run = run.model_copy(update={"outputs": outputs, "replies": run.replies and str(beside / run.replies)})
+    return Config(path, file.log, fields, file.policy.preset, run)
 
 
 def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str, Any]] | None = None) -> PolicyAdopted:
@@ -165,7 +168,7 @@ def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str,
     try:
         return PolicyAdopted.model_validate_json(canonical_json(fields))
     except ValidationError as error:
-        text, remedy = _told(error)
+        text, remedy = _told(error, PolicyAdopted)
         # Not `from error`: what it quotes may be a key.
         raise UsageError(f"{place}: {text}", remedy=remedy, file=place) from None
     except ValueError as error:
@@ -185,19 +188,6 @@ def _overlaid(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         below = merged.get(name)
         merged[name] = _overlaid(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
     return merged
-
-
-def _table(given: dict[str, Any], name: str, path: str) -> dict[str, Any]:
-    value = given.get(name, {})
-    if not isinstance(value, dict):
-        raise UsageError(f"{path}: {name} is {value!r}, where a table [{name}] belongs", file=path)
-    return value
-
-
-def _known(given: dict[str, Any], names: Sequence[str], path: str, prefix: str) -> None:
-    for name in given:
-        if name not in names:
-            raise UsageError(f"{path}: unknown setting {prefix}{name}", remedy=_hint(name, names), file=path)
 
 
 def _hint(name: str, names: Sequence[str]) -> str:
@@ -227,9 +217,9 @@ def _no_json(value: Any, place: str) -> str | None:
     return next(filter(None, (_no_json(below, at) for at, below in inner)), None)
 
 
-def _told(error: ValidationError) -> tuple[str, str]:
+def _told(error: ValidationError, model: type[Fact]) -> tuple[str, str]:
     """
-    Describe a failed validation: what is wrong, and what to do.
+    Describe a failed validation of a model: what is wrong, and what to do.
 
     Of an unknown field, and of one in whose place people have put a key, the value is not repeated.
     """
@@ -238,10 +228,12 @@ def _told(error: ValidationError) -> tuple[str, str]:
         place, name = ".".join(map(str, problem["loc"])), str(problem["loc"][-1]) if problem["loc"] else ""
         if name in _NEVER_REPEATED:
             return f"{place} {_NEVER_REPEATED[name]}", _NAME_THE_VARIABLE
-        if problem["type"] == "extra_forbidden" and _means_a_key(name, _fields_at(problem["loc"])):
+        if problem["type"] == "extra_forbidden" and _means_a_key(name, _fields_at(problem["loc"], model)):
             return f"{place}: unknown field", _NAME_THE_VARIABLE
+        if problem["type"] == "model_type":
+            return f"{place}: a table [{place}] belongs there", ""
     first = problems[0]
-    names = _fields_at(first["loc"]) if first["type"] == "extra_forbidden" else []
+    names = _fields_at(first["loc"], model) if first["type"] == "extra_forbidden" else []
     return describe(error), _hint(str(first["loc"][-1]), names) if names else ""
 
 
@@ -251,9 +243,8 @@ def _means_a_key(name: str, known: Sequence[str]) -> bool:
     return any(word in name.lower() for word in _ABOUT_KEYS) and close in ([], ["key_env"])
 
 
-def _fields_at(place: Sequence[int | str]) -> list[str]:
-    """List the fields beside the one at a place of the policy, as far as it can be told."""
-    model: Any = PolicyAdopted
+def _fields_at(place: Sequence[int | str], model: Any) -> list[str]:
+    """List the fields beside the one at a place in a model, as far as it can be told."""
     for part in place[:-1]:
         model = _below(model, part)
     return list(getattr(model, "model_fields", {}))

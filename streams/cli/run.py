@@ -82,7 +82,8 @@ def run(
     if preset is not None:
         config = replace(config, preset=preset)
     if window is not None:
-        config = replace(config, run=replace(config.run, window=window, live_window=window))
+        run = config.run.model_copy(update={"window": window, "live_window": window})
+        config = replace(config, run=run)
     app.if_interrupted(SAFE.format(log=app.log_url))
     outcome = do(app, Job(questions, config, outputs, teach=feedback is not None), Terminal())
     if app.json:

@@ -61,6 +61,8 @@ def test_shared_options_stand_before_or_after(recorded: Place) -> None:
         ("[prompts.analyst]\nchoise = 'x'", "Did you mean choice"),
         ("[prompts.analyst]\nchoice = '{options}'", "no place to fill"),
         ("[run]\nreplies = 3", "run.replies"),
+        ("[run]\nwindow = 0", "run.window: Input should be greater than or equal to 1, not 0"),
+        ("[run]\noutputs = 'x.jsonl'", "run.outputs: Input should be a valid array"),
         ("[routing]\nshrinkage = 0.5", "integers with the unit in the name"),
     ],
 )
@@ -124,6 +126,16 @@ def test_key_in_the_configuration_is_not_repeated(text: str, place: Place) -> No
         said = done.out + done.err
         assert KEY[8:] not in said
         assert "key_env" in said or "There are: " in said or "Did you mean" in said
+
+
+@pytest.mark.parametrize("table", ["policy", "run", "budget"])
+def test_value_in_place_of_a_table_is_not_repeated(table: str, place: Place) -> None:
+    """Where a table belongs, the message says so, and not what is there."""
+    place.write("orch.toml", [f'{table} = "{KEY}"'.encode(), AGENT])
+    done = place.orch("ask", "How many?", "--number")
+    assert done.code == 2
+    assert f"{table}: a table [{table}] belongs there" in done.err
+    assert KEY not in done.err
 
 
 def test_none_turns_a_setting_off(place: Place) -> None:
