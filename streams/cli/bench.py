@@ -1,10 +1,7 @@
 """The command `bench`."""
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,33 +9,14 @@ from streams.app.require_kafka import connection_of, require_engine
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
 from streams.cli.worker import STAGES
-from streams.errors import OperatorError, UsageError
+from streams.errors import UsageError
 
 if TYPE_CHECKING:
     from infra.bench.figures import Figure
+    from infra.bench.runtimes import Measurable
 
 NAMES = ("decided", "latency", "replay", "scale", "start", "live")
 KAFKA_NAMES = ("decided", "latency", "inputs", "restart")
-
-
-class _Bench(NamedTuple):
-    """One benchmark, ready to run."""
-
-    title: str
-    steps: int
-    """How many steps it reports."""
-    run: Callable[[Callable[[int], None]], "list[Figure]"]
-    check: Callable[[], None] = lambda: None
-    """Raises an OperatorError where it cannot be measured here."""
-
-
-class _Suite(NamedTuple):
-    """What can be measured of one runtime."""
-
-    about: Mapping[str, Any]
-    benches: Mapping[str, _Bench]
-    profile: Callable[[], Iterable[tuple[str, list[tuple[str, float]], str]]]
-    """Gives for each process profiled its name, the share of each part, and the functions that took most."""
 
 
 @command(
@@ -96,6 +74,7 @@ def bench(
     target and, where it makes sense, beside a plain baseline. Other work on the machine makes figures worse, never
     better.
     """
+    from infra.bench import runtimes
     from infra.bench.report import machine_line, markdown
     from streams.cli import output
 
@@ -110,14 +89,20 @@ def bench(
         if name not in names:
             raise UsageError(f"{name!r} is not measured on this log", remedy=f"Choose from {', '.join(names)}")
     app.if_interrupted("Nothing was kept; the logs of the benchmark are removed.")
-    suite = _on_kafka(app, runs, quick, worker, engine) if on_kafka else _embedded(app, runs, quick)
-    chosen = [] if profile else _measurable(suite, only, names)
-    if app.json:
-        output.print_json({"machine": suite.about})
+    if on_kafka:
+        connection = connection_of(app, "bench")
+        require_engine(engine)
+        measurable = runtimes.on_kafka(connection, _crew(worker), engine, quick=quick, runs=runs)
     else:
-        output.print_text(machine_line(suite.about))
+        place = app.log.path.absolute().parent if app.names_log else None
+        measurable = runtimes.embedded(place, quick=quick, runs=runs)
+    chosen = [] if profile else measurable.chosen(only, names, output.say)
+    if app.json:
+        output.print_json({"machine": measurable.about})
+    else:
+        output.print_text(machine_line(measurable.about))
     if profile:
-        _print_profiles(app, suite)
+        _print_profiles(app, measurable)
         return
     measured = []
     for one in chosen:
@@ -126,63 +111,16 @@ def bench(
         measured.append((one.title, figures))
         _print_figures(app, one.title, figures)
     if report is not None:
-        Path(report).write_text(markdown(suite.about, measured), "utf-8")
+        Path(report).write_text(markdown(measurable.about, measured), "utf-8")
 
 
-def _measurable(suite: _Suite, only: tuple[str, ...], names: tuple[str, ...]) -> list[_Bench]:
-    """Give what was asked for, or else all that can be measured here; what is left out is told on stderr."""
-    chosen = []
-    for name in only or names:
-        try:
-            suite.benches[name].check()
-        except OperatorError as error:
-            if only:
-                raise
-            click.echo(f"{name} is left out: {error}", err=True)
-            continue
-        chosen.append(suite.benches[name])
-    return chosen
-
-
-def _embedded(app: App, runs: int | None, quick: bool) -> _Suite:
-    from infra.bench.figures import QUICK, Sizes, machine
-    from infra.bench.live.plan import QUICK_LIVE, LiveSizes
-    from infra.bench.suite import benches, disk, run, run_profile
-
-    sizes = QUICK if quick else Sizes()
-    if runs is not None:
-        sizes = replace(sizes, runs=runs)
-    place = app.log.path.absolute().parent if app.names_log else disk(Path.cwd())
-    measured = {
-        name: _Bench(one.title, one.steps(sizes), partial(run, one, place, sizes), one.check)
-        for name, one in benches(QUICK_LIVE if quick else LiveSizes()).items()
-    }
-    return _Suite(machine(place), measured, lambda: [("", *run_profile(place, sizes))])
-
-
-def _on_kafka(
-    app: App, runs: int | None, quick: bool, crew: tuple[str, ...], engine: Literal["aiokafka", "faust"]
-) -> _Suite:
-    connection = connection_of(app, "bench")
-    require_engine(engine)
-    from infra.bench.figures import machine
-    from infra.bench.kafka.plan import QUICK, KafkaSizes, Plan
-    from infra.bench.kafka.suite import KAFKA_BENCHES, run, run_profile, where
-    from infra.bench.suite import disk
-
-    sizes = QUICK if quick else KafkaSizes()
-    if runs is not None:
-        sizes = replace(sizes, runs=runs)
-    plan = Plan(connection, sizes, disk(Path.cwd()), engine=engine)
-    if crew:
-        plan = replace(plan, crew=tuple(tuple(stages.split(",")) for stages in crew))
-    for stages in plan.crew:
+def _crew(workers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """Read the stages of each worker process."""
+    crew = tuple(tuple(stages.split(",")) for stages in workers)
+    for stages in crew:
         if unknown := [stage for stage in stages if stage not in STAGES]:
             raise UsageError(f"--worker {','.join(stages)}: there is no stage {unknown[0]!r}", remedy=", ".join(STAGES))
-    benches = {
-        name: _Bench(one.title, one.steps(sizes), partial(run, one, plan)) for name, one in KAFKA_BENCHES.items()
-    }
-    return _Suite({**machine(plan.directory), "broker": where(plan)}, benches, lambda: run_profile(plan))
+    return crew
 
 
 def _print_figures(app: App, title: str, figures: "list[Figure]") -> None:
@@ -201,10 +139,10 @@ def _print_figures(app: App, title: str, figures: "list[Figure]") -> None:
     output.flush()
 
 
-def _print_profiles(app: App, suite: _Suite) -> None:
+def _print_profiles(app: App, measurable: "Measurable") -> None:
     from streams.cli import output
 
-    for process, shares, functions in suite.profile():
+    for process, shares, functions in measurable.profile():
         if app.json:
             named = {"process": process} if process else {}
             output.print_json({**named, "shares": {part: round(share, 4) for part, share in shares}})
