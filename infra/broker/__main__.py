@@ -1,4 +1,4 @@
-"""`python -m infra.broker`: the same as `orch broker`, where infra is imported from."""
+"""`python -m infra.broker`: `orch broker` for a checkout."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Jobs of the commands that start, stop and look at a broker."""
+"""Start, stop and state of a folder's broker."""
 
 from collections.abc import Callable
 from pathlib import Path

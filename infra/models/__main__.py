@@ -1,4 +1,4 @@
-"""`python -m infra.models`: the same as `orch models`, where infra is imported from."""
+"""`python -m infra.models`: `orch models` for a checkout."""
 
 import sys
 from typing import Any

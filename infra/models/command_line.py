@@ -1,4 +1,4 @@
-"""Options of the commands that serve recorded models, and the serving itself."""
+"""Options and work of the commands that serve recorded models."""
 
 import asyncio
 import os

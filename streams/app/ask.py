@@ -1,4 +1,4 @@
-"""One question to the panel, and the decision with its reasons."""
+"""One question to the panel, decided, with its reasons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The main job on a made-up world, beside what asking everybody would have brought."""
+"""The main job on a made-up world."""
 
 import tempfile
 from collections.abc import Sequence

@@ -13,6 +13,7 @@ from streams.agents.calls.budget import Account, OrderedPurse
 from streams.agents.calls.live_attempt import Terms
 from streams.agents.calls.progress import Activity
 from streams.agents.reply_cache import ReplyStore
+from streams.app.require_kafka import require_engine
 from streams.log import wall_clock_ms
 from streams.processors.fold import GATHER_MS
 from streams.runtimes.kafka.client.connection import Connection
@@ -90,10 +91,11 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
     Run stages until the block ends, then stop them: calls under way get their time, and what is done is committed.
 
     Raises:
-        OperatorError: No broker answers, or topics are missing.
+        OperatorError: The engine is not installed, no broker answers, or topics are missing.
         UsageError: An agent cannot be made.
     """
     connection = given.connection
+    require_engine(given.engine)
     await require_topics(connection)
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:

@@ -1,4 +1,4 @@
-"""The policy that a log works by, and the way to another one."""
+"""The policy in force, and the adoption of another."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Questions and feedback from JSON Lines into a log: bad lines are told, good ones go through."""
+"""Questions and feedback from JSON Lines into a log."""
 
 import math
 import time

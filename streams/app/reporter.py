@@ -1,4 +1,4 @@
-"""Progress and remarks of a job, for whoever wants to show them."""
+"""Progress and remarks of a job, for any listener."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext

@@ -1,4 +1,4 @@
-"""Topics of a log: made, compared with what has to be, and counted."""
+"""Topics of a log: made, checked and counted."""
 
 import asyncio
 from collections import Counter

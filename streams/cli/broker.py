@@ -1,4 +1,4 @@
-"""`orch broker`: Apache Kafka on this machine, without docker, for trials."""
+"""`orch broker`: Apache Kafka on this machine, without docker."""
 
 import shlex
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a command works with: the workspace, and how its output is wanted."""
+"""The workspace of a command, and its form of output."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""`orch models`: recorded model outputs behind OpenAI's interface, for trials without keys and money."""
+"""`orch models`: recorded model outputs behind OpenAI's interface."""
 
 from typing import Any
 

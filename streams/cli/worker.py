@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from streams.app.require_kafka import connection_of, require_engine
+from streams.app.require_kafka import connection_of
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
@@ -77,7 +77,6 @@ def worker(
     stages; they share the partitions. Ctrl-C and SIGTERM end it in order; killed, another or the same again goes on.
     """
     connection = connection_of(app, "worker")
-    require_engine(engine)
     from streams.app.kafka_worker import STAGES as WORKING
     from streams.app.kafka_worker import Assignment, run_until_told
 

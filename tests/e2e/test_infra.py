@@ -1,4 +1,4 @@
-"""`orch broker` and `orch models` as installed, in a folder whose owner has a package `infra` too."""
+"""`orch broker` and `orch models` beside a stranger's `infra`."""
 
 import json
 import signal

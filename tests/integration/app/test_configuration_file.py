@@ -1,4 +1,4 @@
-"""The configuration file that is written for people: whole, and right about every default."""
+"""The configuration file of `orch init`, and its defaults."""
 
 import re
 import tomllib

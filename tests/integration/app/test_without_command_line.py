@@ -1,4 +1,4 @@
-"""The composition root as a library: every job is there for programs that have no command line."""
+"""Jobs of the program without its command line."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Engines of the folding stages: the default one works where the other is not installed."""
+"""Engines of the folding stages, with and without Faust."""
 
 import socket
 import subprocess
