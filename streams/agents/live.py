@@ -11,10 +11,9 @@ from schemas.agents import LiteLLMAgent, OpenAIAgent
 from schemas.analyses import ProviderCall
 from schemas.canonical import MAX_INTEGER
 from schemas.prompts import Prompts
-from schemas.quantities import MAX_CALL_NUSD
 from streams.agents.agent import AgentError, Live, Reply, Task
-from streams.agents.calls.attempt import cost_nusd
 from streams.agents.calls.limits import Gate
+from streams.agents.calls.pricing import most_nusd
 from streams.agents.prompts import messages_of, schema_of
 from streams.agents.providers.completion import Client, Completion, Request
 from streams.agents.providers.send_slots import TURNS
@@ -135,11 +134,8 @@ class LivePlayer:
         Returns:
             None without a price. Beyond what an event can hold, the most it can: None would mean that nothing is known.
         """
-        price, request = self.spec.price, self._built(task).request
-        if price is None:
-            return None
-        most = cost_nusd(price, request.most_input_tokens, request.max_output_tokens)
-        return MAX_CALL_NUSD if most is None else most
+        request = self._built(task).request
+        return most_nusd(self.spec.price, request.most_input_tokens, request.max_output_tokens)
 
     async def close(self) -> None:
         """Close the client."""

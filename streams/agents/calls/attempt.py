@@ -1,4 +1,4 @@
-"""One attempt of a seat: the call itself, its time limit, what it cost, and whether its reply fits into an event."""
+"""One attempt of a seat: call, time limit, and size of reply."""
 
 import traceback
 from asyncio import timeout
@@ -13,9 +13,8 @@ from structlog.typing import FilteringBoundLogger
 from schemas.agents import Price
 from schemas.analyses import Attempt, ProviderCall
 from schemas.canonical import canonical_json
-from schemas.quantities import MAX_CALL_NUSD
 from streams.agents.agent import Agent, AgentError, Reply, Task
-from streams.processors.fixed import half_even
+from streams.agents.calls.pricing import cost_of_reply
 
 Stopwatch = Callable[[], int]
 """Milliseconds from any start. One that goes back, as wall clocks may, measures 0."""
@@ -142,32 +141,14 @@ def _valid_unicode(reply: Reply) -> Reply:
 
 
 def as_attempt(call: Call, price: Price | None) -> Attempt:
-    """Record a call; the policy's price table comes before what the agent says it cost."""
+    """Record a call, with its cost."""
     reply = call.reply
-    cost = 0 if call.free else None
-    if reply is not None and not call.free:
-        priced = cost_nusd(price, reply.input_tokens, reply.output_tokens)
-        cost = reply.cost_nusd if priced is None else priced
     return Attempt(
         outcome=call.outcome,
         error=call.error,
         latency_ms=call.latency_ms or 0,
-        cost_nusd=cost,
+        cost_nusd=cost_of_reply(price, reply, free=call.free),
         input_tokens=None if reply is None else reply.input_tokens,
         output_tokens=None if reply is None else reply.output_tokens,
         provider=call.provider,
     )
-
-
-def cost_nusd(price: Price | None, input_tokens: int | None, output_tokens: int | None) -> int | None:
-    """
-    Price a call by the policy's table, in nano-dollars, rounded half-even once.
-
-    Returns:
-        None where the price or part of the usage is unknown, or the sum is beyond what an event can hold.
-    """
-    if price is None or input_tokens is None or output_tokens is None:
-        return None
-    thousandfold = input_tokens * price.input_nusd_per_ktoken + output_tokens * price.output_nusd_per_ktoken
-    cost = half_even(thousandfold, 1000)
-    return cost if cost <= MAX_CALL_NUSD else None

@@ -16,7 +16,6 @@ from schemas.analyses import AnalysisPublished
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
 from streams.agents.agent import AgentError, Reply, Task
-from streams.agents.calls.attempt import cost_nusd
 from streams.agents.calls.live_attempt import Terms
 from streams.agents.calls.retry import MAX_WAIT_MS, drive, take_seat, wait_before
 from streams.errors import InvariantError
@@ -206,25 +205,6 @@ def test_a_bug_in_an_agent_is_recorded_and_logged_without_its_words() -> None:
     assert (entry["event"], entry["raised"], entry["log_level"]) == ("agent_raised", "RuntimeError", "error")
     assert entry["where"][-1].endswith(" reply")
     assert "sk-secret" not in str(logs)
-
-
-@pytest.mark.parametrize(
-    ("tokens", "price", "cost"),
-    [
-        ((1, 0), Price(input_nusd_per_ktoken=500, output_nusd_per_ktoken=0), 0),
-        ((3, 0), Price(input_nusd_per_ktoken=500, output_nusd_per_ktoken=0), 2),
-        ((1_000, 500), PRICE, 2_000),
-        ((None, 5), PRICE, None),
-        ((5, None), PRICE, None),
-        ((5, 5), None, None),
-        ((2**53, 2**53), PRICE, None),
-    ],
-)
-def test_a_price_is_rounded_once_and_never_guessed(
-    tokens: tuple[int | None, int | None], price: Price | None, cost: int | None
-) -> None:
-    """Half-even on the sum; none where price or usage is unknown, or the sum is too large for an event."""
-    assert cost_nusd(price, *tokens) == cost
 
 
 def test_the_price_table_comes_before_a_reported_cost() -> None:
