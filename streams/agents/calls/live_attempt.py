@@ -12,7 +12,7 @@ from schemas.spending import BudgetRefused, BudgetReserved
 from streams.agents.agent import Agent, Live, Task
 from streams.agents.calls.attempt import Call, Stopwatch, call_and_wait
 from streams.agents.calls.budget import Account
-from streams.agents.calls.limits import Closed
+from streams.agents.calls.circuit_breaker import Closed
 from streams.agents.calls.progress import Activity
 
 OF_THE_REQUEST = ("bad_request", "too_large", "too_long", "empty_reply", "tool_call")

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from schemas.agents import LiveLimits
-from streams.agents.calls.limits import BURST_S, Closed, Gate
+from streams.agents.calls.circuit_breaker import Closed
+from streams.agents.calls.limits import Gate
+from streams.agents.calls.rate_limit import BURST_S
 
 
 class Clock:

@@ -1,0 +1,73 @@
+"""Circuit breaker of one agent."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from schemas.agents import LiveLimits
+
+_log: FilteringBoundLogger = structlog.get_logger("orch.gate")
+
+
+class Closed(Exception):
+    """The agent failed so often in a row that it is not asked for a while."""
+
+
+class CircuitBreaker:
+    """
+    Opens after so many failures in a row; after a while one call shows whether the agent is back.
+
+    Args:
+        name: The agent, for the log.
+        limits: How many failures, and how long; with no number of failures it never opens.
+        now_s: Monotonic clock in seconds.
+    """
+
+    def __init__(self, name: str, limits: LiveLimits, now_s: Callable[[], float]) -> None:
+        self._name = name
+        self._limits = limits
+        self._now_s = now_s
+        self._failures = 0
+        self._open_until_s: float | None = None
+        self._trying = False
+        """Whether the one call is under way that shows whether the agent is back."""
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """
+        Let a call through.
+
+        Raises:
+            Closed: The agent failed too often.
+        """
+        trying = self._trial()
+        try:
+            yield
+        finally:
+            # Also where the call was cancelled, and nothing was noted.
+            self._trying = self._trying and not trying
+
+    def note(self, *, failed: bool) -> None:
+        """Take in how a call ended."""
+        most = self._limits.breaker_failures
+        if not failed:
+            if self._open_until_s is not None:
+                _log.info("agent_asked_again", agent=self._name)
+            self._failures, self._open_until_s = 0, None
+            return
+        self._failures += 1
+        if most and self._failures >= most:
+            if self._open_until_s is None:
+                _log.warning("agent_left_alone", agent=self._name, failures=self._failures, ms=self._limits.breaker_ms)
+            self._open_until_s = self._now_s() + self._limits.breaker_ms / 1000
+
+    def _trial(self) -> bool:
+        """Let a call through, and say whether it is the one that shows whether the agent is back."""
+        if self._open_until_s is None:
+            return False
+        if self._now_s() < self._open_until_s or self._trying:
+            raise Closed
+        self._trying = True
+        return True
