@@ -131,6 +131,9 @@ async def try_out(agents: Iterable[Agent]) -> dict[str, Tried]:
     )
 
     async def one(agent: Agent) -> Tried:
+        if agent.live is not None:
+            # The import of a library is nobody's latency.
+            await agent.live.ready()
         call = await call_and_wait(agent, task, monotonic_ms)
         said = call.reply if call.outcome == "ok" else None
         answer = None if said is None else read_number(said.text, said.answer).answer

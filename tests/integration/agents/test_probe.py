@@ -9,9 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent
+from streams.agents.agent import Reply, Task
 from streams.agents.providers import probe as reaching
-from streams.agents.providers.probe import Reached, reach
+from streams.agents.providers.probe import Reached, reach, try_out
 from streams.errors import OperatorError
+
+from .scripted_agent import LIMITS, Called
 
 LISTED = b'{"object": "list", "data": [{"id": "gpt"}, {"id": "llama3:latest"}]}'
 
@@ -124,3 +127,23 @@ def test_missing_client_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(OperatorError) as caught:
         asyncio.run(reach([]))
     assert "orch-streams[openai]" in caught.value.remedy
+
+
+def test_time_to_get_ready_is_no_latency_of_the_call() -> None:
+    """A library that takes longer to import than the limit of an attempt allows makes no time-out."""
+
+    class Slow(Called):
+        imported = False
+
+        async def ready(self) -> None:
+            if not self.imported:
+                await asyncio.sleep(0.3)
+                self.imported = True
+
+        async def reply(self, task: Task) -> Reply:
+            await self.ready()
+            return Reply("2")
+
+    tried = asyncio.run(try_out([Slow(limits=LIMITS.model_copy(update={"timeout_ms": 200}))]))
+    assert tried["called"].attempt.outcome == "ok"
+    assert tried["called"].attempt.latency_ms < 200
