@@ -27,7 +27,7 @@ _BOM = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-class Line(NamedTuple):
+class JsonLine(NamedTuple):
     """One line of a file."""
 
     number: int
@@ -57,7 +57,7 @@ def source_name(source: Source) -> str:
     return name if isinstance(name, str) else "stream"
 
 
-def read_lines(source: Source, *, limit: int = MAX_LINE_BYTES) -> Iterator[Line]:
+def read_lines(source: Source, *, limit: int = MAX_LINE_BYTES) -> Iterator[JsonLine]:
     """
     Read the lines of a file or stream as they come, skipping blank ones and a byte order mark.
 
@@ -152,7 +152,7 @@ def _decompressed(compressed: bytes, stream: io.BufferedIOBase, name: str) -> It
         raise UsageError(f"{name} is gzip, but cut off before its end", remedy="Fetch it again", file=name)
 
 
-def _split(chunks: Iterator[bytes], limit: int) -> Iterator[Line]:
+def _split(chunks: Iterator[bytes], limit: int) -> Iterator[JsonLine]:
     """Cut a stream into lines, holding no more of an overlong one than the limit and one piece."""
     number, held, length = 0, [b""], 0
     for chunk in chunks:
@@ -169,10 +169,10 @@ def _split(chunks: Iterator[bytes], limit: int) -> Iterator[Line]:
     yield from _line(number + 1, b"".join(held), length, limit)
 
 
-def _line(number: int, raw: bytes, length: int, limit: int) -> Iterator[Line]:
+def _line(number: int, raw: bytes, length: int, limit: int) -> Iterator[JsonLine]:
     if length > limit:
-        yield Line(number, b"", f"{length:,} bytes; the limit of a line is {limit:,}: shorten the text")
+        yield JsonLine(number, b"", f"{length:,} bytes; the limit of a line is {limit:,}: shorten the text")
         return
     raw = (raw.removeprefix(_BOM) if number == 1 else raw).strip()
     if raw:
-        yield Line(number, raw)
+        yield JsonLine(number, raw)

@@ -66,7 +66,7 @@ def test_arrows_go_one_way(path: Path) -> None:
         ("streams.runtimes.kafka.app", "from streams.agents.agent import Agent"),
         ("streams.agents.agent", "from streams.runtimes.embedded import file"),
         ("streams.agents.agent", "from streams import runtimes"),
-        ("streams.agents.agent", "from streams.workers.embedded_session import Session"),
+        ("streams.agents.agent", "from streams.workers.embedded_session import EmbeddedSession"),
         ("streams.audit.replay.replay", "from streams.agents.agent import Agent"),
         ("streams.evaluation.experiment", "from streams.audit.replay.replay import replay"),
         ("streams.ui.app", "import streams.cli.main"),
@@ -178,6 +178,20 @@ def test_module_says_what_it_is_for(path: Path) -> None:
 def test_module_has_a_size(path: Path) -> None:
     """No module grows past the wall: split it by its reasons to change."""
     assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+
+
+def test_class_has_a_name_of_its_own() -> None:
+    """One name, one class: no two modules define the same, with or without an underscore before it."""
+    found: dict[str, list[str]] = {}
+    for path in PACKAGES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                found.setdefault(node.name.lstrip("_"), []).append(
+                    f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
+                )
+    twice = [place for places in found.values() if len(places) > 1 for place in places]
+    if twice:
+        pytest.fail("\n".join(["these classes share a name; give each its own", *twice]), pytrace=False)
 
 
 @every_module

@@ -9,7 +9,7 @@ from statistics import quantiles
 from time import perf_counter
 
 from infra.bench.figures import Figure, Sizes
-from infra.bench.workload import Ran, bench_policy, questions, run_session
+from infra.bench.workload import SessionRun, bench_policy, questions, run_session
 from schemas.agents import AgentSpec
 from schemas.questions import QuestionAsked
 from streams.agents.agent import Agent, Reply, Task
@@ -90,7 +90,7 @@ def _run(path: Path, opened: int, number: int) -> tuple[list[float], float]:
             yield question
 
     agents = {name: WaitingAgent(agent, opened) for name, agent in make_agents(bench_policy(), None).items()}
-    ran: Ran = run_session(path, asked(), window=opened, agents=agents)
+    ran: SessionRun = run_session(path, asked(), window=opened, agents=agents)
     path.unlink()
     # The first questions had spread calls, and those after them started beside these.
     measured = list(asked_at)[2 * opened :]

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from infra.bench.figures import Figure, Sizes
-from infra.bench.workload import STATED, Ran, questions, run_session
+from infra.bench.workload import STATED, SessionRun, questions, run_session
 from streams.runtimes.embedded.open_file import open_to_write
 from streams.settings import RunSettings
 
@@ -89,7 +89,7 @@ def measure(directory: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
     ]
 
 
-def insert_only(source: Path, target: Path, ran: Ran) -> float:
+def insert_only(source: Path, target: Path, ran: SessionRun) -> float:
     """Insert the records of one log into a new file in as many transactions, and give the seconds."""
     with sqlite3.connect(source) as reading:
         rows = reading.execute("SELECT * FROM records ORDER BY seq").fetchall()

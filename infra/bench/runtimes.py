@@ -103,6 +103,6 @@ def on_kafka(
     sizes = plans.QUICK if quick else plans.KafkaSizes()
     if runs is not None:
         sizes = replace(sizes, runs=runs)
-    plan = plans.Plan(connection, sizes, suite.disk(Path.cwd()), crew or plans.CREW, engine)
+    plan = plans.KafkaPlan(connection, sizes, suite.disk(Path.cwd()), crew or plans.WORKER_STAGES, engine)
     benches = {name: Ready(one.title, one.steps(sizes), partial(run, one, plan)) for name, one in KAFKA_BENCHES.items()}
     return Measurable({**machine(plan.directory), "broker": where(plan)}, benches, lambda: run_profile(plan))

@@ -20,7 +20,7 @@ from streams.log import Headers, Stored, wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
-from streams.workers.embedded_session import Session
+from streams.workers.embedded_session import EmbeddedSession
 
 AT = "2026-01-01T00:00:00.000Z"
 OPTIONS = ("the first", "the second", "the third", "the fourth")
@@ -104,7 +104,7 @@ class WatchedWriter(EmbeddedWriter):
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class SessionRun:
     """How one run went."""
 
     questions: int
@@ -120,7 +120,7 @@ def run_session(
     *,
     window: int = RunSettings().window,
     agents: Mapping[str, Agent] | None = None,
-) -> Ran:
+) -> SessionRun:
     """
     Run the product's own session over a new log, from the first question's append to the last commit.
 
@@ -134,7 +134,7 @@ def run_session(
     with WatchedWriter(path) as log:
         log.append(policy)
         log.commit()
-        session = Session(
+        session = EmbeddedSession(
             log,
             agents or make_agents(policy, None),
             clock=wall_clock_ms,
@@ -145,10 +145,10 @@ def run_session(
         started = time.perf_counter()
         asyncio.run(session.run(asked))
         seconds = time.perf_counter() - started
-        return Ran(len(log.committed_at), log.events, log.commits, seconds, log.committed_at)
+        return SessionRun(len(log.committed_at), log.events, log.commits, seconds, log.committed_at)
 
 
-def make_log(path: Path, events: int) -> Ran:
+def make_log(path: Path, events: int) -> SessionRun:
     """Make a log of at least so many events."""
     probe = path.with_name(f"{path.name}.probe")
     short = run_session(probe, islice(questions(), 200))

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from infra.chaos.trial import run
-from infra.chaos.trial_spec import EXIT_WRONG, Plan
+from infra.chaos.trial_spec import EXIT_WRONG, TrialSpec
 from infra.chaos.workers import DUTIES, ENGINES
 from streams.errors import OrchError
 
@@ -42,7 +42,7 @@ def main(report: Path | None, **plan: Any) -> None:
     # Whoever ends it ends all it started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        outcome = run(Plan(**plan), lambda text: click.echo(text, err=True))
+        outcome = run(TrialSpec(**plan), lambda text: click.echo(text, err=True))
     except OrchError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -6,13 +6,23 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from infra.chaos.reading import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, FEEDBACK, PANEL, QUESTIONS, Findings, Read
+from infra.chaos.reading import (
+    ANALYSES,
+    ASSIGNMENTS,
+    DEADLINES,
+    DECISIONS,
+    FEEDBACK,
+    PANEL,
+    QUESTIONS,
+    CheckFindings,
+    Read,
+)
 
 _SAID = re.compile(r"answer is \(?([A-Z])\)?", re.IGNORECASE)
 """How the simulated agents end."""
 
 
-class Seat(NamedTuple):
+class SeatKey(NamedTuple):
     """One agent's place in a stage, as its analysis names it."""
 
     opener: str
@@ -31,16 +41,16 @@ class Observation(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Case:
+class _QuestionTrail:
     """One question: ids, and what the checks need of the events."""
 
     home: int
     panels: list[str] = field(default_factory=list)
     decisions: list[Read] = field(default_factory=list)
-    seats: dict[Seat, None] = field(default_factory=dict)
+    seats: dict[SeatKey, None] = field(default_factory=dict)
     """Those of all stages."""
     openers: list[str] = field(default_factory=list)
-    first: dict[Seat, str] = field(default_factory=dict)
+    first: dict[SeatKey, str] = field(default_factory=dict)
     """Of each seat the analysis that came first in the log."""
     said: dict[str, str | None] = field(default_factory=dict)
     """What the analyses answer, by event id."""
@@ -51,14 +61,14 @@ class _Case:
     quorum: int = 1
 
 
-class Verdicts:
+class DecisionCheck:
     """
     The questions of a log.
 
     Records of one topic and partition come in their order; questions before panels, and feedback after all others.
     """
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: CheckFindings) -> None:
         self.reasons: Counter[str] = Counter()
         """Decisions by their reason."""
         self.second_calls = 0
@@ -67,7 +77,7 @@ class Verdicts:
         self.late_feedback = 0
         """Feedback that was given after the decision."""
         self._findings = findings
-        self._cases: dict[str, _Case] = {}
+        self._cases: dict[str, _QuestionTrail] = {}
         self._seen: dict[tuple[int, str, str], tuple[int, str]] = {}
         self._asked_at: dict[tuple[int, str], int] = {}
         self._askings: defaultdict[str, set[str]] = defaultdict(set)
@@ -87,9 +97,9 @@ class Verdicts:
         if read.found.topic in self._takes:
             self._takes[read.found.topic](read)
 
-    def _case(self, read: Read) -> _Case:
+    def _case(self, read: Read) -> _QuestionTrail:
         question_id = read.fields["question_id"]
-        case = self._cases.setdefault(question_id, _Case(read.found.partition))
+        case = self._cases.setdefault(question_id, _QuestionTrail(read.found.partition))
         if case.home != read.found.partition or read.found.key != question_id.encode():
             self._findings.add("scattered", f"{read.found.place}: question {question_id} lives in {case.home}")
         return case
@@ -130,7 +140,7 @@ class Verdicts:
             self._findings.add("out of order", place)
         case.openers.append(read.event_id)
         for seat in stage["seats"]:
-            case.seats[Seat(read.event_id, stage["number"], stage["role"], seat["agent"])] = None
+            case.seats[SeatKey(read.event_id, stage["number"], stage["role"], seat["agent"])] = None
 
     def _look_back(self, read: Read) -> None:
         """What a partition saw of the router never goes backwards."""
@@ -146,7 +156,7 @@ class Verdicts:
 
     def _take_analysis(self, read: Read) -> None:
         case, fields = self._case(read), read.fields
-        seat = Seat(fields["causes"][0], fields["stage"], fields["role"], fields["agent"])
+        seat = SeatKey(fields["causes"][0], fields["stage"], fields["role"], fields["agent"])
         self.second_calls += seat in case.first
         case.first.setdefault(seat, read.event_id)
         case.said[read.event_id] = answer_of(fields)
@@ -200,7 +210,7 @@ def _voices(decision: dict[str, Any]) -> list[dict[str, Any]]:
     return [*decision["counted"], *decision["excluded"]]
 
 
-def _rests(case: _Case, decision: Read) -> Iterator[tuple[str, str]]:
+def _rests(case: _QuestionTrail, decision: Read) -> Iterator[tuple[str, str]]:
     """Check that a decision heard every seat once, on the first analysis in the log, and names what it rests on."""
     fields, seats = decision.fields, {(seat.stage, seat.agent): seat for seat in case.seats if seat.role == "analyst"}
     heard = [(voice["stage"], voice["agent"]) for voice in _voices(fields)]
@@ -226,7 +236,7 @@ def _rests(case: _Case, decision: Read) -> Iterator[tuple[str, str]]:
         yield "unnamed cause", f"the deadline, one of {case.deadlines}"
 
 
-def _counted(case: _Case, decision: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _counted(case: _QuestionTrail, decision: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Count the vote again: the most ballots win, and of equal answers the one of the agent first in the order."""
     ballots = decision["counted"]
     for ballot in ballots:
@@ -248,7 +258,7 @@ def _counted(case: _Case, decision: dict[str, Any]) -> Iterator[tuple[str, str]]
         yield "miscounted", f"{told}, not {counted}"
 
 
-def _observations(case: _Case, decision: Read) -> Iterator[Observation]:
+def _observations(case: _QuestionTrail, decision: Read) -> Iterator[Observation]:
     fields = decision.fields
     for voice in _voices(fields):
         yield Observation(fields["question_id"], voice["agent"], "decision", (decision.event_id,))

@@ -5,31 +5,31 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from infra.chaos.check_decisions import Observation
-from infra.chaos.reading import Findings, Found, Read
+from infra.chaos.reading import CheckFindings, FoundRecord, Read
 
 
-class _Entry(NamedTuple):
+class _EntryRead(NamedTuple):
     event_id: str
     sequence: int
     previous: str | None
     observation: str
-    found: Found
+    found: FoundRecord
 
     @property
     def place(self) -> str:
         return self.found.place
 
 
-class Lessons:
+class LearningCheck:
     """The observations and the router entries of a log."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: CheckFindings) -> None:
         self.compacted = 0
         """Entries that are gone, as the chains tell."""
         self._findings = findings
         self._observed: dict[str, tuple[Observation, tuple[str, ...]]] = {}
         """What was observed and the scopes it counts in, by event id."""
-        self._lines: defaultdict[tuple[str, str], list[_Entry]] = defaultdict(list)
+        self._lines: defaultdict[tuple[str, str], list[_EntryRead]] = defaultdict(list)
         self._witnessed: dict[tuple[str, str, int], tuple[str, str]] = {}
         """Id of each number of a line, and the place of the panel that names it: compaction does not touch panels."""
         self._last: dict[str, int] = {}
@@ -71,7 +71,7 @@ class Lessons:
         """Take in a router entry or the repeat of one, in the order of the log."""
         fields = read.fields
         if read.event_id not in self._last:
-            entry = _Entry(read.event_id, fields["sequence"], fields["previous"], fields["causes"][0], read.found)
+            entry = _EntryRead(read.event_id, fields["sequence"], fields["previous"], fields["causes"][0], read.found)
             line = fields["scope"], fields["agent"]
             self._lines[line].append(entry)
             self._witness((*line, entry.sequence), entry.event_id, entry.place)
@@ -118,9 +118,9 @@ class Lessons:
         if missing > gaps:
             self._findings.add("broken chain", f"{missing} entries are missing, and only {gaps} were compacted")
 
-    def _check_line(self, line: str, entries: list[_Entry], *, may_lack: bool) -> int:
+    def _check_line(self, line: str, entries: list[_EntryRead], *, may_lack: bool) -> int:
         """Check one line of the table from its first entry to its last; count what is missing."""
-        known: dict[int, _Entry] = {}
+        known: dict[int, _EntryRead] = {}
         newest = entries[0]
         for entry in entries:
             if entry.sequence in known:

@@ -9,9 +9,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from infra.chaos.check_decisions import Verdicts
-from infra.chaos.check_learning import Lessons
-from infra.chaos.reading import DEAD_LETTERS, OBSERVATIONS, PANEL, ROUTER, TOPICS, Findings, Found, Reader
+from infra.chaos.check_decisions import DecisionCheck
+from infra.chaos.check_learning import LearningCheck
+from infra.chaos.reading import (
+    DEAD_LETTERS,
+    OBSERVATIONS,
+    PANEL,
+    ROUTER,
+    TOPICS,
+    CheckFindings,
+    FoundRecord,
+    LogCheckReader,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class Report:
         return not self.wrong
 
 
-def check(records: Iterable[Found], asked: Collection[str], *, refused: int = 0) -> Report:
+def check(records: Iterable[FoundRecord], asked: Collection[str], *, refused: int = 0) -> Report:
     """
     Check a log in which all is done.
 
@@ -38,8 +47,8 @@ def check(records: Iterable[Found], asked: Collection[str], *, refused: int = 0)
         asked: Ids of the questions a broker has acknowledged.
         refused: Dead letters that are as they should be.
     """
-    findings = Findings()
-    reader, verdicts, lessons = Reader(findings), Verdicts(findings), Lessons(findings)
+    findings = CheckFindings()
+    reader, verdicts, lessons = LogCheckReader(findings), DecisionCheck(findings), LearningCheck(findings)
     letters = 0
     for found in records:
         read = reader.read(found)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, TypeVar
 
-from infra.chaos.reading import TOPICS, Found
+from infra.chaos.reading import TOPICS, FoundRecord
 from streams.errors import OperatorError
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ def consumer(bootstrap: str, group: str = "chaos", **settings: Any) -> Any:
     return library().Consumer({"bootstrap.servers": bootstrap, **plain, **QUIET, **_SOON, **_dotted(settings)})
 
 
-def records(bootstrap: str, topics: Sequence[str], prefix: str = "") -> Iterator[Found]:
+def records(bootstrap: str, topics: Sequence[str], prefix: str = "") -> Iterator[FoundRecord]:
     """
     Iterate what topics hold now, one after the other, each from its beginning.
 
@@ -94,12 +94,12 @@ def _messages(reading: Any, topic: str, left: dict[int, int]) -> Iterator[Any]:
             yield one
 
 
-def found_of(message: Any) -> Found:
+def found_of(message: Any) -> FoundRecord:
     """Take over what the client gives."""
     headers = tuple((name, value or b"") for name, value in message.headers() or ())
     _, timestamp_ms = message.timestamp()
     place = message.topic(), message.partition(), message.offset()
-    return Found(*place, timestamp_ms, message.key(), message.value(), headers)
+    return FoundRecord(*place, timestamp_ms, message.key(), message.value(), headers)
 
 
 def partitions(reading: Any, topic: str) -> list[int]:

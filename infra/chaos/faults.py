@@ -9,9 +9,9 @@ from typing import Literal
 from infra.broker import Broker
 from infra.chaos.client import Offsets
 from infra.chaos.disks import Disk
-from infra.chaos.supervisor import Crew
+from infra.chaos.supervisor import Supervisor
 from infra.chaos.traffic import Traffic
-from infra.chaos.workers import Worker
+from infra.chaos.workers import WorkerProcess
 from streams.errors import OperatorError
 
 Kind = Literal["worker kill", "broker kill", "stop"]
@@ -62,7 +62,7 @@ class Faults:
     def __init__(
         self,
         broker: Broker,
-        crew: Crew,
+        crew: Supervisor,
         traffic: Traffic,
         offsets: Offsets,
         draw: random.Random,
@@ -133,12 +133,12 @@ class Faults:
             self._crew.stop(worker, SESSION_TIMEOUT_S + self._draw.uniform(0.5, 3))
         return fault
 
-    def _reachable(self, *, early: bool = True) -> list[Worker]:
+    def _reachable(self, *, early: bool = True) -> list[WorkerProcess]:
         """List the workers at work; those that begin and hold nothing yet only if *early*."""
         running = [worker for worker in self._crew.workers if worker.running and not worker.stopped]
         return [worker for worker in running if early or worker.held]
 
-    def _hit(self, kind: Kind, worker: Worker) -> Fault:
+    def _hit(self, kind: Kind, worker: WorkerProcess) -> Fault:
         """Find what a worker has in hand at this moment."""
         fault = Fault(kind, worker.duty.name, self._clock(), self._traffic.open)
         stages = STAGES if "all" in worker.duty.stages else worker.duty.stages

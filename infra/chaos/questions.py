@@ -76,7 +76,7 @@ limits = { timeout_ms = 60_000, max_attempts = 1 }
 that hang, so that deadlines pass."""
 
 
-class Asked(NamedTuple):
+class TrialQuestion(NamedTuple):
     """One question of a trial."""
 
     question_id: str
@@ -88,7 +88,7 @@ class Asked(NamedTuple):
     gold_times: int
 
 
-def asked(seed: int, number: int) -> Asked:
+def asked(seed: int, number: int) -> TrialQuestion:
     """Make a question."""
     draw = random.Random(f"{seed} {number}")
     question_id = f"chaos-{seed}-{number:06d}"
@@ -100,7 +100,7 @@ def asked(seed: int, number: int) -> Asked:
     way = draw.choices(("crc32", "murmur2", "no key"), (0.45, 0.45, 0.1))[0]
     gold = {"question_id": question_id, "source": "gold", "answer": draw.choice("ABCD"[: len(options)])}
     told = draw.random() < _GOLD
-    return Asked(
+    return TrialQuestion(
         question_id,
         json.dumps(question).encode(),
         way,  # type: ignore[arg-type]  # one of the three

@@ -45,7 +45,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHOWN = 5
 
 
-class Found(NamedTuple):
+class FoundRecord(NamedTuple):
     """One record as the broker gave it."""
 
     topic: str
@@ -67,10 +67,10 @@ class Read(NamedTuple):
 
     event_id: str
     fields: dict[str, Any]
-    found: Found
+    found: FoundRecord
 
 
-class Findings:
+class CheckFindings:
     """What is wrong: how often, and the first few cases of each kind."""
 
     def __init__(self) -> None:
@@ -84,14 +84,14 @@ class Findings:
             self.examples[kind].append(case)
 
 
-class Reader:
+class LogCheckReader:
     """
     Reads records, recomputes ids and counts repeats.
 
     Two records with one id have equal bytes, since each is the canonical form of what the id is the hash of.
     """
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: CheckFindings) -> None:
         self.records: Counter[str] = Counter()
         self.repeats: Counter[str] = Counter()
         """Records whose event stood in the log before, by topic; a moved record repeats moved ones only."""
@@ -105,7 +105,7 @@ class Reader:
         self._causes: dict[str, str] = {}
         self._next: dict[tuple[str, int], int] = {}
 
-    def read(self, found: Found) -> Read | None:
+    def read(self, found: FoundRecord) -> Read | None:
         """
         Read one record; those of a partition come in their order.
 
@@ -135,7 +135,7 @@ class Reader:
         """List ids that are named as causes and stand nowhere, each with a place that names it."""
         return [(cause, place) for cause, place in self._causes.items() if cause not in self._ids]
 
-    def _from_stranger(self, found: Found) -> Read | None:
+    def _from_stranger(self, found: FoundRecord) -> Read | None:
         try:
             given = json.loads(found.value or b"")
         except ValueError:
@@ -150,7 +150,7 @@ class Reader:
             self._findings.add("wrong id", f"{found.place}: {told}, not {event_id}")
         return Read(event_id, fields, found)
 
-    def _derived(self, found: Found) -> Read | None:
+    def _derived(self, found: FoundRecord) -> Read | None:
         try:
             fields = json.loads(found.value or b"")
         except ValueError:

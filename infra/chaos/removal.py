@@ -56,7 +56,7 @@ class Removal:
         return {**by_stage, "looks": self.looks, "lacking": self.lacking()}
 
 
-class Tally:
+class RemovalTally:
     """
     Adds up looks at the changelogs.
 
@@ -110,7 +110,7 @@ class Tally:
         return Removal(found.removed.copy(), found.while_open.copy(), found.looks, owners, without)
 
 
-class Watch:
+class RemovalWatch:
     """
     Looks again and again, in a thread of its own, until it is closed.
 
@@ -123,7 +123,7 @@ class Watch:
         self._reading = consumer(bootstrap, enable_partition_eof=True, fetch_wait_max_ms=10)
         self._stages = changelogs(self._reading, prefix)
         self._lock = threading.Lock()
-        self._tally = Tally(self._stages)
+        self._tally = RemovalTally(self._stages)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._look_on, daemon=True)
         self._thread.start()

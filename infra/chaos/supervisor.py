@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infra.chaos.disks import FIRST, Disk
-from infra.chaos.workers import ENGINES, Duty, Opening, Worker
+from infra.chaos.workers import ENGINES, Duty, Opening, WorkerProcess
 
 
 class Exit(NamedTuple):
@@ -24,7 +24,7 @@ class Exit(NamedTuple):
         return f"{self.code}: {(lines or self.said.splitlines() or ['nothing'])[-1]}"
 
 
-class Crew:
+class Supervisor:
     """
     All workers; whoever ends is started again, and whoever was stopped goes on in time, while somebody looks.
 
@@ -36,7 +36,7 @@ class Crew:
         self, duties: Sequence[Duty], url: str, folder: Path, engine: str = ENGINES[0], *, shares: bool = True
     ) -> None:
         self.workers = [
-            Worker(duty, url, folder, engine=engine, disk=FIRST if shares else f"{FIRST}-{duty.name}")
+            WorkerProcess(duty, url, folder, engine=engine, disk=FIRST if shares else f"{FIRST}-{duty.name}")
             for duty in duties
         ]
         self.exits: list[Exit] = []
@@ -48,13 +48,13 @@ class Crew:
         for worker in self.workers:
             worker.start()
 
-    def kill(self, worker: Worker, back_after_s: float, disk: Disk = "same") -> None:
+    def kill(self, worker: WorkerProcess, back_after_s: float, disk: Disk = "same") -> None:
         """Kill a worker; a while later it comes back, and finds that disk."""
         worker.kill()
         worker.disks.turn_to(disk)
         self._due[worker.duty.name] = time.monotonic() + back_after_s, "start"
 
-    def stop(self, worker: Worker, for_s: float) -> None:
+    def stop(self, worker: WorkerProcess, for_s: float) -> None:
         """Stop a worker for a while."""
         worker.stop()
         self._due[worker.duty.name] = time.monotonic() + for_s, "go on"
@@ -83,7 +83,7 @@ class Crew:
         """Whether nothing is due: all run, none is stopped."""
         return not self._due
 
-    def owner(self, stage: str, partition: int) -> Worker | None:
+    def owner(self, stage: str, partition: int) -> WorkerProcess | None:
         """Find who took over a partition last."""
         held = [(worker.held[stage, partition], worker) for worker in self.workers if (stage, partition) in worker.held]
         return max(held, key=lambda one: one[0])[1] if held else None

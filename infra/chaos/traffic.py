@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from infra.chaos.client import consumer, library, partitions, producer
-from infra.chaos.questions import Asked, asked
+from infra.chaos.questions import TrialQuestion, asked
 from infra.chaos.reading import DECISIONS, FEEDBACK, QUESTIONS
 
 MOST_OPEN = 1_000
@@ -38,7 +38,7 @@ class Traffic:
         self._telling = producer(bootstrap)
         self._hearing = consumer(bootstrap)
         self._lock = threading.Lock()
-        self._made: dict[str, Asked] = {}
+        self._made: dict[str, TrialQuestion] = {}
         self._asked: dict[str, float] = {}
         self._decided: dict[str, tuple[float, int]] = {}
         """When each decision was heard, and the partition of the question."""
@@ -142,7 +142,7 @@ class Traffic:
         for one in self._producers.values():
             one.flush()
 
-    def _publish(self, question: Asked) -> None:
+    def _publish(self, question: TrialQuestion) -> None:
         with self._lock:
             self._made[question.question_id] = question
         chosen = self._producers.get(question.way, self._producers["crc32"])

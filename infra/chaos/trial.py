@@ -15,11 +15,11 @@ from infra.chaos.disks import drawn
 from infra.chaos.faults import Faults
 from infra.chaos.questions import POLICY
 from infra.chaos.reading import TOPICS
-from infra.chaos.removal import Watch
+from infra.chaos.removal import RemovalWatch
 from infra.chaos.rest import replayed, settle
-from infra.chaos.supervisor import Crew
+from infra.chaos.supervisor import Supervisor
 from infra.chaos.traffic import Traffic
-from infra.chaos.trial_spec import Outcome, Plan
+from infra.chaos.trial_spec import TrialOutcome, TrialSpec
 from infra.chaos.workers import DUTIES, prepare
 from streams.errors import OperatorError
 
@@ -29,7 +29,7 @@ _COMPACTED_S = 60.0
 """Longest wait until records of every stage's changelogs were removed."""
 
 
-def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
+def run(plan: TrialSpec, tell: Callable[[str], None]) -> TrialOutcome:
     """
     Do a trial. It leaves no process and no file.
 
@@ -40,17 +40,17 @@ def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
         OperatorError: It cannot begin: no Java, no room, no confluent-kafka, or no question is decided at all.
     """
     with tempfile.TemporaryDirectory(prefix="orch-chaos-") as place, Broker(Path(place, "broker")) as broker:
-        return _Trial(plan, broker, Path(place), tell).run()
+        return _ChaosTrial(plan, broker, Path(place), tell).run()
 
 
-class _Trial:
-    def __init__(self, plan: Plan, broker: Broker, folder: Path, tell: Callable[[str], None]) -> None:
+class _ChaosTrial:
+    def __init__(self, plan: TrialSpec, broker: Broker, folder: Path, tell: Callable[[str], None]) -> None:
         self._plan = plan
         self._broker = broker
         self._folder = folder
         self._say = tell
         self._began = time.monotonic()
-        self._crew = Crew(DUTIES[: plan.workers], broker.url, folder, plan.engine)
+        self._crew = Supervisor(DUTIES[: plan.workers], broker.url, folder, plan.engine)
 
     def _clock(self) -> float:
         return round(time.monotonic() - self._began, 2)
@@ -58,7 +58,7 @@ class _Trial:
     def _tell(self, text: str) -> None:
         self._say(f"{self._clock():8.1f} s  {text}")
 
-    def run(self) -> Outcome:
+    def run(self) -> TrialOutcome:
         prepare(self._folder, self._broker.url, POLICY)
         if self._plan.compaction:
             squeeze(self._broker.bootstrap)
@@ -71,7 +71,7 @@ class _Trial:
                 offsets = running.enter_context(Offsets(self._broker.bootstrap))
                 watch = None
                 if self._plan.compaction:
-                    watch = Watch(self._broker.bootstrap, lambda: traffic.open)
+                    watch = RemovalWatch(self._broker.bootstrap, lambda: traffic.open)
                     running.callback(watch.close)
                 draw = random.Random(self._plan.seed)
                 disks = (lambda: drawn(draw)) if self._plan.compaction else None
@@ -86,7 +86,7 @@ class _Trial:
                 asked, delays = traffic.asked, traffic.figures()
             ended = self._crew.end()
         self._tell(f"all is quiet; checking {len(asked):,} questions")
-        return Outcome(
+        return TrialOutcome(
             self._plan,
             faults.inflicted,
             unsettled,
@@ -109,7 +109,7 @@ class _Trial:
                 raise OperatorError(f"{otherwise} within {limit_s:g} s\n{said}")
             faults.pause(0.1)
 
-    def _disturb(self, faults: Faults, traffic: Traffic, watch: Watch | None) -> str:
+    def _disturb(self, faults: Faults, traffic: Traffic, watch: RemovalWatch | None) -> str:
         """Inflict every fault, and kill on while a proof lacks; give the reason if it cannot be gone on."""
         kinds = self._plan.faults()
         limit = time.monotonic() + self._plan.limit_s

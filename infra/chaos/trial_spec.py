@@ -19,7 +19,7 @@ EXIT_WRONG = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrialSpec:
     """What a trial is to do; together with the code, the seed fixes every choice in it but the moments."""
 
     questions: int
@@ -50,10 +50,10 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class TrialOutcome:
     """What came of a trial."""
 
-    plan: Plan
+    plan: TrialSpec
     faults: list[Fault]
     unsettled: str
     """Why the log did not come to rest; empty if it did."""

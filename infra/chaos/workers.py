@@ -104,7 +104,7 @@ def prepare(folder: Path, url: str, policy: str) -> None:
             raise OperatorError(f"`orch {' '.join(command)}` ended with {done.returncode}: {said}")
 
 
-class Worker:
+class WorkerProcess:
     """
     One worker, through all its processes.
 

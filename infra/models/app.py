@@ -8,12 +8,12 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from infra.models.asked import Asked, read_asked
+from infra.models.asked import CompletionRequest, read_asked
 from infra.models.behaviour import Behaviour
 from infra.models.bodies import MALFORMED, MALFORMED_STREAM, Envelope, models_body
-from infra.models.completion import Completion, complete, disfigure, spoil, tokens
+from infra.models.completion import PlayedCompletion, complete, disfigure, spoil, tokens
 from infra.models.counts import Counts
-from infra.models.library import Library, Question
+from infra.models.library import Library, LibraryQuestion
 from infra.models.matching import QuestionIndex
 from infra.models.refusals import ApiError, injected, invalid
 from infra.models.replies import reply_to
@@ -105,7 +105,7 @@ class ModelApp:
             raise ApiError(401, "invalid_api_key", "Incorrect API key provided.")
         return key
 
-    def _question(self, asked: Asked) -> Question:
+    def _question(self, asked: CompletionRequest) -> LibraryQuestion:
         if asked.model not in self._library.models:
             raise ApiError(404, "model_not_found", f"The model {asked.model!r} does not exist", param="model")
         question = self._index.find(asked.prompt)
@@ -113,19 +113,19 @@ class ModelApp:
             raise invalid("The messages hold no question known here", "messages", "question_not_found")
         return question
 
-    def _count(self, asked: Asked, question: Question) -> int:
+    def _count(self, asked: CompletionRequest, question: LibraryQuestion) -> int:
         case = (asked.model, question.question_id, asked.prompt.role)
         self._asked[case] += 1
         return self._asked[case]
 
-    def _fault(self, asked: Asked, question: Question, n: int) -> str | None:
+    def _fault(self, asked: CompletionRequest, question: LibraryQuestion, n: int) -> str | None:
         waiting = self.next_faults[asked.model]
         if waiting:
             return waiting.popleft()
         return self.behaviour.plan.fault(asked.model, question.question_id, asked.prompt.role, n)
 
     async def _send(
-        self, request: web.Request, pieces: Sequence[bytes], asked: Asked, fault: str | None
+        self, request: web.Request, pieces: Sequence[bytes], asked: CompletionRequest, fault: str | None
     ) -> web.StreamResponse:
         if fault == "hang":
             # Ended from outside: the connection is lost, or the server stops.
@@ -153,7 +153,9 @@ class ModelApp:
         return response
 
 
-def _pieces(envelope: Envelope, completion: Completion, asked: Asked, fault: str | None) -> Sequence[bytes]:
+def _pieces(
+    envelope: Envelope, completion: PlayedCompletion, asked: CompletionRequest, fault: str | None
+) -> Sequence[bytes]:
     if fault == "malformed":
         return MALFORMED_STREAM if asked.stream else [MALFORMED]
     return envelope.events(completion, usage=asked.usage) if asked.stream else [envelope.body(completion)]

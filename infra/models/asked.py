@@ -13,7 +13,7 @@ _FORMATS = {"text": False, "json_object": True, "json_schema": True}
 
 
 @dataclass(frozen=True)
-class Asked:
+class CompletionRequest:
     """
     One request.
 
@@ -34,7 +34,7 @@ class Asked:
     most_tokens: int | None
 
 
-def read_asked(body: bytes) -> Asked:
+def read_asked(body: bytes) -> CompletionRequest:
     """
     Read the fields that matter here; others, such as a temperature, change nothing and are not looked at.
 
@@ -61,7 +61,7 @@ def read_asked(body: bytes) -> Asked:
     if most_tokens is not None and (type(most_tokens) is not int or most_tokens < 1):
         raise invalid("max_tokens: not a positive integer", "max_tokens")
     structured = _structured(fields.get("response_format"))
-    return Asked(model, prompt, structured, stream, bool(options.get("include_usage")), most_tokens)
+    return CompletionRequest(model, prompt, structured, stream, bool(options.get("include_usage")), most_tokens)
 
 
 def _texts(messages: Any) -> Iterator[str]:

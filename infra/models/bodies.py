@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.models.chance import digest
-from infra.models.completion import Completion
+from infra.models.completion import PlayedCompletion
 
 CREATED = 1_700_000_000
 """Seconds since 1970. Always the same, so that the same request gets the same bytes."""
@@ -31,7 +31,7 @@ class Envelope:
     most_tokens: int | None
     """More is not charged, however long the recorded answer is."""
 
-    def body(self, completion: Completion) -> bytes:
+    def body(self, completion: PlayedCompletion) -> bytes:
         """Give the answer as a whole."""
         message: dict[str, Any] = {"role": "assistant", "content": completion.content, "refusal": completion.refusal}
         if completion.tool:
@@ -40,7 +40,7 @@ class Envelope:
         usage = self._usage(completion)
         return json.dumps({**self._head("chat.completion"), "choices": [choice], "usage": usage}).encode()
 
-    def events(self, completion: Completion, *, usage: bool) -> list[bytes]:
+    def events(self, completion: PlayedCompletion, *, usage: bool) -> list[bytes]:
         """Give the answer as server-sent events: role, pieces of text, the reason it ends, and the end."""
         deltas: list[dict[str, Any]]
         if completion.tool:
@@ -69,7 +69,7 @@ class Envelope:
             "system_fingerprint": f"fp_{digest(self.model)[:10]}",
         }
 
-    def _usage(self, completion: Completion) -> dict[str, int]:
+    def _usage(self, completion: PlayedCompletion) -> dict[str, int]:
         tokens = completion.tokens if self.most_tokens is None else min(completion.tokens, self.most_tokens)
         return {
             "prompt_tokens": self.prompt_tokens,

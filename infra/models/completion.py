@@ -3,8 +3,8 @@
 import json
 from dataclasses import dataclass, replace
 
-from infra.models.library import Question
-from infra.models.replies import Reply
+from infra.models.library import LibraryQuestion
+from infra.models.replies import ModelReply
 from schemas.panels import Role
 from schemas.questions import LETTERS
 
@@ -17,7 +17,7 @@ _OTHER_LANGUAGE = "Hyvä kysymys, mutta tarvitsen lisää tietoa ennen kuin voin
 
 
 @dataclass(frozen=True)
-class Completion:
+class PlayedCompletion:
     """
     What the one choice of an answer holds.
 
@@ -44,49 +44,51 @@ def tokens(text: str) -> int:
     return -(-len(text) // 4)
 
 
-def complete(reply: Reply, role: Role, *, structured: bool) -> Completion:
+def complete(reply: ModelReply, role: Role, *, structured: bool) -> PlayedCompletion:
     """Put a reply into words, or into a JSON object of the role's form."""
     if not structured:
-        return Completion(reply.text)
+        return PlayedCompletion(reply.text)
     if role == "dispatcher":
-        return Completion(json.dumps({"sub_questions": [line for line in reply.text.splitlines() if line.strip()]}))
-    return Completion(json.dumps({"analysis": reply.text, "answer": reply.answer}))
+        return PlayedCompletion(
+            json.dumps({"sub_questions": [line for line in reply.text.splitlines() if line.strip()]})
+        )
+    return PlayedCompletion(json.dumps({"analysis": reply.text, "answer": reply.answer}))
 
 
-def spoil(fault: str | None, reply: Reply, question: Question, key: str) -> Reply:
+def spoil(fault: str | None, reply: ModelReply, question: LibraryQuestion, key: str) -> ModelReply:
     """Change what the model says, where the fault is in that."""
     match fault:
         case "wrong-letter":
             wrong = _no_answer(question)
-            return Reply(f"Nothing else is left. The answer is ({wrong}).", wrong)
+            return ModelReply(f"Nothing else is left. The answer is ({wrong}).", wrong)
         case "very-long":
             line = (reply.text.strip() or "Let us think about it again.") + "\n"
             return reply._replace(text=line * -(-VERY_LONG_CHARS // len(line)))
         case "other-language":
-            return Reply(_OTHER_LANGUAGE, None)
+            return ModelReply(_OTHER_LANGUAGE, None)
         case "echo-key":
             return reply._replace(text=f"{reply.text}\nYour key is {key}.")
     return reply
 
 
-def disfigure(fault: str | None, completion: Completion, *, structured: bool) -> Completion:
+def disfigure(fault: str | None, completion: PlayedCompletion, *, structured: bool) -> PlayedCompletion:
     """Change the form in which it is said, where the fault is in that."""
     match fault:
         case "empty":
             return replace(completion, content="")
         case "refusal" if structured:
-            return Completion(None, refusal=_REFUSAL)
+            return PlayedCompletion(None, refusal=_REFUSAL)
         case "refusal":
-            return Completion(_REFUSAL, "content_filter")
+            return PlayedCompletion(_REFUSAL, "content_filter")
         case "truncated":
             content = completion.content or ""
-            return Completion(content[: len(content) // 2], "length")
+            return PlayedCompletion(content[: len(content) // 2], "length")
         case "tool-call":
-            return Completion(None, "tool_calls", tool="search")
+            return PlayedCompletion(None, "tool_calls", tool="search")
     return completion
 
 
-def _no_answer(question: Question) -> str:
+def _no_answer(question: LibraryQuestion) -> str:
     """Give the letter after the last option; to a number, a letter."""
     if question.answer_type == "number":
         return LETTERS[-1]

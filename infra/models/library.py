@@ -15,7 +15,7 @@ Rows = str | Path | Iterable[Mapping[str, Any] | str | Path]
 _SUFFIXES: Mapping[Role, str] = {"analyst": "", "dispatcher": "#dispatcher", "merger": "#merger"}
 
 
-class Question(NamedTuple):
+class LibraryQuestion(NamedTuple):
     """What can be asked: texts without the white space around them, which a prompt may leave out."""
 
     question_id: str
@@ -24,7 +24,7 @@ class Question(NamedTuple):
     answer_type: AnswerType
 
 
-class Output(NamedTuple):
+class LibraryOutput(NamedTuple):
     """What one model once gave."""
 
     text: str
@@ -46,20 +46,20 @@ class Library:
     """
 
     def __init__(self, questions: Rows, outputs: Rows, models: Iterable[str] = ()) -> None:
-        self.questions: dict[str, Question] = {}
-        self._outputs: dict[tuple[str, str], Output] = {}
+        self.questions: dict[str, LibraryQuestion] = {}
+        self._outputs: dict[tuple[str, str], LibraryOutput] = {}
         for place, fields in _read(questions, "question"):
             question = _question(place, fields)
             if self.questions.setdefault(question.question_id, question) != question:
                 raise _contradiction(place, question.question_id)
         for place, fields in _read(outputs, "output"):
             key = (_text(place, fields, "model"), _text(place, fields, "question_id"))
-            output = Output(_text(place, fields, "text", empty=True), _answer(place, fields))
+            output = LibraryOutput(_text(place, fields, "text", empty=True), _answer(place, fields))
             if self._outputs.setdefault(key, output) != output:
                 raise _contradiction(place, f"{key[1]} of {key[0]}")
         self.models = tuple(dict.fromkeys([*(model for model, _ in self._outputs), *models]))
 
-    def recorded(self, model: str, question_id: str, role: Role) -> Output | None:
+    def recorded(self, model: str, question_id: str, role: Role) -> LibraryOutput | None:
         """Give what the model gave in this role."""
         return self._outputs.get((model, question_id + _SUFFIXES[role]))
 
@@ -81,7 +81,7 @@ def _read_file(file: str | Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         raise UsageError(str(problems[0]), remedy="Correct the file", file=str(file))
 
 
-def _question(place: str, fields: Mapping[str, Any]) -> Question:
+def _question(place: str, fields: Mapping[str, Any]) -> LibraryQuestion:
     options = fields.get("options") or []
     if not isinstance(options, list | tuple) or not all(isinstance(option, str) for option in options):
         raise UsageError(f"{place}: options: not a list of texts", remedy="Correct the entry")
@@ -90,7 +90,7 @@ def _question(place: str, fields: Mapping[str, Any]) -> Question:
     answer_type = fields.get("answer_type") or ("choice" if options else "number")
     if answer_type not in ("choice", "number"):
         raise UsageError(f"{place}: answer_type: {answer_type!r}", remedy='It is "choice" or "number"')
-    return Question(
+    return LibraryQuestion(
         _text(place, fields, "question_id"),
         _text(place, fields, "text").strip(),
         tuple(option.strip() for option in options),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from infra.models.library import Question
+from infra.models.library import LibraryQuestion
 from infra.models.prompt import Prompt
 from streams.agents.prompts import shown_option, visible
 
@@ -17,10 +17,10 @@ class _Wording(NamedTuple):
 
     text: str
     options: tuple[str, ...]
-    question: Question
+    question: LibraryQuestion
 
 
-def _wordings(question: Question) -> Iterator[_Wording]:
+def _wordings(question: LibraryQuestion) -> Iterator[_Wording]:
     """Give a question in its own words, and as the program writes out what nobody would see, where that differs."""
     options = tuple(question.options)
     yield _Wording(question.text, options, question)
@@ -32,14 +32,14 @@ def _wordings(question: Question) -> Iterator[_Wording]:
 class QuestionIndex:
     """Finds questions in prompts; a prompt of 4,000 characters takes well below a millisecond."""
 
-    def __init__(self, questions: Iterable[Question]) -> None:
+    def __init__(self, questions: Iterable[LibraryQuestion]) -> None:
         self._anchors: dict[int, dict[str, list[_Wording]]] = {}
         for question in questions:
             for wording in _wordings(question):
                 anchor = wording.text[:_ANCHOR_CHARS]
                 self._anchors.setdefault(len(anchor), {}).setdefault(anchor, []).append(wording)
 
-    def find(self, prompt: Prompt) -> Question | None:
+    def find(self, prompt: Prompt) -> LibraryQuestion | None:
         """
         Find the question whose text and options the prompt holds, all of them verbatim.
 
@@ -53,7 +53,7 @@ class QuestionIndex:
                 return found
         return self._best(prompt.text, prompt.text)
 
-    def _best(self, text: str, options: str) -> Question | None:
+    def _best(self, text: str, options: str) -> LibraryQuestion | None:
         fitting = (one for one in self._contained(text) if all(option in options for option in one.options))
         best = max(
             fitting,

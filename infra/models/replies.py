@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from infra.models.library import Library, Question
+from infra.models.library import Library, LibraryQuestion
 from infra.models.prompt import Prompt
 from infra.models.refusals import ApiError, invalid
 from streams.processors.answers import read_choice, read_number
@@ -24,14 +24,14 @@ _SUB_QUESTIONS = (
 _ANSWER_WITH = re.compile(r"ANSWER WITH:\s*(\S.*)")
 
 
-class Reply(NamedTuple):
+class ModelReply(NamedTuple):
     """Words, and the answer in them as structured output has it; a dispatcher's sub-questions are lines."""
 
     text: str
     answer: str | None
 
 
-def reply_to(model: str, question: Question, prompt: Prompt, library: Library, *, obey: bool) -> Reply:
+def reply_to(model: str, question: LibraryQuestion, prompt: Prompt, library: Library, *, obey: bool) -> ModelReply:
     """
     Say what the model answers before any fault.
 
@@ -40,19 +40,19 @@ def reply_to(model: str, question: Question, prompt: Prompt, library: Library, *
     """
     output = library.recorded(model, question.question_id, prompt.role)
     if output is not None:
-        reply = Reply(output.text, output.answer)
+        reply = ModelReply(output.text, output.answer)
     elif prompt.role == "merger":
         reply = _merged(question, prompt.blocks["analysis"])
     elif prompt.role == "dispatcher":
         reply = _dispatched(prompt.blocks["seats"][0])
     elif obey:
-        reply = Reply("", None)
+        reply = ModelReply("", None)
     else:
         raise ApiError(404, "not_recorded", f"Nothing of {model} is recorded for {question.question_id}")
     return _obeying(reply, prompt.orders) if obey else reply
 
 
-def _merged(question: Question, analyses: Iterable[str]) -> Reply:
+def _merged(question: LibraryQuestion, analyses: Iterable[str]) -> ModelReply:
     """Answer as most analyses do; of equals, as the one that was read first."""
     if question.answer_type == "choice":
         readings = (read_choice(analysis, len(question.options)) for analysis in analyses)
@@ -60,21 +60,21 @@ def _merged(question: Question, analyses: Iterable[str]) -> Reply:
         readings = (read_number(analysis) for analysis in analyses)
     counts = Counter(reading.answer for reading in readings if reading.answer is not None)
     if not counts:
-        return Reply("None of the analyses comes to a result.", None)
+        return ModelReply("None of the analyses comes to a result.", None)
     answer, count = counts.most_common(1)[0]
     shown = f"({answer})" if question.answer_type == "choice" else answer
-    return Reply(f"Of {counts.total()} analyses with a result, {count} agree. The answer is {shown}.", answer)
+    return ModelReply(f"Of {counts.total()} analyses with a result, {count} agree. The answer is {shown}.", answer)
 
 
-def _dispatched(seats: str) -> Reply:
+def _dispatched(seats: str) -> ModelReply:
     number = int(seats) if re.fullmatch(r"\s*[0-9]{1,3}\s*", seats, re.ASCII) else 0
     if not 1 <= number <= MOST_SEATS:
         raise invalid(f"The seats block says {seats[:80]!r}, not a number from 1 to {MOST_SEATS}", "messages")
     lines = (_SUB_QUESTIONS[seat % len(_SUB_QUESTIONS)] for seat in range(number))
-    return Reply("\n".join(lines), None)
+    return ModelReply("\n".join(lines), None)
 
 
-def _obeying(reply: Reply, orders: Sequence[str]) -> Reply:
+def _obeying(reply: ModelReply, orders: Sequence[str]) -> ModelReply:
     text = "\n".join([*filter(None, [reply.text]), *orders])
     wanted = _ANSWER_WITH.findall("\n".join(orders))
-    return Reply(text, wanted[-1].strip() if wanted else reply.answer)
+    return ModelReply(text, wanted[-1].strip() if wanted else reply.answer)

@@ -10,7 +10,7 @@ from schemas.agents import AgentSpec
 from schemas.analyses import ProviderCall
 from schemas.panels import Role
 from schemas.questions import AnswerType
-from streams.agents.calls.limits import Gate
+from streams.agents.calls.limits import CallLimiter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +88,11 @@ class AgentError(Exception):
         self.spent = spent
 
 
-class Live(Protocol):
+class LiveCaller(Protocol):
     """What an agent whose model is really called has besides."""
 
     @property
-    def gate(self) -> Gate:
+    def gate(self) -> CallLimiter:
         """When it may be called: pace, calls at a time, and whether it failed too often."""
 
     async def ready(self) -> None:
@@ -123,7 +123,7 @@ class Agent(Protocol):
         """Whether a call takes no wall time: its latency is data, and its coroutine never suspends."""
 
     @property
-    def live(self) -> Live | None:
+    def live(self) -> LiveCaller | None:
         """What there is to know of it before and besides a call; None where no provider is called."""
 
     async def reply(self, task: Task) -> Reply:

@@ -6,12 +6,12 @@ from schemas.agents import RecordedAgent
 from schemas.policies import Budget, PolicyAdopted
 from streams.agents.agent import Agent, dismiss
 from streams.agents.factory import make_agents
-from streams.agents.live import Replies
-from streams.agents.recorded import Outputs, read_outputs
+from streams.agents.live import EarlierReplies
+from streams.agents.recorded import RecordedOutputs, read_outputs
 from streams.jsonlines import LineProblem
 
 
-class Roster:
+class AgentsByPolicy:
     """
     Gives agents by policy: a question goes to the agents of the policy that its panel was chosen under.
 
@@ -22,14 +22,14 @@ class Roster:
     """
 
     def __init__(
-        self, policies: dict[str, PolicyAdopted], outputs: Sequence[str], replies: Replies | None = None
+        self, policies: dict[str, PolicyAdopted], outputs: Sequence[str], replies: EarlierReplies | None = None
     ) -> None:
         self._replies = replies
         self.problems: Sequence[LineProblem] = ()
         """Lines of outputs files that could not be used."""
         self._policies = policies
         self._files = outputs
-        self._outputs: Outputs | None = None
+        self._outputs: RecordedOutputs | None = None
         self._agents: dict[str, Mapping[str, Agent]] = {}
 
     def agents_of(self, policy_event_id: str) -> Mapping[str, Agent]:

@@ -8,19 +8,21 @@ from schemas.agents import LiteLLMAgent, OpenAIAgent, RecordedAgent, SimulatedAg
 from schemas.policies import PolicyAdopted
 from streams.agents.agent import Agent
 from streams.agents.api_keys import mask, read_key
-from streams.agents.calls.limits import Gate
-from streams.agents.live import LivePlayer, Replies
+from streams.agents.calls.limits import CallLimiter
+from streams.agents.live import EarlierReplies, LivePlayer
 from streams.agents.providers.completion import Client
 from streams.agents.providers.litellm_client import LiteLLMClient
 from streams.agents.providers.openai_client import OpenAIClient
-from streams.agents.recorded import Outputs, RecordedPlayer
+from streams.agents.recorded import RecordedOutputs, RecordedPlayer
 from streams.agents.simulated import SimulatedPlayer
 from streams.errors import UsageError
 
 _MOST_NAMED = 20
 
 
-def make_agents(policy: PolicyAdopted, outputs: Outputs | None, *, replies: Replies | None = None) -> dict[str, Agent]:
+def make_agents(
+    policy: PolicyAdopted, outputs: RecordedOutputs | None, *, replies: EarlierReplies | None = None
+) -> dict[str, Agent]:
     """
     Make every agent of a policy, by name, in the policy's order; no connection is opened.
 
@@ -47,7 +49,7 @@ def make_agents(policy: PolicyAdopted, outputs: Outputs | None, *, replies: Repl
                     policy.prompts,
                     clients.of(spec),
                     alone=len(policy.agents) == 1,
-                    gate=Gate(spec.name, spec.limits, time.monotonic),
+                    gate=CallLimiter(spec.name, spec.limits, time.monotonic),
                     mask=mask,
                     replies=replies,
                 )
@@ -78,7 +80,7 @@ class _Clients:
         return self._made[endpoint]
 
 
-def _recorded(spec: RecordedAgent, outputs: Outputs | None) -> RecordedPlayer:
+def _recorded(spec: RecordedAgent, outputs: RecordedOutputs | None) -> RecordedPlayer:
     if outputs is None:
         raise UsageError(
             f"agent {spec.name!r} plays back outputs of {spec.model!r}, but no outputs were given",

@@ -11,12 +11,12 @@ from schemas.agents import LiteLLMAgent, OpenAIAgent
 from schemas.analyses import ProviderCall
 from schemas.canonical import MAX_INTEGER
 from schemas.prompts import Prompts
-from streams.agents.agent import AgentError, Live, Reply, Task
-from streams.agents.calls.limits import Gate
+from streams.agents.agent import AgentError, LiveCaller, Reply, Task
+from streams.agents.calls.limits import CallLimiter
 from streams.agents.calls.pricing import most_nusd
 from streams.agents.prompts import messages_of, schema_of
 from streams.agents.providers.completion import Client, Completion, Request
-from streams.agents.providers.send_slots import TURNS
+from streams.agents.providers.send_slots import SEND_SLOTS
 from streams.agents.reply_parser import read_reply
 
 KEPT_REQUESTS = 128
@@ -29,7 +29,7 @@ MOST_REPORTED_CHARACTERS = 200
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
 
 
-class Replies(Protocol):
+class EarlierReplies(Protocol):
     """Completions of earlier requests, by the hash of the request; nothing in them is secret."""
 
     def get(self, request_hash: str) -> Completion | None:
@@ -73,9 +73,9 @@ class LivePlayer:
         client: Client,
         *,
         alone: bool,
-        gate: Gate,
+        gate: CallLimiter,
         mask: Callable[[str], str] = _as_it_is,
-        replies: Replies | None = None,
+        replies: EarlierReplies | None = None,
     ) -> None:
         self.spec = spec
         self.gate = gate
@@ -85,7 +85,7 @@ class LivePlayer:
         self._build = lru_cache(KEPT_REQUESTS)(partial(_build, spec, prompts, alone))
 
     @property
-    def live(self) -> Live:
+    def live(self) -> LiveCaller:
         """Itself."""
         return self
 
@@ -121,7 +121,7 @@ class LivePlayer:
 
     def turn(self) -> AbstractAsyncContextManager[None]:
         """Wait until this process has time for a call."""
-        return TURNS.taken()
+        return SEND_SLOTS.taken()
 
     def asked(self, task: Task) -> ProviderCall:
         """Say what the provider is asked for a task."""

@@ -9,7 +9,7 @@ from schemas.canonical import canonical_json, content_id
 from schemas.prompts import Prompts
 from schemas.questions import LETTERS
 from streams.agents.agent import Task
-from streams.agents.providers.completion import Message
+from streams.agents.providers.completion import ChatMessage
 
 MARK_DIGITS = 16
 """Hex digits of the mark: to write a text that holds its own mark takes about 2^64 tries, and then it is not used."""
@@ -51,7 +51,7 @@ class Block(NamedTuple):
     """What tells it from others of its kind; ours, like the name."""
 
 
-def messages_of(task: Task, prompts: Prompts, *, alone: bool) -> tuple[Message, ...]:
+def messages_of(task: Task, prompts: Prompts, *, alone: bool) -> tuple[ChatMessage, ...]:
     """
     Write what an agent is told: one system message, and one with all data and the reminder.
 
@@ -72,7 +72,7 @@ def messages_of(task: Task, prompts: Prompts, *, alone: bool) -> tuple[Message, 
     parts = [_tagged(block, mark) for block in blocks]
     if prompts.reminder:
         parts.append(prompts.reminder)
-    return Message("system", _instruction(task, prompts, alone, mark)), Message("user", "\n".join(parts))
+    return ChatMessage("system", _instruction(task, prompts, alone, mark)), ChatMessage("user", "\n".join(parts))
 
 
 def schema_of(task: Task) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _COUNTS = {"latency_ms": MAX_MS, "cost_nusd": MAX_CALL_NUSD, "input_tokens": MAX
 _FIELDS = frozenset({*_NAMES, "text", "answer", *_COUNTS})
 
 
-class Output(NamedTuple):
+class RecordedOutput(NamedTuple):
     """What one model once gave to one question."""
 
     text: str
@@ -29,16 +29,16 @@ class Output(NamedTuple):
     output_tokens: int | None
 
 
-class Outputs(NamedTuple):
+class RecordedOutputs(NamedTuple):
     """All that was read from outputs files."""
 
-    by_model: dict[str, dict[str, Output]]
+    by_model: dict[str, dict[str, RecordedOutput]]
     """Model, then question id; models and questions in the order in which they were met."""
     problems: list[LineProblem]
     """Lines that could not be used, in the order of the files."""
 
 
-def read_outputs(sources: Iterable[Source]) -> Outputs:
+def read_outputs(sources: Iterable[Source]) -> RecordedOutputs:
     """
     Read files of recorded outputs: JSON Lines, plain or gzip.
 
@@ -50,7 +50,7 @@ def read_outputs(sources: Iterable[Source]) -> Outputs:
     Raises:
         UsageError: A file cannot be read to its end; see `jsonlines.read_lines`.
     """
-    by_model: dict[str, dict[str, Output]] = {}
+    by_model: dict[str, dict[str, RecordedOutput]] = {}
     problems: list[LineProblem] = []
     for source in sources:
         file = source_name(source)
@@ -58,7 +58,7 @@ def read_outputs(sources: Iterable[Source]) -> Outputs:
             problem = _problem(fields) or _keep(by_model, fields)
             if problem is not None:
                 problems.append(LineProblem(file, number, problem))
-    return Outputs(by_model, problems)
+    return RecordedOutputs(by_model, problems)
 
 
 def _problem(fields: dict[str, Any]) -> str | None:
@@ -80,10 +80,10 @@ def _problem(fields: dict[str, Any]) -> str | None:
     return None
 
 
-def _keep(by_model: dict[str, dict[str, Output]], fields: dict[str, Any]) -> str | None:
+def _keep(by_model: dict[str, dict[str, RecordedOutput]], fields: dict[str, Any]) -> str | None:
     """Add an output to its model's; say why not, where the model has another for that question."""
     question_id, model = sys.intern(fields["question_id"]), fields["model"]
-    output = Output(
+    output = RecordedOutput(
         fields["text"],
         fields.get("answer"),
         fields.get("latency_ms"),
@@ -109,7 +109,7 @@ class RecordedPlayer:
     virtual = True
     live = None
 
-    def __init__(self, spec: RecordedAgent, outputs: dict[str, Output]) -> None:
+    def __init__(self, spec: RecordedAgent, outputs: dict[str, RecordedOutput]) -> None:
         self.spec = spec
         self._outputs = outputs
 

@@ -31,7 +31,7 @@ _FIELDS = {
 _log: FilteringBoundLogger = structlog.get_logger("orch.replies")
 
 
-class ReplyStore:
+class ReplyCache:
     """
     A file of replies, which several processes may use at the same time.
 

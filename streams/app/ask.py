@@ -12,7 +12,7 @@ from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import InvalidRecord, build
-from streams.agents.calls.progress import Activity
+from streams.agents.calls.progress import CallProgress
 from streams.app.reporter import SILENT, Reporter
 from streams.app.require_kafka import connection_of
 from streams.app.setup import answer, hire, keep
@@ -97,7 +97,7 @@ def ask(work: Workspace, question: QuestionAsked, reporter: Reporter = SILENT) -
             policy = _await_on_kafka(work, log, question, reporter)
         else:
             staff = keep(staff, log.policy, work.config)
-            policy, activity = staff.policy, Activity()
+            policy, activity = staff.policy, CallProgress()
             live = not all(agent.virtual for agent in staff.agents.values())
             with reporter.watched("asking", None, activity, live=live):
                 answer(folding, staff, () if known else (question,), run=work.config.run, activity=activity)

@@ -10,7 +10,7 @@ from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
-from streams.app.question_file import Line, read_questions
+from streams.app.question_file import QuestionLine, read_questions
 from streams.jsonlines import LineProblem, Source, source_name
 from streams.log import Clock, LogReader, read_event
 from streams.topology import DECISIONS, QUESTIONS
@@ -21,7 +21,7 @@ REMEMBERED = 100_000
 Fate = Literal["new", "known", "conflict", "refused"]
 
 
-class Recent(NamedTuple):
+class RecentQuestion(NamedTuple):
     """A question just given, and its line."""
 
     statement_id: str
@@ -41,7 +41,7 @@ def gold_feedback(decision: DecisionMade, gold: str) -> FeedbackGiven:
 
 
 @dataclass(slots=True)
-class Inquiry:
+class QuestionFeed:
     """
     Gives the questions a log has not been asked yet, and feedback on every decision whose right answer is known.
 
@@ -70,7 +70,7 @@ class Inquiry:
     foreign: set[str] = field(default_factory=set)
     """Ids that the log held before, for other questions."""
     _file: str = ""
-    _recent: OrderedDict[str, Recent] = field(default_factory=OrderedDict)
+    _recent: OrderedDict[str, RecentQuestion] = field(default_factory=OrderedDict)
 
     def questions(self, source: Source) -> Iterator[QuestionAsked]:
         """Give the questions of a file that are to be asked, and those the log is to refuse."""
@@ -80,7 +80,9 @@ class Inquiry:
             self.with_gold += line.gold is not None
             fate = self._fate(line)
             if fate == "new":
-                self._recent[question.question_id] = Recent(question.statement_id, question.event_id, line.number)
+                self._recent[question.question_id] = RecentQuestion(
+                    question.statement_id, question.event_id, line.number
+                )
                 if len(self._recent) > REMEMBERED:
                     self._recent.popitem(last=False)
             elif fate == "known":
@@ -90,14 +92,14 @@ class Inquiry:
             if fate in ("new", "conflict"):
                 yield question
 
-    def _fate(self, line: Line) -> Fate:
+    def _fate(self, line: QuestionLine) -> Fate:
         question = line.question
         recent = self._recent.get(question.question_id)
         if recent is not None:
             return "known" if recent.statement_id == question.statement_id else "conflict"
         return self._fate_by_log(line, self.view) if self.view is not None and self.view.end else "new"
 
-    def _fate_by_log(self, line: Line, view: LogReader) -> Fate:
+    def _fate_by_log(self, line: QuestionLine, view: LogReader) -> Fate:
         """Compare a question with what the log held under its id; teach what is known of its decision."""
         question = line.question
         asked: list[QuestionAsked] = []

@@ -11,9 +11,9 @@ from schemas.decisions import DecisionMade
 from schemas.router import RouterEntry
 from streams.agents.factory import make_agents
 from streams.app.demo_world import Baseline, ask_everybody, demo_agents, demo_questions
-from streams.app.question_file import Line, read_questions
+from streams.app.question_file import QuestionLine, read_questions
 from streams.app.reporter import SILENT, Reporter
-from streams.app.run import Job, Outcome, do
+from streams.app.run import Job, RunOutcome, do
 from streams.app.workspace import Workspace
 from streams.errors import InvariantError
 from streams.log import LogReader, read_event
@@ -27,9 +27,9 @@ DEMO_LOG = "sqlite:///orch-demo.db"
 class Demonstration:
     """What came of a demo."""
 
-    outcome: Outcome
+    outcome: RunOutcome
     baseline: Baseline
-    lines: Sequence[Line]
+    lines: Sequence[QuestionLine]
     """The questions, with their right answers."""
 
     @property
@@ -70,7 +70,7 @@ def newest_entries(reader: LogReader) -> list[RouterEntry]:
     return list(newest.values())
 
 
-def example_of(reader: LogReader, lines: Sequence[Line]) -> tuple[DecisionMade, Line]:
+def example_of(reader: LogReader, lines: Sequence[QuestionLine]) -> tuple[DecisionMade, QuestionLine]:
     """Choose a decision worth a look: the last in which ballots disagreed and the right answer won."""
     asked = {line.question.question_id: line for line in lines}
     found: list[DecisionMade] = []

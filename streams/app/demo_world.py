@@ -15,7 +15,7 @@ from schemas.questions import LETTERS, QuestionAsked
 from streams.agents.agent import Agent, Task
 from streams.agents.calls.retry import drive, take_seat
 from streams.agents.simulated import truth, truth_number
-from streams.app.question_file import Line
+from streams.app.question_file import QuestionLine
 from streams.processors.answers import read_choice, read_number
 
 START = "2026-01-01T09:00:00.000Z"
@@ -169,7 +169,7 @@ class Baseline(NamedTuple):
     """Questions a plain vote of all agents answers rightly; ties go to the first agent in order."""
 
 
-def ask_everybody(lines: Sequence[Line], agents: Mapping[str, Agent]) -> Baseline:
+def ask_everybody(lines: Sequence[QuestionLine], agents: Mapping[str, Agent]) -> Baseline:
     """Ask all agents all questions, beside the log: they answer in no time, and the same as in the log."""
     right = dict.fromkeys(agents, 0)
     vote_right = 0

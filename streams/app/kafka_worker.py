@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streams.agents.by_policy import Roster
-from streams.agents.calls.budget import Account, OrderedPurse
-from streams.agents.calls.live_attempt import Terms
-from streams.agents.calls.progress import Activity
-from streams.agents.reply_cache import ReplyStore
+from streams.agents.by_policy import AgentsByPolicy
+from streams.agents.calls.budget import BudgetAccount, SharedReservations
+from streams.agents.calls.live_attempt import CallTerms
+from streams.agents.calls.progress import CallProgress
+from streams.agents.reply_cache import ReplyCache
 from streams.app.require_kafka import require_engine
 from streams.log import wall_clock_ms
 from streams.processors.fold import GATHER_MS
 from streams.runtimes.kafka.client.connection import Connection
-from streams.runtimes.kafka.client.group_member import KafkaSubscription
-from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.group_member import GroupMember
+from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.kafka.client.topics import require_topics
-from streams.runtimes.kafka.stages.global_tables import FollowedTables
-from streams.runtimes.kafka.stages.runner import FOLDING, EngineName, Hosting, RunningStages, running
+from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
+from streams.runtimes.kafka.stages.runner import FOLDING, EngineName, HostingOptions, RunningStages, running
 from streams.runtimes.kafka.stages.state_dir import slot
 from streams.topology import POLICIES, SPENDING
 from streams.workers.agent_worker import run_agents
@@ -32,7 +32,7 @@ STAGES = (*FOLDING, "agents", "deadlines")
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class WorkerSpec:
     """What one process is to do."""
 
     connection: Connection
@@ -52,14 +52,14 @@ class Assignment:
     """Time that calls under way are given to end when the process stops."""
     replies: str | None = None
     """File of earlier replies of live agents, if they may be used again."""
-    activity: Activity | None = None
+    activity: CallProgress | None = None
     """Hears of calls that take wall time."""
 
 
-class Crew:
+class KafkaWorker:
     """The stages of one process at work."""
 
-    def __init__(self, stages: RunningStages, publisher: Publisher, tasks: Sequence[asyncio.Task[Any]]) -> None:
+    def __init__(self, stages: RunningStages, publisher: RecordProducer, tasks: Sequence[asyncio.Task[Any]]) -> None:
         self.stages = stages
         self.publisher = publisher
         self._tasks = tasks
@@ -86,7 +86,7 @@ class Crew:
 
 
 @asynccontextmanager
-async def at_work(given: Assignment) -> AsyncIterator[Crew]:
+async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
     """
     Run stages until the block ends, then stop them: calls under way get their time, and what is done is committed.
 
@@ -100,10 +100,10 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         state = None if given.state is None else stack.enter_context(slot(given.state))
-        publisher = await stack.enter_async_context(Publisher(connection))
+        publisher = await stack.enter_async_context(RecordProducer(connection))
         folding = [name for name in given.stages if name in FOLDING]
         stages = await stack.enter_async_context(
-            running(connection, folding, publisher, Hosting(state, given.instance, given.engine, given.rebuild))
+            running(connection, folding, publisher, HostingOptions(state, given.instance, given.engine, given.rebuild))
         )
         tasks: list[asyncio.Task[Any]] = []
 
@@ -113,25 +113,23 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
 
         stack.push_async_callback(end)
         if "deadlines" in given.stages:
-            watched = KafkaSubscription(
-                connection, publisher, "deadlines", instance=given.instance, gather_ms=GATHER_MS
-            )
+            watched = GroupMember(connection, publisher, "deadlines", instance=given.instance, gather_ms=GATHER_MS)
             tasks.append(asyncio.create_task(run_deadlines(watched, clock=wall_clock_ms, stop=stop), name="deadlines"))
         if "agents" in given.stages:
-            purse = OrderedPurse(lambda event: publisher.publish([message_of(event)]))
-            policies = FollowedTables(connection, (POLICIES, SPENDING), purse.hear)
+            purse = SharedReservations(lambda event: publisher.publish([message_of(event)]))
+            policies = KafkaGlobalTables(connection, (POLICIES, SPENDING), purse.hear)
             stack.push_async_callback(policies.stop)
             await policies.start()
-            replies = None if given.replies is None else stack.enter_context(ReplyStore(given.replies))
-            roster = Roster(policies.policies, given.outputs, replies)
+            replies = None if given.replies is None else stack.enter_context(ReplyCache(given.replies))
+            roster = AgentsByPolicy(policies.policies, given.outputs, replies)
             stack.push_async_callback(roster.close)
 
-            def terms_of(policy_event_id: str, left_ms: int | None) -> Terms:
+            def terms_of(policy_event_id: str, left_ms: int | None) -> CallTerms:
                 budget = roster.budget_of(policy_event_id)
-                account = None if budget is None else Account(purse, policy_event_id, budget, wall_clock_ms)
-                return Terms(account, given.activity, left_ms)
+                account = None if budget is None else BudgetAccount(purse, policy_event_id, budget, wall_clock_ms)
+                return CallTerms(account, given.activity, left_ms)
 
-            seated = KafkaSubscription(connection, publisher, "agents", instance=given.instance)
+            seated = GroupMember(connection, publisher, "agents", instance=given.instance)
             agents = run_agents(
                 seated,
                 roster.agents_of,
@@ -142,10 +140,10 @@ async def at_work(given: Assignment) -> AsyncIterator[Crew]:
                 terms_of=terms_of,
             )
             tasks.append(asyncio.create_task(agents, name="agents"))
-        yield Crew(stages, publisher, tasks)
+        yield KafkaWorker(stages, publisher, tasks)
 
 
-def run_until_told(given: Assignment, *, started: Callable[[], None], stopping: Callable[[], None]) -> None:
+def run_until_told(given: WorkerSpec, *, started: Callable[[], None], stopping: Callable[[], None]) -> None:
     """
     Run stages in this process until it is told to stop by SIGINT or SIGTERM.
 

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 from schemas.letters import RecordRejected
-from streams.app.asking import Inquiry
+from streams.app.asking import QuestionFeed
 from streams.app.feedback_file import read_feedback
 from streams.app.question_file import attended
 from streams.app.reporter import SILENT, Reporter
@@ -71,7 +71,7 @@ def append_questions(work: Workspace, file: str, reporter: Reporter = SILENT) ->
     """
     added = told = 0
     with work.open_writer(folding=False) as log, _view(work) as view, reporter.progress("producing") as advance:
-        inquiry = Inquiry(view, wall_clock_ms, log.append)
+        inquiry = QuestionFeed(view, wall_clock_ms, log.append)
 
         def settle() -> None:
             nonlocal told

@@ -28,7 +28,7 @@ FIELDS = frozenset({*QuestionAsked.model_fields, *ASIDE})
 """All that a line may hold."""
 
 
-class Line(NamedTuple):
+class QuestionLine(NamedTuple):
     """One good line of a question file."""
 
     number: int
@@ -39,7 +39,7 @@ class Line(NamedTuple):
     """Whether the line says when the question was asked."""
 
 
-def read_questions(source: Source, problems: list[LineProblem], clock: Clock) -> Iterator[Line]:
+def read_questions(source: Source, problems: list[LineProblem], clock: Clock) -> Iterator[QuestionLine]:
     """
     Read the questions of a file, plain or gzip, one at a time.
 
@@ -59,7 +59,7 @@ def read_questions(source: Source, problems: list[LineProblem], clock: Clock) ->
             yield line
 
 
-def _line(number: int, fields: dict[str, Any], clock: Clock) -> Line:
+def _line(number: int, fields: dict[str, Any], clock: Clock) -> QuestionLine:
     gold = fields.get("gold")
     unknown = sorted(fields.keys() - FIELDS)
     if unknown:
@@ -73,7 +73,7 @@ def _line(number: int, fields: dict[str, Any], clock: Clock) -> Line:
     size = len(question.encode())
     if size > MAX_EVENT_BYTES:
         raise InvalidRecord(f"{size:,} bytes; the limit is {MAX_EVENT_BYTES:,}: shorten the text")
-    return Line(number, question, normal_gold(gold, question), fields.get("occurred_at") is not None)
+    return QuestionLine(number, question, normal_gold(gold, question), fields.get("occurred_at") is not None)
 
 
 def normal_gold(gold: Any, question: QuestionAsked, *, name: str = "gold") -> str | None:
@@ -110,7 +110,7 @@ class Survey(NamedTuple):
 
     golds: dict[str, str | None]
     """Right answer (none where the file gives none) of each question id, in the order of the file."""
-    first: Line | None
+    first: QuestionLine | None
     problems: list[LineProblem]
 
 
@@ -123,7 +123,7 @@ def survey(source: Source, clock: Clock, progress: Callable[[int], None] = lambd
     """
     golds: dict[str, str | None] = {}
     problems: list[LineProblem] = []
-    first: Line | None = None
+    first: QuestionLine | None = None
     for line in read_questions(source, problems, clock):
         first = first or line
         progress(1)

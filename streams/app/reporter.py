@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from streams.agents.calls.progress import Activity
+from streams.agents.calls.progress import CallProgress
 from streams.jsonlines import LineProblem
 
 Advance = Callable[[int], None]
@@ -24,7 +24,7 @@ class Reporter:
         return nullcontext(_nothing)
 
     def watched(
-        self, label: str, total: int | None, activity: Activity, *, live: bool
+        self, label: str, total: int | None, activity: CallProgress, *, live: bool
     ) -> AbstractContextManager[Advance]:
         """
         Begin something that waits for calls of agents.

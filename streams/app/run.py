@@ -7,16 +7,16 @@ from typing import Any
 
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
-from streams.agents.calls.progress import Activity
-from streams.app.asking import Inquiry
+from streams.agents.calls.progress import CallProgress
+from streams.app.asking import QuestionFeed
 from streams.app.question_file import Survey, rereadable, survey
 from streams.app.replay import replay
 from streams.app.reporter import SILENT, Reporter
 from streams.app.require_kafka import connection_of
-from streams.app.setup import Staff, answer, hire, keep, window_of
+from streams.app.setup import Setup, answer, hire, keep, window_of
 from streams.app.workspace import Workspace
 from streams.audit.replay.replay import Replay
-from streams.audit.run_summary import Summary, known_answers, summarise
+from streams.audit.run_summary import RunSummary, known_answers, summarise
 from streams.jsonlines import LineProblem, Source
 from streams.log import Appender, LogReader, wall_clock_ms
 from streams.settings import Config, RunSettings
@@ -36,10 +36,10 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """What came of a job."""
 
-    summary: Summary
+    summary: RunSummary
     replay: Replay
     policy_id: str
     seconds: float
@@ -60,7 +60,7 @@ class Outcome:
         }
 
 
-def do(work: Workspace, job: Job, reporter: Reporter = SILENT) -> Outcome:
+def do(work: Workspace, job: Job, reporter: Reporter = SILENT) -> RunOutcome:
     """
     Do a job: ask what is to be asked, decide everything, sum up, and prove it. Bad lines are told as they are met.
 
@@ -78,7 +78,7 @@ def do(work: Workspace, job: Job, reporter: Reporter = SILENT) -> Outcome:
 
 def _decide(
     work: Workspace, job: Job, surveyed: Survey, again: Callable[[], Source] | None, reporter: Reporter
-) -> Outcome:
+) -> RunOutcome:
     first = surveyed.first
     at = first.question.occurred_at if first and first.timed else instant_of_ms(wall_clock_ms())
     staff = hire(job.config, job.outputs, at)
@@ -89,13 +89,15 @@ def _decide(
     reporter.refused(problems)
     with work.open_writer() as log, work.open_reader() as view:
         staff = keep(staff, log.policy, job.config)
-        activity = Activity()
+        activity = CallProgress()
         live = not all(agent.virtual for agent in staff.agents.values())
         with reporter.watched("deciding", len(surveyed.golds) or None, activity, live=live) as advance:
-            inquiry = Inquiry(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance)
+            inquiry = QuestionFeed(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance)
             started = time.perf_counter()
             questions = inquiry.questions(again()) if again else ()
-            answer_all(work, log, view, staff, questions, Manner(job.config.run, job.outputs, inquiry.hear, activity))
+            answer_all(
+                work, log, view, staff, questions, AnswerOptions(job.config.run, job.outputs, inquiry.hear, activity)
+            )
             seconds = time.perf_counter() - started
     conflicts = [problem for problem in inquiry.problems if problem not in surveyed.problems]
     reporter.refused(conflicts)
@@ -103,23 +105,28 @@ def _decide(
         asked = {key: gold for key, gold in surveyed.golds.items() if key not in inquiry.foreign}
         summary = summarise(reader, known_answers(reader) if again is None else asked)
         replayed = replay(reader, reporter)
-    return Outcome(summary, replayed, staff.policy.policy_id, seconds, inquiry.known, (*problems, *conflicts))
+    return RunOutcome(summary, replayed, staff.policy.policy_id, seconds, inquiry.known, (*problems, *conflicts))
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class AnswerOptions:
     """How questions are to be answered."""
 
     run: RunSettings
     outputs: tuple[str, ...] = ()
     """Files of recorded outputs, where they are not those of the configuration."""
     listener: Listener = lambda event: ()
-    activity: Activity | None = None
+    activity: CallProgress | None = None
     """Hears of calls that take wall time."""
 
 
 def answer_all(
-    work: Workspace, log: Appender, view: LogReader, staff: Staff, questions: Iterable[QuestionAsked], manner: Manner
+    work: Workspace,
+    log: Appender,
+    view: LogReader,
+    staff: Setup,
+    questions: Iterable[QuestionAsked],
+    manner: AnswerOptions,
 ) -> None:
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
     folding = log.folding()
@@ -127,13 +134,13 @@ def answer_all(
         answer(folding, staff, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
         return
     connection, run = connection_of(work, "run"), manner.run
-    from streams.app.kafka_worker import STAGES, Assignment
+    from streams.app.kafka_worker import STAGES, WorkerSpec
     from streams.app.run_on_kafka import answer_on_kafka
 
     if log.policy != staff.policy:
         log.append(staff.policy)
         log.commit()
-    given = Assignment(
+    given = WorkerSpec(
         connection,
         STAGES,
         manner.outputs or run.outputs,

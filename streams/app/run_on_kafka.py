@@ -11,7 +11,7 @@ from schemas.event import Event
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, decode
-from streams.app.kafka_worker import Assignment, Crew, at_work
+from streams.app.kafka_worker import KafkaWorker, WorkerSpec, at_work
 from streams.log import LogReader
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
@@ -24,7 +24,7 @@ _WAIT_MS = 50
 
 
 def answer_on_kafka(
-    given: Assignment, view: LogReader, questions: Iterable[QuestionAsked], *, window: int, listener: Listener
+    given: WorkerSpec, view: LogReader, questions: Iterable[QuestionAsked], *, window: int, listener: Listener
 ) -> None:
     """
     Ask *questions* and finish what was left open, with all stages here, until every question in the log is decided.
@@ -44,7 +44,7 @@ def answer_on_kafka(
             consumer = await plain_consumer(connection)
             try:
                 await _from_end(connection, consumer)
-                asking = _Asking(connection, crew, consumer, waiting, window, listener)
+                asking = _QuestionWindow(connection, crew, consumer, waiting, window, listener)
                 await crew.until(asking.run(iter(questions)))
             finally:
                 await let_go(consumer)
@@ -74,13 +74,13 @@ async def _from_end(connection: Connection, consumer: AIOKafkaConsumer) -> None:
         consumer.seek(place, end)
 
 
-class _Asking:
+class _QuestionWindow:
     """Keeps a window of questions open until none are left."""
 
     def __init__(
         self,
         connection: Connection,
-        crew: Crew,
+        crew: KafkaWorker,
         consumer: AIOKafkaConsumer,
         waiting: dict[str, str],
         window: int,

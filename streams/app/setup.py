@@ -9,15 +9,15 @@ from schemas.agents import RecordedAgent
 from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from streams.agents.agent import Agent, dismiss
-from streams.agents.calls.progress import Activity
+from streams.agents.calls.progress import CallProgress
 from streams.agents.factory import make_agents
 from streams.agents.recorded import read_outputs
-from streams.agents.reply_cache import ReplyStore
+from streams.agents.reply_cache import ReplyCache
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem
 from streams.log import Clock, FoldingWriter, wall_clock_ms
 from streams.settings import Config, RunSettings, build_policy, same_policy
-from streams.workers.embedded_session import Books, Listener, Session
+from streams.workers.embedded_session import CallAccounting, EmbeddedSession, Listener
 
 MOST_AGENTS, MOST_NAME_CHARACTERS = 64, 128
 """What a policy and an agent's name can hold (`schemas.policies`, `schemas.quantities.AgentName`)."""
@@ -27,18 +27,18 @@ _NO_NAME = re.compile(r"[^A-Za-z0-9._:/@+-]+")
 EPOCH = "1970-01-01T00:00:00.000Z"
 
 
-class Staff(NamedTuple):
+class Setup(NamedTuple):
     """A policy with its agents."""
 
     policy: PolicyAdopted
     agents: Mapping[str, Agent]
     problems: Sequence[LineProblem]
     """Lines of outputs files that could not be used."""
-    replies: ReplyStore | None = None
+    replies: ReplyCache | None = None
     """Earlier replies of live agents, if they may be used again."""
 
 
-def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Staff | None:
+def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Setup | None:
     """
     Settle who is asked, as far as the settings say.
 
@@ -64,7 +64,7 @@ def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Staff | No
         names = _agent_names(sorted(recorded.by_model), ", ".join(outputs))
         specs = [{"kind": "recorded", "name": name, "model": model} for name, model in names.items()]
         policy = build_policy(config, occurred_at, agents=specs)
-        return Staff(policy, make_agents(policy, recorded), recorded.problems)
+        return Setup(policy, make_agents(policy, recorded), recorded.problems)
     if "agents" not in config.fields:
         return None
     return _equipped(build_policy(config, occurred_at), config)
@@ -95,7 +95,7 @@ def _agent_names(models: Sequence[str], place: str) -> dict[str, str]:
     return names
 
 
-def keep(staff: Staff | None, in_force: PolicyAdopted | None, config: Config) -> Staff:
+def keep(staff: Setup | None, in_force: PolicyAdopted | None, config: Config) -> Setup:
     """
     Keep the policy in force where the settings change nothing in it, or say nothing at all.
 
@@ -109,40 +109,40 @@ def keep(staff: Staff | None, in_force: PolicyAdopted | None, config: Config) ->
     return staff._replace(policy=in_force) if same_policy(staff.policy, in_force) else staff
 
 
-def _equipped(policy: PolicyAdopted, config: Config) -> Staff:
+def _equipped(policy: PolicyAdopted, config: Config) -> Setup:
     files = config.run.outputs if any(isinstance(spec, RecordedAgent) for spec in policy.agents) else ()
     recorded = read_outputs(files) if files else None
-    replies = None if config.run.replies is None else ReplyStore(config.run.replies)
+    replies = None if config.run.replies is None else ReplyCache(config.run.replies)
     agents = make_agents(policy, recorded, replies=replies)
-    return Staff(policy, agents, recorded.problems if recorded else (), replies)
+    return Setup(policy, agents, recorded.problems if recorded else (), replies)
 
 
-def window_of(staff: Staff, run: RunSettings) -> int:
+def window_of(staff: Setup, run: RunSettings) -> int:
     """Choose how many questions are open at a time: few while all agents answer at once, for learning lags by them."""
     return run.window if all(agent.virtual for agent in staff.agents.values()) else run.live_window
 
 
 def answer(
     log: FoldingWriter,
-    staff: Staff,
+    staff: Setup,
     questions: Iterable[QuestionAsked],
     *,
     run: RunSettings,
     listener: Listener = lambda event: (),
     clock: Clock = wall_clock_ms,
-    activity: Activity | None = None,
+    activity: CallProgress | None = None,
 ) -> None:
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
     if log.policy != staff.policy:
         log.append(staff.policy)
-    session = Session(
+    session = EmbeddedSession(
         log,
         staff.agents,
         clock=clock,
         window=window_of(staff, run),
         calls_in_flight=run.calls_in_flight,
         listener=listener,
-        books=Books(staff.policy, activity),
+        books=CallAccounting(staff.policy, activity),
     )
 
     async def work() -> None:

@@ -8,7 +8,7 @@ from streams.app.require_kafka import connection_of
 from streams.app.workspace import Workspace
 
 if TYPE_CHECKING:
-    from streams.runtimes.kafka.client.topics import Found
+    from streams.runtimes.kafka.client.topics import TopicCheck
 
 
 def create_topics(work: Workspace, replication: int | None = None) -> list[str]:
@@ -24,7 +24,7 @@ def create_topics(work: Workspace, replication: int | None = None) -> list[str]:
     return asyncio.run(topics.create_topics(connection, replication))
 
 
-def check_topics(work: Workspace) -> "list[Found]":
+def check_topics(work: Workspace) -> "list[TopicCheck]":
     """
     Compare the topics on Kafka with those a log needs.
 

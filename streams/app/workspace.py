@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streams.log import Appender, LogReader
 from streams.processors import PROCESSORS
-from streams.runtimes.embedded.crash_points import FaultPoints
+from streams.runtimes.embedded.crash_points import CrashPoints
 from streams.runtimes.urls import LogUrl, open_reader, open_writer, parse_url
 from streams.settings import DEFAULT_CONFIG, DEFAULT_LOG, Config, load_config
 
@@ -76,5 +76,5 @@ class Workspace:
         Args:
             folding: Whether a writer of an embedded log folds what it appends.
         """
-        faults = FaultPoints.parse(os.environ.get("ORCH_CRASH_AT"))
+        faults = CrashPoints.parse(os.environ.get("ORCH_CRASH_AT"))
         return open_writer(self.log_url, PROCESSORS if folding else (), faults=faults)

@@ -35,7 +35,7 @@ class Latencies:
 
 
 @dataclass(slots=True)
-class AgentSummary:
+class AgentStats:
     """One agent over the questions it was asked."""
 
     asked: int = 0

@@ -8,7 +8,7 @@ from schemas.policies import PolicyAdopted
 from schemas.questions import ALL_SUBJECTS
 from schemas.router import AgentObserved, RouterEntry, router_key
 from streams.audit.entry_lookup import event_id_of, find_entries, sequence_of
-from streams.audit.explain.explanation import Averages
+from streams.audit.explain.explanation import AveragesSeen
 from streams.audit.explain.lessons import observed
 from streams.audit.explain.panel import averages_of
 from streams.errors import UsageError
@@ -22,7 +22,7 @@ NO_QUESTION = "0" * 64
 Entries = Mapping[tuple[str, str], RouterEntry]
 
 
-class Line(TypedDict):
+class RouterLine(TypedDict):
     """One agent in one scope."""
 
     scope: str
@@ -35,25 +35,25 @@ class Line(TypedDict):
     event_id: str | None
     """The router entry; None where nothing was observed."""
     sequence: int
-    own: Averages | None
+    own: AveragesSeen | None
     """The entry's averages."""
-    used: Averages | None
+    used: AveragesSeen | None
     """After shrinkage, or the cold start: what the router goes by."""
     observations: dict[str, int] | None
 
 
-class Table(TypedDict):
+class RouterTable(TypedDict):
     """The router's table at one moment."""
 
     policy_id: str | None
     rule: str | None
     at: str | None
     """The question that saw it so; None: it stands so now."""
-    lines: list[Line]
+    lines: list[RouterLine]
     """By scope, widest first and then by name; in a scope by rank."""
 
 
-class Point(TypedDict):
+class CoursePoint(TypedDict):
     """One step in the course of one agent in one scope."""
 
     scope: str
@@ -64,11 +64,11 @@ class Point(TypedDict):
     source: str
     corrects: str | None
     observed: dict[str, int]
-    averages: Averages
+    averages: AveragesSeen
     observations: dict[str, int]
 
 
-def table_now(reader: LogReader, scope: str | None = None) -> Table:
+def table_now(reader: LogReader, scope: str | None = None) -> RouterTable:
     """
     Give the table as the next question would see it.
 
@@ -87,10 +87,10 @@ def table_now(reader: LogReader, scope: str | None = None) -> Table:
         scopes = [scope]
     lines = [line for name in scopes for line in _lines(name, policy, entries)]
     known, rule = (None, None) if policy is None else (policy.policy_id, policy.routing.rule)
-    return Table(policy_id=known, rule=rule, at=None, lines=lines)
+    return RouterTable(policy_id=known, rule=rule, at=None, lines=lines)
 
 
-def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> Table:
+def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> RouterTable:
     """
     Give the table as one question saw it.
 
@@ -115,7 +115,7 @@ def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> T
             entry_id = candidate.entry_ids[place]
             entry = None if entry_id is None else found.get(entry_id)
             lines.append(
-                Line(
+                RouterLine(
                     scope=name,
                     agent=candidate.agent,
                     rank=candidate.rank,
@@ -128,10 +128,10 @@ def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> T
                     observations=None if entry is None else entry.observations.model_dump(),
                 )
             )
-    return Table(policy_id=panel.policy_id, rule=None, at=question_id, lines=lines)
+    return RouterTable(policy_id=panel.policy_id, rule=None, at=question_id, lines=lines)
 
 
-def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterator[Point]:
+def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterator[CoursePoint]:
     """
     Iterate the steps by which one agent came to where it is in one scope, oldest first.
 
@@ -168,8 +168,8 @@ def _observation(reader: LogReader, question_id: str, event_id: str) -> AgentObs
     return None
 
 
-def _point(entry: RouterEntry, observation: AgentObserved | None) -> Point:
-    return Point(
+def _point(entry: RouterEntry, observation: AgentObserved | None) -> CoursePoint:
+    return CoursePoint(
         scope=entry.scope,
         agent=entry.agent,
         sequence=entry.sequence,
@@ -201,9 +201,9 @@ def _newest(reader: LogReader) -> tuple[PolicyAdopted | None, dict[tuple[str, st
     return policy, {(entry.scope, entry.agent): entry for entry in entries}
 
 
-def _lines(scope: str, policy: PolicyAdopted | None, entries: Entries) -> list[Line]:
+def _lines(scope: str, policy: PolicyAdopted | None, entries: Entries) -> list[RouterLine]:
     """List the agents of one scope: those of the policy by rank, then those it does not name."""
-    lines: list[Line] = []
+    lines: list[RouterLine] = []
     if policy is not None:
         consults_it = scope == ALL_SUBJECTS or policy.routing.by_subject
         scopes = (ALL_SUBJECTS,) if scope == ALL_SUBJECTS or not consults_it else (ALL_SUBJECTS, scope)
@@ -217,9 +217,9 @@ def _lines(scope: str, policy: PolicyAdopted | None, entries: Entries) -> list[L
     return lines + [_line(scope, agent, entries) for agent in others]
 
 
-def _line(scope: str, agent: str, entries: Entries) -> Line:
+def _line(scope: str, agent: str, entries: Entries) -> RouterLine:
     entry = entries.get((scope, agent))
-    return Line(
+    return RouterLine(
         scope=scope,
         agent=agent,
         rank=None,

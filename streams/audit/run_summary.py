@@ -11,14 +11,14 @@ from schemas.decisions import Ballot, DecisionMade
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
-from streams.audit.agent_stats import AgentSummary
+from streams.audit.agent_stats import AgentStats
 from streams.log import LogReader, Record, read_event
 from streams.processors.learn import normal_answer
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, POLICIES, QUESTIONS
 
 
 @dataclass(slots=True)
-class Summary:
+class RunSummary:
     """Questions and what became of them."""
 
     questions: int = 0
@@ -32,7 +32,7 @@ class Summary:
     calls: int = 0
     cost_nusd: int = 0
     unpriced_calls: int = 0
-    agents: dict[str, AgentSummary] = field(default_factory=dict)
+    agents: dict[str, AgentStats] = field(default_factory=dict)
 
     @property
     def waiting(self) -> int:
@@ -88,7 +88,7 @@ def known_answers(reader: LogReader) -> dict[str, str | None]:
     return {key: normal_answer(given[key].answer or "") if key in given else None for key in golds}
 
 
-def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> Summary:
+def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
     """
     Sum up what became of questions.
 
@@ -96,7 +96,7 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> Summary:
         reader: The log.
         golds: The questions to look at, with the right answer of each where it is known.
     """
-    summary = Summary(questions=len(golds))
+    summary = RunSummary(questions=len(golds))
     priorities = _priorities(reader)
     for question_id, records in reader.by_correlation((ASSIGNMENTS, ANALYSES, DECISIONS)):
         decision = _decision(records) if question_id in golds else None
@@ -127,18 +127,18 @@ def _decision(records: Sequence[Record]) -> DecisionMade | None:
     return None
 
 
-def _add_answers(agents: dict[str, AgentSummary], decision: DecisionMade, gold: str | None) -> None:
+def _add_answers(agents: dict[str, AgentStats], decision: DecisionMade, gold: str | None) -> None:
     """Add what each analyst answered; who was left out answered nothing."""
     answers: dict[str, str | None] = {seat.agent: None for seat in decision.excluded}
     answers.update({ballot.agent: ballot.answer for ballot in decision.counted})
     for name, given in answers.items():
-        agent = agents.setdefault(name, AgentSummary())
+        agent = agents.setdefault(name, AgentStats())
         agent.asked += 1
         agent.graded += gold is not None
         agent.right += gold is not None and given == gold
 
 
-def _add_calls(agents: dict[str, AgentSummary], decision: DecisionMade, records: Sequence[Record]) -> None:
+def _add_calls(agents: dict[str, AgentStats], decision: DecisionMade, records: Sequence[Record]) -> None:
     """Add the calls the decision rests on, in any role; what came after it is no part of its sums either."""
     causes = set(decision.causes)
     for record in records:
@@ -147,7 +147,7 @@ def _add_calls(agents: dict[str, AgentSummary], decision: DecisionMade, records:
             if isinstance(event, AnalysisPublished) and event.event_id in causes:
                 # The same record may be there twice.
                 causes.remove(event.event_id)
-                agents.setdefault(event.agent, AgentSummary()).add(event)
+                agents.setdefault(event.agent, AgentStats()).add(event)
 
 
 def plain_vote(ballots: Iterable[Ballot], priority: tuple[str, ...]) -> str | None:

@@ -8,7 +8,7 @@ import click
 
 
 @dataclass(slots=True)
-class Given:
+class SharedOptions:
     """What the shared options and their environment variables say; None where they say nothing."""
 
     log: str | None = None
@@ -23,7 +23,7 @@ def shared_options() -> list[click.Parameter]:
     """
     Make the options that every command takes, before its name or after it.
 
-    Values go into the `Given` of the invocation; one that stands after the command's name counts.
+    Values go into the `SharedOptions` of the invocation; one that stands after the command's name counts.
     """
     options: list[click.Parameter] = [
         click.Option(
@@ -59,7 +59,7 @@ def _note(context: click.Context, option: click.Parameter, value: Any) -> None:
     # The environment speaks for all commands once; after the command's name it must not outvote a flag before it.
     told_before = context.parent is not None and source is click.core.ParameterSource.ENVIRONMENT
     if value and option.name and not told_before:
-        setattr(context.ensure_object(Given), option.name, value)
+        setattr(context.ensure_object(SharedOptions), option.name, value)
 
 
 def _complete_file(context: click.Context, option: click.Parameter, typed: str) -> list[Any]:

@@ -11,7 +11,7 @@ import click
 from streams import logs
 from streams.agents.api_keys import mask_event
 from streams.app.workspace import Workspace
-from streams.cli.command import Given
+from streams.cli.command import SharedOptions
 
 P = ParamSpec("P")
 
@@ -28,7 +28,7 @@ class App(Workspace):
     default.
     """
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: SharedOptions) -> None:
         super().__init__(given.log, given.config)
         self._given = given
 
@@ -62,7 +62,7 @@ def pass_app(function: Callable[Concatenate[App, P], int | None]) -> Callable[P,
     """Give a command's function the `App` of its invocation, as first argument."""
 
     def call(*args: P.args, **kwargs: P.kwargs) -> int | None:
-        given = click.get_current_context().ensure_object(Given)
+        given = click.get_current_context().ensure_object(SharedOptions)
         logs.configure(verbose=given.verbose, mask=mask_event)
         return function(App(given), *args, **kwargs)
 

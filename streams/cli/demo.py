@@ -9,7 +9,7 @@ from schemas.decisions import DecisionMade
 from schemas.questions import ALL_SUBJECTS, LETTERS
 from streams.app import amounts
 from streams.app.demo import DEMO_LOG, Demonstration, demonstrate, example_of, newest_entries
-from streams.app.question_file import Line
+from streams.app.question_file import QuestionLine
 from streams.cli import output
 from streams.cli.ask import weight_of
 from streams.cli.command import command
@@ -107,7 +107,7 @@ def _print_learned(reader: LogReader, subjects: Sequence[str]) -> None:
     output.print_table(("subject", "most right", "second", "third"), rows, title="What the router learned")
 
 
-def _print_example(decision: DecisionMade, line: Line) -> None:
+def _print_example(decision: DecisionMade, line: QuestionLine) -> None:
     """Explain one decision in three lines."""
     question = line.question
     options = ", ".join(f"{letter} {text}" for letter, text in zip(LETTERS, question.options, strict=False))

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from streams.cli.command import Given, shared_options
+from streams.cli.command import SharedOptions, shared_options
 from streams.errors import OrchError
 
 EXIT_BUG = 1
@@ -168,7 +168,7 @@ def _settle_stdout() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line, and give its exit code."""
-    given = Given()
+    given = SharedOptions()
     try:
         with orch.make_context("orch", list(arguments), obj=given) as context:
             code = orch.invoke(context)

@@ -7,9 +7,9 @@ from typing import Literal
 import click
 
 from streams.app import amounts
-from streams.app.run import Job, Outcome, do
-from streams.audit.agent_stats import AgentSummary
-from streams.audit.run_summary import Summary
+from streams.app.run import Job, RunOutcome, do
+from streams.audit.agent_stats import AgentStats
+from streams.audit.run_summary import RunSummary
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, EXIT_USAGE, App, pass_app
@@ -98,7 +98,7 @@ def run(
     return EXIT_USAGE if outcome.problems else 0
 
 
-def print_outcome(outcome: Outcome) -> None:
+def print_outcome(outcome: RunOutcome) -> None:
     """Print a summary for people."""
     summary, replayed = outcome.summary, outcome.replay
     undecided = f", {summary.undecided:,} undecided" if summary.undecided else ""
@@ -125,7 +125,7 @@ def print_outcome(outcome: Outcome) -> None:
     _print_calls(agents)
 
 
-def _print_calls(agents: Sequence[tuple[str, AgentSummary]]) -> None:
+def _print_calls(agents: Sequence[tuple[str, AgentStats]]) -> None:
     """Print what the calls of each agent came to; what is nought or unknown of all of them is left out."""
     columns: dict[str, list[str]] = {
         "failed": [_many(a.failed.total()) for _, a in agents],
@@ -154,19 +154,19 @@ def _many(number: int) -> str:
     return f"{number:,}" if number else ""
 
 
-def _cost(agent: AgentSummary) -> str:
+def _cost(agent: AgentStats) -> str:
     """Write what an agent cost at least, to a hundredth of a cent; nothing where nothing of it is known."""
     if not agent.cost_nusd:
         return ""
     return f"{'≥ ' if agent.unpriced_calls else ''}${agent.cost_nusd / 10**9:,.4f}"
 
 
-def _latency(agent: AgentSummary, percent: int) -> str:
+def _latency(agent: AgentStats, percent: int) -> str:
     latency_ms = agent.latencies.at(percent)
     return amounts.duration(latency_ms / 1000) if latency_ms else ""
 
 
-def _errors(agent: AgentSummary) -> str:
+def _errors(agent: AgentStats) -> str:
     """Name the most frequent classes of an agent's errors; those as frequent by name."""
     ranked = sorted(agent.failed.items(), key=lambda item: (-item[1], item[0]))
     more = len(ranked) - MOST_CLASSES
@@ -174,7 +174,7 @@ def _errors(agent: AgentSummary) -> str:
     return f"{told}, {more} more" if more > 0 else told
 
 
-def _accuracy(summary: Summary) -> list[tuple[str, str]]:
+def _accuracy(summary: RunSummary) -> list[tuple[str, str]]:
     if not summary.graded:
         return [("right", "not known: no right answers were given")]
     graded = "" if summary.graded == summary.questions else " whose answer is known"

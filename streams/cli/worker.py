@@ -78,11 +78,11 @@ def worker(
     """
     connection = connection_of(app, "worker")
     from streams.app.kafka_worker import STAGES as WORKING
-    from streams.app.kafka_worker import Assignment, run_until_told
+    from streams.app.kafka_worker import WorkerSpec, run_until_told
 
     chosen = WORKING if "all" in stages else tuple(dict.fromkeys(stages))
     files = outputs or app.config.run.outputs
-    given = Assignment(
+    given = WorkerSpec(
         connection,
         chosen,
         outputs=tuple(files),

@@ -28,7 +28,7 @@ class Lesson:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class CountedFeedback:
     """A feedback that counts, and the retraction that ended it."""
 
     feedback: FeedbackGiven
@@ -40,7 +40,7 @@ class Learned:
     """One question's lessons."""
 
     lesson: Lesson | None = None
-    given: tuple[Given, ...] = ()
+    given: tuple[CountedFeedback, ...] = ()
     ignored: tuple[tuple[str, str | None], ...] = ()
     """Feedback that did not count, by event id, and the conflict if it was one: a repetition must not count either."""
 
@@ -75,7 +75,7 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
     return Step(state)
 
 
-def _judgement(lesson: Lesson, known: Given) -> tuple[AgentObserved, ...]:
+def _judgement(lesson: Lesson, known: CountedFeedback) -> tuple[AgentObserved, ...]:
     """Give the observations a feedback led to, and the corrections of its retraction."""
     observed = judge(lesson, known.feedback)
     if known.retraction is None:
@@ -140,7 +140,7 @@ def _given(state: Learned, event: FeedbackGiven) -> Step[Learned]:
         ignored = (*state.ignored, (event.event_id, detail))
         return Step(replace(state, ignored=ignored), rejection=Rejection("conflict", detail))
     events = () if state.lesson is None else judge(state.lesson, event)
-    return Step(replace(state, given=(*state.given, Given(event))), events)
+    return Step(replace(state, given=(*state.given, CountedFeedback(event))), events)
 
 
 def _retracted(state: Learned, event: FeedbackRetracted) -> Step[Learned]:
@@ -261,9 +261,9 @@ def _load(dumped: Any) -> Learned:
     return Learned(lesson, given, tuple((event_id, detail) for event_id, detail in dumped["ignored"]))
 
 
-def _load_given(feedback: str, retraction: str | None = None) -> Given:
+def _load_given(feedback: str, retraction: str | None = None) -> CountedFeedback:
     given = FeedbackGiven.decode(feedback.encode())
-    return Given(given, None if retraction is None else FeedbackRetracted.decode(retraction.encode()))
+    return CountedFeedback(given, None if retraction is None else FeedbackRetracted.decode(retraction.encode()))
 
 
 LEARN = Processor(

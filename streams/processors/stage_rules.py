@@ -14,7 +14,7 @@ from streams.processors.ballot import RULES, Count, count, posterior_ppb, read
 from streams.processors.decompose import dispatched_sub_questions, fixed_sub_questions
 
 Opening = Literal["dispatched", "window", "quorum", "merge"]
-Outcome = Literal["decide", "next stage", "ask reserve", "ask merge agent", "fall back", "undecided"]
+StageOutcome = Literal["decide", "next stage", "ask reserve", "ask merge agent", "fall back", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def conclude(
     openers: tuple[PanelAssigned | StageOpened, ...] = (assignment, *opened)
     if deadline is None and _waits(openers[-1], analyses):
         return None
-    case = _Case(assignment, openers, _heard(openers, analyses), deadline, trace)
+    case = _QuestionSoFar(assignment, openers, _heard(openers, analyses), deadline, trace)
     if deadline is None and case.stage.role == "dispatcher":
         return _after_dispatcher(case)
     if deadline is None and case.stage.role == "merger":
@@ -77,7 +77,7 @@ def _heard(
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class _QuestionSoFar:
     """One question as it stands."""
 
     assignment: PanelAssigned
@@ -106,13 +106,13 @@ class _Case:
         return count(seats, self.heard, self.assignment, rule)
 
     def traced(
-        self, rule: str, leader: str | None, outcome: Outcome, posterior: int | None = None
+        self, rule: str, leader: str | None, outcome: StageOutcome, posterior: int | None = None
     ) -> tuple[TraceStep, ...]:
         step = TraceStep(stage=self.stage.number, rule=rule, leader=leader, posterior_ppb=posterior, outcome=outcome)
         return (*self.trace, step)
 
 
-def _after_dispatcher(case: _Case) -> Follows:
+def _after_dispatcher(case: _QuestionSoFar) -> Follows:
     """Open the first analysts' stage with the dispatcher's sub-questions, or the fixed ones."""
     written = case.heard[(case.stage.number, case.stage.seats[0].agent)]
     agents = case.assignment.later[0]
@@ -121,7 +121,7 @@ def _after_dispatcher(case: _Case) -> Follows:
     return _open(case, "dispatched", seats, case.trace)
 
 
-def _after_analysts(case: _Case) -> Follows:
+def _after_analysts(case: _QuestionSoFar) -> Follows:
     """Apply the merge rule to the ballots so far."""
     assignment, rule = case.assignment, case.assignment.merge.rule
     counted, name = case.counted(rule), RULES[rule]
@@ -140,7 +140,7 @@ def _after_analysts(case: _Case) -> Follows:
     return _decide(case, counted, counted.leader, reason, name, case.traced(name, counted.leader, "decide"))
 
 
-def _after_cascade_stage(case: _Case, counted: Count) -> Follows:
+def _after_cascade_stage(case: _QuestionSoFar, counted: Count) -> Follows:
     """
     Stop where the leader's posterior passes `accept`; go on inside the window; leave the rest to the merge agent.
 
@@ -150,7 +150,7 @@ def _after_cascade_stage(case: _Case, counted: Count) -> Follows:
     posterior = posterior_ppb(counted, assignment.option_count or merge.number_choices)
     assert posterior is not None, "a quorum of at least one ballot has a leader"
 
-    def traced(outcome: Outcome) -> tuple[TraceStep, ...]:
+    def traced(outcome: StageOutcome) -> tuple[TraceStep, ...]:
         return case.traced(name, counted.leader, outcome, posterior)
 
     exhausted = case.analyst_stages >= len(assignment.later)
@@ -166,7 +166,7 @@ def _after_cascade_stage(case: _Case, counted: Count) -> Follows:
     return _decide(case, counted, counted.leader, "panel complete", name, traced("decide"))
 
 
-def _after_merger(case: _Case) -> Follows:
+def _after_merger(case: _QuestionSoFar) -> Follows:
     """Take the merge agent's verdict where it can be read; else fall back to `weighted`."""
     verdict = case.heard[(case.stage.number, case.stage.seats[0].agent)]
     answer = read(verdict, case.assignment).answer if verdict.status == "ok" else None
@@ -177,12 +177,12 @@ def _after_merger(case: _Case) -> Follows:
     return _decide(case, counted, answer, "merge agent", RULES["agent"], trace, verdict)
 
 
-def _fall_back(case: _Case, reason: DecisionReason, trace: tuple[TraceStep, ...]) -> Follows:
+def _fall_back(case: _QuestionSoFar, reason: DecisionReason, trace: tuple[TraceStep, ...]) -> Follows:
     counted = case.counted("weighted")
     return _decide(case, counted, counted.leader, reason, RULES["weighted"], trace)
 
 
-def _next_seats(case: _Case) -> tuple[Seat, ...]:
+def _next_seats(case: _QuestionSoFar) -> tuple[Seat, ...]:
     """Seat the analysts of the next stage: the panel's, then one of the reserve; none where all have been asked."""
     assignment, opened = case.assignment, case.analyst_stages
     groups = (*assignment.later, *((agent,) for agent in assignment.reserve))
@@ -196,7 +196,7 @@ def _next_seats(case: _Case) -> tuple[Seat, ...]:
     return tuple(Seat(agent=agent, sub_question=part) for agent, part in zip(agents, parts, strict=True))
 
 
-def _ask_merger(case: _Case, counted: Count, trace: tuple[TraceStep, ...]) -> Follows:
+def _ask_merger(case: _QuestionSoFar, counted: Count, trace: tuple[TraceStep, ...]) -> Follows:
     """Open the merge agent's stage, with the ballots' analyses in an order that no name or place decides."""
     merger, question_id = case.assignment.merger, case.assignment.question_id
     assert merger is not None, "route names a merger wherever the rule may ask one"
@@ -206,7 +206,11 @@ def _ask_merger(case: _Case, counted: Count, trace: tuple[TraceStep, ...]) -> Fo
 
 
 def _open(
-    case: _Case, reason: Opening, seats: tuple[Seat, ...], trace: tuple[TraceStep, ...], material: tuple[str, ...] = ()
+    case: _QuestionSoFar,
+    reason: Opening,
+    seats: tuple[Seat, ...],
+    trace: tuple[TraceStep, ...],
+    material: tuple[str, ...] = (),
 ) -> Follows:
     role: Literal["analyst", "merger"] = "merger" if reason == "merge" else "analyst"
     stage = Stage(number=case.stage.number + 1, role=role, seats=seats, material=material)
@@ -221,7 +225,7 @@ def _open(
     return Follows(event, trace)
 
 
-def _used(case: _Case) -> tuple[Event, ...]:
+def _used(case: _QuestionSoFar) -> tuple[Event, ...]:
     """List what a conclusion rests on: each stage's opener, then its analyses by seat; last the deadline."""
     used: list[Event] = []
     for opener in case.openers:
@@ -236,7 +240,7 @@ def _used(case: _Case) -> tuple[Event, ...]:
 
 
 def _decide(
-    case: _Case,
+    case: _QuestionSoFar,
     counted: Count,
     answer: str | None,
     reason: DecisionReason,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from streams.errors import OperatorError, UsageError
 from streams.log import Appender, Clock, LogReader, wall_clock_ms
 from streams.processors.fold import Processor
-from streams.runtimes.embedded.crash_points import FaultPoints
+from streams.runtimes.embedded.crash_points import CrashPoints
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
 
@@ -56,7 +56,7 @@ def open_writer(
     processors: Sequence[Processor] = (),
     *,
     clock: Clock = wall_clock_ms,
-    faults: FaultPoints | None = None,
+    faults: CrashPoints | None = None,
 ) -> Appender:
     """
     Open a log to write to it: an embedded one as its only writer, and made where there is none.

@@ -25,11 +25,11 @@ questions always is.
 
 import asyncio
 
-from streams.agents.calls.live_attempt import Terms
+from streams.agents.calls.live_attempt import CallTerms
 from streams.log import Clock, Subscription
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers.call_runner import AgentsOf, Switchboard, TermsOf
-from streams.workers.partition_consumer import Share, until
+from streams.workers.partition_consumer import PartitionConsumer, until
 from streams.workers.question_state import claim_of
 
 READ = (QUESTIONS, ASSIGNMENTS, ANALYSES, DECISIONS)
@@ -47,7 +47,7 @@ async def run_agents(
     stop: asyncio.Event,
     calls_in_flight: int = 1_000,
     grace_s: float = 10.0,
-    terms_of: TermsOf = lambda policy_event_id, left_ms: Terms(left_ms=left_ms),
+    terms_of: TermsOf = lambda policy_event_id, left_ms: CallTerms(left_ms=left_ms),
 ) -> None:
     """
     Ask the agents of every stage that is opened, until told to stop.
@@ -69,7 +69,7 @@ async def run_agents(
         OperatorError: No broker answers at the start, or an analysis could not be written.
         UsageError: An agent cannot be made.
     """
-    share = Share(subscription, READ)
+    share = PartitionConsumer(subscription, READ)
     board = Switchboard(subscription, agents_of, clock=clock, most=calls_in_flight, terms_of=terms_of)
     try:
         await until(stop, share.start())
@@ -81,7 +81,7 @@ async def run_agents(
         await share.stop()
 
 
-async def _read(share: Share, board: Switchboard, subscription: Subscription, most: int) -> None:
+async def _read(share: PartitionConsumer, board: Switchboard, subscription: Subscription, most: int) -> None:
     """Put the calls of every stage in line, and cancel those that are not wanted any more."""
     paused = False
     while True:

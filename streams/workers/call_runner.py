@@ -9,17 +9,17 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from streams.agents.agent import Agent, Task
-from streams.agents.calls.live_attempt import Terms
+from streams.agents.calls.live_attempt import CallTerms
 from streams.agents.calls.retry import drive, take_seat
-from streams.agents.calls.seat import Call, absent, task_of
+from streams.agents.calls.seat import OpenSeat, absent, task_of
 from streams.log import Clock, Headers, Subscription
 from streams.workers.call_scheduler import CallScheduler, left_ms
-from streams.workers.question_state import Case, Opened
+from streams.workers.question_state import Opened, QuestionState
 
 AgentsOf = Callable[[str], Mapping[str, Agent]]
 """Gives the agents of a policy, by name, from its event id; those of the newest policy where that one is not known."""
 
-TermsOf = Callable[[str, int | None], Terms]
+TermsOf = Callable[[str, int | None], CallTerms]
 """Gives the terms of a call under a policy, from its event id and what is left of the question's time, in ms."""
 
 STARTED_AT_ONCE = 64
@@ -58,8 +58,8 @@ class Switchboard:
         self._subscription = subscription
         self._agents_of = agents_of
         self._clock = clock
-        self._scheduler: CallScheduler[Case, tuple[Opened, Call]] = CallScheduler(most)
-        self._calls: dict[Case, set[asyncio.Task[None]]] = {}
+        self._scheduler: CallScheduler[QuestionState, tuple[Opened, OpenSeat]] = CallScheduler(most)
+        self._calls: dict[QuestionState, set[asyncio.Task[None]]] = {}
         self._wake = asyncio.Event()
         self._failure: BaseException | None = None
 
@@ -73,12 +73,12 @@ class Switchboard:
         """Count the calls under way."""
         return self._scheduler.running
 
-    def put(self, case: Case, opened: Opened, call: Call) -> None:
+    def put(self, case: QuestionState, opened: Opened, call: OpenSeat) -> None:
         """Put a call in line."""
         self._scheduler.put(case, (opened, call))
         self._wake.set()
 
-    def cancel(self, case: Case) -> None:
+    def cancel(self, case: QuestionState) -> None:
         """Cancel the calls of a closed case; those in line are passed over."""
         calls = self._calls.get(case, ())
         for task in calls:
@@ -131,7 +131,7 @@ class Switchboard:
     def _tasks(self) -> list["asyncio.Task[None]"]:
         return [task for tasks in self._calls.values() for task in tasks]
 
-    def _begin(self, case: Case, opened: Opened, call: Call) -> None:
+    def _begin(self, case: QuestionState, opened: Opened, call: OpenSeat) -> None:
         panel, question = case.panel, case.question
         assert panel is not None
         assert question is not None, "a call waits for its question, and is passed over once that is closed"
@@ -152,15 +152,15 @@ class Switchboard:
             terms = self._terms_of(policy_event_id, left_ms(case, self._clock()))
             self._spawn(case, self._call(agent, task, call, terms, opened.headers))
 
-    async def _call(self, agent: Agent, task: Task, call: Call, terms: Terms, carried: Headers) -> None:
+    async def _call(self, agent: Agent, task: Task, call: OpenSeat, terms: CallTerms, carried: Headers) -> None:
         await self._subscription.publish(await take_seat(agent, task, call.opener, terms=terms), carried)
 
-    def _spawn(self, case: Case, coroutine: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, case: QuestionState, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)
         self._calls.setdefault(case, set()).add(task)
         task.add_done_callback(partial(self._ended, case))
 
-    def _ended(self, case: Case, task: "asyncio.Task[None]") -> None:
+    def _ended(self, case: QuestionState, task: "asyncio.Task[None]") -> None:
         self._scheduler.ended()
         calls = self._calls[case]
         calls.discard(task)

@@ -11,8 +11,8 @@ from schemas.quantities import instant_of_ms
 from streams.log import Clock, Subscription
 from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.call_scheduler import CallScheduler
-from streams.workers.partition_consumer import Share, until
-from streams.workers.question_state import Case
+from streams.workers.partition_consumer import PartitionConsumer, until
+from streams.workers.question_state import QuestionState
 
 READ = (ASSIGNMENTS, DECISIONS)
 
@@ -38,7 +38,7 @@ async def run_deadlines(subscription: Subscription, *, clock: Clock, stop: async
     Raises:
         OperatorError: No broker answers at the start, or a deadline could not be written.
     """
-    share = Share(subscription, READ)
+    share = PartitionConsumer(subscription, READ)
     try:
         await until(stop, share.start())
         if not stop.is_set():
@@ -47,8 +47,8 @@ async def run_deadlines(subscription: Subscription, *, clock: Clock, stop: async
         await share.stop()
 
 
-async def _watch(share: Share, subscription: Subscription, clock: Clock) -> None:
-    scheduler: CallScheduler[Case, None] = CallScheduler(most=0)
+async def _watch(share: PartitionConsumer, subscription: Subscription, clock: Clock) -> None:
+    scheduler: CallScheduler[QuestionState, None] = CallScheduler(most=0)
     while True:
         for case in await share.look(scheduler.wait_ms(clock(), WAIT_MS)):
             scheduler.watch(case)
@@ -56,7 +56,7 @@ async def _watch(share: Share, subscription: Subscription, clock: Clock) -> None
         await asyncio.gather(*(_declare(share, subscription, due_ms, case) for due_ms, case in overdue))
 
 
-async def _declare(share: Share, subscription: Subscription, due_ms: int, case: Case) -> None:
+async def _declare(share: PartitionConsumer, subscription: Subscription, due_ms: int, case: QuestionState) -> None:
     """Write one deadline; once it is in the log, the rest is the merge's."""
     await subscription.publish(DeadlinePassed(occurred_at=instant_of_ms(due_ms), question_id=case.question_id))
     share.close(case)

@@ -13,11 +13,11 @@ from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.agents.agent import Agent, Task
-from streams.agents.calls.budget import Account, OwnPurse
-from streams.agents.calls.live_attempt import Terms
-from streams.agents.calls.progress import Activity
+from streams.agents.calls.budget import BudgetAccount, LocalReservations
+from streams.agents.calls.live_attempt import CallTerms
+from streams.agents.calls.progress import CallProgress
 from streams.agents.calls.retry import drive, take_seat
-from streams.agents.calls.seat import Call, Opener, absent, task_of
+from streams.agents.calls.seat import Opener, OpenSeat, absent, task_of
 from streams.errors import InvariantError
 from streams.log import Clock, FoldingWriter, read_event
 from streams.topology import ASSIGNMENTS, DECISIONS
@@ -34,19 +34,19 @@ LONG_WAIT_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class CallAccounting:
     """What calls that take wall time are charged to and counted in."""
 
     policy: PolicyAdopted | None = None
     """Whose budget it is; None: nothing is limited."""
-    activity: Activity | None = None
+    activity: CallProgress | None = None
 
 
-NO_BOOKS = Books()
+NO_BOOKS = CallAccounting()
 
 
 @dataclass(slots=True, eq=False)
-class Case:
+class WaitingQuestion:
     """A question that waits for its decision; once closed, nothing but its name is left."""
 
     question_id: str
@@ -66,7 +66,7 @@ class Case:
         self.analyses.clear()
 
 
-class Session:
+class EmbeddedSession:
     """
     One writer's work on a log until every question in it is decided.
 
@@ -93,20 +93,20 @@ class Session:
         window: int,
         calls_in_flight: int,
         listener: Listener,
-        books: Books = NO_BOOKS,
+        books: CallAccounting = NO_BOOKS,
     ) -> None:
         self._log = log
-        self._purse = OwnPurse(log)
+        self._purse = LocalReservations(log)
         policy = books.policy
-        self._account = None if policy is None else Account(self._purse, policy.event_id, policy.budget, clock)
+        self._account = None if policy is None else BudgetAccount(self._purse, policy.event_id, policy.budget, clock)
         self._activity = books.activity
         self._agents = agents
         self._clock = clock
         self._window = window
         self._listener = listener
-        self._open: dict[str, Case] = {}
+        self._open: dict[str, WaitingQuestion] = {}
         self._asked: dict[str, QuestionAsked] = {}
-        self._scheduler: CallScheduler[Case, Call] = CallScheduler(calls_in_flight)
+        self._scheduler: CallScheduler[WaitingQuestion, OpenSeat] = CallScheduler(calls_in_flight)
         self._running: set[asyncio.Task[AnalysisPublished]] = set()
 
     @property
@@ -163,7 +163,7 @@ class Session:
 
     def _reopen(self, question_id: str) -> None:
         """Take up one open question, with the seats of its last stage that are still free."""
-        case = self._open[question_id] = Case(question_id, None)
+        case = self._open[question_id] = WaitingQuestion(question_id, None)
         opener: Opener | None = None
         taken: set[tuple[int, str]] = set()
         for record in self._log.about(question_id):
@@ -182,7 +182,7 @@ class Session:
         stage = opener.stage
         self._line_up(case, opener, [seat for seat in stage.seats if (stage.number, seat.agent) not in taken])
 
-    def _watch(self, case: Case, assignment: PanelAssigned) -> None:
+    def _watch(self, case: WaitingQuestion, assignment: PanelAssigned) -> None:
         case.due_ms = self._clock() + assignment.deadline_ms
         self._scheduler.watch(case)
 
@@ -224,16 +224,16 @@ class Session:
         question_id = opener.question_id
         case = self._open.get(question_id)
         if case is None:
-            case = self._open[question_id] = Case(question_id, self._asked.get(question_id))
+            case = self._open[question_id] = WaitingQuestion(question_id, self._asked.get(question_id))
         self._line_up(case, opener, opener.stage.seats)
         if isinstance(opener, PanelAssigned):
             self._watch(case, opener)
 
-    def _line_up(self, case: Case, opener: Opener, seats: Iterable[Seat]) -> None:
+    def _line_up(self, case: WaitingQuestion, opener: Opener, seats: Iterable[Seat]) -> None:
         for seat in seats:
             agent = self._agents.get(seat.agent)
             # An agent that is not there fails in no time.
-            self._scheduler.put(case, Call(opener, seat), takes_room=agent is not None and not agent.virtual)
+            self._scheduler.put(case, OpenSeat(opener, seat), takes_room=agent is not None and not agent.virtual)
 
     def _virtual_outcomes(self) -> list[AnalysisPublished]:
         """Take the seats of agents that need no time, and of those who are not there; start the calls of the others."""
@@ -243,7 +243,7 @@ class Session:
             if agent is None:
                 outcomes.append(absent(call))
             elif takes_room:
-                terms = Terms(self._account, self._activity, left_ms(case, self._clock()))
+                terms = CallTerms(self._account, self._activity, left_ms(case, self._clock()))
                 coroutine = take_seat(agent, self._task(case, call), call.opener, terms=terms)
                 self._running.add(asyncio.create_task(coroutine))
             else:
@@ -287,7 +287,7 @@ class Session:
         for _, case in self._scheduler.overdue(now):
             self._log.append(DeadlinePassed(occurred_at=instant_of_ms(now), question_id=case.question_id))
 
-    def _task(self, case: Case, call: Call) -> Task:
+    def _task(self, case: WaitingQuestion, call: OpenSeat) -> Task:
         if case.question is None:
             case.question = self._find(case.question_id)
         return task_of(call, case.question, case.analyses)

@@ -9,7 +9,7 @@ from schemas.event import Event
 from schemas.panels import StageOpened
 from streams.log import Record
 from streams.topology import ASSIGNMENTS, DECISIONS, QUESTION_PARTITIONS, QUESTIONS, partition_of
-from streams.workers.question_state import Case
+from streams.workers.question_state import QuestionState
 
 REMEMBERED = 10_000
 """Questions closed last that are remembered although no commit needs it, about two megabytes a partition: a producer
@@ -17,7 +17,7 @@ that is not sure and asks once more, soon, causes no calls."""
 
 
 @dataclass(slots=True)
-class _Closed:
+class _ClosedQuestion:
     """A closed question that is still remembered."""
 
     held_at: int
@@ -29,17 +29,17 @@ class _Closed:
 
 
 @dataclass(slots=True)
-class _Marked:
+class _MarkedEnds:
     """What waits to learn where the topics end."""
 
-    closed: list[_Closed] = field(default_factory=list)
-    doubts: dict[Case, None] = field(default_factory=dict)
+    closed: list[_ClosedQuestion] = field(default_factory=list)
+    doubts: dict[QuestionState, None] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.closed or self.doubts)
 
 
-class Caseload:
+class OpenQuestions:
     """
     The open questions of one partition, of all topics alike, rebuilt from their records alone.
 
@@ -70,13 +70,15 @@ class Caseload:
         """Next offset of each topic."""
         self.caught_up = False
         """Whether everything is read that was in the log when this member came to the partition."""
-        self._open: dict[str, Case] = {}
-        self._closed: OrderedDict[str, _Closed] = OrderedDict()
+        self._open: dict[str, QuestionState] = {}
+        self._closed: OrderedDict[str, _ClosedQuestion] = OrderedDict()
         self._remembered: OrderedDict[str, None] = OrderedDict()
-        self._since: dict[str, deque[tuple[int, Case]]] = {topic: deque() for topic in begin if topic != DECISIONS}
+        self._since: dict[str, deque[tuple[int, QuestionState]]] = {
+            topic: deque() for topic in begin if topic != DECISIONS
+        }
         """First records of cases by topic, in the order of their offsets; those of closed cases are dropped in time."""
-        self._unmarked, self._asked = _Marked(), _Marked()
-        self._doubts: list[tuple[Case, Mapping[str, int]]] = []
+        self._unmarked, self._asked = _MarkedEnds(), _MarkedEnds()
+        self._doubts: list[tuple[QuestionState, Mapping[str, int]]] = []
         self._goal: Mapping[str, int] | None = None
         self._routed = self._routed_before = -1
         """Highest offset of a question that has its panel; now, and one look at the ends ago."""
@@ -90,11 +92,11 @@ class Caseload:
         """Count the closed questions that a commit still needs."""
         return len(self._closed)
 
-    def cases(self) -> Iterator[Case]:
+    def cases(self) -> Iterator[QuestionState]:
         """Iterate the open questions."""
         return iter(self._open.values())
 
-    def take(self, record: Record, event: Event) -> Case | None:
+    def take(self, record: Record, event: Event) -> QuestionState | None:
         """
         Take in a record at or after the position of its topic.
 
@@ -112,7 +114,7 @@ class Caseload:
             # A stage follows its panel in the same partition, so this is one of a question closed long ago.
             if isinstance(event, StageOpened) or question_id in self._remembered or not self._belongs(question_id):
                 return None
-            case = self._open[question_id] = Case(question_id, self.partition)
+            case = self._open[question_id] = QuestionState(question_id, self.partition)
         changed = case.hear(record, event)
         if isinstance(event, DecisionMade):
             self._close(case, record.offset)
@@ -126,13 +128,13 @@ class Caseload:
         if not self.caught_up:
             self._catch_up()
 
-    def close(self, case: Case) -> None:
+    def close(self, case: QuestionState) -> None:
         """Close a case for which nothing is left to do, though it is not known to be decided."""
         if not case.closed:
             case.close()
             self._close(case, self.position[DECISIONS])
 
-    def lose(self) -> list[Case]:
+    def lose(self) -> list[QuestionState]:
         """Close all cases, for the partition went to somebody else; give those that were open."""
         lost = list(self._open.values())
         self._open.clear()
@@ -149,7 +151,7 @@ class Caseload:
         """Note that the ends of the topics are about to be looked up: all that was read until now lies before them."""
         self._asked.closed += self._unmarked.closed
         self._asked.doubts.update(self._unmarked.doubts)
-        self._unmarked = _Marked()
+        self._unmarked = _MarkedEnds()
 
     def mark(self, ends: Mapping[str, int]) -> None:
         """Learn where the topics ended after the last `ask`."""
@@ -158,7 +160,7 @@ class Caseload:
         for closed in self._asked.closed:
             closed.ends = ends
         self._doubts += [(case, ends) for case in self._asked.doubts]
-        self._asked = _Marked()
+        self._asked = _MarkedEnds()
         self._pass_over()
         self._catch_up()
 
@@ -183,7 +185,7 @@ class Caseload:
     def _belongs(self, question_id: str) -> bool:
         return partition_of(question_id.encode(), QUESTION_PARTITIONS) == self.partition
 
-    def _note(self, case: Case, record: Record) -> None:
+    def _note(self, case: QuestionState, record: Record) -> None:
         """Keep the book on an open case."""
         if record.topic not in case.since:
             case.since[record.topic] = record.offset
@@ -195,12 +197,12 @@ class Caseload:
         elif case.opened:
             self._routed = max(self._routed, case.since[QUESTIONS])
 
-    def _close(self, case: Case, held_at: int) -> None:
+    def _close(self, case: QuestionState, held_at: int) -> None:
         del self._open[case.question_id]
-        closed = self._closed[case.question_id] = _Closed(held_at)
+        closed = self._closed[case.question_id] = _ClosedQuestion(held_at)
         self._unmarked.closed.append(closed)
 
-    def _drop(self, case: Case) -> None:
+    def _drop(self, case: QuestionState) -> None:
         del self._open[case.question_id]
         case.close()
 

@@ -10,8 +10,8 @@ from structlog.typing import FilteringBoundLogger
 from schemas.registry import InvalidRecord, decode
 from streams.errors import TransientError
 from streams.log import Polled, Record, Subscription
-from streams.workers.open_questions import Caseload
-from streams.workers.question_state import Case
+from streams.workers.open_questions import OpenQuestions
+from streams.workers.question_state import QuestionState
 
 COMMIT_S = 1.0
 """Time between two commits: what a member that is killed leaves to be read again."""
@@ -19,7 +19,7 @@ COMMIT_S = 1.0
 _log: FilteringBoundLogger = structlog.get_logger("orch.share")
 
 
-class Share:
+class PartitionConsumer:
     """
     Reads the partitions that a member holds, from what was committed on.
 
@@ -31,8 +31,8 @@ class Share:
     def __init__(self, subscription: Subscription, topics: Sequence[str]) -> None:
         self._subscription = subscription
         self._topics = topics
-        self._loads: dict[int, Caseload] = {}
-        self._behind: dict[int, Caseload] = {}
+        self._loads: dict[int, OpenQuestions] = {}
+        self._behind: dict[int, OpenQuestions] = {}
         """Those not known to be caught up."""
         self._committed: dict[tuple[str, int], int] = {}
         self._settling: asyncio.Task[None] | None = None
@@ -57,7 +57,7 @@ class Share:
         finally:
             await self._subscription.stop()
 
-    async def look(self, wait_ms: int) -> list[Case]:
+    async def look(self, wait_ms: int) -> list[QuestionState]:
         """
         Wait for records, at most *wait_ms*, and take them in.
 
@@ -81,12 +81,12 @@ class Share:
         self._settle_in_time()
         return list(changed)
 
-    def close(self, case: Case) -> None:
+    def close(self, case: QuestionState) -> None:
         """Close a case for which nothing is left to do."""
         if not case.closed:
             self._loads[case.partition].close(case)
 
-    def _hold(self, polled: Polled) -> Iterator[Case]:
+    def _hold(self, polled: Polled) -> Iterator[QuestionState]:
         """Let go of the partitions that were lost, and begin those that were gained."""
         lost = sorted(self._loads.keys() - polled.partitions)
         gained = sorted(polled.partitions - self._loads.keys())
@@ -97,12 +97,12 @@ class Share:
                 self._committed.pop((topic, partition), None)
         for partition in gained:
             begin = {topic: polled.reached[topic, partition] for topic in self._topics}
-            self._loads[partition] = self._behind[partition] = Caseload(partition, begin)
+            self._loads[partition] = self._behind[partition] = OpenQuestions(partition, begin)
             self._settle_at = 0.0
         if lost or gained:
             _log.info("partitions_assigned", partitions=sorted(self._loads), gained=gained, lost=lost)
 
-    def _take(self, load: Caseload, record: Record) -> Case | None:
+    def _take(self, load: OpenQuestions, record: Record) -> QuestionState | None:
         if record.offset < load.position[record.topic]:
             return None
         try:
@@ -115,7 +115,7 @@ class Share:
             return None
         return load.take(record, event)
 
-    def _caught_up(self) -> Iterator[Case]:
+    def _caught_up(self) -> Iterator[QuestionState]:
         """Give the open cases of partitions that are caught up since the last look."""
         for partition, load in list(self._behind.items()):
             if load.caught_up:

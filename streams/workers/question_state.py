@@ -9,7 +9,7 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, Role, StageOpened
 from schemas.questions import QuestionAsked
-from streams.agents.calls.seat import Call, Opener
+from streams.agents.calls.seat import Opener, OpenSeat
 from streams.log import Headers, Record
 
 Claim = tuple[str, int, Role, str]
@@ -26,7 +26,7 @@ class Opened(NamedTuple):
 
 
 @dataclass(slots=True, eq=False)
-class Case:
+class QuestionState:
     """A question that waits for its decision; once closed, nothing but its name is left."""
 
     question_id: str
@@ -82,7 +82,7 @@ class Case:
                 return False
         return True
 
-    def calls(self) -> Iterator[tuple[Opened, Call]]:
+    def calls(self) -> Iterator[tuple[Opened, OpenSeat]]:
         """List the seats to be taken now: free, with the question there and all texts that are to be read."""
         if self.question is None:
             return
@@ -90,7 +90,7 @@ class Case:
             stage = opened.event.stage
             if all(analysis_id in self.texts for analysis_id in stage.material):
                 for seat in stage.seats:
-                    call = Call(opened.event, seat)
+                    call = OpenSeat(opened.event, seat)
                     if claim_of(call) not in self.taken:
                         yield opened, call
 
@@ -126,6 +126,6 @@ def _meets(question: QuestionAsked | None, panel: PanelAssigned | None) -> bool:
     return question is None or panel is None or panel.causes[:1] == (question.event_id,)
 
 
-def claim_of(call: Call) -> Claim:
+def claim_of(call: OpenSeat) -> Claim:
     """Name a seat as the analysis of it will."""
     return call.opener.event_id, call.stage.number, call.stage.role, call.seat.agent

@@ -96,12 +96,12 @@ class KafkaHost:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(WAIT_S)
 
     async def _start(self) -> None:
-        from streams.runtimes.kafka.client.producer import Publisher
-        from streams.runtimes.kafka.stages.runner import FOLDING, Hosting, running
+        from streams.runtimes.kafka.client.producer import RecordProducer
+        from streams.runtimes.kafka.stages.runner import FOLDING, HostingOptions, running
 
         self._stack = AsyncExitStack()
-        self._publisher = await self._stack.enter_async_context(Publisher(self._connection))
-        hosting = Hosting(self._folder / "state", engine=self._engine)
+        self._publisher = await self._stack.enter_async_context(RecordProducer(self._connection))
+        hosting = HostingOptions(self._folder / "state", engine=self._engine)
         stages = running(self._connection, FOLDING, self._publisher, hosting)
         self._stages = await self._stack.enter_async_context(stages)
 

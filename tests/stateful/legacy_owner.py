@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.stages.changelog_codec import pack, unpack
 
 from .simulated_changelog import Expected, SimulatedLog
@@ -48,7 +48,7 @@ class LegacyOwner:
             self.begin({key: self.states.get(key) for key in read.strays}, self.offsets, read.unsent)
             self.land(len(self._queue))
 
-    def begin(self, changes: dict[str, bytes | None], offsets: dict[str, int], outputs: list[Message]) -> None:
+    def begin(self, changes: dict[str, bytes | None], offsets: dict[str, int], outputs: list[ProducerRecord]) -> None:
         """Queue a batch; its records land later, or never."""
         for key, value in changes.items():
             self._queue.append((b"state/" + key.encode(), value))
@@ -76,7 +76,7 @@ class _LegacyReading:
     def __init__(self) -> None:
         self.states: dict[str, bytes] = {}
         self.offsets: dict[str, int] = {}
-        self.unsent: list[Message] = []
+        self.unsent: list[ProducerRecord] = []
         self.strays: dict[str, None] = {}
         self._pending: dict[str, bytes | None] = {}
         self._owner = b""

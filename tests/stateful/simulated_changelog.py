@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from streams.runtimes.kafka.client.connection import Connection
-from streams.runtimes.kafka.client.producer import Message
-from streams.runtimes.kafka.stages.changelog import Fenced, Ledger, Rebuilt, Recovered
+from streams.runtimes.kafka.client.producer import ProducerRecord
+from streams.runtimes.kafka.stages.changelog import Changelog, Fenced, Rebuilt, Recovered
 from streams.runtimes.kafka.stages.changelog_codec import unpack
 from streams.runtimes.kafka.stages.changelog_records import FENCE, BatchId, RecordKind, parse_key
-from streams.runtimes.kafka.stages.state_store import LocalStore
+from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 
 _SPINS = 60
 """Turns of the event loop after which an owner that was let go on has come to its next stop."""
@@ -31,7 +31,7 @@ class Expected(NamedTuple):
 
     states: dict[str, bytes]
     offsets: dict[str, int]
-    outputs: list[Message]
+    outputs: list[ProducerRecord]
 
 
 class SimulatedLog:
@@ -78,7 +78,7 @@ class SimulatedLog:
 
     def expected(self, before: int) -> Expected:
         """Fold every batch whose commit record stands before the next fence, from all that was ever written."""
-        reign, parts = -1, dict[BatchId, tuple[dict[str, bytes], list[Message]]]()
+        reign, parts = -1, dict[BatchId, tuple[dict[str, bytes], list[ProducerRecord]]]()
         found = Expected({}, {}, [])
         for record in self.history[:before]:
             if record.key.startswith(FENCE):
@@ -97,7 +97,7 @@ class SimulatedLog:
         return found
 
 
-class _Ledger(Ledger):
+class _Ledger(Changelog):
     """The program's own, reading the simulated partition."""
 
     reading: Callable[[int, int], AsyncIterator[Any]]
@@ -120,7 +120,7 @@ class SimulatedOwner:
 
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(0)
-        self.store = LocalStore(self.path, "simulated")
+        self.store = KafkaStateStore(self.path, "simulated")
         self.ledger = _Ledger(Connection(("nowhere:1",)), self, "merge", 0, self.store)  # type: ignore[arg-type]
         self.ledger.reading = self._read
         self.busy = False
@@ -176,10 +176,12 @@ class SimulatedOwner:
 
         self.begin(work)
 
-    async def publish(self, messages: Sequence[Message]) -> None:
+    async def publish(self, messages: Sequence[ProducerRecord]) -> None:
         """Stand in for the producer: outputs go nowhere."""
 
-    def commit(self, changes: Mapping[str, bytes], offsets: Mapping[str, int], outputs: Sequence[Message]) -> None:
+    def commit(
+        self, changes: Mapping[str, bytes], offsets: Mapping[str, int], outputs: Sequence[ProducerRecord]
+    ) -> None:
         """Let it write a batch."""
 
         async def work() -> None:

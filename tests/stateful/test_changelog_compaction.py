@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.stages import changelog_codec
 from streams.runtimes.kafka.stages import state_store as store_module
 from streams.runtimes.kafka.stages.changelog_records import FENCE, PROBE, RecordKind, parse_key
@@ -71,7 +71,7 @@ class World:
         self.batches += 1
         keys = self.draw(st.lists(st.sampled_from(KEYS), max_size=3, unique=True), label="keys")
         sizes = self.draw(st.lists(st.integers(1, 3), max_size=2), label="outputs")
-        outputs = [Message("orch.decisions", "q", b"%d" % self.batches * size) for size in sizes]
+        outputs = [ProducerRecord("orch.decisions", "q", b"%d" % self.batches * size) for size in sizes]
         owner.commit(dict.fromkeys(keys, b"%d" % self.batches), {"t": self.batches}, outputs)
 
     def compact(self) -> None:

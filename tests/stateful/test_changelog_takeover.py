@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.errors import OperatorError
-from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.stages.changelog import Rebuilt
 
 from .legacy_owner import LegacyOwner, Refused, legacy_expected
@@ -33,7 +33,7 @@ def play(draw: Any, log: SimulatedLog, *, compacting: bool) -> None:
             owner = draw(st.sampled_from(owners), label="owner")
             if what == "commit" and owner.idle and owner.alive:
                 keys = draw(st.lists(st.sampled_from(KEYS), max_size=2, unique=True), label="keys")
-                outputs = [Message("orch.decisions", "q", b"%d" % act)]
+                outputs = [ProducerRecord("orch.decisions", "q", b"%d" % act)]
                 owner.begin(dict.fromkeys(keys, b"%d" % act), {"t": act}, outputs)
             owner.land(draw(st.integers(0, 4), label="records"))
 

@@ -14,10 +14,10 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.questions import QuestionAsked
-from streams.agents.calls.seat import Call
+from streams.agents.calls.seat import OpenSeat
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers import open_questions
-from streams.workers.open_questions import Caseload
+from streams.workers.open_questions import OpenQuestions
 from streams.workers.question_state import claim_of
 
 from ..record_builders import decision, ids_at, panel, record_of, stage
@@ -50,7 +50,7 @@ class Restarted(RuleBasedStateMachine):
         self.commits = dict.fromkeys(self.topics, 0)
         self.read_by_then = self.commits
         """Positions at any of the commits so far; before them nobody can know what is to be done."""
-        self.load = Caseload(HERE, self.commits)
+        self.load = OpenQuestions(HERE, self.commits)
         self.ends: dict[str, int] | None = None
 
     # --- the log grows
@@ -200,7 +200,7 @@ class Restarted(RuleBasedStateMachine):
     @rule()
     def die(self) -> None:
         """The member is killed, and another one begins at what it had committed."""
-        self.load, self.ends = Caseload(HERE, self.commits), None
+        self.load, self.ends = OpenQuestions(HERE, self.commits), None
 
     def lengths(self) -> dict[str, int]:
         return {topic: len(self.log[topic]) for topic in self.topics}
@@ -259,7 +259,7 @@ def seats_to_take(events: Iterable[Event]) -> set[Any]:
             case DecisionMade():
                 decided.add(event.question_id)
     calls = (
-        claim_of(Call(opener, seat))
+        claim_of(OpenSeat(opener, seat))
         for name in asked.keys() - decided
         for opener in openers.get(name, ())
         if said.keys() >= set(opener.stage.material)

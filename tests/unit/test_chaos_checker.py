@@ -9,7 +9,7 @@ import pytest
 
 from infra.chaos.check_decisions import answer_of
 from infra.chaos.checker import Report, check
-from infra.chaos.reading import TOPICS, Found, canonical, hash_of
+from infra.chaos.reading import TOPICS, FoundRecord, canonical, hash_of
 from schemas.event import Event
 from streams.topology import (
     ANALYSES,
@@ -95,12 +95,12 @@ def right_log() -> list[Written]:
     return sorted(map(written, world.log), key=lambda one: TOPICS.index(one.topic))
 
 
-def laid_out(log: Iterable[Written]) -> list[Found]:
+def laid_out(log: Iterable[Written]) -> list[FoundRecord]:
     """Give records their offsets."""
     ends: Counter[tuple[str, int]] = Counter()
     laid = []
     for one in log:
-        laid.append(Found(one.topic, one.partition, ends[one.topic, one.partition], 0, *one[2:]))
+        laid.append(FoundRecord(one.topic, one.partition, ends[one.topic, one.partition], 0, *one[2:]))
         ends[one.topic, one.partition] += 1
     return laid
 

@@ -6,7 +6,7 @@ import pytest
 
 from infra.chaos.compaction import STAGES, stage_of
 from infra.chaos.disks import Disks, drawn
-from infra.chaos.removal import Removal, Tally
+from infra.chaos.removal import Removal, RemovalTally
 from infra.chaos.workers import Opening
 
 PLACES = {(f"orch-{stage}-changelog", 3): stage for stage in STAGES}
@@ -19,7 +19,7 @@ def look(gone: int) -> dict[tuple[str, int], int]:
 
 def proof(*looks: tuple[int, bool], disk: str = "-", at: float = 9.0) -> Removal:
     """Add up looks, a second apart, with one owner of each stage."""
-    tally = Tally(PLACES)
+    tally = RemovalTally(PLACES)
     for number, (gone, is_open) in enumerate(looks):
         tally.take(look(gone), float(number), is_open=is_open)
     return tally.finish([Opening(stage, 3, at, disk) for stage in STAGES])
@@ -51,7 +51,7 @@ def test_what_lacks_is_told(looks: list[tuple[int, bool]], at: float, disk: str)
 
 def test_one_stage_without_compaction_is_enough_to_lack() -> None:
     """Each stage needs a removal of its own."""
-    tally = Tally(PLACES)
+    tally = RemovalTally(PLACES)
     tally.take(look(0), 0.0, is_open=True)
     tally.take({place: 0 if stage == "learn" else 4 for place, stage in PLACES.items()}, 1.0, is_open=True)
     found = tally.finish([Opening(stage, 3, 2.0, "-") for stage in STAGES])
@@ -61,7 +61,7 @@ def test_one_stage_without_compaction_is_enough_to_lack() -> None:
 
 def test_a_disk_on_which_a_partition_was_opened_has_a_copy() -> None:
     """Who opens it there again, whichever process, has one; another partition or disk has none."""
-    tally = Tally(PLACES)
+    tally = RemovalTally(PLACES)
     tally.take(look(0), 0.0, is_open=True)
     tally.take(look(1), 1.0, is_open=True)
     first, again = Opening("merge", 3, 2.0, "state"), Opening("merge", 3, 4.0, "state")

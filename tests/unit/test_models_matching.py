@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.models.library import Question
+from infra.models.library import LibraryQuestion
 from infra.models.matching import QuestionIndex
 from infra.models.prompt import read_prompt
 
@@ -15,12 +15,12 @@ def block(name: str, text: str, mark: str = MARK, attributes: str = "") -> str:
     return f"<{name}-{mark}{attributes}>\n{text}\n</{name}-{mark}>\n"
 
 
-def question(question_id: str, text: str, *options: str) -> Question:
+def question(question_id: str, text: str, *options: str) -> LibraryQuestion:
     """Make a question; with options a choice."""
-    return Question(question_id, text, options, "choice" if options else "number")
+    return LibraryQuestion(question_id, text, options, "choice" if options else "number")
 
 
-def found(prompt: str, *questions: Question) -> str | None:
+def found(prompt: str, *questions: LibraryQuestion) -> str | None:
     """Give the id of the question that is found."""
     one = QuestionIndex(questions).find(read_prompt(prompt))
     return one and one.question_id

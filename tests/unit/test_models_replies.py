@@ -6,7 +6,7 @@ from infra.models.completion import spoil
 from infra.models.library import Library
 from infra.models.prompt import Prompt, read_prompt
 from infra.models.refusals import ApiError
-from infra.models.replies import Reply, reply_to
+from infra.models.replies import ModelReply, reply_to
 from streams.errors import UsageError
 from streams.processors.answers import read_choice, read_number
 
@@ -23,7 +23,7 @@ OUTPUTS = [
 ]
 
 
-def reply(prompt: Prompt, model: str = "m", question_id: str = "capital", *, obey: bool = False) -> Reply:
+def reply(prompt: Prompt, model: str = "m", question_id: str = "capital", *, obey: bool = False) -> ModelReply:
     """Ask a model."""
     library = Library(QUESTIONS, OUTPUTS)
     return reply_to(model, library.questions[question_id], prompt, library, obey=obey)
@@ -100,7 +100,7 @@ def test_obedient_model_without_orders_is_as_others() -> None:
 def test_answers_outside_the_question_are_so() -> None:
     """A wrong letter is read as no option, and another language as nothing at all."""
     library = Library(QUESTIONS, OUTPUTS)
-    right = Reply("The answer is (B).", "B")
+    right = ModelReply("The answer is (B).", "B")
     capital, total = library.questions["capital"], library.questions["sum"]
     assert read_choice(spoil("wrong-letter", right, capital, "").text, 3).source == "outside_options"
     assert read_number(spoil("wrong-letter", right, total, "").text).answer is None

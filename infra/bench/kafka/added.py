@@ -9,7 +9,7 @@ from infra.bench.figures import Figure
 from infra.bench.kafka.decided import saturated
 from infra.bench.kafka.load import Load, asking
 from infra.bench.kafka.log import adopt, own_log, watched
-from infra.bench.kafka.plan import Plan
+from infra.bench.kafka.plan import KafkaPlan
 from infra.bench.kafka.prefill import task_about
 from infra.bench.kafka.processes import Meter, at_work
 from infra.bench.workload import bench_policy
@@ -22,7 +22,7 @@ P50_TARGET_MS, P99_TARGET_MS = 40, 150
 Advance = Callable[[int], None]
 
 
-async def measure(plan: Plan, advance: Advance) -> list[Figure]:
+async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
     """
     Ask at half of the rate that saturates, learning included; by the clock, and not by what is answered.
 
@@ -78,7 +78,7 @@ async def _slowest_calls_ms(decisions: Mapping[str, bytes], call_ms: int) -> dic
     return found
 
 
-def _figures(plan: Plan, call_ms: int, per_s: float, runs: list[list[float]]) -> list[Figure]:
+def _figures(plan: KafkaPlan, call_ms: int, per_s: float, runs: list[list[float]]) -> list[Figure]:
     agents = f"agents take {call_ms} ms" if call_ms else "agents answer at once"
     note = (
         f"{per_s:.0f} questions a second for {plan.sizes.steady_s:.0f} s, half of what can be decided and learned; less"

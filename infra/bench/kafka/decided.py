@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from infra.bench.figures import Figure
 from infra.bench.kafka.load import Load, asking
 from infra.bench.kafka.log import Watch, adopt, own_log, watched
-from infra.bench.kafka.plan import Plan
+from infra.bench.kafka.plan import KafkaPlan
 from infra.bench.kafka.processes import OTHERS, Meter, at_work
 from infra.bench.workload import STATED, bench_policy
 
@@ -17,7 +17,7 @@ Advance = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Ran:
+class KafkaRun:
     """One run at saturation."""
 
     decided_s: float
@@ -33,7 +33,7 @@ class Ran:
     """Time in which that was spent."""
 
 
-async def measure(plan: Plan, advance: Advance) -> list[Figure]:
+async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
     """
     Keep a constant number of questions open, several times over one log.
 
@@ -60,7 +60,7 @@ async def measure(plan: Plan, advance: Advance) -> list[Figure]:
     return _figures(plan, found)
 
 
-async def saturated(watch: Watch, load: Load, meter: Meter, plan: Plan) -> Ran:
+async def saturated(watch: Watch, load: Load, meter: Meter, plan: KafkaPlan) -> KafkaRun:
     """
     Run once at saturation, over a log that is settled, and until it is again.
 
@@ -72,7 +72,7 @@ async def saturated(watch: Watch, load: Load, meter: Meter, plan: Plan) -> Ran:
     seconds = await load.saturate(plan.sizes.asked, plan.sizes.open)
     await watch.settled()
     cpu_s, lasted_s = meter.read(), time.time() - started
-    return Ran(
+    return KafkaRun(
         seconds,
         await watch.last_learned_s() - started,
         sum((await watch.counts()).values()) - events,
@@ -82,7 +82,7 @@ async def saturated(watch: Watch, load: Load, meter: Meter, plan: Plan) -> Ran:
     )
 
 
-def _figures(plan: Plan, found: list[Ran]) -> list[Figure]:
+def _figures(plan: KafkaPlan, found: list[KafkaRun]) -> list[Figure]:
     number = plan.sizes.asked
     note = f"{number:,} questions, {plan.sizes.open} open at a time; workers: {plan.workers}; {STATED}"
     figures = [

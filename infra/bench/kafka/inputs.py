@@ -8,9 +8,9 @@ from typing import NamedTuple
 from infra.bench.figures import Figure
 from infra.bench.kafka.load import asking, gold_of
 from infra.bench.kafka.log import LOOK_S, Watch, own_log, watched
-from infra.bench.kafka.plan import FOLDING, Plan
+from infra.bench.kafka.plan import FOLDING, KafkaPlan
 from infra.bench.kafka.prefill import analyses_of, assignments, publish, teach
-from infra.bench.kafka.processes import Worker
+from infra.bench.kafka.processes import BenchWorker
 from infra.bench.proc import cpu_s
 from infra.bench.workload import STATED, bench_policy
 from schemas.event import Event
@@ -33,7 +33,7 @@ class Drained(NamedTuple):
     """From the start of the process to the first record it wrote."""
 
 
-async def measure(plan: Plan, advance: Advance) -> list[Figure]:
+async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
     """
     Let one stage after the other fold what the ones before it left, each in a process of its own.
 
@@ -61,11 +61,11 @@ async def measure(plan: Plan, advance: Advance) -> list[Figure]:
     return _figures(plan, found)
 
 
-async def _drain(plan: Plan, watch: Watch, stage: str, reads: tuple[str, ...], writes: str, until: int) -> Drained:
+async def _drain(plan: KafkaPlan, watch: Watch, stage: str, reads: tuple[str, ...], writes: str, until: int) -> Drained:
     before = await watch.counts()
     records = sum(before[topic] for topic in reads)
     asked = time.monotonic()
-    async with Worker(watch.log, (stage,), plan, state=plan.directory / watch.log.prefix) as worker:
+    async with BenchWorker(watch.log, (stage,), plan, state=plan.directory / watch.log.prefix) as worker:
         watch.workers = (worker,)
         # From the last look that found nothing written: before that it starts, which is another figure.
         begun, spent = asked, 0.0
@@ -94,7 +94,7 @@ def _gold(question_id: str) -> FeedbackGiven:
     return event
 
 
-def _figures(plan: Plan, found: dict[str, list[Drained]]) -> list[Figure]:
+def _figures(plan: KafkaPlan, found: dict[str, list[Drained]]) -> list[Figure]:
     note = f"backlog of {plan.sizes.backlog:,} questions, one stage after the other, each in a process alone; {STATED}"
     figures = []
     for stage, runs in found.items():

@@ -10,14 +10,14 @@ from dataclasses import replace
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from infra.bench.kafka.plan import FOLDING
-from infra.bench.kafka.processes import Worker
+from infra.bench.kafka.processes import BenchWorker
 from schemas.policies import PolicyAdopted
 from streams.errors import InvariantError
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.client.connection import Connection
-from streams.runtimes.kafka.client.consumer_lag import standings
+from streams.runtimes.kafka.client.consumer_lag import group_lags
 from streams.runtimes.kafka.client.fetch import plain_consumer
-from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.kafka.client.topics import administered, create_topics, wanted_topics
 from streams.topology import ROUTER, TOPICS
 
@@ -41,7 +41,7 @@ async def own_log(cluster: Connection) -> AsyncIterator[Connection]:
 
 async def adopt(log: Connection, policy: PolicyAdopted) -> None:
     """Write a policy, and wait until the log has it."""
-    async with Publisher(log) as publisher:
+    async with RecordProducer(log) as publisher:
         await publisher.publish([message_of(policy)])
 
 
@@ -55,7 +55,7 @@ class Watch:
         client: Started, a consumer of no group.
     """
 
-    def __init__(self, log: Connection, workers: Sequence[Worker], client: AIOKafkaConsumer) -> None:
+    def __init__(self, log: Connection, workers: Sequence[BenchWorker], client: AIOKafkaConsumer) -> None:
         self.log = log
         self.workers = workers
         self._client = client
@@ -108,7 +108,7 @@ class Watch:
         """
         known, since = -1, time.monotonic()
         # Looked at in the order in which records go, so what a stage had written is seen as the lag of the next one.
-        while lag := sum(one.lag for one in await standings(self.log) if one.stage in FOLDING):
+        while lag := sum(one.lag for one in await group_lags(self.log) if one.stage in FOLDING):
             if lag != known:
                 known, since = lag, time.monotonic()
             self.require(since)
@@ -138,7 +138,7 @@ class Watch:
 
 
 @asynccontextmanager
-async def watched(log: Connection, workers: Sequence[Worker] = ()) -> AsyncIterator[Watch]:
+async def watched(log: Connection, workers: Sequence[BenchWorker] = ()) -> AsyncIterator[Watch]:
     """Connect to look at a log."""
     client = await plain_consumer(log)
     try:

@@ -6,11 +6,11 @@ from pathlib import Path
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.stages.runner import EngineName
 
-Crew = tuple[tuple[str, ...], ...]
+WorkerStages = tuple[tuple[str, ...], ...]
 """Stages of each worker process."""
 
 FOLDING = ("route", "merge", "learn", "rank")
-CREW: Crew = (("all",),)
+WORKER_STAGES: WorkerStages = (("all",),)
 """What decides most questions on two cores."""
 
 
@@ -37,7 +37,7 @@ QUICK = KafkaSizes(runs=3, warm_up=300, asked=2_000, steady_s=8.0, backlog=2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class KafkaPlan:
     """One invocation of the benchmarks."""
 
     connection: Connection
@@ -45,7 +45,7 @@ class Plan:
     sizes: KafkaSizes
     directory: Path
     """For what worker processes write: states, and what they say. Removed in the end."""
-    crew: Crew = CREW
+    crew: WorkerStages = WORKER_STAGES
     engine: EngineName = "aiokafka"
     """What brings records to the folding stages."""
 

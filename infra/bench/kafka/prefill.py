@@ -17,7 +17,7 @@ from streams.agents.calls.retry import take_seat
 from streams.log import read_event
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.urls import open_reader
 from streams.topology import ASSIGNMENTS, ROUTER, TOPICS
 
@@ -38,7 +38,7 @@ async def teach(log: Connection, directory: Path) -> None:
 
 async def publish(log: Connection, events: list[Event]) -> None:
     """Write events, and wait until the log has them."""
-    async with Publisher(log) as publisher:
+    async with RecordProducer(log) as publisher:
         for start in range(0, len(events), _AT_ONCE):
             await publisher.publish(map(message_of, events[start : start + _AT_ONCE]))
 

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self
 
-from infra.bench.kafka.plan import Plan
+from infra.bench.kafka.plan import KafkaPlan
 from infra.bench.proc import cpu_s, machine_cpu_s
 from streams.errors import InvariantError
 from streams.runtimes.kafka.client.connection import Connection
@@ -29,7 +29,7 @@ _LOOPBACK = ("127.", "localhost", "[::1]")
 _LISTENS = "0A"
 
 
-class Worker:
+class BenchWorker:
     """
     One `orch worker`, which is started with the object and ends with the block.
 
@@ -45,7 +45,7 @@ class Worker:
         self,
         log: Connection,
         stages: Sequence[str],
-        plan: Plan,
+        plan: KafkaPlan,
         *,
         state: Path | None = None,
         program: Sequence[str] = ORCH,
@@ -99,12 +99,14 @@ class Worker:
 
 
 @asynccontextmanager
-async def at_work(log: Connection, plan: Plan, *, program: Sequence[str] = ORCH) -> AsyncIterator[list[Worker]]:
+async def at_work(
+    log: Connection, plan: KafkaPlan, *, program: Sequence[str] = ORCH
+) -> AsyncIterator[list[BenchWorker]]:
     """Run the processes of the crew, with states on disk, until the block ends."""
     state = plan.directory / "state"
     async with AsyncExitStack() as stack:
         yield [
-            await stack.enter_async_context(Worker(log, stages, plan, state=state, program=program))
+            await stack.enter_async_context(BenchWorker(log, stages, plan, state=state, program=program))
             for stages in plan.crew
         ]
 
@@ -116,7 +118,7 @@ class Meter:
     A broker on another machine, or of another user, is not counted by itself.
     """
 
-    def __init__(self, connection: Connection, workers: Sequence[Worker]) -> None:
+    def __init__(self, connection: Connection, workers: Sequence[BenchWorker]) -> None:
         self._pids: dict[str, int] = {}
         broker = broker_pid(connection)
         if broker is not None:

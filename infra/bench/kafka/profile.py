@@ -8,7 +8,7 @@ from typing import NamedTuple
 from infra.bench.decided import PARTS, Parts, shares_of
 from infra.bench.kafka.load import asking
 from infra.bench.kafka.log import adopt, own_log, watched
-from infra.bench.kafka.plan import Plan
+from infra.bench.kafka.plan import KafkaPlan
 from infra.bench.kafka.processes import at_work
 from infra.bench.workload import bench_policy
 
@@ -38,7 +38,7 @@ class Profiled(NamedTuple):
     functions: str
 
 
-async def profile(plan: Plan, most: int = 40) -> list[Profiled]:
+async def profile(plan: KafkaPlan, most: int = 40) -> list[Profiled]:
     """
     Run once at saturation with every worker under a profiler.
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from infra.bench.figures import Figure
 from infra.bench.kafka.load import asking
 from infra.bench.kafka.log import own_log, watched
-from infra.bench.kafka.plan import FOLDING, Plan
+from infra.bench.kafka.plan import FOLDING, KafkaPlan
 from infra.bench.kafka.prefill import analyses_of, assignments, publish, teach
-from infra.bench.kafka.processes import Worker
+from infra.bench.kafka.processes import BenchWorker
 from infra.bench.workload import bench_policy
 from schemas.event import Event
 from streams.agents.factory import make_agents
@@ -20,7 +20,7 @@ from streams.topology import ASSIGNMENTS, DECISIONS, TOPICS
 Advance = Callable[[int], None]
 
 
-class Case(NamedTuple):
+class RestartCase(NamedTuple):
     """One way to come back."""
 
     name: str
@@ -31,13 +31,13 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("stopped, with its disk", signal.SIGTERM, True),
-    Case("stopped, without its disk", signal.SIGTERM, False),
-    Case("killed, with its disk", signal.SIGKILL, True),
+    RestartCase("stopped, with its disk", signal.SIGTERM, True),
+    RestartCase("stopped, without its disk", signal.SIGTERM, False),
+    RestartCase("killed, with its disk", signal.SIGKILL, True),
 )
 
 
-async def measure(plan: Plan, advance: Advance) -> list[Figure]:
+async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
     """
     Stop and start a worker again and again.
 
@@ -75,8 +75,8 @@ async def measure(plan: Plan, advance: Advance) -> list[Figure]:
     return _figures(plan, seconds, memory)
 
 
-def _started(log: Connection, plan: Plan, *, disk: bool) -> Worker:
-    return Worker(log, FOLDING, plan, state=plan.directory / "state" if disk else None)
+def _started(log: Connection, plan: KafkaPlan, *, disk: bool) -> BenchWorker:
+    return BenchWorker(log, FOLDING, plan, state=plan.directory / "state" if disk else None)
 
 
 async def _answers(log: Connection, last: int) -> list[Event]:
@@ -85,7 +85,7 @@ async def _answers(log: Connection, last: int) -> list[Event]:
     return [answer async for panel in assignments(log, last=last) for answer in await analyses_of(panel, agents)]
 
 
-def _figures(plan: Plan, seconds: dict[str, list[float]], memory: dict[str, list[float]]) -> list[Figure]:
+def _figures(plan: KafkaPlan, seconds: dict[str, list[float]], memory: dict[str, list[float]]) -> list[Figure]:
     note = (
         f"{plan.sizes.pending:,} questions wait for their analyses; from the start of `orch worker {' '.join(FOLDING)}`"
         " to decisions in all partitions"

@@ -10,12 +10,12 @@ from typing import Any
 
 from infra.bench.figures import Figure
 from infra.bench.kafka import added, decided, inputs, restart
-from infra.bench.kafka.plan import KafkaSizes, Plan
+from infra.bench.kafka.plan import KafkaPlan, KafkaSizes
 from infra.bench.kafka.processes import broker_pid
 from infra.bench.kafka.profile import Profiled, profile
 from streams.errors import OperatorError
 
-Measure = Callable[[Plan, Callable[[int], None]], Coroutine[Any, Any, list[Figure]]]
+Measure = Callable[[KafkaPlan, Callable[[int], None]], Coroutine[Any, Any, list[Figure]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ KAFKA_BENCHES: dict[str, KafkaBench] = {
 }
 
 
-def run(bench: KafkaBench, plan: Plan, advance: Callable[[int], None]) -> list[Figure]:
+def run(bench: KafkaBench, plan: KafkaPlan, advance: Callable[[int], None]) -> list[Figure]:
     """
     Run one benchmark in a fresh directory, and remove what it left there and on the cluster.
 
@@ -53,14 +53,14 @@ def run(bench: KafkaBench, plan: Plan, advance: Callable[[int], None]) -> list[F
         return asyncio.run(bench.measure(replace(plan, directory=Path(directory)), advance))
 
 
-def run_profile(plan: Plan) -> list[Profiled]:
+def run_profile(plan: KafkaPlan) -> list[Profiled]:
     """Profile the workers in a fresh directory, and remove what is left there and on the cluster."""
     _prepare()
     with tempfile.TemporaryDirectory(prefix="orch-bench-", dir=plan.directory) as directory:
         return asyncio.run(profile(replace(plan, directory=Path(directory))))
 
 
-def where(plan: Plan) -> str:
+def where(plan: KafkaPlan) -> str:
     """Say where the broker is."""
     here = broker_pid(plan.connection) is not None
     return f"{plan.connection.url} {'on this machine' if here else 'elsewhere'}"

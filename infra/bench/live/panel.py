@@ -21,7 +21,7 @@ from schemas.event import Event
 from schemas.questions import QuestionAsked
 from streams.agents.agent import Agent, Task, dismiss
 from streams.agents.factory import make_agents
-from streams.app.setup import Staff, answer
+from streams.app.setup import Setup, answer
 from streams.log import read_event, wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.processors.answers import read_choice
@@ -124,7 +124,7 @@ def _decide(url: str, path: Path, first: int, number: int, window: int) -> dict[
         return ()
 
     with EmbeddedWriter(path, PROCESSORS, clock=wall_clock_ms) as log:
-        staff = Staff(policy, make_agents(policy, None), ())
+        staff = Setup(policy, make_agents(policy, None), ())
         started_s = perf_counter()
         asked = islice(questions(), first, first + number)
         answer(log, staff, asked, run=RunSettings(live_window=window), listener=hear)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from infra.chaos.client import SILENCE_S, consumer, library, partitions, producer
-from infra.chaos.questions import Asked, asked
+from infra.chaos.questions import TrialQuestion, asked
 from infra.chaos.reading import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, QUESTIONS
 from streams.errors import OperatorError
 
@@ -36,7 +36,7 @@ class Asker:
         topics = (ASSIGNMENTS, ANALYSES, DECISIONS)
         places = [(topic, n, kafka.OFFSET_BEGINNING) for topic in topics for n in partitions(self._hearing, topic)]
         self._hearing.assign([kafka.TopicPartition(*place) for place in places])
-        self._questions: dict[str, Asked] = {}
+        self._questions: dict[str, TrialQuestion] = {}
         self._authors = 0
         self._heard: dict[str, set[str]] = {topic: set() for topic in topics}
         self._made: list[tuple[str, str, bytes, Any]] = []
@@ -137,7 +137,7 @@ class Asker:
         """Disconnect."""
         self._hearing.close()
 
-    def _publish(self, topic: str, question: Asked, value: bytes) -> None:
+    def _publish(self, topic: str, question: TrialQuestion, value: bytes) -> None:
         self._produce(question.way, topic, value, None if question.way == "no key" else question.question_id)
 
     def _produce(self, way: str, topic: str, value: bytes, key: str | None, headers: Any = None) -> None:

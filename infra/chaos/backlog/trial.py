@@ -14,9 +14,9 @@ from infra.chaos.checker import check
 from infra.chaos.client import Offsets, records
 from infra.chaos.compaction import squeeze
 from infra.chaos.reading import TOPICS
-from infra.chaos.removal import Watch
+from infra.chaos.removal import RemovalWatch
 from infra.chaos.rest import lags, replayed, settle
-from infra.chaos.supervisor import Crew
+from infra.chaos.supervisor import Supervisor
 from infra.chaos.workers import Duty, prepare
 from streams.errors import OperatorError
 
@@ -48,18 +48,18 @@ def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
         OperatorError: It cannot begin: no Java, no room, no confluent-kafka, or no backlog comes about.
     """
     with tempfile.TemporaryDirectory(prefix="orch-chaos-") as place, Broker(Path(place, "broker")) as broker:
-        return _Trial(plan, broker, Path(place), tell).run()
+        return _BacklogTrial(plan, broker, Path(place), tell).run()
 
 
-class _Trial:
+class _BacklogTrial:
     def __init__(self, plan: Plan, broker: Broker, folder: Path, tell: Callable[[str], None]) -> None:
         self._plan = plan
         self._broker = broker
         self._folder = folder
         self._say = tell
         self._began = time.monotonic()
-        self._folding = Crew(_FOLDING, broker.url, folder, plan.engine, shares=False)
-        self._answering = Crew(_ANSWERING, broker.url, folder, plan.engine)
+        self._folding = Supervisor(_FOLDING, broker.url, folder, plan.engine, shares=False)
+        self._answering = Supervisor(_ANSWERING, broker.url, folder, plan.engine)
         self._half_answered = self._open_after = self._again_after = 0
 
     def _clock(self) -> float:
@@ -80,7 +80,7 @@ class _Trial:
                 asker = Asker(self._broker.bootstrap, self._plan.seed)
                 running.callback(asker.close)
                 offsets = running.enter_context(Offsets(self._broker.bootstrap))
-                watch = Watch(self._broker.bootstrap, lambda: asker.open)
+                watch = RemovalWatch(self._broker.bootstrap, lambda: asker.open)
                 running.callback(watch.close)
                 troubles = Troubles(self._plan, self._folding, asker, offsets, watch, self._clock)
                 self._leave_open(asker, offsets, troubles)
@@ -123,7 +123,7 @@ class _Trial:
         troubles.await_compaction()
         self._tell("of every stage something is compacted")
 
-    def _trouble(self, troubles: Troubles, watch: Watch) -> str:
+    def _trouble(self, troubles: Troubles, watch: RemovalWatch) -> str:
         """Make all the trouble, and go on while a proof lacks; give the reason if that cannot be done."""
         kinds = self._plan.troubles()
         limit = len(kinds) + _MORE

@@ -9,10 +9,10 @@ from infra.chaos.backlog.asker import Asker
 from infra.chaos.backlog.plan import Kind, Plan, Trouble
 from infra.chaos.client import Offsets
 from infra.chaos.disks import Disk, drawn
-from infra.chaos.removal import Watch
+from infra.chaos.removal import RemovalWatch
 from infra.chaos.rest import lags
-from infra.chaos.supervisor import Crew
-from infra.chaos.workers import Worker
+from infra.chaos.supervisor import Supervisor
+from infra.chaos.workers import WorkerProcess
 from streams.errors import OperatorError
 
 LIMIT_S = 180.0
@@ -32,7 +32,13 @@ class Troubles:
     """
 
     def __init__(
-        self, plan: Plan, crew: Crew, asker: Asker, offsets: Offsets, watch: Watch, clock: Callable[[], float]
+        self,
+        plan: Plan,
+        crew: Supervisor,
+        asker: Asker,
+        offsets: Offsets,
+        watch: RemovalWatch,
+        clock: Callable[[], float],
     ) -> None:
         self.made: list[Trouble] = []
         self._plan = plan
@@ -116,7 +122,7 @@ class Troubles:
             self.pause(_LOOK_S)
         self._removed = self._watch.removed()
 
-    def _start(self, worker: Worker, trouble: Trouble) -> None:
+    def _start(self, worker: WorkerProcess, trouble: Trouble) -> None:
         """Have it end in order, and start it on a log that has been compacted since the last start."""
         self.await_compaction()
         worker.tell_to_end()
@@ -127,7 +133,7 @@ class Troubles:
         worker.start()
         self.until(lambda: _at_work(worker), f"{worker.duty.name} does not come back")
 
-    def _outlive(self, worker: Worker) -> None:
+    def _outlive(self, worker: WorkerProcess) -> None:
         """Stop it until others have all it held and that was compacted; then it goes on and knows nothing of it."""
         held = [place for place in worker.held if self._crew.owner(*place) is worker]
         worker.stop()
@@ -138,5 +144,5 @@ class Troubles:
         self.pause(self._draw.uniform(0, 2))
 
 
-def _at_work(worker: Worker) -> bool:
+def _at_work(worker: WorkerProcess) -> bool:
     return worker.running and not worker.stopped and bool(worker.held)

@@ -31,7 +31,7 @@ _log: FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Call:
+class CallOutcome:
     """How one attempt went."""
 
     outcome: Literal["ok", "timeout", "error", "refused"]
@@ -48,16 +48,16 @@ class Call:
     """What a provider was asked, where one was called."""
 
 
-async def call_virtually(agent: Agent, task: Task) -> Call:
+async def call_virtually(agent: Agent, task: Task) -> CallOutcome:
     """Make one attempt in no time: a latency above the limit is a timeout that took exactly the limit."""
     call = await _call(agent, task)
     limit_ms = agent.spec.limits.timeout_ms
     if call.latency_ms is not None and call.latency_ms > limit_ms:
-        return Call("timeout", limit_ms)
+        return CallOutcome("timeout", limit_ms)
     return call
 
 
-async def call_and_wait(agent: Agent, task: Task, stopwatch: Stopwatch, left_ms: int | None = None) -> Call:
+async def call_and_wait(agent: Agent, task: Task, stopwatch: Stopwatch, left_ms: int | None = None) -> CallOutcome:
     """
     Make one attempt, stop it at the limit, and measure what the agent did not.
 
@@ -71,7 +71,7 @@ async def call_and_wait(agent: Agent, task: Task, stopwatch: Stopwatch, left_ms:
             call = await _call(agent, task)
     except TimeoutError:
         # Only the limit's own: whatever the agent raises, a TimeoutError too, became an outcome inside.
-        call = Call("timeout", None)
+        call = CallOutcome("timeout", None)
     if call.latency_ms is None:
         call.latency_ms = max(stopwatch() - started_ms, 0)
     if agent.live is not None:
@@ -80,11 +80,11 @@ async def call_and_wait(agent: Agent, task: Task, stopwatch: Stopwatch, left_ms:
     return call
 
 
-async def _call(agent: Agent, task: Task) -> Call:
+async def _call(agent: Agent, task: Task) -> CallOutcome:
     try:
         reply = await agent.reply(task)
     except AgentError as error:
-        return Call(
+        return CallOutcome(
             "error",
             error.latency_ms,
             error.spent,
@@ -104,11 +104,11 @@ async def _call(agent: Agent, task: Task) -> Call:
             raised=type(error).__qualname__,
             where=[f"{basename(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames],
         )
-        return Call("error", None, error="internal")
-    return Call("ok", reply.latency_ms, reply)
+        return CallOutcome("error", None, error="internal")
+    return CallOutcome("ok", reply.latency_ms, reply)
 
 
-def fit(call: Call, limit_bytes: int) -> None:
+def fit(call: CallOutcome, limit_bytes: int) -> None:
     """
     Make a call's reply one that an event can hold.
 
@@ -140,7 +140,7 @@ def _valid_unicode(reply: Reply) -> Reply:
     return reply
 
 
-def as_attempt(call: Call, price: Price | None) -> Attempt:
+def as_attempt(call: CallOutcome, price: Price | None) -> Attempt:
     """Record a call, with its cost."""
     reply = call.reply
     return Attempt(

@@ -16,7 +16,7 @@ from streams.processors.budget import Accounts, Verdict, refusal
 from streams.topology import SPENDING
 
 
-class Purse(Protocol):
+class Reservations(Protocol):
     """Where reservations are written, and what became of them."""
 
     def should_wait(self, reserved: BudgetReserved) -> bool:
@@ -32,7 +32,7 @@ class Purse(Protocol):
         """Write what became of a reservation; nobody waits for it, since until then the reservation counts."""
 
 
-class News:
+class Notifier:
     """Something that many may wait for, again and again."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class News:
         await self._told.wait()
 
 
-class OrderedPurse:
+class SharedReservations:
     """
     A purse on a log that several processes write: what comes first in the topic comes first.
 
@@ -59,7 +59,7 @@ class OrderedPurse:
     def __init__(self, publish: Callable[[Event], Awaitable[None]]) -> None:
         self._accounts = Accounts()
         self._publish = publish
-        self._news = News()
+        self._news = Notifier()
         self._sent: dict[str, tuple[BudgetReserved, asyncio.Future[Verdict]]] = {}
         """Reservations of this process that were not read back yet, each with who waits for the verdict."""
 
@@ -94,7 +94,7 @@ class OrderedPurse:
         await self._publish(event)
 
 
-class OwnPurse:
+class LocalReservations:
     """
     A purse on a log with one writer: what is appended first comes first, and is durable with the next commit.
 
@@ -106,7 +106,7 @@ class OwnPurse:
         self.wanted = asyncio.Event()
         """Set while somebody waits for a commit."""
         self._log = log
-        self._news = News()
+        self._news = Notifier()
         self._waiting: list[asyncio.Future[None]] = []
 
     async def reserve(self, reserved: BudgetReserved) -> Verdict:
@@ -151,10 +151,10 @@ class OwnPurse:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class BudgetAccount:
     """What the calls under one policy are charged to."""
 
-    purse: Purse
+    purse: Reservations
     policy_event_id: str
     budget: Budget
     clock: Clock

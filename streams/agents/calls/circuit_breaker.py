@@ -11,7 +11,7 @@ from schemas.agents import LiveLimits
 _log: FilteringBoundLogger = structlog.get_logger("orch.gate")
 
 
-class Closed(Exception):
+class CircuitOpen(Exception):
     """The agent failed so often in a row that it is not asked for a while."""
 
 
@@ -68,6 +68,6 @@ class CircuitBreaker:
         if self._open_until_s is None:
             return False
         if self._now_s() < self._open_until_s or self._trying:
-            raise Closed
+            raise CircuitOpen
         self._trying = True
         return True

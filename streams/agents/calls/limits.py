@@ -9,7 +9,7 @@ from streams.agents.calls.circuit_breaker import CircuitBreaker
 from streams.agents.calls.rate_limit import RateLimit
 
 
-class Gate:
+class CallLimiter:
     """
     One agent's gate, in one process.
 

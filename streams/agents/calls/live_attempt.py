@@ -9,11 +9,11 @@ from structlog.typing import FilteringBoundLogger
 from schemas.analyses import Attempt
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.spending import BudgetRefused, BudgetReserved
-from streams.agents.agent import Agent, Live, Task
-from streams.agents.calls.attempt import Call, Stopwatch, call_and_wait
-from streams.agents.calls.budget import Account
-from streams.agents.calls.circuit_breaker import Closed
-from streams.agents.calls.progress import Activity
+from streams.agents.agent import Agent, LiveCaller, Task
+from streams.agents.calls.attempt import CallOutcome, Stopwatch, call_and_wait
+from streams.agents.calls.budget import BudgetAccount
+from streams.agents.calls.circuit_breaker import CircuitOpen
+from streams.agents.calls.progress import CallProgress
 
 OF_THE_REQUEST = ("bad_request", "too_large", "too_long", "empty_reply", "tool_call")
 """Errors that say something of one request, and nothing of whether the agent is there for others."""
@@ -22,12 +22,12 @@ _log: FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class CallTerms:
     """On what terms a seat is taken by an agent that takes wall time."""
 
-    account: Account | None = None
+    account: BudgetAccount | None = None
     """What its calls are charged to; None: there is no budget."""
-    activity: Activity | None = None
+    activity: CallProgress | None = None
     """Hears of its calls."""
     left_ms: int | None = None
     """What is left of the question's time; after it nothing is tried any more."""
@@ -35,16 +35,16 @@ class Terms:
     """Largest event the log takes; a reply that does not fit is the error `too_long`."""
 
 
-NO_TERMS = Terms()
+NO_CALL_TERMS = CallTerms()
 
 _LATE = "deadline"
 """Why a call is not made when its question's time is over."""
 
 
-class Trial:
+class LiveAttempts:
     """The attempts of one seat, as far as they take wall time."""
 
-    def __init__(self, agent: Agent, opener: Event, clock: Stopwatch, terms: Terms) -> None:
+    def __init__(self, agent: Agent, opener: Event, clock: Stopwatch, terms: CallTerms) -> None:
         self._agent = agent
         self._opener = opener
         self._clock = clock
@@ -65,7 +65,7 @@ class Trial:
     def _is_late(self) -> bool:
         return self.left_ms is not None and self.left_ms <= 0
 
-    async def call(self, task: Task) -> Call:
+    async def call(self, task: Task) -> CallOutcome:
         """Make an attempt, or say what forbids it."""
         live = self._agent.live
         if live is None:
@@ -81,10 +81,10 @@ class Trial:
                     call = await self._timed(task)
                 live.gate.note(failed=call.outcome != "ok" and call.error not in OF_THE_REQUEST)
                 return call
-        except Closed:
+        except CircuitOpen:
             return _refused("circuit_open")
 
-    async def _refusal(self, live: Live, task: Task) -> str | None:
+    async def _refusal(self, live: LiveCaller, task: Task) -> str | None:
         """Reserve what the call may cost; say why it is not to be made, if it is not."""
         if self._is_late():
             return _LATE
@@ -97,7 +97,7 @@ class Trial:
         self._reserved = reserved
         return None
 
-    async def _timed(self, task: Task) -> Call:
+    async def _timed(self, task: Task) -> CallOutcome:
         activity = self._terms.activity
         if activity is not None:
             activity.begin()
@@ -139,6 +139,6 @@ class Trial:
         return True
 
 
-def _refused(error: str) -> Call:
+def _refused(error: str) -> CallOutcome:
     """Say what forbade a call that was not made."""
-    return Call("refused", 0, error=error, retriable=False, free=True)
+    return CallOutcome("refused", 0, error=error, retriable=False, free=True)

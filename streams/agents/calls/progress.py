@@ -6,7 +6,7 @@ from schemas.analyses import Attempt
 
 
 @dataclass(slots=True)
-class Activity:
+class CallProgress:
     """Counts for whoever waits; of calls that take wall time alone. The log has the full account."""
 
     in_flight: int = 0

@@ -12,7 +12,7 @@ from schemas.event import Event
 from schemas.quantities import later
 from streams.agents.agent import Agent, Task
 from streams.agents.calls.attempt import ENVELOPE_BYTES, Stopwatch, as_attempt, call_virtually, fit
-from streams.agents.calls.live_attempt import NO_TERMS, Terms, Trial
+from streams.agents.calls.live_attempt import NO_CALL_TERMS, CallTerms, LiveAttempts
 from streams.errors import InvariantError
 
 MAX_WAIT_MS = 3_600_000
@@ -29,7 +29,7 @@ def monotonic_ms() -> int:
 
 
 async def take_seat(
-    agent: Agent, task: Task, opener: Event, clock: Stopwatch = monotonic_ms, terms: Terms = NO_TERMS
+    agent: Agent, task: Task, opener: Event, clock: Stopwatch = monotonic_ms, terms: CallTerms = NO_CALL_TERMS
 ) -> AnalysisPublished:
     """
     Try an agent until it gives a reply, its attempts are used up, or trying again makes no sense.
@@ -51,7 +51,7 @@ async def take_seat(
     spec, virtual = agent.spec, agent.virtual
     if agent.live is not None:
         await agent.live.ready()
-    trial = None if virtual else Trial(agent, opener, clock, terms)
+    trial = None if virtual else LiveAttempts(agent, opener, clock, terms)
     elapsed_ms = 0
     attempts: list[Attempt] = []
     while True:

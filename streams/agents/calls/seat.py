@@ -15,7 +15,7 @@ UNKNOWN_AGENT = Attempt(outcome="error", error="no_such_agent", latency_ms=0)
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class OpenSeat:
     """A seat to be taken."""
 
     opener: Opener
@@ -26,7 +26,7 @@ class Call:
         return self.opener.stage
 
 
-def task_of(call: Call, question: QuestionAsked, texts: Mapping[str, str]) -> Task:
+def task_of(call: OpenSeat, question: QuestionAsked, texts: Mapping[str, str]) -> Task:
     """
     Make a seat's first attempt.
 
@@ -50,7 +50,7 @@ def task_of(call: Call, question: QuestionAsked, texts: Mapping[str, str]) -> Ta
     )
 
 
-def absent(call: Call) -> AnalysisPublished:
+def absent(call: OpenSeat) -> AnalysisPublished:
     """Record that the agent of a seat is not there."""
     return AnalysisPublished(
         causes=(call.opener.event_id,),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from schemas.canonical import canonical_json, content_id
 
 
-class Message(NamedTuple):
+class ChatMessage(NamedTuple):
     """One message of a conversation."""
 
     role: str
@@ -20,7 +20,7 @@ class Request:
 
     model: str
     base_url: str | None
-    messages: tuple[Message, ...]
+    messages: tuple[ChatMessage, ...]
     max_output_tokens: int
     temperature_ppb: int | None
     """Parts per billion; None: not sent."""

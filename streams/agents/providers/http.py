@@ -18,10 +18,10 @@ from streams.agents.providers.http_errors import (
     NO_ADDRESS,
     TOO_LONG,
     UNREACHED,
-    Refusal,
+    CallFailure,
 )
 from streams.agents.providers.proxy import proxy_for, target_of
-from streams.agents.providers.send_slots import TURNS
+from streams.agents.providers.send_slots import SEND_SLOTS
 from streams.errors import OperatorError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ IDLE_S = 4.0
 _MOST_HEADER_BYTES = 65_536
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """A response that was read to its end."""
 
     status: int
@@ -75,7 +75,7 @@ def allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-class Wire:
+class HttpTransport:
     """
     Connections to providers, of aiohttp: no redirection, no cookies, and no time limit but the caller's.
 
@@ -101,7 +101,7 @@ class Wire:
             await asyncio.to_thread(_load)
             self._ready = True
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> HttpResponse:
         """
         Send one request and read its response, whatever its status.
 
@@ -120,8 +120,8 @@ class Wire:
         asked = {name: value for name, value in headers.items() if name.lower() != "accept-encoding"}
         asked["Accept-Encoding"] = "identity"
         session = self._open_session()
-        TURNS.end_mine()
-        found: Answer | Refusal
+        SEND_SLOTS.end_mine()
+        found: HttpResponse | CallFailure
         try:
             # Leaving it closes the connection, unless the response was read to its end.
             async with session.request(
@@ -134,7 +134,7 @@ class Wire:
         except (aiohttp.ClientError, OSError):
             found = CUT
         # Not from within, where the library's error, which knows the request and so the key, would become its context.
-        if isinstance(found, Refusal):
+        if isinstance(found, CallFailure):
             raise found.raised()
         return found
 
@@ -189,7 +189,7 @@ def _ssl_context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=file or None, capath=None if file else directory or None)
 
 
-async def _read(response: "ClientResponse") -> Answer | Refusal:
+async def _read(response: "ClientResponse") -> HttpResponse | CallFailure:
     """Read a response to its end, but never more than the limit, neither as sent nor decompressed."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "deflate", ""):
@@ -200,10 +200,10 @@ async def _read(response: "ClientResponse") -> Answer | Refusal:
         if len(body) > MOST_BODY_BYTES:
             return TOO_LONG
     plain = bytes(body) if encoding in ("identity", "") else _decompressed(bytes(body))
-    return plain if isinstance(plain, Refusal) else Answer(response.status, response.headers, plain)
+    return plain if isinstance(plain, CallFailure) else HttpResponse(response.status, response.headers, plain)
 
 
-def _decompressed(body: bytes) -> bytes | Refusal:
+def _decompressed(body: bytes) -> bytes | CallFailure:
     # 32 more than the window's bits: the header tells gzip from zlib.
     inflating = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:

@@ -18,7 +18,7 @@ MOST_WAIT_MS = 3_600_000
 _MOST_REPORTED_CHARACTERS = 200
 
 
-class Refusal(NamedTuple):
+class CallFailure(NamedTuple):
     """How a failure is told to whoever asked."""
 
     error: str
@@ -31,35 +31,35 @@ class Refusal(NamedTuple):
         return AgentError(self.error, retriable=self.retriable, free=self.free, retry_after_ms=retry_after_ms)
 
 
-UNREACHED = Refusal("connection", retriable=True, free=True)
+UNREACHED = CallFailure("connection", retriable=True, free=True)
 """No connection: the request was not sent."""
-CUT = Refusal("connection", retriable=True, free=False)
+CUT = CallFailure("connection", retriable=True, free=False)
 """The connection ended after the request had begun; the model may have run."""
-MALFORMED = Refusal("malformed", retriable=True, free=False)
-TOO_LONG = Refusal("too_long", retriable=False, free=False)
-NO_ADDRESS = Refusal("not_found", retriable=False, free=True)
+MALFORMED = CallFailure("malformed", retriable=True, free=False)
+TOO_LONG = CallFailure("too_long", retriable=False, free=False)
+NO_ADDRESS = CallFailure("not_found", retriable=False, free=True)
 
-_NO_CREDIT = Refusal("no_credit", retriable=False, free=True)
+_NO_CREDIT = CallFailure("no_credit", retriable=False, free=True)
 """The account is empty: no wait helps."""
-_BAD_REQUEST = Refusal("bad_request", retriable=False, free=True)
-_SERVER_ERROR = Refusal("server_error", retriable=True, free=False)
+_BAD_REQUEST = CallFailure("bad_request", retriable=False, free=True)
+_SERVER_ERROR = CallFailure("server_error", retriable=True, free=False)
 
-_BY_STATUS: Mapping[int, Refusal] = {
-    401: Refusal("unauthorized", retriable=False, free=True),
+_BY_STATUS: Mapping[int, CallFailure] = {
+    401: CallFailure("unauthorized", retriable=False, free=True),
     402: _NO_CREDIT,
-    403: Refusal("unauthorized", retriable=False, free=True),
+    403: CallFailure("unauthorized", retriable=False, free=True),
     404: NO_ADDRESS,
     405: NO_ADDRESS,
     410: NO_ADDRESS,
-    413: Refusal("too_large", retriable=False, free=True),
-    429: Refusal("rate_limited", retriable=True, free=True),
+    413: CallFailure("too_large", retriable=False, free=True),
+    429: CallFailure("rate_limited", retriable=True, free=True),
     # These three say "not now" of a request that may have begun.
     408: _SERVER_ERROR,
     409: _SERVER_ERROR,
     425: _SERVER_ERROR,
     # A gateway says 503 also of a model that died at work; only 529 is always said before.
-    503: Refusal("overloaded", retriable=True, free=False),
-    529: Refusal("overloaded", retriable=True, free=True),
+    503: CallFailure("overloaded", retriable=True, free=False),
+    529: CallFailure("overloaded", retriable=True, free=True),
 }
 
 

@@ -9,9 +9,9 @@ from pydantic import SecretStr
 from schemas.quantities import PPB
 from streams.agents.agent import AgentError
 from streams.agents.providers.completion import Completion, Request
-from streams.agents.providers.http import Wire, require
+from streams.agents.providers.http import HttpTransport, require
 from streams.agents.providers.http_errors import CUT, MALFORMED, refusal_of
-from streams.agents.providers.litellm_patch import Acompletion, Errand, current, is_loaded, load
+from streams.agents.providers.litellm_patch import Acompletion, LiteLLMCall, current, is_loaded, load
 from streams.agents.providers.openai_client import read_completion, response_format
 
 NO_KEY = "none"
@@ -39,9 +39,9 @@ class LiteLLMClient:
             require(package, "litellm", "litellm")
         self._base_url = base_url
         self._key = key
-        self._wire = Wire(base_url)
+        self._wire = HttpTransport(base_url)
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._under_way: dict[asyncio.Task[Any], Errand] = {}
+        self._under_way: dict[asyncio.Task[Any], LiteLLMCall] = {}
         """Also those given up before litellm had written their request, which will not be sent."""
 
     async def ready(self) -> None:
@@ -66,7 +66,7 @@ class LiteLLMClient:
             # Another loop's calls are over, but may not have said so.
             self._loop = loop
             self._under_way.clear()
-        errand = Errand(self._wire)
+        errand = LiteLLMCall(self._wire)
         context = contextvars.copy_context()
         context.run(current.set, errand)
         task = loop.create_task(acompletion(**self._arguments(request)), context=context)
@@ -124,7 +124,7 @@ class LiteLLMClient:
             task.exception()
 
 
-def _refusal(error: BaseException, errand: Errand) -> Exception:
+def _refusal(error: BaseException, errand: LiteLLMCall) -> Exception:
     """Say what went wrong by what went over the wire; where nothing did, by what litellm says."""
     if errand.failure is not None:
         return errand.failure

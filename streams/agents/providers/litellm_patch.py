@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from streams.agents.providers.http import Answer, Wire
+from streams.agents.providers.http import HttpResponse, HttpTransport
 
 if TYPE_CHECKING:
     import httpx
@@ -41,7 +41,7 @@ _ENVIRONMENT = {
 }
 
 
-class Errand:
+class LiteLLMCall:
     """
     One call, and what went over the wire for it.
 
@@ -49,12 +49,12 @@ class Errand:
         wire: Where it goes.
     """
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: HttpTransport) -> None:
         self._wire = wire
         self.given_up = False
         self.asked: set[str] = set()
         """Addresses; each is asked once. One that gives out tokens may come before the model's."""
-        self.answer: Answer | None = None
+        self.answer: HttpResponse | None = None
         self.failure: Exception | None = None
         """What the wire raised; litellm must not make something else of it."""
 
@@ -83,7 +83,7 @@ class Errand:
         raise httpx.ReadError("no response")
 
 
-def _response(answer: Answer, request: "httpx.Request") -> "httpx.Response":
+def _response(answer: HttpResponse, request: "httpx.Request") -> "httpx.Response":
     """Give litellm an answer as its own library would, already decompressed and in one piece."""
     import httpx
 
@@ -98,7 +98,7 @@ def _response(answer: Answer, request: "httpx.Request") -> "httpx.Response":
 
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
-current: contextvars.ContextVar[Errand] = contextvars.ContextVar("litellm_errand")
+current: contextvars.ContextVar[LiteLLMCall] = contextvars.ContextVar("litellm_errand")
 """The call that litellm works for."""
 
 _loaded: list[Acompletion] = []

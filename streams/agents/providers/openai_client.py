@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from schemas.canonical import MAX_INTEGER
 from schemas.quantities import PPB
 from streams.agents.providers.completion import Completion, Request, read_json
-from streams.agents.providers.http import Wire, require
+from streams.agents.providers.http import HttpTransport, require
 from streams.agents.providers.http_errors import MALFORMED, refusal_of, useless
 from streams.agents.providers.proxy import target_of
 
@@ -33,7 +33,7 @@ class OpenAIClient:
         target = target_of(base_url)
         self._host = None if target is None else target.host
         self._key = key
-        self._wire = Wire(base_url)
+        self._wire = HttpTransport(base_url)
 
     async def ready(self) -> None:
         """Import what takes time before the first call."""

@@ -12,26 +12,26 @@ from streams.agents.api_keys import read_key
 from streams.agents.calls.attempt import as_attempt, call_and_wait
 from streams.agents.calls.retry import monotonic_ms
 from streams.agents.providers.completion import read_json
-from streams.agents.providers.http import Answer, Wire, require
+from streams.agents.providers.http import HttpResponse, HttpTransport, require
 from streams.agents.providers.http_errors import NO_ADDRESS
 from streams.processors.answers import read_number
 
 LIMIT_S = 5.0
 """Longest wait for a list of models. An endpoint that is loading one may take longer to answer a question."""
 
-Found = Literal["listed", "not_listed", "no_list", "unauthorized", "status", "timeout", "unreachable"]
+ModelListing = Literal["listed", "not_listed", "no_list", "unauthorized", "status", "timeout", "unreachable"]
 
 
-class Reached(NamedTuple):
+class EndpointProbe(NamedTuple):
     """What asking an endpoint for its models showed."""
 
-    found: Found
+    found: ModelListing
     """`no_list`: it answers, and lists no models."""
     status: int | None = None
     took_ms: int = 0
 
 
-class Tried(NamedTuple):
+class CallProbe(NamedTuple):
     """What became of one real call."""
 
     attempt: Attempt
@@ -42,7 +42,7 @@ class Tried(NamedTuple):
 QUESTION, RIGHT = "What is 1 + 1?", "2"
 
 
-async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, Reached]:
+async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, EndpointProbe]:
     """
     Ask the endpoint of each agent, all at the same time, for the models it has. No model is called.
 
@@ -56,7 +56,7 @@ async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, Reache
         OperatorError: The HTTP client is not installed, or a key is not in the environment.
     """
     require("aiohttp", "openai", "openai")
-    wire = Wire()
+    wire = HttpTransport()
     addressed = [spec for spec in specs if spec.base_url is not None]
     try:
         found = await asyncio.gather(*(_look(wire, spec) for spec in addressed))
@@ -65,7 +65,7 @@ async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, Reache
     return {spec.name: reached for spec, reached in zip(addressed, found, strict=True)}
 
 
-async def _look(wire: Wire, spec: LiteLLMAgent | OpenAIAgent) -> Reached:
+async def _look(wire: HttpTransport, spec: LiteLLMAgent | OpenAIAgent) -> EndpointProbe:
     """Ask one endpoint, and measure how long it takes."""
     key = read_key(spec)
     headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
@@ -75,24 +75,24 @@ async def _look(wire: Wire, spec: LiteLLMAgent | OpenAIAgent) -> Reached:
         async with asyncio.timeout(LIMIT_S):
             reached = _as_reached(spec, await wire.send("GET", url, headers))
     except TimeoutError:
-        reached = Reached("timeout")
+        reached = EndpointProbe("timeout")
     except AgentError as error:
-        reached = Reached("unreachable" if error.error in ("connection", NO_ADDRESS.error) else "no_list")
+        reached = EndpointProbe("unreachable" if error.error in ("connection", NO_ADDRESS.error) else "no_list")
     return reached._replace(took_ms=round((time.monotonic() - started) * 1000))
 
 
-def _as_reached(spec: LiteLLMAgent | OpenAIAgent, answer: Answer) -> Reached:
+def _as_reached(spec: LiteLLMAgent | OpenAIAgent, answer: HttpResponse) -> EndpointProbe:
     """Say what an answer means."""
     if answer.status in (401, 403):
-        return Reached("unauthorized", answer.status)
+        return EndpointProbe("unauthorized", answer.status)
     if answer.status in (404, 405, 501):
-        return Reached("no_list", answer.status)
+        return EndpointProbe("no_list", answer.status)
     if answer.status != 200:
-        return Reached("status", answer.status)
+        return EndpointProbe("status", answer.status)
     names = _listed(answer.body)
     if not names:
-        return Reached("no_list", answer.status)
-    return Reached("listed" if _wanted(spec) & names else "not_listed", answer.status)
+        return EndpointProbe("no_list", answer.status)
+    return EndpointProbe("listed" if _wanted(spec) & names else "not_listed", answer.status)
 
 
 def _listed(body: bytes) -> set[str]:
@@ -113,7 +113,7 @@ def _wanted(spec: LiteLLMAgent | OpenAIAgent) -> set[str]:
     return names | {f"{name}:latest" for name in names}
 
 
-async def try_out(agents: Iterable[Agent]) -> dict[str, Tried]:
+async def try_out(agents: Iterable[Agent]) -> dict[str, CallProbe]:
     """
     Make one call of each agent, all at the same time: a trivial question, one attempt, at its usual limits.
 
@@ -130,14 +130,14 @@ async def try_out(agents: Iterable[Agent]) -> dict[str, Tried]:
         stage=0,
     )
 
-    async def one(agent: Agent) -> Tried:
+    async def one(agent: Agent) -> CallProbe:
         if agent.live is not None:
             # The import of a library is nobody's latency.
             await agent.live.ready()
         call = await call_and_wait(agent, task, monotonic_ms)
         said = call.reply if call.outcome == "ok" else None
         answer = None if said is None else read_number(said.text, said.answer).answer
-        return Tried(as_attempt(call, agent.spec.price), answer)
+        return CallProbe(as_attempt(call, agent.spec.price), answer)
 
     chosen = list(agents)
     tried = await asyncio.gather(*map(one, chosen))

@@ -16,8 +16,8 @@ once too, and so on: of 200 litellm calls a second, 135 were left; like this, 18
 _end_mine: ContextVar[Callable[[], None] | None] = ContextVar("turn", default=None)
 
 
-class Turns:
-    """Turns of one process, `TURNS`, whatever agents it calls."""
+class SendSlots:
+    """Turns of one process, `SEND_SLOTS`, whatever agents it calls."""
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -54,4 +54,4 @@ class Turns:
             end()
 
 
-TURNS = Turns()
+SEND_SLOTS = SendSlots()

@@ -10,7 +10,7 @@ from schemas.policies import PolicyAdopted
 from streams.agents.agent import Agent, dismiss
 from streams.agents.factory import make_agents
 from streams.agents.families import family_of, only_family
-from streams.agents.providers.probe import RIGHT, Reached, Tried, reach, try_out
+from streams.agents.providers.probe import RIGHT, CallProbe, EndpointProbe, reach, try_out
 from streams.agents.recorded import read_outputs
 from streams.app.amounts import counted, usd
 from streams.app.doctor.kafka import Check
@@ -71,7 +71,7 @@ def _only(policy: PolicyAdopted, *agents: AgentSpec) -> PolicyAdopted:
     return policy.model_copy(update={"agents": agents})
 
 
-def _look(spec: LiteLLMAgent | OpenAIAgent, missing: OrchError | None, reached: Reached | None) -> Check:
+def _look(spec: LiteLLMAgent | OpenAIAgent, missing: OrchError | None, reached: EndpointProbe | None) -> Check:
     """Say what is known of an agent without calling its model: key, package, endpoint, cost."""
     name = f"agent {spec.name}"
     if missing is not None:
@@ -86,7 +86,9 @@ def _look(spec: LiteLLMAgent | OpenAIAgent, missing: OrchError | None, reached: 
     return Check(name, state, _joined(spec.model, key, finding, _cost(spec)), remedy)
 
 
-def _as_found(spec: LiteLLMAgent | OpenAIAgent, reached: Reached) -> tuple[Literal["ok", "warn", "fail"], str, str]:
+def _as_found(
+    spec: LiteLLMAgent | OpenAIAgent, reached: EndpointProbe
+) -> tuple[Literal["ok", "warn", "fail"], str, str]:
     """Say what an endpoint's list of models means: state, finding and remedy."""
     where = f"{spec.base_url} answered in {reached.took_ms} ms"
     match reached.found:
@@ -138,7 +140,7 @@ def _joined(*parts: str) -> str:
 def _calls(agents: Mapping[str, Agent]) -> Iterator[Check]:
     """Make one call of each agent, and say what became of it."""
 
-    async def all_of_them() -> dict[str, Tried]:
+    async def all_of_them() -> dict[str, CallProbe]:
         try:
             return await try_out(agents.values())
         finally:
@@ -148,7 +150,7 @@ def _calls(agents: Mapping[str, Agent]) -> Iterator[Check]:
         yield _as_tried(name, tried)
 
 
-def _as_tried(name: str, tried: Tried) -> Check:
+def _as_tried(name: str, tried: CallProbe) -> Check:
     attempt = tried.attempt
     cost = "at unknown cost" if attempt.cost_nusd is None else f"for {usd(attempt.cost_nusd)}"
     what = f"in {attempt.latency_ms:,} ms {cost}"

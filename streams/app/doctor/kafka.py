@@ -27,7 +27,7 @@ def check_cluster(work: Workspace) -> Iterator[Check]:
         OperatorError: No broker answers.
     """
     connection = connection_of(work, "doctor")
-    from streams.runtimes.kafka.client.consumer_lag import standings
+    from streams.runtimes.kafka.client.consumer_lag import group_lags
     from streams.runtimes.kafka.client.topics import brokers, check_topics
     from streams.runtimes.kafka.writer import newest_policy
 
@@ -46,7 +46,7 @@ def check_cluster(work: Workspace) -> Iterator[Check]:
         yield Check("policy", "warn", f"{POLICIES} holds none, so nothing is decided", "`orch policy adopt` writes one")
     else:
         yield Check("policy", "ok", f"{policy.policy_id!r} since {policy.occurred_at}, {len(policy.agents)} agents")
-    for standing in asyncio.run(standings(connection)):
+    for standing in asyncio.run(group_lags(connection)):
         lag = f"lag {standing.lag:,}"
         if standing.members:
             yield Check(standing.stage, "ok", f"{standing.members} at work, {lag}")

@@ -16,7 +16,7 @@ from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import INPUTS, InvalidRecord, decode
 from schemas.router import AgentObserved, RouterEntry
 from streams.audit.entry_lookup import find_entries
-from streams.audit.explain.explanation import Asked, Decided, Explanation, SetAside, StageSeen, State, Waiting
+from streams.audit.explain.explanation import Decided, Explanation, QuestionSeen, SetAside, StageSeen, State, WaitingFor
 from streams.audit.explain.lessons import Taught, lessons
 from streams.audit.explain.panel import policy_used, routed_by
 from streams.audit.explain.stages import stages_seen
@@ -30,7 +30,7 @@ _CLOSE = 5
 
 
 @dataclass(slots=True)
-class Known:
+class KnownEvents:
     """The events about one question, each once, the first of its place."""
 
     question: QuestionAsked
@@ -84,13 +84,13 @@ def explain(reader: LogReader, question_id: str) -> Explanation:
     )
 
 
-def _known(reader: LogReader, question_id: str) -> Known:
-    known: Known | None = None
+def _known(reader: LogReader, question_id: str) -> KnownEvents:
+    known: KnownEvents | None = None
     early: list[tuple[Record, Event]] = []
     for record in reader.about(question_id):
         event = _event(record)
         if isinstance(event, QuestionAsked) and known is None:
-            known = Known(event)
+            known = KnownEvents(event)
         elif event is not None:
             early.append((record, event))
     if known is None:
@@ -103,7 +103,7 @@ def _known(reader: LogReader, question_id: str) -> Known:
     return known
 
 
-def _note(known: Known, record: Record, event: Event) -> None:
+def _note(known: KnownEvents, record: Record, event: Event) -> None:
     known.newest_seq = max(known.newest_seq, record.seq)
     match event:
         case PanelAssigned() if known.assignment is None:
@@ -169,8 +169,8 @@ def _state(assignment: PanelAssigned | None, decision: DecisionMade | None) -> S
     return "unassigned" if assignment is None else "waiting"
 
 
-def _asked(question: QuestionAsked) -> Asked:
-    return Asked(
+def _asked(question: QuestionAsked) -> QuestionSeen:
+    return QuestionSeen(
         event_id=question.event_id,
         asked_at=question.occurred_at,
         text=question.text,
@@ -180,7 +180,7 @@ def _asked(question: QuestionAsked) -> Asked:
     )
 
 
-def _decided(decision: DecisionMade, known: Known) -> Decided:
+def _decided(decision: DecisionMade, known: KnownEvents) -> Decided:
     options = dict(zip(LETTERS, known.question.options, strict=False))
     return Decided(
         event_id=decision.event_id,
@@ -204,14 +204,14 @@ def _decided(decision: DecisionMade, known: Known) -> Decided:
     )
 
 
-def _waiting(reader: LogReader, known: Known, stages: list[StageSeen]) -> Waiting:
+def _waiting(reader: LogReader, known: KnownEvents, stages: list[StageSeen]) -> WaitingFor:
     assignment = known.assignment
     if assignment is None:
         without = next(reader.records((POLICIES,), limit=1), None) is None
-        return Waiting(on="policy" if without else "fold", seats=[], stage=None, deadline_at=None)
+        return WaitingFor(on="policy" if without else "fold", seats=[], stage=None, deadline_at=None)
     last = stages[-1]
     silent = [seat["agent"] for seat in last["seats"] if seat["status"] == "waiting"]
-    return Waiting(
+    return WaitingFor(
         on="seats" if silent and known.forced_by is None else "fold",
         seats=silent,
         stage=last["number"],

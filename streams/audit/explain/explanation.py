@@ -17,7 +17,7 @@ class OptionText(TypedDict):
     text: str
 
 
-class Asked(TypedDict):
+class QuestionSeen(TypedDict):
     """The question as it counts: the first of its id."""
 
     event_id: str
@@ -42,7 +42,7 @@ class PolicyUsed(TypedDict):
     exploration: str
 
 
-class Averages(TypedDict):
+class AveragesSeen(TypedDict):
     """The four averages of one agent."""
 
     quality_ppb: int
@@ -58,12 +58,12 @@ class EntrySeen(TypedDict):
     event_id: str | None
     """None: nothing was observed yet, and the cold start counted."""
     sequence: int
-    averages: Averages | None
+    averages: AveragesSeen | None
     """None where there is no entry, or where compaction has removed it."""
     observations: dict[str, int] | None
 
 
-class Terms(TypedDict):
+class ScoreTerms(TypedDict):
     """The parts of a `weighted` score, in parts per billion; they add up to it."""
 
     quality: int
@@ -80,8 +80,8 @@ class CandidateSeen(TypedDict):
     rank: int
     seat: Literal["panel", "explored", "reserve"] | None
     score_ppb: int | None
-    terms: Terms | None
-    averages: Averages
+    terms: ScoreTerms | None
+    averages: AveragesSeen
     """After shrinkage, as they were scored."""
     entries: list[EntrySeen]
 
@@ -191,7 +191,7 @@ class Decided(TypedDict):
     causes: list[str]
 
 
-class Change(TypedDict):
+class EntryChange(TypedDict):
     """What one observation changed in one line of the router table."""
 
     agent: str
@@ -203,12 +203,12 @@ class Change(TypedDict):
     """The quantities observed."""
     weight_ppb: int
     corrects: str | None
-    before: Averages | None
+    before: AveragesSeen | None
     """None for the first entry of the line, or where compaction has removed the one before."""
-    after: Averages
+    after: AveragesSeen
 
 
-class Lesson(TypedDict):
+class LessonSeen(TypedDict):
     """The decision's calls, a feedback or a retraction, and what it taught the router."""
 
     cause: Literal["decision", "feedback", "retraction"]
@@ -221,7 +221,7 @@ class Lesson(TypedDict):
     retracts: str | None
     set_aside: str | None
     """Why it did not count, where it lies among the dead letters."""
-    changes: list[Change]
+    changes: list[EntryChange]
 
 
 class SetAside(TypedDict):
@@ -233,7 +233,7 @@ class SetAside(TypedDict):
     detail: str
 
 
-class Waiting(TypedDict):
+class WaitingFor(TypedDict):
     """What an open question waits for."""
 
     on: Literal["policy", "fold", "seats"]
@@ -249,11 +249,11 @@ class Explanation(TypedDict):
 
     question_id: str
     state: State
-    question: Asked
+    question: QuestionSeen
     policy: PolicyUsed | None
     routing: RoutedBy | None
     stages: list[StageSeen]
     decision: Decided | None
-    waiting: Waiting | None
-    lessons: list[Lesson]
+    waiting: WaitingFor | None
+    lessons: list[LessonSeen]
     set_aside: list[SetAside]

@@ -7,7 +7,7 @@ from schemas.decisions import DecisionMade
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.letters import RecordRejected
 from schemas.router import AgentObserved, RouterEntry
-from streams.audit.explain.explanation import Change, Lesson
+from streams.audit.explain.explanation import EntryChange, LessonSeen
 from streams.audit.explain.panel import averages_of
 
 OBSERVED = ("quality_ppb", "latency_ms", "cost_nusd", "stability_ppb")
@@ -28,7 +28,7 @@ class Taught:
 
 def lessons(
     decision: DecisionMade | None, feedback: Iterable[FeedbackGiven | FeedbackRetracted], taught: Taught
-) -> list[Lesson]:
+) -> list[LessonSeen]:
     """
     Tell what the decision's calls and each feedback changed in the router table.
 
@@ -41,7 +41,7 @@ def lessons(
         The decision's lesson first, then one for each feedback and retraction, those that taught nothing included.
     """
     by_id = {observation.event_id: observation for observation in taught.observations}
-    changes: dict[str, list[Change]] = {}
+    changes: dict[str, list[EntryChange]] = {}
     for entry in taught.made:
         observation = by_id.get(next(iter(entry.causes), ""))
         if observation is not None:
@@ -57,9 +57,9 @@ def observed(observation: AgentObserved) -> dict[str, int]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _change(observation: AgentObserved, entry: RouterEntry, entries: Mapping[str, RouterEntry]) -> Change:
+def _change(observation: AgentObserved, entry: RouterEntry, entries: Mapping[str, RouterEntry]) -> EntryChange:
     before = None if entry.previous is None else entries.get(entry.previous)
-    return Change(
+    return EntryChange(
         agent=entry.agent,
         scope=entry.scope,
         observation_id=observation.event_id,
@@ -74,9 +74,9 @@ def _change(observation: AgentObserved, entry: RouterEntry, entries: Mapping[str
 
 
 def _lesson(
-    event: DecisionMade | FeedbackGiven | FeedbackRetracted, changes: list[Change], rejected: str | None
-) -> Lesson:
-    lesson = Lesson(
+    event: DecisionMade | FeedbackGiven | FeedbackRetracted, changes: list[EntryChange], rejected: str | None
+) -> LessonSeen:
+    lesson = LessonSeen(
         cause="decision",
         event_id=event.event_id,
         at=event.occurred_at,

@@ -7,7 +7,7 @@ from schemas.panels import Candidate, PanelAssigned
 from schemas.policies import PolicyAdopted, Routing, ScoreWeights
 from schemas.questions import QuestionAsked
 from schemas.router import RouterEntry
-from streams.audit.explain.explanation import Averages, CandidateSeen, EntrySeen, PolicyUsed, RoutedBy, Terms
+from streams.audit.explain.explanation import AveragesSeen, CandidateSeen, EntrySeen, PolicyUsed, RoutedBy, ScoreTerms
 from streams.processors import score
 
 Entries = Mapping[str, RouterEntry]
@@ -54,9 +54,9 @@ def routed_by(
     )
 
 
-def averages_of(known: RouterEntry | Candidate) -> Averages:
+def averages_of(known: RouterEntry | Candidate) -> AveragesSeen:
     """Give the four averages of a router entry, or of a candidate."""
-    return Averages(
+    return AveragesSeen(
         quality_ppb=known.quality_ppb,
         latency_ns=known.latency_ns,
         cost_pusd=known.cost_pusd,
@@ -64,7 +64,7 @@ def averages_of(known: RouterEntry | Candidate) -> Averages:
     )
 
 
-def terms_of(candidate: Candidate, routing: Routing) -> Terms | None:
+def terms_of(candidate: Candidate, routing: Routing) -> ScoreTerms | None:
     """
     Take a `weighted` score apart; None under rules that compare without one.
 
@@ -79,7 +79,7 @@ def terms_of(candidate: Candidate, routing: Routing) -> Terms | None:
         weights: ScoreWeights = routing.weights.model_copy(update=others)
         return score.weighted_score(believed, weights) - believed.quality_ppb
 
-    return Terms(
+    return ScoreTerms(
         quality=candidate.quality_ppb,
         stability=alone(stability_ppb=routing.weights.stability_ppb),
         latency=alone(latency_ppb=routing.weights.latency_ppb),

@@ -9,7 +9,7 @@ from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
 from streams.audit.explain.explanation import AttemptMade, ProviderAsked, SeatTaken, StageSeen
 from streams.processors.ballot import read
 
-Place = tuple[int, str]
+StageSeat = tuple[int, str]
 """Stage number and agent."""
 
 
@@ -30,10 +30,10 @@ def stages_seen(
     """
     if assignment is None:
         return []
-    heard: dict[tuple[Place, tuple[str, ...]], AnalysisPublished] = {}
+    heard: dict[tuple[StageSeat, tuple[str, ...]], AnalysisPublished] = {}
     for analysis in analyses:
         heard.setdefault(((analysis.stage, analysis.agent), analysis.causes), analysis)
-    voices: dict[Place, Ballot | Exclusion] = {}
+    voices: dict[StageSeat, Ballot | Exclusion] = {}
     if decision is not None:
         voices.update({(ballot.stage, ballot.agent): ballot for ballot in decision.counted})
         voices.update({(exclusion.stage, exclusion.agent): exclusion for exclusion in decision.excluded})

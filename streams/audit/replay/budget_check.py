@@ -15,7 +15,7 @@ def spending_pass(reader: LogReader) -> Findings:
     A refusal that should be there and is not is no difference: whoever was to write it may have died before, and then
     made no call either.
     """
-    checked = _SpendingPass()
+    checked = _BudgetCheck()
     # A log is in the order of its topics together, so looking for records of one means going through all of it.
     if not reader.ends().get((SPENDING, 0)):
         return checked.findings
@@ -24,7 +24,7 @@ def spending_pass(reader: LogReader) -> Findings:
     return checked.findings
 
 
-class _SpendingPass:
+class _BudgetCheck:
     def __init__(self) -> None:
         self.findings = Findings()
         self._accounts = Accounts()

@@ -10,7 +10,7 @@ STAGE_OF = {topic: processor.name for processor in PROCESSORS for topic in proce
 """The stage that reads a topic, and writes a dead letter for what it cannot read there."""
 
 
-class Reach:
+class Certainty:
     """What the stages had folded when a view was taken: what follows from that must be in the view."""
 
     def __init__(self, reader: UnorderedReader) -> None:

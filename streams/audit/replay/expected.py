@@ -13,7 +13,7 @@ from streams.processors.route import Routed
 _NO_TABLES = Tables(None, {})
 
 
-class Folds:
+class ExpectedFolds:
     """States of the processors for one question."""
 
     def __init__(self) -> None:

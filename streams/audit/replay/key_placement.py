@@ -14,7 +14,7 @@ def _placed(key: str, partitions: int) -> int:
     return partition_of(key.encode(), partitions)
 
 
-class Placement:
+class KeyPlacement:
     """Keys and partitions of a log."""
 
     def __init__(self, reader: LogReader) -> None:

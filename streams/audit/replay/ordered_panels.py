@@ -18,7 +18,7 @@ REMEMBERED_ENTRIES = 20_000
 
 def panel_pass(reader: LogReader, end: int) -> Findings:
     """Derive router entries and panels again, over the records up to *end*."""
-    checked = PanelPass(reader)
+    checked = OrderedPanelPass(reader)
     for record in reader.records(TOPICS):
         if record.seq > end:
             break
@@ -36,7 +36,7 @@ def question_finder(reader: LogReader) -> FindQuestion:
     return find
 
 
-class PanelPass:
+class OrderedPanelPass:
     """
     Re-derives `rank` and `route` over the records of `TOPICS` in log order.
 

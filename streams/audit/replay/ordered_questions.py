@@ -9,8 +9,8 @@ from schemas.panels import PanelAssigned
 from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
 from streams.audit.replay.difference import Findings, at, compare, unreadable
-from streams.audit.replay.expected import Folds
-from streams.audit.replay.key_placement import Placement
+from streams.audit.replay.expected import ExpectedFolds
+from streams.audit.replay.key_placement import KeyPlacement
 from streams.log import LogReader, Record
 from streams.processors import LEARN, MERGE, ROUTE
 from streams.processors.fold import Processor
@@ -34,7 +34,7 @@ def groups(reader: LogReader, end: int) -> Iterator[tuple[str, list[Record]]]:
         yield question_id, [record for record in records if record.seq <= end]
 
 
-class QuestionPass:
+class OrderedQuestionPass:
     """
     Re-derives `merge` and `learn` for one question at a time, from its records in log order.
 
@@ -50,25 +50,25 @@ class QuestionPass:
         self.findings = Findings()
         self.pending = 0
         """Questions that have no decision yet."""
-        self._placement = Placement(reader)
+        self._placement = KeyPlacement(reader)
         self._folded = folded
 
     def take(self, question_id: str, records: list[Record]) -> None:
         """Check all records about one question."""
-        question = _Question(question_id, self.findings)
+        question = _QuestionFolds(question_id, self.findings)
         for record in records:
             self._placement.check(question_id, record, self.findings)
             question.take(record)
         self.pending += question.finish(self._folded)
 
 
-class _Question:
+class _QuestionFolds:
     """The folds of one question, and what they say must follow."""
 
     def __init__(self, question_id: str, findings: Findings) -> None:
         self._question_id = question_id
         self._findings = findings
-        self._folds = Folds()
+        self._folds = ExpectedFolds()
         self._due: dict[str, deque[tuple[Record, Event]]] = {}
         self._asked: tuple[Record, QuestionAsked] | None = None
         self._assigned = False

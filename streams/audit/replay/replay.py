@@ -77,7 +77,7 @@ def replay(reader: LogReader, progress: Progress = lambda records: None) -> Repl
 
 def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
     end = reader.end
-    checked = ordered_questions.QuestionPass(reader, min(end, reader.folded))
+    checked = ordered_questions.OrderedQuestionPass(reader, min(end, reader.folded))
 
     def questions() -> None:
         _take_all(ordered_questions.groups(reader, end), checked.take, progress)
@@ -93,7 +93,7 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
 
 
 def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> Replay:
-    checked = unordered_questions.QuestionPass(reader)
+    checked = unordered_questions.UnorderedQuestionPass(reader)
 
     def questions() -> None:
         _take_all(unordered_questions.groups(reader), checked.take, progress)

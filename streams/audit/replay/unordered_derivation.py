@@ -7,8 +7,8 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
-from streams.audit.replay.certainty import Reach
-from streams.audit.replay.expected import Folds
+from streams.audit.replay.certainty import Certainty
+from streams.audit.replay.expected import ExpectedFolds
 from streams.log import Record
 from streams.processors import LEARN, MERGE, ROUTE
 from streams.processors.fold import Processor
@@ -18,7 +18,7 @@ Heard = tuple[Record, Event]
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DueEvent:
     """An event that follows."""
 
     event: Event
@@ -28,7 +28,7 @@ class Due:
     """Whether it must be in the log; if not, it may be."""
 
 
-class Derivation:
+class UnorderedDerivation:
     """
     Derives stages, decision, observations and letters of one question; afterwards they are in `due`.
 
@@ -42,7 +42,7 @@ class Derivation:
         reach: What the stages have folded.
     """
 
-    def __init__(self, came: Mapping[str, Sequence[Heard]], said: Sequence[Record], reach: Reach) -> None:
+    def __init__(self, came: Mapping[str, Sequence[Heard]], said: Sequence[Record], reach: Certainty) -> None:
         self._came = came
         self._said = said
         self._reach = reach
@@ -51,14 +51,14 @@ class Derivation:
         merged = self._merge()
         self.due = [*self._route(), *merged, *self._learn(_decision_of(merged))]
 
-    def _route(self) -> list[Due]:
-        folds = Folds()
+    def _route(self) -> list[DueEvent]:
+        folds = ExpectedFolds()
         first, *others = self._came.get(QUESTIONS, ()) or (None,)
         if first is not None and isinstance(first[1], QuestionAsked):
             folds.begin(first[1])
         return self._fold(folds, ROUTE, others)
 
-    def _merge(self) -> list[Due]:
+    def _merge(self) -> list[DueEvent]:
         """
         Derive stages and decision, with the panel first; or last, if that is how the decision in the log came about.
 
@@ -72,9 +72,9 @@ class Derivation:
                 return other
         return due
 
-    def _merge_with(self, *, panel_last: bool) -> list[Due]:
+    def _merge_with(self, *, panel_last: bool) -> list[DueEvent]:
         """Fold all that came: a deadline that was counted after the last analysis that was counted, else at the end."""
-        folds = Folds()
+        folds = ExpectedFolds()
         panels, analyses, deadlines = (self._came.get(topic, ()) for topic in (ASSIGNMENTS, ANALYSES, DEADLINES))
         due = [] if panel_last else self._fold(folds, MERGE, panels)
         passed = any(self._is_counted(*deadline) for deadline in deadlines)
@@ -97,14 +97,14 @@ class Derivation:
             return any(named in said.value for said in self._said)
         return self._reach.folded(MERGE.name, record)
 
-    def _is_said(self, due: Sequence[Due]) -> bool:
+    def _is_said(self, due: Sequence[DueEvent]) -> bool:
         """Say whether the decision is in the log."""
         decision = _decision_of(due)
         return decision is not None and any(said.value == decision.event.encode() for said in self._said)
 
-    def _learn(self, decision: Due | None) -> list[Due]:
+    def _learn(self, decision: DueEvent | None) -> list[DueEvent]:
         """Derive observations from the decision as derived, whatever the log says of it."""
-        folds = Folds()
+        folds = ExpectedFolds()
         due = []
         if decision is not None:
             value = decision.event.encode()
@@ -113,12 +113,12 @@ class Derivation:
             due = self._fold(folds, LEARN, [(stored or decision.cause, decision.event)])
         return due + self._fold(folds, LEARN, self._came.get(FEEDBACK, ()))
 
-    def _fold(self, folds: Folds, processor: Processor, heard: Sequence[Heard]) -> list[Due]:
+    def _fold(self, folds: ExpectedFolds, processor: Processor, heard: Sequence[Heard]) -> list[DueEvent]:
         due = []
         for record, event in heard:
             self._records.setdefault(event.event_id, record)
             for made in folds.fold(processor, record, event):
-                due.append(Due(made, record, self._is_certain(processor, record, made)))
+                due.append(DueEvent(made, record, self._is_certain(processor, record, made)))
         return due
 
     def _is_certain(self, processor: Processor, record: Record, made: Event) -> bool:
@@ -130,5 +130,5 @@ class Derivation:
         return all(cause is not None and self._reach.folded(processor.name, cause) for cause in causes)
 
 
-def _decision_of(due: Sequence[Due]) -> Due | None:
+def _decision_of(due: Sequence[DueEvent]) -> DueEvent | None:
     return next((one for one in due if isinstance(one.event, DecisionMade)), None)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from schemas.registry import decode_canonical
 from schemas.router import AgentObserved, RouterEntry, router_key
 from streams.audit.entry_lookup import sequence_of
-from streams.audit.replay.certainty import Reach, SettledFindings
+from streams.audit.replay.certainty import Certainty, SettledFindings
 from streams.audit.replay.derived_entries import DerivedEntries
 from streams.audit.replay.difference import Findings, at, compare
 from streams.audit.replay.ordered_panels import question_finder
@@ -16,7 +16,7 @@ from streams.processors.rank import next_entry
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROUTER
 
 
-class Panels(NamedTuple):
+class PanelFindings(NamedTuple):
     """What the pass found."""
 
     findings: Findings
@@ -24,7 +24,7 @@ class Panels(NamedTuple):
     """Panels whose policy was removed by compaction."""
 
 
-def panel_pass(reader: UnorderedReader) -> Panels:
+def panel_pass(reader: UnorderedReader) -> PanelFindings:
     """
     Derive router entries and panels again.
 
@@ -33,7 +33,7 @@ def panel_pass(reader: UnorderedReader) -> Panels:
     """
     findings = SettledFindings(reader.settled())
     with DerivedEntries() as entries:
-        ranking = RankCheck(findings, Reach(reader), entries)
+        ranking = RankCheck(findings, Certainty(reader), entries)
         panels = PanelCheck(findings, question_finder(reader), entries.find, compacted=True)
         for record in reader.records((OBSERVATIONS, POLICIES)):
             if record.topic == OBSERVATIONS:
@@ -45,7 +45,7 @@ def panel_pass(reader: UnorderedReader) -> Panels:
         ranking.finish()
         for record in reader.records((QUESTIONS, ASSIGNMENTS)):
             panels.take(record)
-    return Panels(findings, panels.unproved)
+    return PanelFindings(findings, panels.unproved)
 
 
 class RankCheck:
@@ -56,7 +56,7 @@ class RankCheck:
     may have left the newest alone, and after a crash an older one may stand behind a newer one.
     """
 
-    def __init__(self, findings: Findings, reach: Reach, entries: DerivedEntries) -> None:
+    def __init__(self, findings: Findings, reach: Certainty, entries: DerivedEntries) -> None:
         self._findings = findings
         self._reach = reach
         self._entries = entries

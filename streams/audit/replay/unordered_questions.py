@@ -9,11 +9,11 @@ from typing import Self
 
 from schemas.registry import decode, decode_canonical
 from streams.audit.entry_lookup import event_id_of
-from streams.audit.replay.certainty import STAGE_OF, Reach, SettledFindings
+from streams.audit.replay.certainty import STAGE_OF, Certainty, SettledFindings
 from streams.audit.replay.difference import Findings, at, compare, unreadable
-from streams.audit.replay.key_placement import Placement
+from streams.audit.replay.key_placement import KeyPlacement
 from streams.audit.replay.ordered_questions import TOPICS
-from streams.audit.replay.unordered_derivation import Derivation, Due, Heard
+from streams.audit.replay.unordered_derivation import DueEvent, Heard, UnorderedDerivation
 from streams.log import LeftOut, Record, UnorderedReader
 from streams.processors import ROUTE
 from streams.processors.dead_letters import unreadable_letter
@@ -39,7 +39,7 @@ def groups(reader: UnorderedReader) -> Iterator[Group]:
 
 
 @dataclass(frozen=True, slots=True)
-class Sorted:
+class SortedRecords:
     """The records about one question by what they are, each kind in the order of its partition."""
 
     inputs: list[Record]
@@ -62,7 +62,7 @@ class Sorted:
         return cls([record for record in records if record.topic not in derived], panels, said, taught)
 
 
-class QuestionPass:
+class UnorderedQuestionPass:
     """
     Re-derives `merge` and `learn` for one question at a time.
 
@@ -74,24 +74,24 @@ class QuestionPass:
         self.findings: Findings = SettledFindings(reader.settled())
         self.pending = 0
         """Questions that have no decision yet."""
-        self._reach = Reach(reader)
-        self._placement = Placement(reader)
+        self._reach = Certainty(reader)
+        self._placement = KeyPlacement(reader)
 
     def take(self, about: str, records: Sequence[Record], left_out: Sequence[LeftOut]) -> None:
         """Check all records about one question; or about something else, where what they say of it cannot be read."""
         for record in records:
             self._placement.check(about, record, self.findings)
-        found = Sorted.of(records)
+        found = SortedRecords.of(records)
         came = self._read(found)
         self._check_panels(found.panels, came)
         self.pending += QUESTIONS in came and not any(record.topic == DECISIONS for record in found.said)
         # The pass over panels tells of one that cannot be read; what follows from it cannot be known.
         lost = bool(found.panels) and ASSIGNMENTS not in came
-        due = [] if lost else Derivation(came, found.said, self._reach).due
+        due = [] if lost else UnorderedDerivation(came, found.said, self._reach).due
         self._check_moved(records, left_out)
         self._match([*found.said, *found.taught], [*due, *self._letters(left_out)], lost=lost)
 
-    def _read(self, found: Sorted) -> dict[str, list[Heard]]:
+    def _read(self, found: SortedRecords) -> dict[str, list[Heard]]:
         """Read the inputs, and the first panel that can be read."""
         came: dict[str, list[Heard]] = {}
         for record in (*found.inputs, *found.panels):
@@ -129,15 +129,15 @@ class QuestionPass:
                 partition = self._placement.partition(topic, event.key)
                 self.findings.note(at(misplaced, "record", f"a copy in partition {partition}", None))
 
-    def _letters(self, left_out: Sequence[LeftOut]) -> Iterator[Due]:
+    def _letters(self, left_out: Sequence[LeftOut]) -> Iterator[DueEvent]:
         """Derive the letters of what cannot be read; where no stage reads it, nobody has to write one."""
         for record, key, problem in left_out:
             if problem is not None:
                 letter = unreadable_letter(*record[:4], key, record.value, problem)
                 stage = STAGE_OF.get(record.topic)
-                yield Due(letter, record, certain=stage is not None and self._reach.folded(stage, record))
+                yield DueEvent(letter, record, certain=stage is not None and self._reach.folded(stage, record))
 
-    def _match(self, derived: Sequence[Record], due: Sequence[Due], *, lost: bool) -> None:
+    def _match(self, derived: Sequence[Record], due: Sequence[DueEvent], *, lost: bool) -> None:
         """Pair what is there with what follows: by id, and what is left by likeness."""
         self.findings.derived += len(derived)
         missing = {one.event.event_id: one for one in due}
@@ -158,16 +158,16 @@ class QuestionPass:
             if one.certain:
                 self.findings.note(at(one.cause, "record", f"{one.event.kind} {one.event.event_id}", None))
 
-    def _compare(self, record: Record, one: Due) -> None:
+    def _compare(self, record: Record, one: DueEvent) -> None:
         difference = compare(record, one.event.encode(), one.event.key)
         if difference is not None:
             self.findings.note(difference)
 
 
-def _closest(record: Record, due: Sequence[Due]) -> Due | None:
+def _closest(record: Record, due: Sequence[DueEvent]) -> DueEvent | None:
     """Choose what a record most likely should have been, by the bytes that agree at its beginning and its end."""
 
-    def likeness(one: Due) -> int:
+    def likeness(one: DueEvent) -> int:
         expected, actual = one.event.encode(), record.value
         return _agreeing(expected, actual) + _agreeing(expected[::-1], actual[::-1])
 

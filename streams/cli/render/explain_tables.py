@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from streams.audit.explain.explanation import Averages, Change, Lesson, RoutedBy, Terms
+from streams.audit.explain.explanation import AveragesSeen, EntryChange, LessonSeen, RoutedBy, ScoreTerms
 from streams.cli.output import clean
 from streams.cli.render.figures import dollars, ms_of_ns, plain_table, ratio, seen, short, signed
 from streams.processors.score import UNKNOWN_BONUS_PPB
@@ -25,7 +25,7 @@ def scores(routed: RoutedBy) -> Table:
     return table
 
 
-def _terms(terms: Terms | None) -> tuple[str, ...]:
+def _terms(terms: ScoreTerms | None) -> tuple[str, ...]:
     if terms is None:
         return ("",) * 5
     return (
@@ -55,7 +55,7 @@ def knowledge(routed: RoutedBy) -> Table:
     return table
 
 
-def averages(known: Averages) -> tuple[str, str, str, str]:
+def averages(known: AveragesSeen) -> tuple[str, str, str, str]:
     """Write the four averages."""
     return (
         ratio(known["quality_ppb"]),
@@ -65,7 +65,7 @@ def averages(known: Averages) -> tuple[str, str, str, str]:
     )
 
 
-def changes(lesson: Lesson) -> Table:
+def changes(lesson: LessonSeen) -> Table:
     """Show what was observed of each agent, and each router line before and after it; only what moved."""
     columns = ("agent", "observed", "scope", "entry", "before → after")
     table = plain_table(columns, columns)
@@ -79,12 +79,12 @@ def changes(lesson: Lesson) -> Table:
     return table
 
 
-def _observed(change: Change) -> str:
+def _observed(change: EntryChange) -> str:
     taken_back = "" if change["corrects"] is None else f", taken back: {short(change['corrects'])}"
     return seen(change["observed"]) + taken_back
 
 
-def _moved(change: Change) -> str:
+def _moved(change: EntryChange) -> str:
     """Write the averages that an observation moved, one a line."""
     before, after = change["before"], change["after"]
     lines = []

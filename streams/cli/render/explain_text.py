@@ -7,16 +7,16 @@ from rich.tree import Tree
 
 from streams.app.amounts import usd
 from streams.audit.explain.explanation import (
-    Asked,
     AttemptMade,
     Decided,
     Explanation,
-    Lesson,
+    LessonSeen,
     PolicyUsed,
+    QuestionSeen,
     RoutedBy,
     SeatTaken,
     StageSeen,
-    Waiting,
+    WaitingFor,
 )
 from streams.cli.output import clean, one_line
 from streams.cli.render.explain_tables import changes, knowledge, scores
@@ -80,7 +80,7 @@ def _branch(root: Tree, name: str, event_id: str, at: str, about: str = "") -> T
     return root.add(label.append(f"  {about}" if about else "", style="not bold"))
 
 
-def _question(root: Tree, asked: Asked) -> None:
+def _question(root: Tree, asked: QuestionSeen) -> None:
     about = f"subject {clean(asked['subject'])}" if asked["subject"] else "no subject"
     branch = _branch(root, "question", asked["event_id"], asked["asked_at"], about)
     branch.add(Text(one_line(asked["text"], 600)))
@@ -218,7 +218,7 @@ def _decision(root: Tree, decision: Decided, *, votes: bool) -> None:
     branch.add(Text(f"{count_of(decision['calls'], 'call')}, {usd(decision['cost_nusd'])}{unknown}"))
 
 
-def _waiting(root: Tree, waiting: Waiting) -> None:
+def _waiting(root: Tree, waiting: WaitingFor) -> None:
     if waiting["on"] == "policy":
         text = "a policy: the log holds none. `orch run` adopts the configured one"
     elif waiting["on"] == "fold":
@@ -231,7 +231,7 @@ def _waiting(root: Tree, waiting: Waiting) -> None:
         branch.add(Text(f"decided without them at {at}, or as much later as a worker saw the panel"))
 
 
-def _lesson(root: Tree, lesson: Lesson) -> None:
+def _lesson(root: Tree, lesson: LessonSeen) -> None:
     who = lesson["source"] + (f" by {clean(lesson['author'])}" if lesson["author"] else "")
     name, about = "learned from the calls", ""
     if lesson["cause"] == "feedback":

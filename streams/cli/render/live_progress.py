@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Column
 from rich.text import Text
 
-from streams.agents.calls.progress import Activity
+from streams.agents.calls.progress import CallProgress
 from streams.app.reporter import Advance
 from streams.cli.output import SILENCE_S, progress
 
@@ -24,7 +24,7 @@ _LONGEST_BAR, _SHORTEST_BAR = 24, 5
 
 
 @contextmanager
-def watched(label: str, total: int | None, activity: Activity, *, live: bool) -> Iterator[Advance]:
+def watched(label: str, total: int | None, activity: CallProgress, *, live: bool) -> Iterator[Advance]:
     """
     Show how far something is on stderr: only on a terminal, and only for what takes longer than a moment.
 
@@ -74,7 +74,7 @@ def watched(label: str, total: int | None, activity: Activity, *, live: bool) ->
 class _Told(ProgressColumn):
     """The numbers, as many as there is room for."""
 
-    def __init__(self, activity: Activity, room: int) -> None:
+    def __init__(self, activity: CallProgress, room: int) -> None:
         super().__init__(Column(no_wrap=True))
         self.before = 0
         """Questions that were done before any call ended: decided earlier, they say nothing of the pace."""
@@ -109,7 +109,7 @@ class _Bar(ProgressColumn):
         return ProgressBar(total=task.total, completed=task.completed, width=min(room, _LONGEST_BAR))
 
 
-def numbers(activity: Activity, so_far: str, spell: str, room: int) -> str:
+def numbers(activity: CallProgress, so_far: str, spell: str, room: int) -> str:
     """
     Write in one line how it stands; what matters least is left out first where there is no room.
 
@@ -138,7 +138,7 @@ def _line(said: list[tuple[int, str]]) -> str:
     return "  ".join(text for _, text in said)
 
 
-def spent(activity: Activity) -> str:
+def spent(activity: CallProgress) -> str:
     """Write what the calls have cost so far, as far as that is known; nothing before there is anything to say."""
     if not activity.cost_nusd and not activity.unpriced:
         return ""

@@ -6,7 +6,7 @@ from rich.console import Group
 from rich.text import Text
 
 from schemas.quantities import PPB
-from streams.audit.router_table import Line, Point, Table
+from streams.audit.router_table import CoursePoint, RouterLine, RouterTable
 from streams.cli.output import clean
 from streams.cli.render.explain_tables import averages
 from streams.cli.render.figures import count_of, plain_table, ratio, seen
@@ -17,7 +17,7 @@ SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH = 60
 
 
-def standing(table: Table) -> Group:
+def standing(table: RouterTable) -> Group:
     """Show a table: one block for each scope."""
     policy = f"policy {clean(table['policy_id'])}" if table["policy_id"] else "no policy"
     moment = f"as question {clean(table['at'])} saw it" if table["at"] else "now"
@@ -33,7 +33,7 @@ def standing(table: Table) -> Group:
     return Group(Text(f"Router table {moment}; {policy}{rule}"), drawn)
 
 
-def _cells(line: Line) -> tuple[str, ...]:
+def _cells(line: RouterLine) -> tuple[str, ...]:
     own, used, counted = line["own"], line["used"], line["observations"]
     quality, latency, cost, stability = ("",) * 4 if own is None else averages(own)
     return (
@@ -49,7 +49,7 @@ def _cells(line: Line) -> tuple[str, ...]:
     )
 
 
-def course(points: Sequence[Point]) -> Group:
+def course(points: Sequence[CoursePoint]) -> Group:
     """Show a course: the quality as a line of blocks, and a readable number of steps."""
     title = f"{points[0]['agent']} in scope {clean(points[0]['scope'])}: {count_of(len(points), 'step')}"
     # Before its first observation a quality is the cold start, which says nothing about the agent.
@@ -73,7 +73,7 @@ def course(points: Sequence[Point]) -> Group:
     return Group(Text(title), spark, drawn, Text(note, style="dim"))
 
 
-def thinned(points: Sequence[Point], most: int) -> list[Point]:
+def thinned(points: Sequence[CoursePoint], most: int) -> list[CoursePoint]:
     """Keep at most so many points, evenly spread, the first and the last among them."""
     if len(points) <= most:
         return list(points)

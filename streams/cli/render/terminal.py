@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 
-from streams.agents.calls.progress import Activity
+from streams.agents.calls.progress import CallProgress
 from streams.app.reporter import Advance, Reporter
 from streams.cli import output
 from streams.cli.render.live_progress import watched
@@ -16,7 +16,7 @@ class Terminal(Reporter):
         return output.progress(label, total)
 
     def watched(
-        self, label: str, total: int | None, activity: Activity, *, live: bool
+        self, label: str, total: int | None, activity: CallProgress, *, live: bool
     ) -> AbstractContextManager[Advance]:
         """Show a bar, with what the calls came to so far."""
         return watched(label, total, activity, live=live)

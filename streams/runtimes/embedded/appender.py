@@ -5,8 +5,8 @@ from collections import OrderedDict
 
 from schemas.event import Event
 from streams.log import Clock, Stored
-from streams.runtimes.embedded.crash_points import FaultPoints
-from streams.runtimes.embedded.partitions import Streams
+from streams.runtimes.embedded.crash_points import CrashPoints
+from streams.runtimes.embedded.partitions import PartitionNumbers
 
 _FLUSH_ROWS = 2_000
 _FLUSH_BYTES = 4 << 20
@@ -20,14 +20,16 @@ _KNOWS = "SELECT 1 FROM records INDEXED BY records_by_correlation WHERE correlat
 _HOLDS = "SELECT 1 FROM records INDEXED BY records_by_correlation WHERE correlation = ? AND stream = ? AND value = ?"
 
 
-class Appender:
+class RecordAppender:
     """
     Adds records to the open transaction, and begins one where there is none.
 
     `end` is the seq of the newest record, `value_bytes` what was added since `settle`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, streams: Streams, clock: Clock, faults: FaultPoints) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, streams: PartitionNumbers, clock: Clock, faults: CrashPoints
+    ) -> None:
         self.end = 0
         self.value_bytes = 0
         self._connection = connection

@@ -5,8 +5,8 @@ from collections import deque
 from typing import NamedTuple
 
 from streams.log import Stored, read_event
-from streams.runtimes.embedded.appender import Appender
-from streams.runtimes.embedded.partitions import Streams
+from streams.runtimes.embedded.appender import RecordAppender
+from streams.runtimes.embedded.partitions import PartitionNumbers
 from streams.runtimes.embedded.reader import COLUMNS, record_of
 
 _MOST_EVENTS = 10_000
@@ -16,7 +16,7 @@ _MOST_BYTES = 32 << 20
 _READ = f"SELECT {COLUMNS} FROM records NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT 1000"
 
 
-class Waiting(NamedTuple):
+class UnfoldedRecord(NamedTuple):
     """A record before its fold, with its packed headers and the size of its value."""
 
     stored: Stored
@@ -33,22 +33,24 @@ class Backlog:
         cursor: Seq of the last record folded.
     """
 
-    def __init__(self, connection: sqlite3.Connection, streams: Streams, appender: Appender, cursor: int) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, streams: PartitionNumbers, appender: RecordAppender, cursor: int
+    ) -> None:
         self._connection = connection
         self._streams = streams
         self._appender = appender
         self._reached = cursor
-        self._waiting: deque[Waiting] = deque()
+        self._waiting: deque[UnfoldedRecord] = deque()
         self._bytes = 0
 
     def offer(self, stored: Stored, headers: str | None, value_bytes: int) -> None:
         """Keep a record just appended, if it comes right after those in memory and there is room."""
         if stored.seq == self._reached + 1 and len(self._waiting) < _MOST_EVENTS and self._bytes < _MOST_BYTES:
-            self._waiting.append(Waiting(stored, headers, value_bytes))
+            self._waiting.append(UnfoldedRecord(stored, headers, value_bytes))
             self._reached = stored.seq
             self._bytes += value_bytes
 
-    def take(self) -> Waiting | None:
+    def take(self) -> UnfoldedRecord | None:
         """
         Take the next record; none if all are taken.
 
@@ -69,7 +71,7 @@ class Backlog:
         for row in rows:
             record = record_of(row, self._streams)
             stored = Stored(record.topic, record.partition, record.offset, read_event(record), record.seq)
-            self._waiting.append(Waiting(stored, row[-1], len(record.value)))
+            self._waiting.append(UnfoldedRecord(stored, row[-1], len(record.value)))
             self._reached = record.seq
             self._bytes += len(record.value)
             if self._bytes >= _MOST_BYTES:

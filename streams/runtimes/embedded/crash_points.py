@@ -9,7 +9,7 @@ POINTS = ("append", "flush", "commit", "committed")
 """In the order one record meets them: taken, handed to SQLite, before and after the transaction is durable."""
 
 
-class FaultPoints:
+class CrashPoints:
     """
     Counts the points a process passes, and kills it at one of them.
 
@@ -32,7 +32,7 @@ class FaultPoints:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     @classmethod
-    def parse(cls, text: str | None) -> "FaultPoints":
+    def parse(cls, text: str | None) -> "CrashPoints":
         """
         Read the value of ORCH_CRASH_AT: `37` (the 37th point of any kind) or `commit:3` (the third of its kind).
 

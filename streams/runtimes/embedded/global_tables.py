@@ -8,7 +8,7 @@ from schemas.policies import PolicyAdopted
 from schemas.router import RouterEntry
 from streams.log import Stored, read_event
 from streams.processors.fold import Tables
-from streams.runtimes.embedded.partitions import Streams
+from streams.runtimes.embedded.partitions import PartitionNumbers
 from streams.runtimes.embedded.reader import COLUMNS, record_of
 from streams.topology import POLICIES, ROUTER
 
@@ -22,7 +22,7 @@ _ALL = f"SELECT {COLUMNS} FROM records INDEXED BY records_by_place WHERE stream 
 _STORE = "INSERT INTO latest VALUES (?, ?, ?) ON CONFLICT (stream, key) DO UPDATE SET seq = excluded.seq"
 
 
-class LiveTables:
+class EmbeddedGlobalTables:
     """
     Tables as they stand at the cursor, so that a fold sees the same whether or not the process was restarted.
 
@@ -30,7 +30,7 @@ class LiveTables:
     possible: before the first policy of the log, that first policy is in force, for questions may precede it there.
     """
 
-    def __init__(self, connection: sqlite3.Connection, streams: Streams) -> None:
+    def __init__(self, connection: sqlite3.Connection, streams: PartitionNumbers) -> None:
         self._connection = connection
         self._streams = streams
         self._entries = {(entry.scope, entry.agent): entry for entry in self._load(_LATEST, ROUTER, RouterEntry)}

@@ -2,7 +2,7 @@
 
 from streams.topology import TOPICS, partition_of
 
-Place = tuple[str, int]
+TopicPlace = tuple[str, int]
 """Topic and partition."""
 
 _REMEMBERED_KEYS = 16_384
@@ -10,7 +10,7 @@ _REMEMBERED_KEYS = 16_384
 else that a record needs."""
 
 
-class Streams:
+class PartitionNumbers:
     """
     The numbers of all partitions of one file, and the choice of partition for a key.
 
@@ -19,7 +19,7 @@ class Streams:
             would send a key's records elsewhere than its earlier ones.
     """
 
-    def __init__(self, numbers: dict[Place, int]) -> None:
+    def __init__(self, numbers: dict[TopicPlace, int]) -> None:
         self.numbers = numbers
         self.places = {number: place for place, number in numbers.items()}
         self._of_topic: dict[str, list[int]] = {}
@@ -44,7 +44,7 @@ class Streams:
         return stream
 
 
-def missing(numbers: dict[Place, int]) -> dict[Place, int]:
+def missing(numbers: dict[TopicPlace, int]) -> dict[TopicPlace, int]:
     """Number the partitions of every topic of the topology that a file does not hold yet (all, in a new one)."""
     known = {topic for topic, _ in numbers}
     free = max(numbers.values(), default=0) + 1

@@ -10,7 +10,7 @@ from typing import Any, Self
 from streams.errors import UsageError
 from streams.log import LogReader, Record, UnorderedReader
 from streams.runtimes.embedded.open_file import open_to_read
-from streams.runtimes.embedded.partitions import Streams
+from streams.runtimes.embedded.partitions import PartitionNumbers
 from streams.runtimes.embedded.schema import load_streams
 from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.runtimes.headers import unpack_headers
@@ -50,7 +50,7 @@ class EmbeddedReader:
         self._path = Path(os.path.realpath(path))
         self._connection = open_to_read(self._path)
         self._end = self._folded = 0
-        self._streams = Streams({})
+        self._streams = PartitionNumbers({})
         try:
             self.refresh()
         except BaseException:
@@ -195,13 +195,15 @@ class EmbeddedReader:
         return record_of(row, self._streams)
 
 
-def records_about(connection: sqlite3.Connection, streams: Streams, correlation: str, end: int) -> list[Record]:
+def records_about(
+    connection: sqlite3.Connection, streams: PartitionNumbers, correlation: str, end: int
+) -> list[Record]:
     """List every record about one question (or one key) up to seq *end*, in log order."""
     query = f"{_BY_CORRELATION} correlation = ? AND seq <= ? ORDER BY seq"
     return [record_of(row, streams) for row in connection.execute(query, (correlation, end)).fetchall()]
 
 
-def records_of(connection: sqlite3.Connection, streams: Streams, topic: str, end: int) -> Iterator[Record]:
+def records_of(connection: sqlite3.Connection, streams: PartitionNumbers, topic: str, end: int) -> Iterator[Record]:
     """Iterate the records of a topic up to seq *end*, partition by partition."""
     query = f'{_BY_PLACE} stream = ? AND seq <= ? ORDER BY "offset"'
     for stream in streams.of_topic(topic):
@@ -209,7 +211,7 @@ def records_of(connection: sqlite3.Connection, streams: Streams, topic: str, end
             yield record_of(row, streams)
 
 
-def record_of(row: Row, streams: Streams) -> Record:
+def record_of(row: Row, streams: PartitionNumbers) -> Record:
     """Make a record of the columns that were selected."""
     seq, stream, offset, timestamp_ms, key, _, value, headers = row
     topic, partition = streams.places[stream]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streams.errors import OperatorError
-from streams.runtimes.embedded.partitions import Streams, missing
+from streams.runtimes.embedded.partitions import PartitionNumbers, missing
 
 APPLICATION_ID = 0x4F524348
 """The letters ORCH, at byte 68 of the file; `file(1)` shows it."""
@@ -123,10 +123,10 @@ def add_topics(connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
 
 
-def load_streams(connection: sqlite3.Connection) -> Streams:
+def load_streams(connection: sqlite3.Connection) -> PartitionNumbers:
     """Read which number each partition has in this file."""
     rows = connection.execute("SELECT topic, partition, stream FROM streams")
-    return Streams({(topic, partition): stream for topic, partition, stream in rows})
+    return PartitionNumbers({(topic, partition): stream for topic, partition, stream in rows})
 
 
 def load_cursor(connection: sqlite3.Connection, path: Path, processors: Sequence[str]) -> int:

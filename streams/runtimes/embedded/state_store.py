@@ -24,7 +24,7 @@ _OPEN = (
 )
 
 
-class StateStore:
+class EmbeddedStateStore:
     """
     States by key. Those that changed stay in memory until `write_back`; of the others, the *most* used last.
 

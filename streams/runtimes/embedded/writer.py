@@ -16,15 +16,15 @@ from streams.log import Clock, Headers, Record, Stored
 from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Processor
 from streams.runtimes.embedded import schema
-from streams.runtimes.embedded.appender import Appender
-from streams.runtimes.embedded.backlog import Backlog, Waiting
-from streams.runtimes.embedded.crash_points import FaultPoints
-from streams.runtimes.embedded.global_tables import LiveTables
+from streams.runtimes.embedded.appender import RecordAppender
+from streams.runtimes.embedded.backlog import Backlog, UnfoldedRecord
+from streams.runtimes.embedded.crash_points import CrashPoints
+from streams.runtimes.embedded.global_tables import EmbeddedGlobalTables
 from streams.runtimes.embedded.lock import WriterLock
 from streams.runtimes.embedded.open_file import check_place, open_to_write
 from streams.runtimes.embedded.reader import records_about, records_of
 from streams.runtimes.embedded.sqlite_errors import answer, mapped
-from streams.runtimes.embedded.state_store import StateStore
+from streams.runtimes.embedded.state_store import EmbeddedStateStore
 from streams.runtimes.headers import pack_headers
 from streams.topology import CHECKPOINTS, INPUT_TOPICS
 
@@ -64,11 +64,11 @@ class EmbeddedWriter:
         processors: Sequence[Processor] = (),
         *,
         clock: Clock,
-        faults: FaultPoints | None = None,
+        faults: CrashPoints | None = None,
         cached_states: int = CACHED_STATES,
     ) -> None:
         self._path = Path(os.path.realpath(path))
-        self._faults = faults or FaultPoints()
+        self._faults = faults or CrashPoints()
         self._failure: str | None = None
         check_place(self._path)
         self._lock = WriterLock(self._path, clock)
@@ -89,13 +89,13 @@ class EmbeddedWriter:
         self._streams = streams = schema.load_streams(connection)
         self._cursor = schema.load_cursor(connection, self._path, [processor.name for processor in processors])
         self._names = ",".join(processor.name for processor in processors)
-        self._stores = {p.name: StateStore(connection, p, cached_states) for p in processors}
-        self._readers: dict[str, list[StateStore]] = {}
+        self._stores = {p.name: EmbeddedStateStore(connection, p, cached_states) for p in processors}
+        self._readers: dict[str, list[EmbeddedStateStore]] = {}
         for store in self._stores.values():
             for topic in store.processor.reads:
                 self._readers.setdefault(topic, []).append(store)
-        self._tables = LiveTables(connection, streams)
-        self._appender = Appender(connection, streams, clock, self._faults)
+        self._tables = EmbeddedGlobalTables(connection, streams)
+        self._appender = RecordAppender(connection, streams, clock, self._faults)
         if self._cursor > self._appender.end:
             # New records would take the numbers of the lost ones, and never be folded.
             raise DifferenceError(
@@ -193,7 +193,7 @@ class EmbeddedWriter:
             self._fail(error)
         return written
 
-    def _fold_one(self, waiting: Waiting, written: list[Stored]) -> None:
+    def _fold_one(self, waiting: UnfoldedRecord, written: list[Stored]) -> None:
         stored, headers, _ = waiting
         event, tables = stored.event, self._tables.tables
         self._tables.advance(stored)
@@ -286,7 +286,7 @@ class EmbeddedWriter:
             raise InvariantError(f"no processor is called {processor!r}", remedy=f"There are {self._names}")
         return self._open_states(store)
 
-    def _open_states(self, store: StateStore) -> Iterator[tuple[str, Any]]:
+    def _open_states(self, store: EmbeddedStateStore) -> Iterator[tuple[str, Any]]:
         try:
             # An open transaction pins -wal, so none is begun for nothing.
             if store.changed:

@@ -25,7 +25,7 @@ _QUESTION = re.compile(rb'"question_id":("(?:[^"\\]|\\.)*")')
 """In canonical JSON a quote inside a string is escaped, so this is the member; it is found in damaged JSON too."""
 
 
-class Arrival(NamedTuple):
+class RawRecord(NamedTuple):
     """
     A record as anybody may have written it.
 
@@ -54,7 +54,7 @@ class Arrival(NamedTuple):
         return _place_text(self.topic, self.partition, self.offset)
 
 
-def read_input(arrival: Arrival) -> Event:
+def read_input(arrival: RawRecord) -> Event:
     """
     Read what a record of an input topic stands for, whoever wrote it.
 
@@ -68,7 +68,7 @@ def read_input(arrival: Arrival) -> Event:
     return event
 
 
-def is_misplaced(arrival: Arrival, event: Event) -> bool:
+def is_misplaced(arrival: RawRecord, event: Event) -> bool:
     """Say whether an event lies in another partition than its key's; its producer has hashed it in a way of its own."""
     return _partition_of(event.key, TOPICS[arrival.topic].partitions) != arrival.partition
 
@@ -79,7 +79,7 @@ def _partition_of(key: str, partitions: int) -> int:
     return partition_of(key.encode(), partitions)
 
 
-def subject_of(arrival: Arrival) -> str:
+def subject_of(arrival: RawRecord) -> str:
     """
     Tell what a record that a processor wrote is about: its question, as events say it, also where it is damaged.
 
@@ -105,7 +105,7 @@ def _place_text(topic: str, partition: int, offset: int) -> str:
     return f"{topic}/{partition}@{offset}"
 
 
-def by_time(partitions: Iterable[Iterable[Arrival]]) -> Iterator[Arrival]:
+def by_time(partitions: Iterable[Iterable[RawRecord]]) -> Iterator[RawRecord]:
     """
     Merge partitions into one order, by the latest timestamp that a partition has come to, so that each keeps its own.
 
@@ -114,7 +114,7 @@ def by_time(partitions: Iterable[Iterable[Arrival]]) -> Iterator[Arrival]:
     return map(itemgetter(1), heapq.merge(*map(_timed, partitions)))
 
 
-def _timed(arrivals: Iterable[Arrival]) -> Iterator[tuple[tuple[int, int, int, int], Arrival]]:
+def _timed(arrivals: Iterable[RawRecord]) -> Iterator[tuple[tuple[int, int, int, int], RawRecord]]:
     latest_ms = 0
     for arrival in arrivals:
         latest_ms = max(latest_ms, arrival.timestamp_ms)

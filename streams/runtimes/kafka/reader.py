@@ -7,9 +7,9 @@ from typing import Self
 
 from streams.log import LeftOut, Record, UnorderedReader
 from streams.runtimes.kafka.client.connection import Connection
-from streams.runtimes.kafka.reading.snapshot import Extent, Mirror
-from streams.runtimes.kafka.reading.snapshot_reader import MirrorReader
-from streams.runtimes.kafka.reading.source import Place, Source
+from streams.runtimes.kafka.reading.snapshot import Snapshot, SnapshotExtent
+from streams.runtimes.kafka.reading.snapshot_reader import SnapshotReader
+from streams.runtimes.kafka.reading.source import LogSource, SourcePlace
 from streams.topology import TOPICS, partition_of
 
 
@@ -17,8 +17,8 @@ class KafkaReader:
     """
     The `UnorderedReader` of a cluster.
 
-    `ends` is the brokers' answer. Everything else reads all records of the view into a temporary file first (`Mirror`;
-    TMPDIR says where), and again only what is new after `refresh`. Memory does not grow with the log.
+    `ends` is the brokers' answer. Everything else reads all records of the view into a temporary file first
+    (`Snapshot`; TMPDIR says where), and again only what is new after `refresh`. Memory does not grow with the log.
 
     Args:
         connection: The cluster.
@@ -31,10 +31,10 @@ class KafkaReader:
 
     def __init__(self, connection: Connection, *, about: str | None = None, topics: Sequence[str] = ()) -> None:
         self._files: TemporaryDirectory[str] | None = None
-        self._copy: tuple[Mirror, MirrorReader] | None = None
-        self._source = Source(connection, _places(about, topics))
+        self._copy: tuple[Snapshot, SnapshotReader] | None = None
+        self._source = LogSource(connection, _places(about, topics))
         try:
-            self._read_to: dict[Place, int] = {}
+            self._read_to: dict[SourcePlace, int] = {}
             self._take_view()
         except BaseException:
             self.close()
@@ -44,24 +44,24 @@ class KafkaReader:
         # In this order: what follows from records that were folded is there before their offsets are committed, and
         # what stands before the first ends rests on nothing behind the second ones. One request is not one moment.
         committed = self._source.committed()
-        self._extent = Extent(committed, self._source.ends())
+        self._extent = SnapshotExtent(committed, self._source.ends())
         self._ends = self._source.ends()
 
-    def _mirror(self) -> MirrorReader:
+    def _mirror(self) -> SnapshotReader:
         """Give the reader of the copy, which is made when it is first asked for."""
         if self._copy is None:
             self._files = TemporaryDirectory(prefix="orch-mirror-", ignore_cleanup_errors=True)
-            mirror = Mirror(Path(self._files.name, "mirror.db"))
+            mirror = Snapshot(Path(self._files.name, "mirror.db"))
             try:
                 self._read_to = self._source.beginnings()
                 self._copy_to(mirror)
-                self._copy = mirror, MirrorReader(mirror.path)
+                self._copy = mirror, SnapshotReader(mirror.path)
             except BaseException:
                 mirror.close()
                 raise
         return self._copy[1]
 
-    def _copy_to(self, mirror: Mirror) -> None:
+    def _copy_to(self, mirror: Snapshot) -> None:
         spans = {place: (self._read_to[place], end) for place, end in self._ends.items()}
         mirror.add(self._source.arrivals(spans), self._extent)
         self._read_to = dict(self._ends)
@@ -163,7 +163,7 @@ class KafkaReader:
         self.close()
 
 
-def _places(about: str | None, topics: Sequence[str]) -> list[Place]:
+def _places(about: str | None, topics: Sequence[str]) -> list[SourcePlace]:
     """List the partitions that can hold what is asked for."""
     places = []
     for topic in TOPICS.values():

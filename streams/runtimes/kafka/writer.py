@@ -9,9 +9,9 @@ from streams.errors import UsageError
 from streams.log import Headers, Stored
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.loop_thread import LoopThread
-from streams.runtimes.kafka.client.producer import Message, Publisher, message_of, settled
+from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer, message_of, settled
 from streams.runtimes.kafka.client.topics import require_topics
-from streams.runtimes.kafka.stages.global_tables import FollowedTables
+from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.topology import POLICIES
 
 MOST_QUEUED = 5_000
@@ -31,7 +31,7 @@ class KafkaWriter:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._publisher = Publisher(connection)
+        self._publisher = RecordProducer(connection)
         self._queued: list[asyncio.Future[Any]] = []
         self._loop = LoopThread()
         try:
@@ -71,11 +71,11 @@ class KafkaWriter:
         self.send(message_of(event, headers))
         return Stored(event.topic, 0, 0, event)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: ProducerRecord) -> None:
         """Publish a record as it is."""
         self._loop.call(self._send(message))
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, message: ProducerRecord) -> None:
         self._queued.append(await self._publisher.send(message))
         if len(self._queued) >= MOST_QUEUED:
             await self._settle()
@@ -117,7 +117,7 @@ async def newest_policy(connection: Connection) -> PolicyAdopted | None:
     Raises:
         OperatorError: No broker answers.
     """
-    tables = FollowedTables(connection, (POLICIES,))
+    tables = KafkaGlobalTables(connection, (POLICIES,))
     try:
         await tables.start()
         return tables.tables.policy

@@ -10,10 +10,10 @@ from schemas.agents import LiveLimits, OpenAIAgent, Price
 from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from streams.agents.agent import Agent
-from streams.agents.calls.limits import Gate
+from streams.agents.calls.limits import CallLimiter
 from streams.agents.live import LivePlayer
 from streams.agents.providers.completion import Completion, Request
-from streams.app.setup import Staff, answer
+from streams.app.setup import Setup, answer
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
@@ -89,12 +89,12 @@ def run_panel(path: Path, policy: PolicyAdopted, parrot: Parrot, questions: Sequ
             policy.prompts,
             parrot,
             alone=False,
-            gate=Gate(spec.name, spec.limits, time.monotonic),
+            gate=CallLimiter(spec.name, spec.limits, time.monotonic),
             mask=lambda text: text.replace(KEY, MASKED),
         )
         for spec in policy.agents
         if isinstance(spec, OpenAIAgent)
     }
     with EmbeddedWriter(path, PROCESSORS, clock=lambda: 0) as log:
-        answer(log, Staff(policy, agents, ()), questions, run=RunSettings(), clock=lambda: 0)
+        answer(log, Setup(policy, agents, ()), questions, run=RunSettings(), clock=lambda: 0)
         assert log.policy == policy

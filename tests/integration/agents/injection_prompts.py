@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from schemas.prompts import Prompts
 from streams.agents.prompts import CONTINUED
-from streams.agents.providers.completion import Message
+from streams.agents.providers.completion import ChatMessage
 
 _FIRST = re.compile(r"<question-([0-9a-f]{16})>\n")
 
@@ -25,14 +25,14 @@ class Section(NamedTuple):
     text: str
 
 
-def mark_of(messages: tuple[Message, ...]) -> str:
+def mark_of(messages: tuple[ChatMessage, ...]) -> str:
     """Give the mark of a prompt."""
     found = _FIRST.match(messages[1].content)
     assert found is not None
     return found[1]
 
 
-def sections(messages: tuple[Message, ...], reminder: str = Prompts().reminder) -> list[Section]:
+def sections(messages: tuple[ChatMessage, ...], reminder: str = Prompts().reminder) -> list[Section]:
     """
     Take a prompt apart.
 
@@ -72,7 +72,7 @@ def letters_in(options: str) -> str:
     return "".join(line[0] for line in lines if not line.startswith(CONTINUED))
 
 
-def check_characters(messages: tuple[Message, ...]) -> None:
+def check_characters(messages: tuple[ChatMessage, ...]) -> None:
     """See that the data hold nothing that a model reads and a person does not see, and no token of a template."""
     text = messages[1].content
     unseen = {

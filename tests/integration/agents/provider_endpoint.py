@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from streams.agents.agent import AgentError
-from streams.agents.providers.completion import Client, Completion, Message, Request
+from streams.agents.providers.completion import ChatMessage, Client, Completion, Request
 from streams.agents.providers.litellm_client import LiteLLMClient
 from streams.agents.providers.litellm_patch import is_loaded
 from streams.agents.providers.openai_client import OpenAIClient
@@ -111,7 +111,7 @@ def request_of(kind: Kind, url: str | None, **changes: Any) -> Request:
     fields: dict[str, Any] = {
         "model": "openai/m" if kind == "litellm" else "m",
         "base_url": url,
-        "messages": (Message("system", "Decide."), Message("user", "A or B?")),
+        "messages": (ChatMessage("system", "Decide."), ChatMessage("user", "A or B?")),
         "max_output_tokens": 50,
         "temperature_ppb": 0,
         "seed": 3,

@@ -8,7 +8,7 @@ from typing import Any
 from schemas.agents import LiveLimits, OpenAIAgent, Price
 from schemas.analyses import ProviderCall
 from streams.agents.agent import AgentError, Reply, Task
-from streams.agents.calls.limits import Gate
+from streams.agents.calls.limits import CallLimiter
 
 MOST_NUSD = 100
 ASKED = ProviderCall(model="m", request_hash="f" * 64)
@@ -27,7 +27,7 @@ class Called:
         self.script = script
         self.calls = 0
         self.spec = OpenAIAgent(name=name, model="m", price=PRICE, limits=limits)
-        self.gate = Gate(name, limits, time.monotonic)
+        self.gate = CallLimiter(name, limits, time.monotonic)
 
     @property
     def live(self) -> "Called":

@@ -18,7 +18,7 @@ from streams.agents.calls.attempt import call_and_wait
 from streams.agents.calls.retry import monotonic_ms, take_seat
 from streams.agents.factory import make_agents
 from streams.agents.providers.send_slots import AT_ONCE
-from streams.agents.reply_cache import ReplyStore
+from streams.agents.reply_cache import ReplyCache
 
 from .provider_endpoint import BOTH_KINDS, KEY, LIMIT_S, Kind, replying, serving
 
@@ -59,7 +59,7 @@ def policy_of(spec: AgentSpec) -> PolicyAdopted:
     )
 
 
-def asked(spec: AgentSpec, times: int = 1, replies: ReplyStore | None = None) -> list[Reply | AgentError]:
+def asked(spec: AgentSpec, times: int = 1, replies: ReplyCache | None = None) -> list[Reply | AgentError]:
     """Ask the agent its question several times, one after the other."""
 
     async def ask() -> list[Reply | AgentError]:
@@ -158,7 +158,7 @@ def test_an_echoed_key_reaches_neither_the_reply_nor_the_store(
     monkeypatch.setenv("PLANTED_KEY", KEY)
     server.fail_next("m", "echo-key")
     path = tmp_path / "replies.db"
-    with ReplyStore(str(path)) as store:
+    with ReplyCache(str(path)) as store:
         (reply,) = asked(spec_of(kind, server.url), replies=store)
     assert isinstance(reply, Reply)
     assert HIDDEN in reply.text
@@ -173,7 +173,7 @@ def test_a_kept_reply_is_not_asked_for_again(
     """With a store the same request goes out once; the second answer says that it was kept, and costs nothing."""
     monkeypatch.setenv("PLANTED_KEY", KEY)
     before = server.stats()["requests"]["total"]
-    with ReplyStore(str(tmp_path / "replies.db")) as store:
+    with ReplyCache(str(tmp_path / "replies.db")) as store:
         first, second = asked(spec_of(kind, server.url), times=2, replies=store)
     assert isinstance(first, Reply)
     assert isinstance(second, Reply)

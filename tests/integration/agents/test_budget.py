@@ -17,16 +17,16 @@ from schemas.event import Event
 from schemas.policies import Budget, PolicyAdopted
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 from streams.agents.agent import Reply
-from streams.agents.calls.budget import Account, OrderedPurse
-from streams.app.setup import Staff, answer
+from streams.agents.calls.budget import BudgetAccount, SharedReservations
+from streams.app.setup import Setup, answer
 from streams.audit.replay.replay import replay
 from streams.log import read_event, wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.processors.budget import Accounts
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
-from streams.runtimes.kafka.client.producer import Publisher, message_of
-from streams.runtimes.kafka.stages.global_tables import FollowedTables
+from streams.runtimes.kafka.client.producer import RecordProducer, message_of
+from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.settings import RunSettings
 from streams.topology import SPENDING
 
@@ -57,7 +57,7 @@ def decide(path: Path, adopted: PolicyAdopted, first: int, number: int) -> None:
     agents = {name: Called(Reply("The answer is (A).", None, (), None, 10, 20), name=name) for name in ("ann", "bob")}
     with EmbeddedWriter(path, PROCESSORS, clock=wall_clock_ms) as log:
         questions = [question(f"q{place}") for place in range(first, first + number)]
-        answer(log, Staff(adopted, agents, ()), questions, run=RunSettings())
+        answer(log, Setup(adopted, agents, ()), questions, run=RunSettings())
 
 
 def spending(path: Path) -> list[Event]:
@@ -186,17 +186,17 @@ def test_workers_on_kafka_share_one_budget(run: Run) -> None:
         accounts = [Accounts() for _ in range(3)]
 
         async def worker(known: Accounts) -> int:
-            async with Publisher(cluster.connection) as publisher:
-                purse = OrderedPurse(lambda event: publisher.publish([message_of(event)]))
+            async with RecordProducer(cluster.connection) as publisher:
+                purse = SharedReservations(lambda event: publisher.publish([message_of(event)]))
 
                 def hear(event: Event) -> None:
                     known.take(event)
                     purse.hear(event)
 
-                followed = FollowedTables(cluster.connection, (SPENDING,), hear)
+                followed = KafkaGlobalTables(cluster.connection, (SPENDING,), hear)
                 await followed.start()
                 try:
-                    account = Account(purse, POLICY, Budget(run_nusd=25 * MOST_NUSD), lambda: next(ticks))
+                    account = BudgetAccount(purse, POLICY, Budget(run_nusd=25 * MOST_NUSD), lambda: next(ticks))
 
                     async def call() -> bool:
                         answer = await account.reserve(TASK, OPENER, "a", MOST_NUSD, None)

@@ -10,11 +10,11 @@ from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent, RecordedAgent, 
 from schemas.policies import PolicyAdopted, Routing
 from streams.agents.factory import make_agents
 from streams.agents.live import LivePlayer
-from streams.agents.recorded import Output, Outputs, RecordedPlayer
+from streams.agents.recorded import RecordedOutput, RecordedOutputs, RecordedPlayer
 from streams.agents.simulated import SimulatedPlayer
 from streams.errors import OperatorError, UsageError
 
-OUTPUTS = Outputs({"there": {"q": Output("t", None, None, None, None, None)}}, [])
+OUTPUTS = RecordedOutputs({"there": {"q": RecordedOutput("t", None, None, None, None, None)}}, [])
 
 
 def policy(*agents: AgentSpec) -> PolicyAdopted:
@@ -52,7 +52,7 @@ def test_simulated_agents_need_no_files() -> None:
 
 def test_a_long_list_of_models_is_cut() -> None:
     """Where the files hold very many models, the error names some and counts the rest."""
-    outputs = Outputs({f"m{number:02}": {} for number in range(25)}, [])
+    outputs = RecordedOutputs({f"m{number:02}": {} for number in range(25)}, [])
     with pytest.raises(UsageError, match="m19 and 5 more"):
         make_agents(policy(RecordedAgent(name="r", model="missing")), outputs)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from schemas.agents import LiveLimits
-from streams.agents.calls.circuit_breaker import Closed
-from streams.agents.calls.limits import Gate
+from streams.agents.calls.circuit_breaker import CircuitOpen
+from streams.agents.calls.limits import CallLimiter
 from streams.agents.calls.rate_limit import BURST_S
 
 
@@ -34,12 +34,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-async def called(gate: Gate, *, failed: bool = False) -> bool:
+async def called(gate: CallLimiter, *, failed: bool = False) -> bool:
     """Make a call; say whether it was let through."""
     try:
         async with gate.passed():
             gate.note(failed=failed)
-    except Closed:
+    except CircuitOpen:
         return False
     return True
 
@@ -51,7 +51,7 @@ def played(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def test_so_many_failures_in_a_row_shut_the_gate(clock: Clock) -> None:
     """After the last of them no call is let through until the time is over; a success before begins anew."""
-    gate = Gate("a", LiveLimits(breaker_failures=3, breaker_ms=5_000), clock)
+    gate = CallLimiter("a", LiveLimits(breaker_failures=3, breaker_ms=5_000), clock)
 
     async def play() -> None:
         fates = [await called(gate, failed=failed) for failed in (True, True, False, True, True, True)]
@@ -68,7 +68,7 @@ def test_so_many_failures_in_a_row_shut_the_gate(clock: Clock) -> None:
 
 def test_one_call_shows_whether_the_agent_is_back(clock: Clock) -> None:
     """While it is under way no other is let through; if it fails, the wait begins again."""
-    gate = Gate("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
+    gate = CallLimiter("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
 
     async def play() -> None:
         await called(gate, failed=True)
@@ -86,7 +86,7 @@ def test_one_call_shows_whether_the_agent_is_back(clock: Clock) -> None:
 
 def test_a_trial_that_is_cancelled_lets_another_try(clock: Clock) -> None:
     """A call that ended without an outcome says nothing of the agent, so the next one tries."""
-    gate = Gate("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
+    gate = CallLimiter("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
 
     async def play() -> None:
         await called(gate, failed=True)
@@ -101,7 +101,7 @@ def test_a_trial_that_is_cancelled_lets_another_try(clock: Clock) -> None:
 
 def test_without_a_number_of_failures_the_gate_never_shuts(clock: Clock) -> None:
     """0 turns it off."""
-    gate = Gate("a", LiveLimits(breaker_failures=0), clock)
+    gate = CallLimiter("a", LiveLimits(breaker_failures=0), clock)
 
     async def play() -> None:
         assert all([await called(gate, failed=True) for _ in range(100)])
@@ -111,7 +111,7 @@ def test_without_a_number_of_failures_the_gate_never_shuts(clock: Clock) -> None
 
 def test_calls_at_a_time_are_limited(clock: Clock) -> None:
     """One more than allowed waits until another has ended."""
-    gate = Gate("a", LiveLimits(concurrent=2), clock)
+    gate = CallLimiter("a", LiveLimits(concurrent=2), clock)
 
     async def play() -> None:
         async with AsyncExitStack() as first:
@@ -127,7 +127,7 @@ def test_calls_at_a_time_are_limited(clock: Clock) -> None:
 
 def test_calls_a_minute_are_limited(clock: Clock) -> None:
     """After what a pause has saved up, which is a second's worth, calls come at the pace and no faster."""
-    gate = Gate("a", LiveLimits(calls_per_minute=120), clock)
+    gate = CallLimiter("a", LiveLimits(calls_per_minute=120), clock)
     saved_up = int(BURST_S * 120 / 60)
 
     async def play() -> None:

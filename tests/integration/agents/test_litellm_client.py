@@ -59,14 +59,14 @@ socket.getaddrinfo = lambda host, *rest, **more: (real if host == "127.0.0.1" el
 socket.socket.connect = guarded(socket.socket.connect)
 socket.socket.connect_ex = guarded(socket.socket.connect_ex)
 from streams.agents.agent import AgentError
-from streams.agents.providers.completion import Message, Request
+from streams.agents.providers.completion import ChatMessage, Request
 from streams.agents.providers.litellm_client import LiteLLMClient
 assert "litellm" not in sys.modules
 async def main():
     client = LiteLLMClient("http://127.0.0.1:1/v1", None)
     for model in ("openai/m", "anthropic/claude-sonnet-4-5", "no-such-provider/m"):
         try:
-            await client.send(Request(model=model, base_url="", messages=(Message("user", "?"),), max_output_tokens=1,
+            await client.send(Request(model=model, base_url="", messages=(ChatMessage("user", "?"),), max_output_tokens=1,
                 temperature_ppb=0, seed=0, schema=None))
         except AgentError as error:
             said.append(error.error)

@@ -12,7 +12,7 @@ from schemas.prompts import Prompts
 from schemas.quantities import MAX_CALL_NUSD
 from streams.agents import live
 from streams.agents.agent import AgentError, Reply, Task
-from streams.agents.calls.limits import Gate
+from streams.agents.calls.limits import CallLimiter
 from streams.agents.live import LivePlayer
 from streams.agents.prompts import messages_of, schema_of
 from streams.agents.providers.completion import Completion, Request
@@ -69,7 +69,7 @@ class Drawer(dict[str, Completion]):
 
 def player(client: Stub, spec: LiteLLMAgent | OpenAIAgent = SPEC, **given: Any) -> LivePlayer:
     """Make an agent that hides the key."""
-    gate = Gate(spec.name, LiveLimits(), lambda: 0.0)
+    gate = CallLimiter(spec.name, LiveLimits(), lambda: 0.0)
     arguments = {"alone": False, "gate": gate, "mask": lambda text: text.replace(KEY, "[key]")}
     return LivePlayer(spec, Prompts(), client, **(arguments | given))
 
@@ -161,7 +161,7 @@ def test_a_request_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_an_agent_that_takes_its_time() -> None:
     """It says so, and leads to its gate; closing it closes its client."""
     client = Stub()
-    gate = Gate("agent", LiveLimits(), lambda: 0.0)
+    gate = CallLimiter("agent", LiveLimits(), lambda: 0.0)
     agent = player(client, gate=gate)
     assert not agent.virtual
     assert agent.live is agent

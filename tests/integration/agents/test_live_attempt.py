@@ -13,9 +13,9 @@ from schemas.policies import Budget
 from schemas.questions import QuestionAsked
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 from streams.agents.agent import AgentError, Reply, Task
-from streams.agents.calls.budget import Account, OrderedPurse
-from streams.agents.calls.live_attempt import Terms
-from streams.agents.calls.progress import Activity
+from streams.agents.calls.budget import BudgetAccount, SharedReservations
+from streams.agents.calls.live_attempt import CallTerms
+from streams.agents.calls.progress import CallProgress
 from streams.agents.calls.retry import take_seat
 
 from .scripted_agent import ASKED, LIMITS, MOST_NUSD, Called
@@ -30,9 +30,9 @@ class Ledger:
 
     def __init__(self, budget: Budget) -> None:
         self.events: list[Event] = []
-        self.purse = OrderedPurse(self.publish)
+        self.purse = SharedReservations(self.publish)
         ticks = iter(range(10**6))
-        self.account = Account(self.purse, POLICY, budget, lambda: next(ticks))
+        self.account = BudgetAccount(self.purse, POLICY, budget, lambda: next(ticks))
 
     async def publish(self, event: Event) -> None:
         """Write, and be read back."""
@@ -42,7 +42,7 @@ class Ledger:
 
 def seat(agent: Called, **terms: Any) -> AnalysisPublished:
     """Take a seat."""
-    return asyncio.run(asyncio.wait_for(take_seat(agent, TASK, OPENER, terms=Terms(**terms)), 30))
+    return asyncio.run(asyncio.wait_for(take_seat(agent, TASK, OPENER, terms=CallTerms(**terms)), 30))
 
 
 def fates(event: AnalysisPublished) -> list[tuple[str, str | None]]:
@@ -136,7 +136,7 @@ class Queued(Called):
 
     def seat(self, **terms: Any) -> AnalysisPublished:
         """Take a seat."""
-        return asyncio.run(take_seat(self, TASK, OPENER, clock=lambda: self.now_ms, terms=Terms(**terms)))
+        return asyncio.run(take_seat(self, TASK, OPENER, clock=lambda: self.now_ms, terms=CallTerms(**terms)))
 
 
 def test_the_wait_for_a_turn_is_no_latency_of_the_call() -> None:
@@ -173,7 +173,7 @@ def test_errors_of_one_request_say_nothing_of_the_agent(error: str) -> None:
 
 def test_calls_are_counted_while_they_are_under_way() -> None:
     """Whoever shows progress sees calls in flight, ended, failed and refused, and what they cost."""
-    activity = Activity()
+    activity = CallProgress()
     seen: list[int] = []
 
     async def look() -> Reply:

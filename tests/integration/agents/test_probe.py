@@ -11,7 +11,7 @@ import pytest
 from schemas.agents import LiteLLMAgent, OpenAIAgent
 from streams.agents.agent import Reply, Task
 from streams.agents.providers import probe as reaching
-from streams.agents.providers.probe import Reached, reach, try_out
+from streams.agents.providers.probe import EndpointProbe, reach, try_out
 from streams.errors import OperatorError
 
 from .scripted_agent import LIMITS, Called
@@ -51,7 +51,7 @@ def endpoint(status: int, body: bytes, *, hangs: bool = False) -> Iterator[tuple
             thread.join()
 
 
-def found(url: str, model: str = "gpt") -> Reached:
+def found(url: str, model: str = "gpt") -> EndpointProbe:
     """Ask about one agent."""
     return asyncio.run(reach([OpenAIAgent(name="a", model=model, base_url=url)]))["a"]
 

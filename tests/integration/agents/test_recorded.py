@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas.agents import RecordedAgent
 from streams.agents.agent import AgentError, Reply, Task, read_sub_questions
 from streams.agents.calls.retry import drive
-from streams.agents.recorded import Output, Outputs, RecordedPlayer, read_outputs
+from streams.agents.recorded import RecordedOutput, RecordedOutputs, RecordedPlayer, read_outputs
 
 SPEC = RecordedAgent(name="agent", model="m")
 
@@ -27,12 +27,14 @@ def line(question_id: str = "q", model: str = "m", text: str = "t", **more: Any)
     return {"question_id": question_id, "model": model, "text": text, **more}
 
 
-def reasons(outputs: Outputs) -> list[tuple[int, str]]:
+def reasons(outputs: RecordedOutputs) -> list[tuple[int, str]]:
     """Give number and reason of each problem."""
     return [(problem.line, problem.reason) for problem in outputs.problems]
 
 
-def played(outputs: Outputs, question_id: str, role: Literal["analyst", "dispatcher", "merger"] = "analyst") -> Reply:
+def played(
+    outputs: RecordedOutputs, question_id: str, role: Literal["analyst", "dispatcher", "merger"] = "analyst"
+) -> Reply:
     """Ask the recorded agent."""
     task = Task(
         question_id=question_id, text="?", options=("a", "b"), answer_type="choice", subject=None, role=role, stage=0
@@ -45,8 +47,8 @@ def test_outputs_are_kept_by_model_and_question() -> None:
     outputs = read_outputs([written(line("q1"), line("q1", "n")), written(line("q2", answer="B", latency_ms=5))])
     assert list(outputs.by_model) == ["m", "n"]
     assert outputs.by_model["m"] == {
-        "q1": Output("t", None, None, None, None, None),
-        "q2": Output("t", "B", 5, None, None, None),
+        "q1": RecordedOutput("t", None, None, None, None, None),
+        "q2": RecordedOutput("t", "B", 5, None, None, None),
     }
     assert outputs.problems == []
 

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from streams.agents.providers.completion import Completion
-from streams.agents.reply_cache import ReplyStore
+from streams.agents.reply_cache import ReplyCache
 from streams.errors import OperatorError
 
 REPLY = Completion(
@@ -24,17 +24,17 @@ REPLY = Completion(
 
 def test_a_reply_is_kept_for_the_next_process(tmp_path: Path) -> None:
     """What one store kept, another on the same file finds, exactly as it was; nothing else is found."""
-    with ReplyStore(str(tmp_path / "r.db")) as store:
+    with ReplyCache(str(tmp_path / "r.db")) as store:
         assert store.get("h") is None
         store.put("h", REPLY)
-    with ReplyStore(str(tmp_path / "r.db")) as store:
+    with ReplyCache(str(tmp_path / "r.db")) as store:
         assert store.get("h") == REPLY
         assert store.get("other") is None
 
 
 def test_a_text_that_is_not_valid_unicode_is_kept(tmp_path: Path) -> None:
     """Lone surrogates, which JSON of providers may hold, come back as they were."""
-    with ReplyStore(str(tmp_path / "r.db")) as store:
+    with ReplyCache(str(tmp_path / "r.db")) as store:
         store.put("h", replace(REPLY, text="\ud800"))
         found = store.get("h")
     assert found is not None
@@ -53,7 +53,7 @@ def test_a_text_that_is_not_valid_unicode_is_kept(tmp_path: Path) -> None:
 )
 def test_only_whole_replies_are_kept(tmp_path: Path, reply: Completion) -> None:
     """A reply that was cut off, filtered or empty is asked for again."""
-    with ReplyStore(str(tmp_path / "r.db")) as store:
+    with ReplyCache(str(tmp_path / "r.db")) as store:
         store.put("h", reply)
         assert store.get("h") is None
 
@@ -79,7 +79,7 @@ def test_only_whole_replies_are_kept(tmp_path: Path, reply: Completion) -> None:
 def test_a_damaged_row_is_no_reply(tmp_path: Path, row: str | bytes) -> None:
     """What cannot be read counts as not kept, and is replaced by what comes next."""
     path = str(tmp_path / "r.db")
-    with ReplyStore(path) as store:
+    with ReplyCache(path) as store:
         raw = sqlite3.connect(path)
         raw.execute("INSERT INTO replies VALUES ('h', ?)", (row,))
         raw.commit()
@@ -94,16 +94,16 @@ def test_a_file_that_is_no_store_is_named(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("notes, long enough to be no header of a database" * 10)
     with pytest.raises(OperatorError, match=r"notes\.txt: file is not a database\. Name another file") as caught:
-        ReplyStore(str(path))
+        ReplyCache(str(path))
     assert caught.value.exit_code == 3
     with pytest.raises(OperatorError):
-        ReplyStore(str(tmp_path / "no-such-folder" / "r.db"))
+        ReplyCache(str(tmp_path / "no-such-folder" / "r.db"))
 
 
 def test_a_store_that_fails_stops_nothing(tmp_path: Path) -> None:
     """While the file cannot be used nothing is found and nothing kept, and that is said once."""
     path = str(tmp_path / "r.db")
-    with ReplyStore(path) as store:
+    with ReplyCache(path) as store:
         raw = sqlite3.connect(path)
         raw.execute("DROP TABLE replies")
         raw.close()
@@ -115,7 +115,7 @@ def test_a_store_that_fails_stops_nothing(tmp_path: Path) -> None:
 
 def test_a_closed_store_is_empty(tmp_path: Path) -> None:
     """After its end a store finds and keeps nothing; closing it twice is no error."""
-    store = ReplyStore(str(tmp_path / "r.db"))
+    store = ReplyCache(str(tmp_path / "r.db"))
     store.close()
     store.close()
     store.put("h", REPLY)
@@ -123,7 +123,7 @@ def test_a_closed_store_is_empty(tmp_path: Path) -> None:
 
 
 def _write(path: str, process: int) -> None:
-    with ReplyStore(path) as store:
+    with ReplyCache(path) as store:
         for number in range(100):
             store.put(f"{number}", replace(REPLY, text=f"{process}"))
             store.put(f"{process}-{number}", REPLY)
@@ -142,6 +142,6 @@ def test_several_processes_share_a_file(tmp_path: Path, monkeypatch: pytest.Monk
     for writer in writers:
         writer.join(60)
     assert [writer.exitcode for writer in writers] == [0, 0, 0]
-    with ReplyStore(path) as store:
+    with ReplyCache(path) as store:
         assert all(store.get(f"{process}-{number}") == REPLY for process in range(3) for number in range(100))
         assert all(store.get(f"{number}") is not None for number in range(100))

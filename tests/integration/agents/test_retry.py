@@ -16,7 +16,7 @@ from schemas.analyses import AnalysisPublished
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
 from streams.agents.agent import AgentError, Reply, Task
-from streams.agents.calls.live_attempt import Terms
+from streams.agents.calls.live_attempt import CallTerms
 from streams.agents.calls.retry import MAX_WAIT_MS, drive, take_seat, wait_before
 from streams.errors import InvariantError
 
@@ -238,7 +238,7 @@ def test_a_reply_that_does_not_fit_is_an_error(text: str) -> None:
 @given(characters=st.integers(0, 4_000), letter=st.sampled_from(["x", "\x00", "\u20ac", '"']))
 def test_what_counts_as_fitting_fits(characters: int, letter: str) -> None:
     """No event is larger than the log takes."""
-    event = virtually(Scripted([Reply(letter * characters, latency_ms=0)]), terms=Terms(max_bytes=100_000))
+    event = virtually(Scripted([Reply(letter * characters, latency_ms=0)]), terms=CallTerms(max_bytes=100_000))
     assert len(event.encode()) <= 100_000
     if characters * 6 <= 20_000 - 100:
         assert event.status == "ok"

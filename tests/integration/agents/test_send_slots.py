@@ -3,14 +3,14 @@
 import asyncio
 from contextlib import suppress
 
-from streams.agents.providers.send_slots import AT_ONCE, Turns
+from streams.agents.providers.send_slots import AT_ONCE, SendSlots
 
 
 def test_so_many_are_taken_at_a_time_and_each_ends_once() -> None:
     """More wait; one that ends before its block makes room for one, however often it is told to."""
 
     async def check() -> list[int]:
-        turns, written, begun = Turns(), asyncio.Event(), 0
+        turns, written, begun = SendSlots(), asyncio.Event(), 0
 
         async def call() -> None:
             nonlocal begun
@@ -40,7 +40,7 @@ def test_whoever_leaves_takes_no_turn_away() -> None:
     """Waiting or called, who gives up leaves room for all others."""
 
     async def check() -> int:
-        turns, done = Turns(), []
+        turns, done = SendSlots(), []
 
         async def call(number: int) -> None:
             async with turns.taken():
@@ -64,7 +64,7 @@ def test_whoever_leaves_takes_no_turn_away() -> None:
 
 def test_turns_that_a_loop_left_are_not_missed_in_the_next() -> None:
     """A loop that ends in the middle of calls takes no turns with it."""
-    turns, done = Turns(), []
+    turns, done = SendSlots(), []
 
     async def leave() -> None:
         entered = [asyncio.create_task(turns.taken().__aenter__()) for _ in range(2 * AT_ONCE)]
@@ -83,7 +83,7 @@ def test_who_took_no_turn_ends_none() -> None:
     """A request that waited for no turn goes out, and makes no room for others."""
 
     async def check() -> int:
-        turns, begun = Turns(), 0
+        turns, begun = SendSlots(), 0
 
         async def call() -> None:
             nonlocal begun

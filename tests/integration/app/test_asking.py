@@ -13,7 +13,7 @@ from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
 from streams.app import asking as module
-from streams.app.asking import Inquiry, gold_feedback
+from streams.app.asking import QuestionFeed, gold_feedback
 from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Rejection
 from streams.runtimes.embedded.reader import EmbeddedReader
@@ -57,7 +57,7 @@ class Asked:
         self.appended: list[Event] = []
         self.steps: list[int] = []
         self.view = EmbeddedReader(log.path)
-        self.inquiry = Inquiry(self.view, lambda: 0, self.appended.append, progress=self.steps.append, **given)
+        self.inquiry = QuestionFeed(self.view, lambda: 0, self.appended.append, progress=self.steps.append, **given)
 
     def ids(self, source: io.BytesIO) -> list[str]:
         """Read a file; list the questions that are passed on."""

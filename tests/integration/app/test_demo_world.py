@@ -7,7 +7,7 @@ import pytest
 
 from streams.agents.factory import make_agents
 from streams.app.demo_world import ask_everybody, demo_agents, demo_questions
-from streams.app.question_file import Line, read_questions
+from streams.app.question_file import QuestionLine, read_questions
 from streams.settings import Config, build_policy
 
 from .test_question_file import written
@@ -15,7 +15,7 @@ from .test_question_file import written
 SEEDS = (0, 7, 10**9)
 
 
-def lines(count: int, seed: int) -> list[Line]:
+def lines(count: int, seed: int) -> list[QuestionLine]:
     """Read the questions as `run` would."""
     problems: list[Any] = []
     found = list(read_questions(written(*demo_questions(count, seed)), problems, lambda: 0))

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.errors import OperatorError, UsageError
-from streams.jsonlines import Line, LineProblem, read_lines, read_objects
+from streams.jsonlines import JsonLine, LineProblem, read_lines, read_objects
 
 
 class Named(io.BytesIO):
@@ -39,9 +39,9 @@ class Broken(io.BytesIO):
         raise self._error
 
 
-def lines_before_error(content: bytes) -> tuple[list[Line], UsageError]:
+def lines_before_error(content: bytes) -> tuple[list[JsonLine], UsageError]:
     """Read until the error that must come."""
-    found: list[Line] = []
+    found: list[JsonLine] = []
     with pytest.raises(UsageError) as caught:
         found.extend(read_lines(Named(content)))
     return found, caught.value
@@ -50,7 +50,7 @@ def lines_before_error(content: bytes) -> tuple[list[Line], UsageError]:
 def test_lines_come_with_their_numbers() -> None:
     """Blank lines are skipped but counted, and white space around a line goes."""
     content = b'{"a":1}\n\n  \t\r\n{"b":2}\r\nlast'
-    assert list(read_lines(Named(content))) == [Line(1, b'{"a":1}'), Line(4, b'{"b":2}'), Line(5, b"last")]
+    assert list(read_lines(Named(content))) == [JsonLine(1, b'{"a":1}'), JsonLine(4, b'{"b":2}'), JsonLine(5, b"last")]
 
 
 def test_an_empty_source_has_no_lines() -> None:
@@ -61,7 +61,7 @@ def test_an_empty_source_has_no_lines() -> None:
 
 def test_a_byte_order_mark_is_passed_over() -> None:
     """The mark that some editors put first is no part of the first line."""
-    assert list(read_lines(Named(b"\xef\xbb\xbf{}\n{}"))) == [Line(1, b"{}"), Line(2, b"{}")]
+    assert list(read_lines(Named(b"\xef\xbb\xbf{}\n{}"))) == [JsonLine(1, b"{}"), JsonLine(2, b"{}")]
 
 
 def test_utf_16_is_named() -> None:
@@ -96,9 +96,11 @@ def test_a_line_above_the_limit_is_reported(lengths: list[int], limit: int, piec
     for line in read_lines(Named(content, pieces=pieces), limit=limit):
         length = lengths[line.number - 1]
         if length > limit:
-            assert line == Line(line.number, b"", f"{length} bytes; the limit of a line is {limit}: shorten the text")
+            assert line == JsonLine(
+                line.number, b"", f"{length} bytes; the limit of a line is {limit}: shorten the text"
+            )
         else:
-            assert line == Line(line.number, b"x" * length)
+            assert line == JsonLine(line.number, b"x" * length)
 
 
 def test_a_squeezed_line_is_not_held_in_memory() -> None:
@@ -111,7 +113,10 @@ def test_a_squeezed_line_is_not_held_in_memory() -> None:
         _, peak_bytes = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert found == [Line(1, b"", "100,000,000 bytes; the limit of a line is 1,000: shorten the text"), Line(2, b"{}")]
+    assert found == [
+        JsonLine(1, b"", "100,000,000 bytes; the limit of a line is 1,000: shorten the text"),
+        JsonLine(2, b"{}"),
+    ]
     assert peak_bytes < 5_000_000
 
 
@@ -120,7 +125,7 @@ def test_a_cut_gzip_gives_the_lines_before_the_cut() -> None:
     content = gzip.compress(b"".join(b'{"n":%d}\n' % number for number in range(5000)))
     found, error = lines_before_error(content[: len(content) // 2])
     assert len(found) > 1000
-    assert all(line == Line(line.number, b'{"n":%d}' % (line.number - 1)) for line in found)
+    assert all(line == JsonLine(line.number, b'{"n":%d}' % (line.number - 1)) for line in found)
     assert str(error) == "given.jsonl is gzip, but cut off before its end. Fetch it again"
 
 

@@ -13,7 +13,7 @@ import pytest
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord
-from streams.app.question_file import Line, attended, normal_gold, read_questions, rereadable, survey
+from streams.app.question_file import QuestionLine, attended, normal_gold, read_questions, rereadable, survey
 from streams.jsonlines import LineProblem, read_objects
 
 from ...worlds import question
@@ -36,7 +36,7 @@ def written(*lines: dict[str, Any]) -> io.BytesIO:
     return io.BytesIO(b"".join(json.dumps(fields).encode() + b"\n" for fields in lines))
 
 
-def read(*lines: dict[str, Any]) -> tuple[list[Line], list[LineProblem]]:
+def read(*lines: dict[str, Any]) -> tuple[list[QuestionLine], list[LineProblem]]:
     """Read a file of these lines."""
     problems: list[LineProblem] = []
     return list(read_questions(written(*lines), problems, clock)), problems

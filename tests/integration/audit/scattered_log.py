@@ -14,9 +14,9 @@ from streams.audit.replay.replay import Replay, replay
 from streams.processors import PROCESSORS
 from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.kafka.raw_record import MOVED, Arrival, by_time, is_misplaced, read_input
-from streams.runtimes.kafka.reading.snapshot import Extent, Mirror
-from streams.runtimes.kafka.reading.snapshot_reader import MirrorReader
+from streams.runtimes.kafka.raw_record import MOVED, RawRecord, by_time, is_misplaced, read_input
+from streams.runtimes.kafka.reading.snapshot import Snapshot, SnapshotExtent
+from streams.runtimes.kafka.reading.snapshot_reader import SnapshotReader
 from streams.topology import POLICIES, ROUTER, TOPICS, partition_of
 
 from ...worlds import Opener, Script
@@ -44,7 +44,7 @@ class Scattered:
     def __init__(self, chance: random.Random, clock: Callable[[], int] | None = None) -> None:
         self.chance = chance
         self._clock = clock or (lambda: chance.randrange(10_000))
-        self.partitions: dict[Place, list[Arrival]] = {
+        self.partitions: dict[Place, list[RawRecord]] = {
             (topic.name, number): [] for topic in TOPICS.values() for number in range(topic.partitions)
         }
         self.seats: list[tuple[Opener, str]] = []
@@ -58,20 +58,20 @@ class Scattered:
         self._views: dict[int, tuple[Tables, dict[Place, int]]] = {}
         self._opened: set[str] = set()
 
-    def put(self, event: Event, *, partition: int | None = None, **fields: Any) -> Arrival:
+    def put(self, event: Event, *, partition: int | None = None, **fields: Any) -> RawRecord:
         """Write an event where it belongs, or to another partition."""
         return self.put_bytes(event.topic, event.encode(), event.key, partition=partition, **fields)
 
     def put_bytes(
         self, topic: str, value: bytes, key: str | None, *, partition: int | None = None, **fields: Any
-    ) -> Arrival:
+    ) -> RawRecord:
         """Write bytes; without a partition, to that of their key."""
         encoded = None if key is None else key.encode()
         number = partition_of(encoded or b"", TOPICS[topic].partitions) if partition is None else partition
         held = self.partitions[topic, number]
         at = fields.pop("timestamp_ms", None)
         offset = held[-1].offset + 1 if held else 0
-        held.append(Arrival(topic, number, offset, self._clock() if at is None else at, encoded, value, **fields))
+        held.append(RawRecord(topic, number, offset, self._clock() if at is None else at, encoded, value, **fields))
         return held[-1]
 
     def steps(self) -> list[tuple[Processor, Place]]:
@@ -105,7 +105,7 @@ class Scattered:
         while self.step():
             pass
 
-    def _fold(self, processor: Processor, record: Arrival) -> Iterator[Event]:
+    def _fold(self, processor: Processor, record: RawRecord) -> Iterator[Event]:
         try:
             event = read_input(record)
         except InvalidRecord as problem:
@@ -166,12 +166,12 @@ class Scattered:
             if last[one.key] == one.offset or newest[one.key] == _sequence(one) or self.chance.random() < 0.5
         ]
 
-    def find(self, topic: str, wanted: Callable[[Event], bool] = lambda event: True) -> list[Arrival]:
+    def find(self, topic: str, wanted: Callable[[Event], bool] = lambda event: True) -> list[RawRecord]:
         """List the readable records of a topic whose events are wanted."""
         held = [one for place, held in self.partitions.items() if place[0] == topic for one in held]
         return [one for one in held if wanted(read_input(one))]
 
-    def replace(self, record: Arrival, value: bytes | None) -> None:
+    def replace(self, record: RawRecord, value: bytes | None) -> None:
         """Put other bytes in the place of a record; None takes it out, with every repetition of it."""
         held = self.partitions[record.topic, record.partition]
         if value is None:
@@ -202,16 +202,16 @@ class Scattered:
     def mirror(self, path: Path, view: View | None = None) -> None:
         """Write a mirror of what is in a view."""
         ends, settled, committed = view or self.view()
-        mirror = Mirror(path)
+        mirror = Snapshot(path)
         held = ([one for one in held if one.offset < ends[place]] for place, held in self.partitions.items())
-        mirror.add(by_time(held), Extent(committed, settled))
+        mirror.add(by_time(held), SnapshotExtent(committed, settled))
         mirror.close()
 
     def replay(self, path: Path, view: View | None = None) -> Replay:
         """Replay a mirror of it."""
         path.unlink(missing_ok=True)
         self.mirror(path, view)
-        with MirrorReader(path) as reader:
+        with SnapshotReader(path) as reader:
             return replay(reader)
 
 
@@ -219,7 +219,7 @@ def _is_derived(topic: str) -> bool:
     return any(writer in TOPICS[topic].writers for writer in ("route", "merge", "learn", "rank"))
 
 
-def _sequence(record: Arrival) -> int:
+def _sequence(record: RawRecord) -> int:
     entry = read_input(record)
     assert isinstance(entry, RouterEntry)
     return entry.sequence

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas.event import Event
 from schemas.registry import InvalidRecord
 from streams.audit.replay.replay import Replay
-from streams.runtimes.kafka.raw_record import Arrival, read_input
+from streams.runtimes.kafka.raw_record import RawRecord, read_input
 from streams.topology import ANALYSES, DEAD_LETTERS, FEEDBACK, INPUT_TOPICS, POLICIES, QUESTIONS, ROUTER
 
 from ...stateful.plans import Plan, plans
@@ -130,7 +130,7 @@ def test_any_moment_of_a_life_proves_itself(life: tuple[Plan, int], moves: int, 
     proves_itself(replayed(log, View(ends, settled, folded)))
 
 
-def changed(record: Arrival, chance: random.Random) -> bytes:
+def changed(record: RawRecord, chance: random.Random) -> bytes:
     """Change one byte, so that the record is another one."""
     while True:
         at = chance.randrange(len(record.value))

@@ -14,7 +14,7 @@ from schemas.panels import PanelAssigned
 from streams.audit.replay.replay import Replay
 from streams.processors.fold import Tables
 from streams.processors.route import assign
-from streams.runtimes.kafka.raw_record import Arrival, read_input
+from streams.runtimes.kafka.raw_record import RawRecord, read_input
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,
@@ -71,7 +71,7 @@ def opener(log: Scattered) -> Opener:
     return panel
 
 
-def held(log: Scattered, topic: str) -> list[Arrival]:
+def held(log: Scattered, topic: str) -> list[RawRecord]:
     """List the records of a topic, each event once."""
     records = [one for place, records in log.partitions.items() for one in records if place[0] == topic]
     return list({one.value: one for one in reversed(records)}.values())[::-1]
@@ -84,7 +84,7 @@ def without(log: Scattered, *topics: str) -> None:
             records.clear()
 
 
-def forged(record: Arrival, **fields: Any) -> bytes:
+def forged(record: RawRecord, **fields: Any) -> bytes:
     """Change fields of an event, and give it the id that it then has."""
     content = {**json.loads(record.value), **fields}
     del content["event_id"]

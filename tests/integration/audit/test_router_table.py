@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.quantities import PPB
-from streams.audit.router_table import Line, history, table_at, table_now
+from streams.audit.router_table import RouterLine, history, table_at, table_now
 from streams.cli.main import run
 from streams.cli.render.router_text import ROWS, sparkline, thinned
 from streams.errors import UsageError
@@ -41,7 +41,7 @@ def reader(log: Played) -> Iterator[EmbeddedReader]:
         yield opened
 
 
-def of(lines: list[Line], scope: str) -> list[Line]:
+def of(lines: list[RouterLine], scope: str) -> list[RouterLine]:
     """Keep the lines of one scope."""
     return [line for line in lines if line["scope"] == scope]
 

@@ -15,7 +15,7 @@ from schemas.decisions import Ballot, Conduct
 from schemas.panels import PanelAssigned
 from schemas.quantities import MAX_MS
 from streams.audit.agent_stats import Latencies
-from streams.audit.run_summary import Summary, known_answers, plain_vote, summarise
+from streams.audit.run_summary import RunSummary, known_answers, plain_vote, summarise
 from streams.errors import DifferenceError
 from streams.runtimes.embedded.reader import EmbeddedReader
 
@@ -34,7 +34,7 @@ def log(tmp_path: Path) -> Iterator[Played]:
     played.close()
 
 
-def summed(log: Played, golds: dict[str, str | None]) -> Summary:
+def summed(log: Played, golds: dict[str, str | None]) -> RunSummary:
     """Sum up the log."""
     with EmbeddedReader(log.path) as reader:
         return summarise(reader, golds)

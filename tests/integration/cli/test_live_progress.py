@@ -11,12 +11,12 @@ from termios import TIOCSWINSZ
 
 import pytest
 
-from streams.agents.calls.progress import Activity
+from streams.agents.calls.progress import CallProgress
 from streams.cli.render.live_progress import numbers, spent, time_left
 
 from ...e2e.command import ORCH, Place, question
 
-BUSY = Activity(in_flight=8, ended=40, failed=3, refused=2, cost_nusd=12_300_000)
+BUSY = CallProgress(in_flight=8, ended=40, failed=3, refused=2, cost_nusd=12_300_000)
 
 AGENT = b"""
 [[agents]]
@@ -46,7 +46,7 @@ def test_what_matters_least_is_left_out_first(room: int, line: str) -> None:
 
 def test_nought_is_not_told() -> None:
     """Where nothing failed, nothing is under way and nothing was spent, only the rest is told."""
-    assert numbers(Activity(), "0 of 9", "0:00:02", 80) == "0 of 9  0:00:02"
+    assert numbers(CallProgress(), "0 of 9", "0:00:02", 80) == "0 of 9  0:00:02"
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_nought_is_not_told() -> None:
 )
 def test_spend_is_what_is_known(cost_nusd: int, unpriced: int, told: str) -> None:
     """What is known of the cost is told, and that there is more."""
-    assert spent(Activity(cost_nusd=cost_nusd, unpriced=unpriced)) == told
+    assert spent(CallProgress(cost_nusd=cost_nusd, unpriced=unpriced)) == told
 
 
 @pytest.mark.parametrize(("done", "total", "left_s"), [(0, 10, None), (5, 10, 20.0), (1, 10, 180.0), (10, 10, None)])

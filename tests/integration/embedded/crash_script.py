@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn, TypedDict
 
 from streams.cli.main import run
-from streams.runtimes.embedded.crash_points import FaultPoints
+from streams.runtimes.embedded.crash_points import CrashPoints
 
 AT_ONCE = 2
 """Children at work, each on a chain of its own."""
@@ -38,14 +38,14 @@ class Step(TypedDict):
 def warm_up(steps: list[Step]) -> dict[str, int]:
     """Run commands here, so that all they import is there for the children; count the points that the last passes."""
     passed: Counter[str] = Counter()
-    reach = FaultPoints.reach
-    FaultPoints.reach = lambda self, name: passed.update([name])
+    reach = CrashPoints.reach
+    CrashPoints.reach = lambda self, name: passed.update([name])
     try:
         for step in steps:
             passed.clear()
             run(step["arguments"])
     finally:
-        FaultPoints.reach = reach
+        CrashPoints.reach = reach
     return passed
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from streams.errors import UsageError
 from streams.runtimes.embedded import appender
-from streams.runtimes.embedded.crash_points import POINTS, FaultPoints
+from streams.runtimes.embedded.crash_points import POINTS, CrashPoints
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
 
@@ -24,7 +24,7 @@ STEPS = (
 """Inputs by commit. The driver below appends all of a commit's inputs again after a crash, as a producer does."""
 
 
-def drive(path: Path, faults: FaultPoints) -> None:
+def drive(path: Path, faults: CrashPoints) -> None:
     """Append all inputs, fold and commit; inputs the log holds are not appended twice."""
     with EmbeddedWriter(path, TINY, clock=lambda: 0, faults=faults) as log:
         for inputs in STEPS:
@@ -58,13 +58,13 @@ def values(path: Path) -> list[bytes]:
 def test_kill_at_any_point_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: str | None) -> None:
     """Whatever point a writer dies at, going on gives the log that a writer without a crash gives."""
     monkeypatch.setattr(appender, "_FLUSH_ROWS", 2)
-    drive(tmp_path / "calm.db", FaultPoints())
+    drive(tmp_path / "calm.db", CrashPoints())
     calm = values(tmp_path / "calm.db")
     for crash_at in range(1, 100):
         path = tmp_path / f"{crash_at}.db"
-        if not killed(partial(drive, path, FaultPoints(crash_at, only=only))):
+        if not killed(partial(drive, path, CrashPoints(crash_at, only=only))):
             break
-        drive(path, FaultPoints())
+        drive(path, CrashPoints())
         assert values(path) == calm
     assert crash_at > (30 if only is None else len(STEPS))
 
@@ -73,7 +73,7 @@ def test_kill_at_any_point_changes_nothing(tmp_path: Path, monkeypatch: pytest.M
 def test_commit_is_all_or_nothing(tmp_path: Path, point: str, records: int) -> None:
     """Before the commit nothing of it is there, after it all of it."""
     path = tmp_path / "orch.db"
-    assert killed(lambda: drive(path, FaultPoints(1, only=point)))
+    assert killed(lambda: drive(path, CrashPoints(1, only=point)))
     assert len(values(path)) == records
 
 
@@ -93,7 +93,7 @@ def test_crash_setting_is_read(monkeypatch: pytest.MonkeyPatch, text: str | None
         raise Killed
 
     monkeypatch.setattr(os, "kill", kill)
-    faults = FaultPoints.parse(text)
+    faults = CrashPoints.parse(text)
     passed = 0
     try:
         for number in range(10):
@@ -108,4 +108,4 @@ def test_crash_setting_is_read(monkeypatch: pytest.MonkeyPatch, text: str | None
 def test_unreadable_crash_setting_is_refused(text: str) -> None:
     """A setting that names no passage is an error of usage, not silently no crash."""
     with pytest.raises(UsageError, match="ORCH_CRASH_AT"):
-        FaultPoints.parse(text)
+        CrashPoints.parse(text)

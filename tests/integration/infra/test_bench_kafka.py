@@ -13,8 +13,8 @@ import pytest
 from infra.bench.figures import Figure
 from infra.bench.kafka import added, decided, inputs, restart
 from infra.bench.kafka.load import Load
-from infra.bench.kafka.plan import KafkaSizes, Plan
-from infra.bench.kafka.processes import OTHERS, Meter, Worker, broker_pid
+from infra.bench.kafka.plan import KafkaPlan, KafkaSizes
+from infra.bench.kafka.processes import OTHERS, BenchWorker, Meter, broker_pid
 from infra.bench.kafka.profile import profile
 from infra.bench.kafka.suite import KAFKA_BENCHES
 from infra.bench.proc import cpu_s
@@ -32,12 +32,12 @@ def silent(steps: int) -> None:
 
 
 @pytest.fixture
-def plan(broker: Any, tmp_path: Path) -> Plan:
+def plan(broker: Any, tmp_path: Path) -> KafkaPlan:
     """The smallest plan, on a cluster whose other topics must stay as they are."""
-    return Plan(parse_connection(broker.bootstrap, {}), TINY, tmp_path)
+    return KafkaPlan(parse_connection(broker.bootstrap, {}), TINY, tmp_path)
 
 
-def measured(plan: Plan, measure: Callable[..., Coroutine[Any, Any, list[Figure]]]) -> dict[str, Figure]:
+def measured(plan: KafkaPlan, measure: Callable[..., Coroutine[Any, Any, list[Figure]]]) -> dict[str, Figure]:
     """Run a benchmark, and make sure that it leaves no topic."""
 
     async def body() -> list[Figure]:
@@ -50,7 +50,7 @@ def measured(plan: Plan, measure: Callable[..., Coroutine[Any, Any, list[Figure]
 
 
 @pytest.mark.slow
-def test_decided(plan: Plan) -> None:
+def test_decided(plan: KafkaPlan) -> None:
     """Speed and CPU time are those of a real run: 25 events a question, each process by itself."""
     figures = measured(plan, decided.measure)
     assert figures["decided questions"].target == 120
@@ -64,7 +64,7 @@ def test_decided(plan: Plan) -> None:
 
 
 @pytest.mark.slow
-def test_added_latency(plan: Plan) -> None:
+def test_added_latency(plan: KafkaPlan) -> None:
     """The agents' own time is taken off: what is left of calls of 200 ms is no more than without."""
     figures = measured(plan, added.measure)
     assert [figure.target for figure in figures.values()] == [40, 150, 40, 150]
@@ -73,7 +73,7 @@ def test_added_latency(plan: Plan) -> None:
 
 
 @pytest.mark.slow
-def test_inputs(plan: Plan) -> None:
+def test_inputs(plan: KafkaPlan) -> None:
     """Each stage goes through a backlog alone."""
     figures = measured(plan, inputs.measure)
     for stage in ("route", "merge", "learn", "rank"):
@@ -82,7 +82,7 @@ def test_inputs(plan: Plan) -> None:
 
 
 @pytest.mark.slow
-def test_restart(plan: Plan) -> None:
+def test_restart(plan: KafkaPlan) -> None:
     """A worker comes back in each way, and decides in every partition."""
     figures = measured(plan, restart.measure)
     assert all(0 < figures[case.name].median < 60 for case in restart.CASES)
@@ -90,7 +90,7 @@ def test_restart(plan: Plan) -> None:
 
 
 @pytest.mark.slow
-def test_profile(plan: Plan) -> None:
+def test_profile(plan: KafkaPlan) -> None:
     """A profile has every worker, and its shares are shares of the whole."""
     (worker,) = asyncio.run(profile(plan))
     assert worker.worker == "all"
@@ -99,11 +99,11 @@ def test_profile(plan: Plan) -> None:
     assert "function calls" in worker.functions
 
 
-def test_worker_that_ends_is_no_worker(plan: Plan) -> None:
+def test_worker_that_ends_is_no_worker(plan: KafkaPlan) -> None:
     """A worker process that cannot work ends the benchmark, with its own words."""
 
     async def body() -> None:
-        async with Worker(plan.connection, ("nonsense",), plan) as worker:
+        async with BenchWorker(plan.connection, ("nonsense",), plan) as worker:
             while True:
                 worker.require()
                 await asyncio.sleep(0.02)
@@ -112,7 +112,7 @@ def test_worker_that_ends_is_no_worker(plan: Plan) -> None:
         asyncio.run(asyncio.wait_for(body(), 30))
 
 
-def test_meter(plan: Plan, broker: Any) -> None:
+def test_meter(plan: KafkaPlan, broker: Any) -> None:
     """CPU time is counted by process, and what is none of them apart."""
     assert broker_pid(plan.connection) == broker.pid
     assert broker_pid(parse_connection("kafka.example.org:9092", {})) is None
@@ -155,7 +155,7 @@ def test_late_question_has_waited() -> None:
 
 
 @pytest.mark.slow
-def test_command(capfdbinary: pytest.CaptureFixture[bytes], plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_command(capfdbinary: pytest.CaptureFixture[bytes], plan: KafkaPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a log on Kafka the command measures that runtime, split as it is told."""
     monkeypatch.setattr("infra.bench.kafka.plan.QUICK", TINY)
     split = ["--worker", "route,merge,learn,rank", "--worker", "agents,deadlines"]

@@ -9,7 +9,7 @@ import pytest
 from infra.broker import Broker
 from infra.chaos.client import consumer, producer
 from infra.chaos.compaction import STAGES, changelogs, squeeze
-from infra.chaos.removal import Watch
+from infra.chaos.removal import RemovalWatch
 from infra.chaos.workers import Opening, prepare
 
 from ...broker import require_kafka
@@ -58,7 +58,7 @@ def test_compaction_is_real_and_is_seen(tmp_path: Path) -> None:
         prepare(tmp_path, broker.url, POLICY)
         squeeze(broker.bootstrap)
         writer = Writer(broker.bootstrap)
-        watch = Watch(broker.bootstrap, lambda: 1)
+        watch = RemovalWatch(broker.bootstrap, lambda: 1)
         try:
             writer.until(lambda: all(watch.removed().values()), "nothing is compacted")
             before = watch.removed()

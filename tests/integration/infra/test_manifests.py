@@ -14,7 +14,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from streams.cli.command import Given
+from streams.cli.command import SharedOptions
 from streams.cli.main import orch
 from streams.cli.worker import STAGES
 from streams.settings import build_policy, load_config
@@ -71,7 +71,7 @@ def images() -> list[str]:
 
 def parse(arguments: list[str]) -> click.Context:
     """Parse a command line as `orch` does, without running anything."""
-    with click.Context(orch, info_name="orch", obj=Given()) as outer:
+    with click.Context(orch, info_name="orch", obj=SharedOptions()) as outer:
         _, rest, _ = orch.make_parser(outer).parse_args(list(arguments))
         name, command, rest = orch.resolve_command(outer, rest)
         assert command is not None

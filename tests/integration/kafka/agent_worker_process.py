@@ -15,8 +15,8 @@ from streams.agents.agent import Reply, Task
 from streams.log import wall_clock_ms
 from streams.logs import configure
 from streams.runtimes.kafka.client.connection import parse_connection
-from streams.runtimes.kafka.client.group_member import KafkaSubscription
-from streams.runtimes.kafka.client.producer import Publisher
+from streams.runtimes.kafka.client.group_member import GroupMember
+from streams.runtimes.kafka.client.producer import RecordProducer
 from streams.workers.agent_worker import run_agents
 
 
@@ -42,8 +42,8 @@ async def main() -> None:
     agents = {name: Clerk(name, float(sys.argv[2])) for name in "abc"}
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with Publisher(connection) as publisher:
-        subscription = KafkaSubscription(connection, publisher, "agents")
+    async with RecordProducer(connection) as publisher:
+        subscription = GroupMember(connection, publisher, "agents")
         await run_agents(subscription, lambda policy_id: agents, clock=wall_clock_ms, stop=stop, grace_s=5)
 
 

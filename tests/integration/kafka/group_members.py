@@ -12,8 +12,8 @@ import pytest
 from schemas.questions import QuestionAsked
 from streams.log import Polled, Record
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
-from streams.runtimes.kafka.client.group_member import KafkaSubscription
-from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.group_member import GroupMember
+from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.kafka.client.topics import create_topics
 from streams.topology import DECISIONS, QUESTIONS
 
@@ -29,7 +29,7 @@ Run = Callable[[Test], None]
 class Reader:
     """A member, and what it was brought."""
 
-    def __init__(self, subscription: KafkaSubscription) -> None:
+    def __init__(self, subscription: GroupMember) -> None:
         self.subscription = subscription
         self.held: frozenset[int] = frozenset()
         self.records: list[Record] = []
@@ -71,7 +71,7 @@ class Reader:
 class Cluster:
     """Topics of one test, and members that read them."""
 
-    def __init__(self, connection: Connection, publisher: Publisher) -> None:
+    def __init__(self, connection: Connection, publisher: RecordProducer) -> None:
         self.connection = connection
         self.publisher = publisher
 
@@ -82,7 +82,7 @@ class Cluster:
     @asynccontextmanager
     async def member(self, *, instance: str | None = None, reading: bool = True) -> AsyncIterator[Reader]:
         """Have a member in the group."""
-        subscription = KafkaSubscription(self.connection, self.publisher, "agents", instance=instance)
+        subscription = GroupMember(self.connection, self.publisher, "agents", instance=instance)
         reader = Reader(subscription)
         try:
             await subscription.start(READ)
@@ -98,7 +98,7 @@ async def on(bootstrap: str, test: Test) -> None:
     """Run a test against topics of its own."""
     connection = parse_connection(f"{bootstrap}/{uuid.uuid4().hex[:12]}", {})
     await create_topics(connection)
-    async with Publisher(connection) as publisher:
+    async with RecordProducer(connection) as publisher:
         await test(Cluster(connection, publisher))
 
 

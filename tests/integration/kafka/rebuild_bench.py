@@ -14,8 +14,8 @@ from schemas.registry import decode
 from streams.log import Record
 from streams.processors import ROUTE
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.kafka.client.producer import Message, message_of
-from streams.runtimes.kafka.raw_record import Arrival
+from streams.runtimes.kafka.client.producer import ProducerRecord, message_of
+from streams.runtimes.kafka.raw_record import RawRecord
 from streams.runtimes.kafka.stages.rebuild import Rebuilt, derivation_of
 from streams.topology import TOPICS, partition_of
 
@@ -62,7 +62,7 @@ def plan_of(chance: random.Random) -> Plan:
     return Plan(adopted, asked, sayings, chance.randint(0, 4), early, late, taken_back)
 
 
-def record_of(arrival: Arrival) -> Record:
+def record_of(arrival: RawRecord) -> Record:
     """Read an arrival as a stage does."""
     return Record(*arrival[:4], arrival.key_text, arrival.value, arrival.headers)
 
@@ -84,7 +84,7 @@ def rebuilt(log: Scattered, processor: Processor, partition: int) -> Rebuilt:
 def all_rebuilt(log: Scattered, processor: Processor) -> Rebuilt:
     """Derive the states of all partitions of a stage."""
     states: dict[str, bytes] = {}
-    outputs: list[Message] = []
+    outputs: list[ProducerRecord] = []
     for partition in range(max(TOPICS[topic].partitions for topic in processor.reads)):
         part = rebuilt(log, processor, partition)
         assert states.keys().isdisjoint(part.states)
@@ -114,7 +114,7 @@ def fold_unsent(log: Scattered, processor: Processor) -> list[Event]:
     return made
 
 
-def send(log: Scattered, message: Message) -> None:
+def send(log: Scattered, message: ProducerRecord) -> None:
     """Write a message as a publisher does, and seat whom it calls for."""
     log.put_bytes(message.topic, message.value, message.key, headers=message.headers)
     event = decode(message.topic, message.value, 0)
@@ -137,7 +137,7 @@ def send_some(log: Scattered, made: Iterable[Event]) -> list[Event]:
     return unsent
 
 
-def events_of(messages: Iterable[Message]) -> list[Event]:
+def events_of(messages: Iterable[ProducerRecord]) -> list[Event]:
     """Read what would be sent."""
     return [decode(message.topic, message.value, 0) for message in messages]
 

@@ -15,11 +15,11 @@ from streams.log import Record
 from streams.processors.fold import Processor
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.client.producer import Publisher
+from streams.runtimes.kafka.client.producer import RecordProducer
 from streams.runtimes.kafka.client.topics import create_topics
 from streams.runtimes.kafka.stages import stage as stage_module
-from streams.runtimes.kafka.stages.global_tables import FollowedTables
-from streams.runtimes.kafka.stages.stage import Stage
+from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
+from streams.runtimes.kafka.stages.stage import KafkaStage
 from streams.topology import (
     TOPICS,
     partition_of,
@@ -31,28 +31,30 @@ from ...worlds import question
 class Bench:
     """Topics of their own, and stages by hand."""
 
-    def __init__(self, connection: Connection, publisher: Publisher, folder: Path) -> None:
+    def __init__(self, connection: Connection, publisher: RecordProducer, folder: Path) -> None:
         self.connection = connection
         self.publisher = publisher
         self.folder = folder
-        self.tables: list[FollowedTables] = []
-        self.stages: list[Stage] = []
+        self.tables: list[KafkaGlobalTables] = []
+        self.stages: list[KafkaStage] = []
 
-    async def stage(self, processor: Processor, *partitions: int, publisher: Publisher | None = None) -> Stage:
+    async def stage(
+        self, processor: Processor, *partitions: int, publisher: RecordProducer | None = None
+    ) -> KafkaStage:
         """Start a stage that holds some partitions."""
         tables = None
         if processor.sees_tables:
-            tables = FollowedTables(self.connection)
+            tables = KafkaGlobalTables(self.connection)
             self.tables.append(tables)
             await tables.start()
         sends = publisher or self.publisher
         folder = self.folder / uuid.uuid4().hex
-        made = Stage(processor, self.connection, sends, tables, folder)
+        made = KafkaStage(processor, self.connection, sends, tables, folder)
         made.hold(partitions)
         self.stages.append(made)
         return made
 
-    async def crash(self, stage: Stage) -> None:
+    async def crash(self, stage: KafkaStage) -> None:
         """Let a stage vanish as if its process had been killed."""
         stage._lanes.clear()
 
@@ -91,7 +93,7 @@ def run(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         async def body() -> None:
             connection = parse_connection(f"{broker.bootstrap}/{uuid.uuid4().hex[:12]}", {})
             await create_topics(connection)
-            async with Publisher(connection) as publisher:
+            async with RecordProducer(connection) as publisher:
                 bench = Bench(connection, publisher, tmp_path)
                 try:
                     await test(bench)

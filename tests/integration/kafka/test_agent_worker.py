@@ -22,8 +22,8 @@ from streams.log import wall_clock_ms
 from streams.processors.fold import GATHER_MS
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
-from streams.runtimes.kafka.client.group_member import KafkaSubscription
-from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.group_member import GroupMember
+from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.kafka.client.topics import administered, create_topics
 from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS
 from streams.workers.deadline_watcher import run_deadlines
@@ -40,7 +40,7 @@ HAND = Path(__file__).with_name("agent_worker_process.py")
 class City:
     """A log on a broker, `route` and `merge` as one client of it, and processes that work on it."""
 
-    def __init__(self, connection: Connection, publisher: Publisher, world: World) -> None:
+    def __init__(self, connection: Connection, publisher: RecordProducer, world: World) -> None:
         self.connection = connection
         self.world = world
         self._publisher = publisher
@@ -138,7 +138,7 @@ async def on(bootstrap: str, test: Test, given: Any = ABC) -> None:
     """Run a test against topics of its own."""
     connection = parse_connection(f"{bootstrap}/{uuid.uuid4().hex[:12]}", {})
     await create_topics(connection)
-    async with Publisher(connection) as publisher:
+    async with RecordProducer(connection) as publisher:
         city = City(connection, publisher, World(given))
         merging = asyncio.create_task(city.merge())
         try:
@@ -228,11 +228,11 @@ def test_deadlines_decide_where_nobody_answers(run: Callable[..., None]) -> None
 
     async def test(city: City) -> None:
         stop = asyncio.Event()
-        async with Publisher(city.connection) as publisher:
+        async with RecordProducer(city.connection) as publisher:
             watching = [
                 asyncio.create_task(
                     run_deadlines(
-                        KafkaSubscription(city.connection, publisher, "deadlines", gather_ms=GATHER_MS),
+                        GroupMember(city.connection, publisher, "deadlines", gather_ms=GATHER_MS),
                         clock=wall_clock_ms,
                         stop=stop,
                     )

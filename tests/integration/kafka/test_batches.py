@@ -4,12 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.log import Record
-from streams.runtimes.kafka.client.producer import Message, carried_on
+from streams.runtimes.kafka.client.producer import ProducerRecord, carried_on
 from streams.runtimes.kafka.stages.changelog_codec import CHUNK_BYTES, chunks, pack, unpack
-from streams.runtimes.kafka.stages.partition_task import Recent, in_order, moved
+from streams.runtimes.kafka.stages.partition_task import RecentEventIds, in_order, moved
 
 messages = st.builds(
-    Message,
+    ProducerRecord,
     topic=st.sampled_from(["orch.decisions", "orch.questions"]),
     key=st.text(max_size=20),
     value=st.binary(max_size=200),
@@ -19,7 +19,7 @@ messages = st.builds(
 
 
 @given(st.lists(messages, max_size=8), st.dictionaries(st.text(max_size=5), st.integers(0, 99), max_size=3))
-def test_what_is_packed_is_unpacked(outputs: list[Message], offsets: dict[str, int]) -> None:
+def test_what_is_packed_is_unpacked(outputs: list[ProducerRecord], offsets: dict[str, int]) -> None:
     """Facts and messages come back as they were, whatever bytes they hold."""
     assert unpack(pack({"offsets": offsets}, outputs)) == ({"offsets": offsets}, outputs)
 
@@ -27,7 +27,7 @@ def test_what_is_packed_is_unpacked(outputs: list[Message], offsets: dict[str, i
 @given(st.lists(st.integers(0, 2 * CHUNK_BYTES), max_size=12))
 def test_chunks_keep_all_messages_in_order(sizes: list[int]) -> None:
     """No chunk of several messages is larger than it may be, and there always is one."""
-    outputs = [Message("t", str(n), bytes(size)) for n, size in enumerate(sizes)]
+    outputs = [ProducerRecord("t", str(n), bytes(size)) for n, size in enumerate(sizes)]
     split = list(chunks(outputs))
     assert [message for chunk in split for message in chunk] == outputs
     assert all(len(chunk) == 1 or sum(len(m.value) for m in chunk) <= CHUNK_BYTES for chunk in split if chunk)
@@ -57,7 +57,7 @@ def test_a_deadline_comes_after_what_was_there_before_it() -> None:
 
 def test_the_oldest_of_the_recent_are_forgotten() -> None:
     """Memory has a limit."""
-    recent = Recent(2)
+    recent = RecentEventIds(2)
     for event_id in ("a", "b", "c"):
         recent.add(event_id)
     assert ("a" in recent, "b" in recent, "c" in recent) == (False, True, True)

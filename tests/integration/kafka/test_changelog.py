@@ -11,31 +11,31 @@ import pytest
 
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.client.producer import Message, Publisher
+from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer
 from streams.runtimes.kafka.client.topics import create_topics
-from streams.runtimes.kafka.stages.changelog import Fenced, Ledger, Recovered
+from streams.runtimes.kafka.stages.changelog import Changelog, Fenced, Recovered
 from streams.runtimes.kafka.stages.changelog_records import BatchId, RecordKind, parse_key
-from streams.runtimes.kafka.stages.state_store import LocalStore, Place
+from streams.runtimes.kafka.stages.state_store import KafkaStateStore, StorePosition
 
 STAGE, PARTITION = "merge", 3
-OUTPUT = Message("orch.decisions", "q", b'{"decided": "A"}', (("ce_id", b"1"),), None)
+OUTPUT = ProducerRecord("orch.decisions", "q", b'{"decided": "A"}', (("ce_id", b"1"),), None)
 
 
 class Bench:
     """One changelog, and as many owners as a test wants."""
 
-    def __init__(self, connection: Connection, publisher: Publisher) -> None:
+    def __init__(self, connection: Connection, publisher: RecordProducer) -> None:
         self.connection = connection
         self.publisher = publisher
-        self.stores: list[LocalStore] = []
+        self.stores: list[KafkaStateStore] = []
 
-    def owner(self, path: Path | None = None) -> tuple[Ledger, LocalStore]:
+    def owner(self, path: Path | None = None) -> tuple[Changelog, KafkaStateStore]:
         """Make an owner with a store of its own."""
-        store = LocalStore(path, "test")
+        store = KafkaStateStore(path, "test")
         self.stores.append(store)
-        return Ledger(self.connection, self.publisher, STAGE, PARTITION, store), store
+        return Changelog(self.connection, self.publisher, STAGE, PARTITION, store), store
 
-    async def opened(self, path: Path | None = None) -> tuple[Ledger, LocalStore, Recovered]:
+    async def opened(self, path: Path | None = None) -> tuple[Changelog, KafkaStateStore, Recovered]:
         """Make an owner, and let it take over."""
         ledger, store = self.owner(path)
         return ledger, store, await ledger.open()
@@ -49,7 +49,7 @@ def run(broker: Any) -> Callable[[Callable[[Bench], Awaitable[None]]], None]:
         async def body() -> None:
             connection = parse_connection(f"{broker.bootstrap}/{uuid.uuid4().hex[:12]}", {})
             await create_topics(connection)
-            async with Publisher(connection) as publisher:
+            async with RecordProducer(connection) as publisher:
                 bench = Bench(connection, publisher)
                 try:
                     await test(bench)
@@ -63,7 +63,7 @@ def run(broker: Any) -> Callable[[Callable[[Bench], Awaitable[None]]], None]:
 
 
 @asynccontextmanager
-async def held_back(publisher: Publisher, after: int) -> AsyncIterator[asyncio.Event]:
+async def held_back(publisher: RecordProducer, after: int) -> AsyncIterator[asyncio.Event]:
     """Let a publisher send so many records to changelogs, and keep the next until the event is set."""
     send, resumed, left = publisher.send_to, asyncio.Event(), after
 
@@ -191,8 +191,8 @@ def test_a_batch_that_is_cut_by_a_new_owner_does_not_count(run: Any) -> None:
         async with held_back(bench.publisher, after=1) as resumed:
             cut = asyncio.create_task(first.commit({"q": b"half", "r": b"half"}, {"t": 2}, [OUTPUT]))
             await asyncio.sleep(0.2)
-            async with Publisher(bench.connection) as other:
-                second = Ledger(bench.connection, other, STAGE, PARTITION, LocalStore(None, "test"))
+            async with RecordProducer(bench.connection) as other:
+                second = Changelog(bench.connection, other, STAGE, PARTITION, KafkaStateStore(None, "test"))
                 recovered = await second.open()
                 resumed.set()
                 with pytest.raises(Fenced):
@@ -227,7 +227,7 @@ def test_outputs_larger_than_a_record_are_kept(run: Any) -> None:
 
     async def test(bench: Bench) -> None:
         first, _, _ = await bench.opened()
-        outputs = [Message("orch.questions", f"q{n}", b'"%d' % n + b"\\" * 890_000, (), 7) for n in range(5)]
+        outputs = [ProducerRecord("orch.questions", f"q{n}", b'"%d' % n + b"\\" * 890_000, (), 7) for n in range(5)]
         await first.commit({}, {"t": 1}, outputs)
         _, _, recovered = await bench.opened()
         assert recovered.unsent == outputs
@@ -239,9 +239,9 @@ def test_a_store_of_another_changelog_is_emptied(run: Any, tmp_path: Path) -> No
     """States of a changelog that was deleted and made anew are forgotten."""
 
     async def test(bench: Bench) -> None:
-        store = LocalStore(tmp_path / "3.db", "test")
+        store = KafkaStateStore(tmp_path / "3.db", "test")
         batch = BatchId(999_990, 4)
-        store.apply({"q": b"old"}, batch, Place(1_000_000, 999_990, {"t": 7}, batch))
+        store.apply({"q": b"old"}, batch, StorePosition(1_000_000, 999_990, {"t": 7}, batch))
         store.close()
         _, store, recovered = await bench.opened(tmp_path / "3.db")
         assert recovered == Recovered({}, [])
@@ -253,7 +253,7 @@ def test_a_store_of_another_changelog_is_emptied(run: Any, tmp_path: Path) -> No
 def test_a_damaged_store_is_made_anew(tmp_path: Path) -> None:
     """A local copy is a cache: garbage in its file is thrown away."""
     (tmp_path / "3.db").write_bytes(b"garbage" * 1_000)
-    store = LocalStore(tmp_path / "3.db", "test")
+    store = KafkaStateStore(tmp_path / "3.db", "test")
     assert store.place.position == 0
     store.close()
 

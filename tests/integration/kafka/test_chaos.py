@@ -7,13 +7,13 @@ import pytest
 
 from infra.chaos.client import library
 from infra.chaos.trial import run
-from infra.chaos.trial_spec import Plan
+from infra.chaos.trial_spec import TrialSpec
 
 from ...broker import require_kafka
 
 pytestmark = pytest.mark.slow
 
-PLAN = Plan(questions=60, rate=6.0, worker_kills=6, broker_kills=1, stops=1, seed=20_261_121, workers=4)
+PLAN = TrialSpec(questions=60, rate=6.0, worker_kills=6, broker_kills=1, stops=1, seed=20_261_121, workers=4)
 """About a minute on two cores. `python -m infra.chaos --help` shows the long form."""
 
 

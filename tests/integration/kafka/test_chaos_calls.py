@@ -13,7 +13,7 @@ from infra.broker import Broker
 from infra.chaos.checker import check
 from infra.chaos.client import Offsets, producer, records
 from infra.chaos.reading import ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
-from infra.chaos.workers import Duty, Worker, prepare
+from infra.chaos.workers import Duty, WorkerProcess, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -50,8 +50,8 @@ class Town:
         self.prefix = f"{uuid.uuid4().hex[:8]}."
         self.url = f"{broker.url}/{self.prefix[:-1]}"
         stages = ("route", "merge", "learn", "rank")
-        self.stages = Worker(Duty("stages", stages, fixed=False, keeps=False), self.url, folder)
-        self.agents = Worker(Duty("agents", ("agents",), fixed=True, keeps=False), self.url, folder)
+        self.stages = WorkerProcess(Duty("stages", stages, fixed=False, keeps=False), self.url, folder)
+        self.agents = WorkerProcess(Duty("agents", ("agents",), fixed=True, keeps=False), self.url, folder)
 
     def ask(self) -> list[str]:
         """Ask questions, all at once."""

@@ -5,19 +5,19 @@ import sys
 
 import pytest
 
-from infra.chaos.backlog.plan import Plan as Backlog
+from infra.chaos.backlog.plan import TrialSpec as Backlog
 from infra.chaos.backlog.trial import run as run_backlog
 from infra.chaos.client import library
 from infra.chaos.compaction import STAGES
 from infra.chaos.trial import run
-from infra.chaos.trial_spec import Plan
+from infra.chaos.trial_spec import TrialSpec
 from infra.chaos.workers import ENGINES
 
 from ...broker import require_kafka
 
 pytestmark = pytest.mark.slow
 
-PLAN = Plan(
+PLAN = TrialSpec(
     questions=20, rate=6.0, worker_kills=3, broker_kills=1, stops=0, seed=20_261_128, workers=4, compaction=True
 )
 

@@ -15,7 +15,7 @@ from infra.broker import Broker
 from infra.chaos.checker import Report, check
 from infra.chaos.client import Offsets, producer, records
 from infra.chaos.reading import ASSIGNMENTS, DECISIONS, FEEDBACK, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS
-from infra.chaos.workers import SCRIPT, Duty, Worker, prepare
+from infra.chaos.workers import SCRIPT, Duty, WorkerProcess, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -53,9 +53,9 @@ def die_before_commit() -> None:
     """Die with the states of a batch written, and not the record that makes them count."""
     import os
 
-    from streams.runtimes.kafka.client.producer import Publisher
+    from streams.runtimes.kafka.client.producer import RecordProducer
 
-    send_to, begun = Publisher.send_to, set()
+    send_to, begun = RecordProducer.send_to, set()
 
     async def dying(self: Any, topic: str, partition: int, key: bytes, *rest: Any) -> Any:
         if key.startswith(b"v2/state/"):
@@ -65,55 +65,55 @@ def die_before_commit() -> None:
             os._exit(9)
         return await send_to(self, topic, partition, key, *rest)
 
-    Publisher.send_to = dying  # type: ignore[method-assign]
+    RecordProducer.send_to = dying  # type: ignore[method-assign]
 
 
 def die_before_outputs() -> None:
     """Die with a batch that counts, and nothing sent of what follows from it."""
     import os
 
-    from streams.runtimes.kafka.stages.changelog import Ledger
+    from streams.runtimes.kafka.stages.changelog import Changelog
 
-    commit = Ledger.commit
+    commit = Changelog.commit
 
     async def dying(self: Any, changes: Any, offsets: Any, outputs: Any) -> None:
         await commit(self, changes, offsets, outputs)
         if outputs:
             os._exit(9)
 
-    Ledger.commit = dying  # type: ignore[method-assign]
+    Changelog.commit = dying  # type: ignore[method-assign]
 
 
 def die_among_outputs() -> None:
     """Die with the first output of several sent."""
     import os
 
-    from streams.runtimes.kafka.client.producer import Publisher
+    from streams.runtimes.kafka.client.producer import RecordProducer
 
-    publish = Publisher.publish
+    publish = RecordProducer.publish
 
     async def dying(self: Any, messages: Any) -> None:
         await publish(self, messages[:1])
         if len(messages) > 1:
             os._exit(9)
 
-    Publisher.publish = dying  # type: ignore[method-assign]
+    RecordProducer.publish = dying  # type: ignore[method-assign]
 
 
 def die_before_offsets() -> None:
     """Die with all outputs sent, and no offset committed."""
     import os
 
-    from streams.runtimes.kafka.client.producer import Publisher
+    from streams.runtimes.kafka.client.producer import RecordProducer
 
-    publish = Publisher.publish
+    publish = RecordProducer.publish
 
     async def dying(self: Any, messages: Any) -> None:
         await publish(self, messages)
         if messages:
             os._exit(9)
 
-    Publisher.publish = dying  # type: ignore[method-assign]
+    RecordProducer.publish = dying  # type: ignore[method-assign]
 
 
 def raise_at_marked() -> None:
@@ -146,9 +146,9 @@ class Town:
         self._folder = folder
         self._producer = producer(broker.bootstrap, partitioner="murmur2_random")
         self.asked: list[str] = []
-        self.workers: list[Worker] = []
+        self.workers: list[WorkerProcess] = []
 
-    def start(self, flaw: Callable[[], None]) -> list[Worker]:
+    def start(self, flaw: Callable[[], None]) -> list[WorkerProcess]:
         """Start the four stages, each with a flaw."""
         script = self._folder / "flawed.py"
         source = inspect.getsource(flaw)
@@ -162,18 +162,18 @@ class Town:
         """Start what has no flaw."""
         self._start(Duty("seats", ("agents", "deadlines"), fixed=True, keeps=False), (str(SCRIPT),))
 
-    def _start(self, duty: Duty, program: Sequence[str]) -> Worker:
-        worker = Worker(duty, self.url, self._folder, program=program)
+    def _start(self, duty: Duty, program: Sequence[str]) -> WorkerProcess:
+        worker = WorkerProcess(duty, self.url, self._folder, program=program)
         self.workers.append(worker)
         worker.start()
         return worker
 
-    def ended(self, worker: Worker) -> int | None:
+    def ended(self, worker: WorkerProcess) -> int | None:
         """Wait until a worker ends by itself, and give its exit code."""
         wait(lambda: not worker.running, f"{worker.duty.name} ends", self.workers)
         return worker.ended()
 
-    def mend(self, worker: Worker) -> None:
+    def mend(self, worker: WorkerProcess) -> None:
         """Start a worker that ended, without its flaw."""
         worker.program = (str(SCRIPT),)
         worker.start()
@@ -220,7 +220,7 @@ class Town:
         assert set(codes.values()) <= {0}, codes
 
 
-def wait(condition: Callable[[], bool], what: str, workers: Sequence[Worker]) -> None:
+def wait(condition: Callable[[], bool], what: str, workers: Sequence[WorkerProcess]) -> None:
     """Wait for something, and show what the workers said last if it does not come."""
     limit = time.monotonic() + LIMIT_S
     while not condition():

@@ -11,11 +11,11 @@ from infra.broker import Broker
 from infra.chaos.compaction import SEGMENT_MS, squeeze
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.client.producer import Message, Publisher
+from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer
 from streams.runtimes.kafka.client.topics import create_topics
-from streams.runtimes.kafka.stages.changelog import Fenced, Ledger
+from streams.runtimes.kafka.stages.changelog import Changelog, Fenced
 from streams.runtimes.kafka.stages.changelog_records import RecordKind, parse_key
-from streams.runtimes.kafka.stages.state_store import LocalStore
+from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 
 from ...broker import require_kafka
 
@@ -39,13 +39,13 @@ async def _work(connection: Connection, bootstrap: str, folder: Path) -> None:
     await create_topics(connection)
     await asyncio.to_thread(squeeze, bootstrap)
     states: dict[str, bytes] = {}
-    async with Publisher(connection) as publisher:
+    async with RecordProducer(connection) as publisher:
         epochs: list[int] = []
-        owners: list[Ledger] = []
+        owners: list[Changelog] = []
         for number in range(OWNERS):
             # The first keeps a disk that is read again at the end, the others have none.
-            store = LocalStore(folder / "first.db" if number == 0 else None, "test")
-            owner = Ledger(connection, publisher, STAGE, PARTITION, store)
+            store = KafkaStateStore(folder / "first.db" if number == 0 else None, "test")
+            owner = Changelog(connection, publisher, STAGE, PARTITION, store)
             recovered = await owner.open()
             assert {key: store.get(key) for key in states} == states
             assert recovered.offsets == ({"t": number * BATCHES} if number else {})
@@ -58,7 +58,7 @@ async def _work(connection: Connection, bootstrap: str, folder: Path) -> None:
                 place = number * BATCHES + batch + 1
                 # One key for good, as a question that stays open; one that every batch of every owner writes again.
                 changes = {f"open-{place}": b"%d" % place, "hot": b"%d" % place}
-                outputs = [Message("orch.decisions", "q", b"%d" % place)]
+                outputs = [ProducerRecord("orch.decisions", "q", b"%d" % place)]
                 await owner.commit(changes, {"t": place}, outputs)
                 states.update(changes)
                 await asyncio.sleep(SEGMENT_MS / 1000 / 4)
@@ -67,22 +67,22 @@ async def _work(connection: Connection, bootstrap: str, folder: Path) -> None:
             owner.drop()
         await _until_compacted(connection, publisher, epochs[0])
         for path in (None, folder / "first.db"):
-            store = LocalStore(path, "test")
-            recovered = await Ledger(connection, publisher, STAGE, PARTITION, store).open()
+            store = KafkaStateStore(path, "test")
+            recovered = await Changelog(connection, publisher, STAGE, PARTITION, store).open()
             assert {key: store.get(key) for key in states} == states
             assert recovered.offsets == {"t": OWNERS * BATCHES}
             assert [message.value for message in recovered.unsent] == [b"%d" % (OWNERS * BATCHES)]
             store.close()
 
 
-async def _reopen(owner: Ledger) -> None:
+async def _reopen(owner: Changelog) -> None:
     """Take over once more: the zombie's records stand between the owner's."""
     with pytest.raises(Fenced):
         await owner.commit({}, {"t": 0}, [])
     await owner.open()
 
 
-async def _until_compacted(connection: Connection, publisher: Publisher, epoch: int) -> None:
+async def _until_compacted(connection: Connection, publisher: RecordProducer, epoch: int) -> None:
     """Wait until an owner's commit records are gone, and its states are not."""
     limit = asyncio.get_running_loop().time() + LIMIT_S
     topic = connection.changelog(STAGE)

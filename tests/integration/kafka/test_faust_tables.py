@@ -28,13 +28,13 @@ from streams.processors.fold import Tables
 from streams.processors.learn import LEARN
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.fetch import fetch, plain_consumer
-from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.kafka.client.topics import administered, create_topics
 from streams.runtimes.kafka.stages import faust_engine as engine
-from streams.runtimes.kafka.stages.changelog import Ledger
+from streams.runtimes.kafka.stages.changelog import Changelog
 from streams.runtimes.kafka.stages.changelog_records import RecordKind, parse_key
-from streams.runtimes.kafka.stages.stage import Stage
-from streams.runtimes.kafka.stages.state_store import LocalStore
+from streams.runtimes.kafka.stages.stage import KafkaStage
+from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 from streams.topology import FEEDBACK, QUESTION_PARTITIONS, partition_of
 
 QUESTION = "q"
@@ -121,12 +121,12 @@ def test_the_engine_stops_at_what_its_stage_failed_at(broker: Any, tmp_path: Pat
     """A stage that raises ends the engine, and nothing is committed: whoever starts next gets the event again."""
     connection = _log(broker)
 
-    class Failing(Stage):
+    class Failing(KafkaStage):
         async def take(self, records: Any) -> None:
             raise RuntimeError("cannot be folded now")
 
     async def test() -> None:
-        async with Publisher(connection) as publisher:
+        async with RecordProducer(connection) as publisher:
             await publisher.publish([message_of(FIRST)])
             stage = Failing(LEARN, connection, publisher, None, None)
             hosting = engine.FaustEngine(connection, stage)
@@ -162,7 +162,7 @@ def _run(test: Awaitable[None]) -> None:
 
 
 async def _publish(connection: Connection, *events: FeedbackGiven) -> None:
-    async with Publisher(connection) as publisher:
+    async with RecordProducer(connection) as publisher:
         await publisher.publish(map(message_of, events))
 
 
@@ -184,10 +184,10 @@ async def _in_table(connection: Connection) -> list[str]:
 
 async def _in_ledger(connection: Connection) -> list[str]:
     """Become the owner of the changelog, as a process that starts does."""
-    store = LocalStore(None, "recovered")
+    store = KafkaStateStore(None, "recovered")
     try:
-        async with Publisher(connection) as publisher:
-            await Ledger(connection, publisher, LEARN.name, PARTITION, store).open()
+        async with RecordProducer(connection) as publisher:
+            await Changelog(connection, publisher, LEARN.name, PARTITION, store).open()
         state = store.get(QUESTION)
         return [] if state is None else sources(orjson.loads(state))
     finally:
@@ -301,10 +301,10 @@ async def _with_table(connection: Connection, folder: Path, *, stops: bool) -> N
 
 async def _with_ledger(connection: Connection, folder: Path, *, stops: bool) -> None:
     """Fold feedback as the product does."""
-    commit = Ledger.commit
+    commit = Changelog.commit
 
-    async def commit_late(ledger: Ledger, *batch: Any) -> None:
-        Ledger.commit = commit  # type: ignore[method-assign]
+    async def commit_late(ledger: Changelog, *batch: Any) -> None:
+        Changelog.commit = commit  # type: ignore[method-assign]
         os.kill(os.getpid(), signal.SIGSTOP)
         try:
             await commit(ledger, *batch)
@@ -313,9 +313,9 @@ async def _with_ledger(connection: Connection, folder: Path, *, stops: bool) -> 
 
     engine.SESSION_TIMEOUT_S, engine.HEARTBEAT_S, engine.COMMIT_S = SESSION_S, HEARTBEAT_S, COMMIT_S
     if stops:
-        Ledger.commit = commit_late  # type: ignore[method-assign, assignment]
-    async with Publisher(connection) as publisher:
-        hosting = engine.FaustEngine(connection, Stage(LEARN, connection, publisher, None, None))
+        Changelog.commit = commit_late  # type: ignore[method-assign, assignment]
+    async with RecordProducer(connection) as publisher:
+        hosting = engine.FaustEngine(connection, KafkaStage(LEARN, connection, publisher, None, None))
         await hosting.start()
         await hosting.line.failed
 

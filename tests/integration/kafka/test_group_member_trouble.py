@@ -15,8 +15,8 @@ from aiokafka.errors import (
 from streams.errors import OperatorError, TransientError
 from streams.runtimes.kafka.client import group_member as subscription_module
 from streams.runtimes.kafka.client.connection import parse_connection
-from streams.runtimes.kafka.client.group_member import KafkaSubscription
-from streams.runtimes.kafka.client.producer import Publisher
+from streams.runtimes.kafka.client.group_member import GroupMember
+from streams.runtimes.kafka.client.producer import RecordProducer
 from streams.topology import QUESTIONS
 
 from ...broker import running_broker
@@ -31,7 +31,7 @@ def test_a_group_whose_topics_differ_is_refused(run: Run) -> None:
     """Records of one question would go to different members."""
 
     async def test(cluster: Cluster) -> None:
-        subscription = KafkaSubscription(cluster.connection, cluster.publisher, "agents")
+        subscription = GroupMember(cluster.connection, cluster.publisher, "agents")
         await subscription.start((QUESTIONS, "orch.observations"))
         try:
             with pytest.raises(OperatorError, match="not the same ones"):
@@ -47,7 +47,7 @@ def test_without_a_broker_there_is_no_member() -> None:
 
     async def test() -> None:
         connection = parse_connection("127.0.0.1:1", {})
-        subscription = KafkaSubscription(connection, Publisher(connection), "agents")
+        subscription = GroupMember(connection, RecordProducer(connection), "agents")
         try:
             with pytest.raises(OperatorError, match=r"kafka://127\.0\.0\.1:1: no broker answers"):
                 await subscription.start(READ)
@@ -77,13 +77,13 @@ def test_a_client_that_only_fails_ends_it(monkeypatch: pytest.MonkeyPatch, error
 
     async def test() -> None:
         connection = parse_connection("127.0.0.1:1", {})
-        subscription = KafkaSubscription(connection, Publisher(connection), "agents")
+        subscription = GroupMember(connection, RecordProducer(connection), "agents")
         subscription._consumer = broken = Broken()
         with pytest.raises(OperatorError, match="orch-agents cannot read"):
             await look_on(subscription)
         assert broken.looks == looks
 
-    async def look_on(subscription: KafkaSubscription) -> None:
+    async def look_on(subscription: GroupMember) -> None:
         while True:
             await subscription.poll(WAIT_MS)
 
@@ -103,9 +103,9 @@ def test_an_event_that_could_not_be_queued_is_sent_again(run: Run) -> None:
                     raise failures.pop(0)
                 return await queue.send(*record, **more)
 
-        publisher = Publisher(cluster.connection)
+        publisher = RecordProducer(cluster.connection)
         publisher._producer = Failing()
-        subscription = KafkaSubscription(cluster.connection, publisher, "agents")
+        subscription = GroupMember(cluster.connection, publisher, "agents")
         await subscription.publish(question("q"))
         async with cluster.member() as member:
             await until_true(lambda: member.ids() == ["q"])

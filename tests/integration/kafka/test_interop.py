@@ -14,8 +14,8 @@ import pytest
 
 from infra.broker import Broker
 from infra.chaos.client import consumer, found_of, library, partitions, producer
-from infra.chaos.reading import Found
-from infra.chaos.workers import Duty, Worker, orch
+from infra.chaos.reading import FoundRecord
+from infra.chaos.workers import Duty, WorkerProcess, orch
 from schemas.event import MAX_EVENT_BYTES
 from streams.topology import (
     ANALYSES,
@@ -65,7 +65,7 @@ class Town:
         self.url = f"{broker.url}/{prefix}"
         self.folder = folder
         self._reading: dict[str, Any] = {}
-        self._found: dict[str, list[Found]] = {}
+        self._found: dict[str, list[FoundRecord]] = {}
 
     def topic(self, name: str) -> str:
         """Give a topic's name on the cluster."""
@@ -95,7 +95,7 @@ class Town:
             raise library().KafkaException(error)
         return place[0], place[1]
 
-    def find(self, topic: str, wanted: Callable[[Found], bool]) -> Found:
+    def find(self, topic: str, wanted: Callable[[FoundRecord], bool]) -> FoundRecord:
         """Wait until a topic holds a record, and give it."""
         limit = time.monotonic() + LIMIT_S
         while time.monotonic() < limit:
@@ -105,7 +105,7 @@ class Town:
             self._found[topic] += map(found_of, self._reader(topic).consume(500, timeout=0.05))
         raise AssertionError(f"nothing such came to {topic} within {LIMIT_S} s")
 
-    def decision(self, question_id: str) -> Found:
+    def decision(self, question_id: str) -> FoundRecord:
         """Wait for the decision of a question."""
         return self.find(DECISIONS, lambda found: found.key == question_id.encode())
 
@@ -128,7 +128,7 @@ def town(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[T
     folder = tmp_path_factory.mktemp("town")
     (folder / "orch.toml").write_text(POLICY)
     made = Town(broker, f"interop-{uuid.uuid4().hex[:8]}", folder)
-    worker = Worker(Duty("all", ("all",), fixed=False, keeps=False), made.url, folder)
+    worker = WorkerProcess(Duty("all", ("all",), fixed=False, keeps=False), made.url, folder)
     try:
         made.orch("topics", "create")
         made.orch("policy", "adopt")
@@ -155,7 +155,7 @@ def new_id(partition: int | None = None) -> str:
             return made
 
 
-def fields(found: Found) -> dict[str, Any]:
+def fields(found: FoundRecord) -> dict[str, Any]:
     """Read what a record says; nothing where it is broken."""
     try:
         said = json.loads(found.value or b"")
@@ -256,7 +256,7 @@ def test_what_is_no_event_becomes_a_dead_letter(town: Town, topic: str) -> None:
     for name, (value, detail) in BAD.items():
         place = [topic, *places[name]]
 
-        def is_its(found: Found, place: list[Any] = place) -> bool:
+        def is_its(found: FoundRecord, place: list[Any] = place) -> bool:
             said = fields(found)
             return [said["source_topic"], said["partition"], said["offset"]] == place
 

@@ -15,7 +15,7 @@ from streams.runtimes.kafka.client import fetch as fetch_module
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
 from streams.runtimes.kafka.client.lifecycle import connect, let_go
-from streams.runtimes.kafka.client.producer import Publisher
+from streams.runtimes.kafka.client.producer import RecordProducer
 from streams.runtimes.kafka.client.topics import administered
 
 from .stage_bench import Bench, Run, run
@@ -41,7 +41,7 @@ async def consumer(connection: Connection) -> None:
 
 
 async def producer(connection: Connection) -> None:
-    async with Publisher(connection):
+    async with RecordProducer(connection):
         pass
 
 

@@ -23,7 +23,7 @@ from streams.errors import OperatorError
 from streams.log import read_event
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.topics import create_topics
-from streams.runtimes.kafka.raw_record import Arrival
+from streams.runtimes.kafka.raw_record import RawRecord
 from streams.runtimes.kafka.reader import KafkaReader
 from streams.runtimes.urls import open_reader
 from streams.topology import (
@@ -51,7 +51,7 @@ def connection(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def write(
-    connection: Connection, arrivals: Iterable[Arrival], folded: Mapping[str, Mapping[Place, int]] | None = None
+    connection: Connection, arrivals: Iterable[RawRecord], folded: Mapping[str, Mapping[Place, int]] | None = None
 ) -> None:
     """Write records where they say they are, and then the offsets of the stages."""
 
@@ -84,7 +84,7 @@ def write(
     asyncio.run(asyncio.wait_for(body(), 60))
 
 
-def everything(log: Scattered, after: Mapping[Place, int] | None = None) -> Iterator[Arrival]:
+def everything(log: Scattered, after: Mapping[Place, int] | None = None) -> Iterator[RawRecord]:
     """Iterate the records of all partitions, those from some offsets on."""
     for place, held in log.partitions.items():
         yield from (one for one in held if one.offset >= (after or {}).get(place, 0))

@@ -19,14 +19,14 @@ from schemas.router import RouterEntry
 from streams.errors import OperatorError
 from streams.processors import LEARN, MERGE, PROCESSORS, RANK, ROUTE
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.kafka.client.producer import Message, message_of
+from streams.runtimes.kafka.client.producer import ProducerRecord, message_of
 from streams.runtimes.kafka.client.topics import administered
 from streams.runtimes.kafka.stages.changelog import Rebuilt
-from streams.runtimes.kafka.stages.global_tables import FollowedTables
+from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.runtimes.kafka.stages.rebuild import rebuild
-from streams.runtimes.kafka.stages.runner import FOLDING, Hosting, running
+from streams.runtimes.kafka.stages.runner import FOLDING, HostingOptions, running
 from streams.runtimes.kafka.stages.stage import sees_tables
-from streams.runtimes.kafka.stages.state_store import LocalStore
+from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,
@@ -73,9 +73,9 @@ async def live(bench: Bench, state_dir: Path) -> None:
     await publish(bench, CASCADE, *ASKED, question("q1", text="Something else?"), gold("A", "q0"), gold("B", "q0"))
     wrong = (partition_of(b"q2", 8) + 1) % 8
     await (await bench.publisher.send_to(bench.connection.topic(QUESTIONS), wrong, b"", question("q2").encode()))
-    await bench.publisher.publish([Message(topic, "q0", b"{") for topic in (QUESTIONS, ANALYSES, FEEDBACK)])
+    await bench.publisher.publish([ProducerRecord(topic, "q0", b"{") for topic in (QUESTIONS, ANALYSES, FEEDBACK)])
     answered: set[tuple[str, str]] = set()
-    async with running(bench.connection, FOLDING, bench.publisher, Hosting(state_dir)) as stages:
+    async with running(bench.connection, FOLDING, bench.publisher, HostingOptions(state_dir)) as stages:
         while True:
             await stages.settled()
             more = list(answers(await bench.events(ASSIGNMENTS), answered))
@@ -88,7 +88,7 @@ async def live(bench: Bench, state_dir: Path) -> None:
 
 async def rebuilt(bench: Bench, processor: Processor) -> dict[int, Rebuilt]:
     """Derive the states of all partitions of a stage."""
-    tables = FollowedTables(bench.connection)
+    tables = KafkaGlobalTables(bench.connection)
     await tables.start()
     try:
         seen = tables.tables if sees_tables(processor) else NOBODY
@@ -104,7 +104,7 @@ def stored(
 ) -> dict[str, bytes]:
     """Give the states that a stage left in its store."""
     changelog = f"{bench.connection.url}#{bench.connection.changelog(processor.name)}-{partition}"
-    store = LocalStore(state_dir / bench.connection.group(processor.name) / f"{partition}.db", changelog)
+    store = KafkaStateStore(state_dir / bench.connection.group(processor.name) / f"{partition}.db", changelog)
     try:
         return {key: value for key in keys if (value := store.get(key)) is not None}
     finally:
@@ -189,12 +189,12 @@ def test_a_changelog_that_lost_its_beginning_is_refused_and_rebuilt(run: Run, mo
                     [ConfigResource(ConfigResourceType.TOPIC, topic, {"cleanup.policy": "delete"})]
                 )
                 await admin.delete_records({place: RecordsToDelete(2) for place in places})
-        async with running(bench.connection, ["merge"], bench.publisher, Hosting()) as stages:
+        async with running(bench.connection, ["merge"], bench.publisher, HostingOptions()) as stages:
             with pytest.raises(OperatorError, match="no such fence") as refused:
                 await asyncio.wait_for(stages.failed(), 30)
         assert "--rebuild" in refused.value.remedy
         monkeypatch.setattr(f"{__name__}.SILENT", {})
-        async with running(bench.connection, FOLDING, bench.publisher, Hosting(rebuild=True)) as stages:
+        async with running(bench.connection, FOLDING, bench.publisher, HostingOptions(rebuild=True)) as stages:
             await publish(bench, *ASKED)
             await stages.settled()
             answered: set[tuple[str, str]] = set()

@@ -24,7 +24,7 @@ from streams.errors import OperatorError
 from streams.processors import MERGE, PROCESSORS, RANK, ROUTE
 from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Processor, Tables
-from streams.runtimes.kafka.raw_record import MOVED, Arrival
+from streams.runtimes.kafka.raw_record import MOVED, RawRecord
 from streams.runtimes.kafka.stages.rebuild import derivation_of
 from streams.topology import (
     ANALYSES,
@@ -73,7 +73,7 @@ def is_left_open(log: Scattered, event: Event) -> bool:
     return isinstance(event, PanelAssigned) or (isinstance(event, StageOpened | DecisionMade) and waits)
 
 
-def read_of(arrival: Arrival) -> Event:
+def read_of(arrival: RawRecord) -> Event:
     """Read the event of an arrival."""
     return decode(arrival.topic, arrival.value, arrival.timestamp_ms)
 

@@ -15,7 +15,7 @@ from infra.chaos.client import Offsets, Place, deal, records
 from infra.chaos.questions import POLICY
 from infra.chaos.reading import TOPICS
 from infra.chaos.traffic import Traffic
-from infra.chaos.workers import Duty, Worker, prepare
+from infra.chaos.workers import Duty, WorkerProcess, prepare
 
 pytestmark = pytest.mark.slow
 
@@ -37,8 +37,8 @@ class Town:
         self.prefix = f"{uuid.uuid4().hex[:8]}."
         self.url = f"{broker.url}/{self.prefix[:-1]}"
         self.folder = folder
-        self.workers: dict[str, Worker] = {}
-        self.gone: list[Worker] = []
+        self.workers: dict[str, WorkerProcess] = {}
+        self.gone: list[WorkerProcess] = []
         self.traffic: Traffic | None = None
 
     @property
@@ -54,7 +54,7 @@ class Town:
     def start(self, *names: str, fixed: bool = False) -> None:
         """Start workers, and wait until each holds partitions and a question is decided in every partition."""
         for name in names:
-            worker = Worker(Duty(name, ("all",), fixed=fixed, keeps=True), self.url, self.folder)
+            worker = WorkerProcess(Duty(name, ("all",), fixed=fixed, keeps=True), self.url, self.folder)
             self.workers[name] = worker
             worker.start()
         self.until(lambda: all(self.held(name) for name in names), "all hold partitions")
@@ -85,7 +85,7 @@ class Town:
         self.until(settled, "the groups have dealt out their partitions")
         return found
 
-    def leaves(self, name: str) -> tuple[Worker, set[int]]:
+    def leaves(self, name: str) -> tuple[WorkerProcess, set[int]]:
         """Take a worker off the list; give what it holds."""
         held = self.held(name)
         self.gone.append(self.workers.pop(name))

@@ -15,9 +15,9 @@ from streams.audit.run_summary import known_answers, summarise
 from streams.errors import OperatorError
 from streams.log import Record, read_event
 from streams.runtimes.embedded.reader import EmbeddedReader
-from streams.runtimes.kafka.raw_record import MOVED, Arrival, by_time
-from streams.runtimes.kafka.reading.snapshot import Extent, Mirror
-from streams.runtimes.kafka.reading.snapshot_reader import MirrorReader
+from streams.runtimes.kafka.raw_record import MOVED, RawRecord, by_time
+from streams.runtimes.kafka.reading.snapshot import Snapshot, SnapshotExtent
+from streams.runtimes.kafka.reading.snapshot_reader import SnapshotReader
 from streams.topology import (
     CHECKPOINTS,
     DEAD_LETTERS,
@@ -34,7 +34,7 @@ from streams.topology import (
 from ...worlds import entry, gold, policy, question
 from ..command_in_process import Inside
 
-NOWHERE = Extent({}, {})
+NOWHERE = SnapshotExtent({}, {})
 PLAIN = b'{"text": "Why?", "options": ["so", "thus"], "question_id": "q"}'
 
 
@@ -43,19 +43,21 @@ def home(key: str, topic: str = QUESTIONS) -> int:
     return partition_of(key.encode(), TOPICS[topic].partitions)
 
 
-def arrival(value: bytes, offset: int = 0, topic: str = QUESTIONS, key: bytes | None = b"q", **fields: Any) -> Arrival:
+def arrival(
+    value: bytes, offset: int = 0, topic: str = QUESTIONS, key: bytes | None = b"q", **fields: Any
+) -> RawRecord:
     """Build a record about question q, where it belongs."""
     number = home("q", topic)
-    return Arrival(topic, number, offset, 1_000, key, value)._replace(**fields)
+    return RawRecord(topic, number, offset, 1_000, key, value)._replace(**fields)
 
 
-def mirrored(path: Path, *batches: Iterable[Arrival], extent: Extent = NOWHERE) -> MirrorReader:
+def mirrored(path: Path, *batches: Iterable[RawRecord], extent: SnapshotExtent = NOWHERE) -> SnapshotReader:
     """Write a mirror, batch by batch, and open it."""
-    mirror = Mirror(path)
+    mirror = Snapshot(path)
     for batch in batches:
         mirror.add(batch, extent)
     mirror.close()
-    return MirrorReader(path)
+    return SnapshotReader(path)
 
 
 @pytest.fixture
@@ -102,7 +104,7 @@ def test_records_without_a_key_stand_alone(path: Path) -> None:
     """Any number of them may be left out, and so may be the letters about them: each is about its own place."""
     place = f"{QUESTIONS}/{home('q')}@"
     letter = json.dumps({"source_topic": QUESTIONS, "partition": home("q"), "offset": 0, "record_key": None}).encode()
-    letters = Arrival(DEAD_LETTERS, 0, 0, 0, QUESTIONS.encode(), letter)
+    letters = RawRecord(DEAD_LETTERS, 0, 0, 0, QUESTIONS.encode(), letter)
     with mirrored(path, [arrival(b"", 0, key=None), arrival(b"", 1, key=None), letters]) as log:
         assert [about for about, _ in log.left_out()] == [f"{place}0", f"{place}1"]
         assert [about for about, _ in log.by_correlation()] == [f"{place}0"]
@@ -125,7 +127,7 @@ def test_an_event_in_another_partition_is_left_out_for_its_copy(path: Path) -> N
 def test_repeats_of_derived_events_are_left_out_and_those_of_inputs_kept(path: Path) -> None:
     """Whether they come in one batch or in two, both are counted."""
     line = entry("a")
-    made = [Arrival(ROUTER, 0, number, number, b"*/a", line.encode()) for number in range(3)]
+    made = [RawRecord(ROUTER, 0, number, number, b"*/a", line.encode()) for number in range(3)]
     asked = [arrival(PLAIN, number) for number in range(3)]
     with mirrored(path, [*made[:2], *asked[:2]], [made[2], asked[2]]) as log:
         assert [record.offset for record in log.records((ROUTER,))] == [0]
@@ -136,7 +138,7 @@ def test_repeats_of_derived_events_are_left_out_and_those_of_inputs_kept(path: P
 @pytest.mark.parametrize("change", [{"value": b"{}"}, {"key": b"*/b"}], ids=["bytes", "key"])
 def test_a_record_that_is_not_the_same_is_no_repeat(path: Path, change: dict[str, Any]) -> None:
     """Other bytes under the same key are another record, and so are the same bytes under another key."""
-    made = Arrival(ROUTER, 0, 0, 0, b"*/a", entry("a").encode())
+    made = RawRecord(ROUTER, 0, 0, 0, b"*/a", entry("a").encode())
     with mirrored(path, [made, made._replace(offset=1)._replace(**change)]) as log:
         assert (log.end, log.repeats) == (2, 0)
 
@@ -145,10 +147,10 @@ def test_damaged_records_of_processors_are_kept_with_what_they_are_about(path: P
     """They are for replay to find, under their question as long as its name can be read."""
     value = b'{"agent":"a","question_id":"q \\u00fc",broken'
     damaged = [
-        Arrival(OBSERVATIONS, 0, 0, 0, b"a", value),
-        Arrival(OBSERVATIONS, 0, 1, 0, b"b", b"\x00"),
-        Arrival(DEAD_LETTERS, 0, 0, 0, b"t", b'{"source_topic"'),
-        Arrival(DECISIONS, 0, 0, 0, None, b""),
+        RawRecord(OBSERVATIONS, 0, 0, 0, b"a", value),
+        RawRecord(OBSERVATIONS, 0, 1, 0, b"b", b"\x00"),
+        RawRecord(DEAD_LETTERS, 0, 0, 0, b"t", b'{"source_topic"'),
+        RawRecord(DECISIONS, 0, 0, 0, None, b""),
     ]
     with mirrored(path, damaged) as log:
         groups = {about: [record.value for record in records] for about, records in log.by_correlation()}
@@ -158,8 +160,8 @@ def test_damaged_records_of_processors_are_kept_with_what_they_are_about(path: P
 def test_partitions_keep_their_order_and_are_merged_by_time(path: Path) -> None:
     """Timestamps go back within a partition, but its records do not; of one moment, causes come before effects."""
 
-    def at(topic: str, *times: int) -> list[Arrival]:
-        return [Arrival(topic, 0, place, time, b"k", b"%d" % place) for place, time in enumerate(times)]
+    def at(topic: str, *times: int) -> list[RawRecord]:
+        return [RawRecord(topic, 0, place, time, b"k", b"%d" % place) for place, time in enumerate(times)]
 
     merged = by_time([at(DECISIONS, 5), at(ROUTER, 1, 9, 2, 9), at(OBSERVATIONS, 5, 9), at(CHECKPOINTS, 2)])
     order = [(one.topic, one.offset) for one in merged]
@@ -186,8 +188,8 @@ def test_what_was_folded_ends_at_the_first_record_that_was_not(path: Path) -> No
     """Offsets of the stages, by partition, are one place in the order of the view."""
     number = home("q")
     asked, told = arrival(question().encode()), arrival(gold("A").encode(), topic=FEEDBACK)
-    adopted = Arrival(POLICIES, 0, 0, 0, b"p", policy("a").encode())
-    extent = Extent({"route": {(QUESTIONS, number): 1}}, {(QUESTIONS, number): 1})
+    adopted = RawRecord(POLICIES, 0, 0, 0, b"p", policy("a").encode())
+    extent = SnapshotExtent({"route": {(QUESTIONS, number): 1}}, {(QUESTIONS, number): 1})
     with mirrored(path, [adopted, asked, told], extent=extent) as log:
         assert (log.end, log.folded) == (3, 2)
         assert log.committed("route") == {(QUESTIONS, number): 1}
@@ -196,9 +198,9 @@ def test_what_was_folded_ends_at_the_first_record_that_was_not(path: Path) -> No
 
 def test_more_is_seen_after_a_refresh(path: Path) -> None:
     """A view stays as it was until it is moved on, and goes on where it ended."""
-    mirror = Mirror(path)
+    mirror = Snapshot(path)
     mirror.add([arrival(question("q").encode())], NOWHERE)
-    with MirrorReader(path) as log:
+    with SnapshotReader(path) as log:
         mirror.add([arrival(question("q", at=11).encode(), 1), arrival(b"", 2)], NOWHERE)
         assert [record.seq for record in log.records()] == [1]
         assert log.refresh()
@@ -211,12 +213,12 @@ def test_more_is_seen_after_a_refresh(path: Path) -> None:
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     """The mirror is made where temporary files are; where that cannot be, somebody has to act."""
     with pytest.raises(OperatorError):
-        Mirror(tmp_path / "missing" / "mirror.db")
+        Snapshot(tmp_path / "missing" / "mirror.db")
 
 
-def copied(records: Iterable[Record]) -> list[Arrival]:
+def copied(records: Iterable[Record]) -> list[RawRecord]:
     """Take the records of an embedded log as if brokers held them."""
-    return [Arrival(*record[:4], record.key.encode(), record.value) for record in records]
+    return [RawRecord(*record[:4], record.key.encode(), record.value) for record in records]
 
 
 def test_audits_say_the_same_of_a_mirror(recorded: Inside, path: Path) -> None:
@@ -234,8 +236,8 @@ def test_audits_say_the_same_of_a_mirror(recorded: Inside, path: Path) -> None:
             assert summarise(mirror, known_answers(mirror)) == summarise(log, known_answers(log))
 
 
-def _partitions(arrivals: Iterable[Arrival]) -> list[list[Arrival]]:
-    found: dict[tuple[str, int], list[Arrival]] = {}
+def _partitions(arrivals: Iterable[RawRecord]) -> list[list[RawRecord]]:
+    found: dict[tuple[str, int], list[RawRecord]] = {}
     for one in arrivals:
         found.setdefault((one.topic, one.partition), []).append(one)
     return list(found.values())
@@ -260,8 +262,8 @@ def test_audits_find_entries_that_stand_behind_what_names_them(recorded: Inside,
 def test_an_older_entry_behind_a_newer_one_is_not_the_newest(path: Path) -> None:
     """After a crash an old entry may be written again, and compaction may have removed it where it stood first."""
     old, new = entry("a", sequence=1), entry("a", sequence=2)
-    made = [Arrival(ROUTER, 0, place, place, b"*/a", one.encode()) for place, one in enumerate((new, old))]
-    adopted = Arrival(POLICIES, 0, 0, 0, b"p", policy("a").encode())
+    made = [RawRecord(ROUTER, 0, place, place, b"*/a", one.encode()) for place, one in enumerate((new, old))]
+    adopted = RawRecord(POLICIES, 0, 0, 0, b"p", policy("a").encode())
     with mirrored(path, [adopted, *made]) as log:
         assert [line["sequence"] for line in table_now(log)["lines"]] == [2]
         assert [point["sequence"] for point in history(log, "a")] == [2]

@@ -8,7 +8,7 @@ from schemas.canonical import canonical_json
 from schemas.letters import RecordRejected
 from streams.log import Record
 from streams.processors import ROUTE
-from streams.runtimes.kafka.client.producer import Message, message_of
+from streams.runtimes.kafka.client.producer import ProducerRecord, message_of
 from streams.topology import (
     ANALYSES,
     ASSIGNMENTS,
@@ -114,7 +114,7 @@ def test_a_message_keeps_its_place(run: Run) -> None:
 
     async def test(bench: Bench) -> None:
         keys = [f"question {number} é" for number in range(40)]
-        await bench.publisher.publish(Message(ANALYSES, key, b"{}") for key in keys)
+        await bench.publisher.publish(ProducerRecord(ANALYSES, key, b"{}") for key in keys)
         for record in await bench.records(ANALYSES):
             assert record.partition == partition_of(record.key.encode(), 8)
 

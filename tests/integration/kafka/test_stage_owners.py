@@ -12,9 +12,9 @@ from schemas.registry import decode
 from streams.errors import OperatorError
 from streams.processors import LEARN, MERGE, RANK, ROUTE
 from streams.runtimes.kafka.client.fetch import require_reached
-from streams.runtimes.kafka.client.producer import Publisher, message_of
+from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.kafka.stages import stage as stage_module
-from streams.runtimes.kafka.stages.stage import Stage
+from streams.runtimes.kafka.stages.stage import KafkaStage
 from streams.topology import (
     ASSIGNMENTS,
     DEADLINES,
@@ -53,14 +53,14 @@ def test_a_crash_between_changelog_and_outputs_loses_nothing(run: Run) -> None:
 
     async def test(bench: Bench) -> None:
         world = decide(policy("a"), said(a="A"))
-        async with Publisher(bench.connection) as dying:
+        async with RecordProducer(bench.connection) as dying:
 
             async def dead(messages: Any) -> None:
                 raise RuntimeError("killed")
 
             dying.publish = dead  # type: ignore[method-assign]
-            stage = Stage(MERGE, bench.connection, dying, None, None)
-            dying.publish = Publisher.publish.__get__(dying)  # type: ignore[method-assign]
+            stage = KafkaStage(MERGE, bench.connection, dying, None, None)
+            dying.publish = RecordProducer.publish.__get__(dying)  # type: ignore[method-assign]
             stage.hold([PLACE])
             await asyncio.gather(*stage._lanes.values())
             dying.publish = dead  # type: ignore[method-assign]

@@ -57,7 +57,7 @@ async def until_true(condition: Callable[[], object], limit_s: float = 20) -> No
             await asyncio.sleep(0.002)
 
 
-class Town:
+class MemoryLog:
     """
     What is in the log, and what follows from it at once.
 
@@ -114,7 +114,7 @@ class Town:
         return Counter((event.question_id, event.agent) for event in events)
 
 
-def decided(town: Town) -> int:
+def decided(town: MemoryLog) -> int:
     """Count the decisions."""
     return len(town.of(DECISIONS))
 
@@ -122,7 +122,7 @@ def decided(town: Town) -> int:
 class Member:
     """A member of a group, whose share of the partitions is whatever the test says; see `log.Subscription`."""
 
-    def __init__(self, town: Town, held: Iterable[int] = EVERYWHERE) -> None:
+    def __init__(self, town: MemoryLog, held: Iterable[int] = EVERYWHERE) -> None:
         self.held = frozenset(held)
         self.hidden: frozenset[str] = frozenset()
         """Topics whose records come late."""
@@ -242,7 +242,7 @@ class Waiter:
 class Employed:
     """The `agents` stage at work as one member, until the block ends or it is killed."""
 
-    def __init__(self, town: Town, *agents: Any, member: Member | None = None, **options: Any) -> None:
+    def __init__(self, town: MemoryLog, *agents: Any, member: Member | None = None, **options: Any) -> None:
         self.member = member or Member(town)
         self.stop = asyncio.Event()
         self.agents = {agent.spec.name: agent for agent in agents}

@@ -20,7 +20,7 @@ from .memory_log import (
     EVERYWHERE,
     Employed,
     Member,
-    Town,
+    MemoryLog,
     Waiter,
     decided,
     play,
@@ -36,7 +36,7 @@ def test_every_seat_is_taken_once_and_all_is_decided() -> None:
     """Agents that take their time and agents that answer at once, over several stages."""
 
     async def test() -> None:
-        town = Town(policy("a", "b", "c", merge={"rule": "cascade", "stages": (1, 1, 1), "accept_ppb": 10**9}))
+        town = MemoryLog(policy("a", "b", "c", merge={"rule": "cascade", "stages": (1, 1, 1), "accept_ppb": 10**9}))
         a, b = Waiter("a"), Waiter("b")
         c = SimulatedPlayer(SimulatedAgent(name="c"))
         async with Employed(town, a, b, c):
@@ -52,7 +52,7 @@ def test_a_merge_agent_reads_the_analyses_in_their_order() -> None:
     """Its call starts when all texts are there, also where the analyses are read last."""
 
     async def test() -> None:
-        town = Town(merging("agent", "a", "b"))
+        town = MemoryLog(merging("agent", "a", "b"))
         first = Waiter("a", says="I say (A).")
         member = Member(town)
         async with Employed(town, first, Waiter("b", says="Me (B)."), member=member):
@@ -71,7 +71,7 @@ def test_a_call_waits_for_what_it_needs(late: str) -> None:
     """The topics come in no order; whichever is late, each seat is taken once."""
 
     async def test() -> None:
-        town = Town(merging("agent", "a", "b"))
+        town = MemoryLog(merging("agent", "a", "b"))
         member = Member(town)
         agents = Waiter("a"), Waiter("b")
         async with Employed(town, *agents, member=member):
@@ -93,7 +93,7 @@ def test_nothing_is_asked_before_all_is_read_that_was_there() -> None:
     """A member that comes to a partition takes only the seats that are free in its log."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         town.ask(*questions(6))
         for number in range(4):
             town.put(analysis(town.world.assignment(f"q{number}"), "a"))
@@ -117,7 +117,7 @@ def test_decisions_that_are_read_late_forbid_calls_too() -> None:
     """What is decided is not asked again, in whatever order a new member reads."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         town.ask(*questions(6))
         for number in range(6):
             town.put(overdue(f"q{number}"))
@@ -137,7 +137,7 @@ def test_a_killed_member_repeats_only_what_was_under_way() -> None:
     """Of two analyses of one seat the first in the log counts, and no commit has passed a call under way."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         quick, slow = Waiter("a"), Waiter("b", takes_s=None)
         async with Employed(town, quick, slow) as first:
             town.ask(*questions(30))
@@ -162,7 +162,7 @@ def test_after_all_is_decided_everything_is_committed() -> None:
     """The next member begins at the end."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         agents = Waiter("a"), Waiter("b")
         async with Employed(town, *agents):
             town.ask(*questions(40))
@@ -183,7 +183,7 @@ def test_work_begins_and_ends_without_waiting_for_the_next_commit(monkeypatch: p
     monkeypatch.setattr(partition_consumer, "COMMIT_S", 3_600)
 
     async def test() -> None:
-        town = Town(policy("a"))
+        town = MemoryLog(policy("a"))
         member = Member(town, ())
         async with Employed(town, Waiter("a"), member=member):
             await asyncio.sleep(0.05)
@@ -201,7 +201,7 @@ def test_records_that_are_read_again_are_recognised() -> None:
     """A member that is sent back to what was committed does nothing twice."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         quick, slow = Waiter("a"), Waiter("b", takes_s=None)
         async with Employed(town, quick, slow) as employed:
             town.ask(*questions(10))
@@ -220,7 +220,7 @@ def test_a_stage_that_is_stopped_before_it_has_begun_does_nothing() -> None:
     """It does not even join."""
 
     async def test() -> None:
-        town, stop = Town(AB), asyncio.Event()
+        town, stop = MemoryLog(AB), asyncio.Event()
         stop.set()
         member = Member(town)
         await run_agents(member, lambda policy_id: {}, clock=town.clock, stop=stop)
@@ -233,7 +233,7 @@ def test_calls_of_a_lost_partition_are_cancelled_and_those_kept_go_on() -> None:
     """The new owner makes the calls again; what stays is not disturbed."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         here, there = Waiter("a", takes_s=None), Waiter("a", takes_s=None)
         names = [next(ids_at(partition)) for partition in range(8)]
         async with Employed(town, here, Waiter("b")) as first:
@@ -256,7 +256,7 @@ def test_a_decision_cancels_the_calls_that_are_left() -> None:
     """An agent that hangs is not waited for."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         hangs = Waiter("a", takes_s=None)
         async with Employed(town, hangs, Waiter("b")):
             town.ask(*questions(3))
@@ -275,7 +275,7 @@ def test_too_many_calls_hold_back_new_work_but_not_decisions() -> None:
     """2,000 openers at once, 50 calls at a time: everything is answered once, but for what is decided meanwhile."""
 
     async def test() -> None:
-        town = Town(policy("a"))
+        town = MemoryLog(policy("a"))
         town.ask(*questions(2_000))
         agent, member = Waiter("a", takes_s=0.004), Member(town)
         longest = 0
@@ -305,7 +305,7 @@ def test_new_work_is_read_in_small_portions_while_calls_wait() -> None:
     """Once caught up, no more lines up than the cap and what one look brings."""
 
     async def test() -> None:
-        town = Town(policy("a"))
+        town = MemoryLog(policy("a"))
         agent, member = Waiter("a", takes_s=0.002), Member(town)
         async with Employed(town, agent, member=member, calls_in_flight=20):
             await asyncio.sleep(0.05)

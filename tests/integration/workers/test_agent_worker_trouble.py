@@ -14,7 +14,7 @@ from streams.workers.agent_worker import run_agents
 
 from ...record_builders import home, panel, stage
 from ...worlds import policy, question
-from .memory_log import AB, Employed, Member, Town, Waiter, decided, play, questions, quick_commits, until_true
+from .memory_log import AB, Employed, Member, MemoryLog, Waiter, decided, play, questions, quick_commits, until_true
 
 __all__ = ["quick_commits"]
 
@@ -23,7 +23,7 @@ def test_an_agent_that_is_not_there_fails_its_seat() -> None:
     """The failure is an event, as for any other; the others of the panel are asked."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         town.ask(question())
         town.now_ms += call_runner.POLICY_MS
         async with Employed(town, Waiter("a")):
@@ -38,7 +38,7 @@ def test_an_agent_of_a_policy_just_adopted_is_waited_for() -> None:
     """A panel may be here before its policy is."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         async with Employed(town, Waiter("a")) as employed:
             town.ask(question())
             await until_true(lambda: len(town.analyses()) == 1)
@@ -54,7 +54,7 @@ def test_an_analysis_that_cannot_be_written_ends_the_stage() -> None:
     """It says so, its calls are cancelled, and the commit has not passed the seat."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         member, hangs = Member(town), Waiter("b", takes_s=None)
         member.refuses = "the disk is full"
         employed = Employed(town, Waiter("a"), hangs, member=member)
@@ -73,7 +73,7 @@ def test_an_agent_that_cannot_be_made_ends_the_stage() -> None:
     """A person has to correct it; the seat stays free."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
 
         def refuse(policy_id: str) -> dict[str, Waiter]:
             raise UsageError("its outputs are not there")
@@ -90,7 +90,7 @@ def test_an_agent_that_waits_though_it_says_it_does_not_is_a_bug() -> None:
     """It ends the stage, rather than the event loop standing still."""
 
     async def test() -> None:
-        town = Town(policy("a"))
+        town = MemoryLog(policy("a"))
         liar = Waiter("a", takes_s=1)
         liar.virtual = True
         employed = Employed(town, liar)
@@ -106,7 +106,7 @@ def test_calls_under_way_get_their_time_when_it_stops() -> None:
     """What ends in time is published; the rest is cancelled, and its seat is free for the next."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         quick, slow = Waiter("a", takes_s=0.2), Waiter("b", takes_s=None)
         async with Employed(town, quick, slow, grace_s=0.5) as employed:
             town.ask(*questions(3))
@@ -127,7 +127,7 @@ def test_what_is_no_event_is_passed_over() -> None:
     """The stages write dead letters; here the next record counts."""
 
     async def test() -> None:
-        town = Town(policy("a"))
+        town = MemoryLog(policy("a"))
         for topic in (QUESTIONS, ASSIGNMENTS, ANALYSES, DECISIONS):
             town.write(Record(topic, home("q"), 0, 0, "", b"{"))
             town.write(Record(topic, home("q"), 0, -1, "q", b""))
@@ -142,7 +142,7 @@ def test_a_question_counts_in_its_own_partition_alone() -> None:
     """A client with another hash put it elsewhere; `route` copies it to where all else about it is."""
 
     async def test() -> None:
-        town = Town(policy("a"))
+        town = MemoryLog(policy("a"))
         agent = Waiter("a")
         elsewhere = (home("q") + 1) % 8
         async with Employed(town, agent):
@@ -161,7 +161,7 @@ def test_a_second_panel_is_not_asked() -> None:
     """Of several panels the first in the log counts, as it does for the merge."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         other = Waiter("x")
         async with Employed(town, Waiter("a"), Waiter("b", takes_s=0.05), other):
             asked = question()
@@ -179,7 +179,7 @@ def test_trace_headers_are_handed_on() -> None:
     """An analysis carries the headers of the record that opened its stage."""
 
     async def test() -> None:
-        town = Town(policy("a"))
+        town = MemoryLog(policy("a"))
         trace = (("traceparent", b"00-abc"),)
         async with Employed(town, Waiter("a")):
             town.put(question(), trace)
@@ -194,7 +194,7 @@ def test_brokers_that_do_not_answer_for_a_while_hold_nothing_up() -> None:
     """Commits and ends are asked for again; what is caught up goes on meanwhile."""
 
     async def test() -> None:
-        town = Town(policy("a"))
+        town = MemoryLog(policy("a"))
         member = Member(town)
         member.broken = True
         async with Employed(town, Waiter("a"), member=member):

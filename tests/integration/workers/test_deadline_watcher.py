@@ -17,7 +17,7 @@ from streams.workers.deadline_watcher import run_deadlines
 
 from ...record_builders import home, stage
 from ...worlds import analysis, policy, question
-from .memory_log import EVERYWHERE, NOW_MS, Member, Town, play, questions, until_true
+from .memory_log import EVERYWHERE, NOW_MS, Member, MemoryLog, play, questions, until_true
 
 LIMIT_MS = 60_000
 AB = policy("a", "b", deadline_ms=LIMIT_MS)
@@ -31,7 +31,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def watched(town: Town, member: Member | None = None) -> AsyncIterator[Member]:
+async def watched(town: MemoryLog, member: Member | None = None) -> AsyncIterator[Member]:
     """Have a watcher at work until the block ends; nothing is committed at its end if it is dead by then."""
     member, stop = member or Member(town), asyncio.Event()
     task = asyncio.create_task(run_deadlines(member, clock=town.clock, stop=stop))
@@ -40,12 +40,12 @@ async def watched(town: Town, member: Member | None = None) -> AsyncIterator[Mem
     await task
 
 
-def declared(town: Town) -> list[DeadlinePassed]:
+def declared(town: MemoryLog) -> list[DeadlinePassed]:
     """List the deadlines in the log."""
     return [DeadlinePassed.decode(record.value) for record in town.of(DEADLINES)]
 
 
-async def settled(town: Town) -> None:
+async def settled(town: MemoryLog) -> None:
     """Wait until both topics are committed to their ends."""
     ends = {(t, p): len(town.records[t, p]) for t in (ASSIGNMENTS, DECISIONS) for p in range(8)}
     await until_true(lambda: {place: town.committed.get(place, 0) for place in ends} == ends)
@@ -55,7 +55,7 @@ def test_what_is_open_too_long_is_declared_at_its_instant() -> None:
     """The instant is that of the panel's record, and the policy's limit later; the question is decided for it."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         async with watched(town):
             town.ask(*questions(10))
             town.now_ms += LIMIT_MS - 1
@@ -77,7 +77,7 @@ def test_what_is_decided_is_not_declared() -> None:
     """Nor after a restart, in whatever order decisions and panels are read."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         town.ask(*questions(8))
         member = Member(town)
         member.hidden = frozenset({DECISIONS})
@@ -100,7 +100,7 @@ def test_each_is_declared_once_and_by_whoever_holds_it() -> None:
     """Members come, go and are killed; a repeat is the same event, byte for byte."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         async with watched(town) as first:
             town.ask(*questions(16))
             await asyncio.sleep(0.05)
@@ -123,7 +123,7 @@ def test_a_merge_that_is_down_is_not_asked_twice() -> None:
     """What was declared is the merge's from then on; the commit goes on without its decision."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         town.ask(*questions(5))
         town.folds = False
         town.now_ms += LIMIT_MS
@@ -142,7 +142,7 @@ def test_the_first_panel_says_when() -> None:
     """Neither a later stage, nor a panel written once more, nor another one gives a question more time."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         async with watched(town):
             town.ask(question())
             panel = town.world.assignment()
@@ -160,7 +160,7 @@ def test_a_commit_has_not_passed_what_may_still_be_overdue() -> None:
     """A member that is killed before the instant leaves it to the next."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         async with watched(town) as first:
             town.ask(*questions(3))
             await asyncio.sleep(0.1)
@@ -177,7 +177,7 @@ def test_what_cannot_be_written_ends_the_stage() -> None:
     """It says so."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         town.ask(question())
         town.now_ms += LIMIT_MS
         member = Member(town)
@@ -193,7 +193,7 @@ def test_what_is_no_event_is_passed_over() -> None:
     """The stages write dead letters; here the next record counts."""
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         for topic in (ASSIGNMENTS, DECISIONS):
             town.write(Record(topic, home("q"), 0, 0, "", b"{"))
         town.ask(question())
@@ -209,7 +209,7 @@ def test_decided_questions_are_not_kept_until_their_deadline(monkeypatch: pytest
     monkeypatch.setattr(call_scheduler, "SWEPT", 10)
 
     async def test() -> None:
-        town = Town(AB)
+        town = MemoryLog(AB)
         watching: list[Any] = []
 
         def noted(most: int) -> Any:

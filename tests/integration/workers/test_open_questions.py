@@ -9,8 +9,8 @@ from schemas.event import Event
 from schemas.questions import QuestionAsked
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers import open_questions
-from streams.workers.open_questions import Caseload
-from streams.workers.question_state import Case, claim_of
+from streams.workers.open_questions import OpenQuestions
+from streams.workers.question_state import QuestionState, claim_of
 
 from ...record_builders import decision, ids_at, panel, record_of, stage
 from ...worlds import analysis, policy, question
@@ -27,9 +27,9 @@ class Reading:
 
     def __init__(self, topics: Sequence[str] = ALL, begin: Mapping[str, int] | None = None) -> None:
         self.ends = dict.fromkeys(topics, 0)
-        self.load = Caseload(HERE, begin or self.ends)
+        self.load = OpenQuestions(HERE, begin or self.ends)
 
-    def read(self, *events: Event) -> list[Case | None]:
+    def read(self, *events: Event) -> list[QuestionState | None]:
         """Write events, and read them at once."""
         changed = []
         for event in events:

@@ -15,7 +15,7 @@ from streams.runtimes.kafka.client.topics import administered
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
 
 
-class Standing(NamedTuple):
+class GroupLag(NamedTuple):
     """One stage's group."""
 
     stage: str
@@ -34,7 +34,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 _TRIES, _WAIT_S = 20, 0.2
 
 
-async def standings(connection: Connection) -> list[Standing]:
+async def group_lags(connection: Connection) -> list[GroupLag]:
     """
     Look at every stage's group.
 
@@ -56,7 +56,7 @@ async def standings(connection: Connection) -> list[Standing]:
                 committed = await _committed(admin, connection.group(stage))
                 done = {place: committed[place].offset if place in committed else begins[place] for place in places}
                 lag = sum(max(0, ends[place] - done[place]) for place in places)
-                found.append(Standing(stage, await _members(admin, connection.group(stage)), lag))
+                found.append(GroupLag(stage, await _members(admin, connection.group(stage)), lag))
             return found
     except KafkaError as error:
         raise OperatorError(f"the consumer groups cannot be looked at: {type(error).__name__}: {error}") from error

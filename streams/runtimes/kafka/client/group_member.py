@@ -22,7 +22,7 @@ from streams.log import Headers, Polled, Record
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import record_of
 from streams.runtimes.kafka.client.lifecycle import connect, let_go
-from streams.runtimes.kafka.client.producer import Publisher, carried_on, message_of, settled
+from streams.runtimes.kafka.client.producer import RecordProducer, carried_on, message_of, settled
 
 SESSION_TIMEOUT_MS = 6_000
 """Until a silent member's partitions go to others; the shortest that brokers take unless told otherwise."""
@@ -58,7 +58,7 @@ _REFUSALS = (AuthenticationFailedError, GroupAuthorizationFailedError, TopicAuth
 _log: FilteringBoundLogger = structlog.get_logger("orch.subscription")
 
 
-class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
+class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
     """
     One member of the group of a stage, as `log.Subscription` has it.
 
@@ -78,7 +78,7 @@ class KafkaSubscription(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
         self,
         connection: Connection,
-        publisher: Publisher,
+        publisher: RecordProducer,
         stage: str,
         *,
         instance: str | None = None,

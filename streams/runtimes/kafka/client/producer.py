@@ -29,7 +29,7 @@ TRACE = "traceparent"
 """The W3C trace context header; whatever follows from a record carries it on."""
 
 
-class Message(NamedTuple):
+class ProducerRecord(NamedTuple):
     """A record to be written; `topic` is the topology's name for it."""
 
     topic: str
@@ -40,9 +40,9 @@ class Message(NamedTuple):
     """None: the time of writing."""
 
 
-def message_of(event: Event, carried: Headers = ()) -> Message:
+def message_of(event: Event, carried: Headers = ()) -> ProducerRecord:
     """Make the record of an event, with its CloudEvents headers and what is carried on from the record behind it."""
-    return Message(event.topic, event.key, event.encode(), (*ce_headers(event), *carried))
+    return ProducerRecord(event.topic, event.key, event.encode(), (*ce_headers(event), *carried))
 
 
 def carried_on(headers: Headers) -> Headers:
@@ -50,7 +50,7 @@ def carried_on(headers: Headers) -> Headers:
     return tuple(header for header in headers if header[0] == TRACE)
 
 
-class Publisher:
+class RecordProducer:
     """
     An idempotent producer: records of one partition stay in order, and none is doubled by a retry.
 
@@ -84,7 +84,7 @@ class Publisher:
             # Without a broker it would wait for ever, for a batch that may have been sent must not be given up.
             await let_go(self._producer)
 
-    async def send(self, message: Message) -> "asyncio.Future[Any]":
+    async def send(self, message: ProducerRecord) -> "asyncio.Future[Any]":
         """
         Queue a record; the future gives its place once every replica has it.
 
@@ -118,7 +118,7 @@ class Publisher:
             else:
                 return queued
 
-    async def publish(self, messages: Iterable[Message]) -> None:
+    async def publish(self, messages: Iterable[ProducerRecord]) -> None:
         """
         Write records and wait until all of them are acknowledged.
 

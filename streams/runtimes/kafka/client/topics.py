@@ -41,7 +41,7 @@ _FREE = ("segment.bytes", "segment.ms", "min.cleanable.dirty.ratio")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TopicSpec:
     """A topic as it has to be; `name` is the cluster's."""
 
     name: str
@@ -49,7 +49,7 @@ class Wanted:
     configs: dict[str, str] = field(default_factory=dict)
 
 
-class Found(NamedTuple):
+class TopicCheck(NamedTuple):
     """What a check says of one topic."""
 
     topic: str
@@ -58,10 +58,10 @@ class Found(NamedTuple):
     remedy: str = ""
 
 
-def wanted_topics(connection: Connection) -> list[Wanted]:
+def wanted_topics(connection: Connection) -> list[TopicSpec]:
     """List the topics a log needs: those of the topology, and a changelog for each stage."""
     topics = [
-        Wanted(
+        TopicSpec(
             connection.topic(topic.name),
             topic.partitions,
             {**_STAMPED, **(_COMPACTED if topic.cleanup == "compact" else _KEPT)},
@@ -70,7 +70,7 @@ def wanted_topics(connection: Connection) -> list[Wanted]:
     ]
     for processor in PROCESSORS:
         partitions = max(TOPICS[name].partitions for name in processor.reads)
-        topics.append(Wanted(connection.changelog(processor.name), partitions, {**_STAMPED, **_CHANGELOG}))
+        topics.append(TopicSpec(connection.changelog(processor.name), partitions, {**_STAMPED, **_CHANGELOG}))
     return topics
 
 
@@ -141,7 +141,7 @@ async def create_topics(connection: Connection, replication: int | None = None) 
     return [topic.name for topic in missing]
 
 
-async def check_topics(connection: Connection) -> list[Found]:
+async def check_topics(connection: Connection) -> list[TopicCheck]:
     """
     Compare the cluster's topics with those a log needs.
 
@@ -162,7 +162,7 @@ async def check_topics(connection: Connection) -> list[Found]:
     checked = []
     for topic in wanted:
         if topic.name not in known:
-            checked.append(Found(topic.name, "missing", "is not there", "`orch topics create` makes it"))
+            checked.append(TopicCheck(topic.name, "missing", "is not there", "`orch topics create` makes it"))
             continue
         problems = []
         if partitions[topic.name] != topic.partitions:
@@ -175,10 +175,10 @@ async def check_topics(connection: Connection) -> list[Found]:
             remedy = "Partitions can't be changed without moving keys: make the log anew under a prefix of its own"
             if partitions[topic.name] == topic.partitions:
                 remedy = f"kafka-configs.sh --alter --topic {topic.name} --add-config ..."
-            checked.append(Found(topic.name, "wrong", "; ".join(problems), remedy))
+            checked.append(TopicCheck(topic.name, "wrong", "; ".join(problems), remedy))
         else:
             found = f"{topic.partitions} partitions, {replicas[topic.name]} replicas, {topic.configs['cleanup.policy']}"
-            checked.append(Found(topic.name, "ok", found))
+            checked.append(TopicCheck(topic.name, "ok", found))
     return checked
 
 

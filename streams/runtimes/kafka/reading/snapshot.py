@@ -11,7 +11,7 @@ from streams.runtimes.embedded import schema
 from streams.runtimes.embedded.open_file import open_to_write
 from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.runtimes.headers import pack_headers
-from streams.runtimes.kafka.raw_record import Arrival, is_misplaced, read_input, subject_of
+from streams.runtimes.kafka.raw_record import RawRecord, is_misplaced, read_input, subject_of
 from streams.topology import INPUT_TOPICS
 
 _FLUSH_ROWS = 2_000
@@ -62,7 +62,7 @@ _Row = tuple[int, int, int, str, str, bytes, str | None]
 """Stream, offset, timestamp, key, correlation, value and headers."""
 
 
-class Extent(NamedTuple):
+class SnapshotExtent(NamedTuple):
     """How far things are, as offsets by topic and partition; see `UnorderedReader`."""
 
     committed: Mapping[str, Mapping[tuple[str, int], int]]
@@ -70,7 +70,7 @@ class Extent(NamedTuple):
     settled: Mapping[tuple[str, int], int]
 
 
-class Mirror:
+class Snapshot:
     """
     Writes the copy. `end` is the seq of its newest record; see `UnorderedReader` for what is in it and what is not.
 
@@ -94,7 +94,7 @@ class Mirror:
             self._connection.executescript(_TABLES)
             self._streams = schema.load_streams(self._connection)
 
-    def add(self, arrivals: Iterable[Arrival], extent: Extent) -> None:
+    def add(self, arrivals: Iterable[RawRecord], extent: SnapshotExtent) -> None:
         """
         Append records, in the order in which they are to be read, and note how far things are.
 
@@ -120,7 +120,7 @@ class Mirror:
             self._note(extent)
             self._connection.execute("COMMIT")
 
-    def _take_input(self, arrival: Arrival) -> None:
+    def _take_input(self, arrival: RawRecord) -> None:
         """Store the event a record stands for; leave out what is none, and what lies where no stage folds it."""
         try:
             event = read_input(arrival)
@@ -132,7 +132,7 @@ class Mirror:
             return
         self._put(arrival, event.key, event.correlation, event.encode())
 
-    def _put(self, arrival: Arrival, key: str, correlation: str, value: bytes) -> None:
+    def _put(self, arrival: RawRecord, key: str, correlation: str, value: bytes) -> None:
         stream = self._streams.numbers[arrival.topic, arrival.partition]
         # Headers that follow from the event need not be kept.
         given = [header for header in arrival.headers if not header[0].startswith(("ce_", "content-type"))]
@@ -179,7 +179,7 @@ class Mirror:
         row: _Row = self._connection.execute(query, (seq,)).fetchone()
         return row
 
-    def _leave_out(self, arrival: Arrival, correlation: str, problem: InvalidRecord | None) -> None:
+    def _leave_out(self, arrival: RawRecord, correlation: str, problem: InvalidRecord | None) -> None:
         why = (None, None) if problem is None else (problem.reason, str(problem))
         columns = (*arrival[:4], correlation, arrival.key, arrival.value, pack_headers(arrival.headers), *why)
         self._connection.execute(
@@ -187,7 +187,7 @@ class Mirror:
             (self.end + len(self._rows), *columns),
         )
 
-    def _note(self, extent: Extent) -> None:
+    def _note(self, extent: SnapshotExtent) -> None:
         """Write how far the stages and the view are, and up to which record everything is folded."""
         for stage, places in extent.committed.items():
             rows = [(stage, *place, offset) for place, offset in places.items()]

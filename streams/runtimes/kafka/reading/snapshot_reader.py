@@ -21,7 +21,7 @@ _LEFT_OUT = (
 )
 
 
-class MirrorReader(EmbeddedReader):
+class SnapshotReader(EmbeddedReader):
     """
     The `UnorderedReader` of a mirror's file, in the process that writes it or in another.
 
@@ -73,7 +73,7 @@ class MirrorReader(EmbeddedReader):
 
     def elsewhere(self) -> Callable[[], UnorderedReader]:
         """Give a function that opens the mirror in another process."""
-        return partial(MirrorReader, self._path)
+        return partial(SnapshotReader, self._path)
 
 
 def _left_out(row: tuple[Any, ...]) -> LeftOut:

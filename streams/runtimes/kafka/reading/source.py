@@ -15,9 +15,9 @@ from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.lifecycle import connect, let_go
 from streams.runtimes.kafka.client.loop_thread import LoopThread
 from streams.runtimes.kafka.client.topics import administered, require_topics
-from streams.runtimes.kafka.raw_record import Arrival, by_time
+from streams.runtimes.kafka.raw_record import RawRecord, by_time
 
-Place = tuple[str, int]
+SourcePlace = tuple[str, int]
 """A topic by the topology's name, and a partition."""
 
 _PARTITION_BYTES = 1 << 19
@@ -29,7 +29,7 @@ _SILENCE_S = 30
 _RETRY_S = 0.1
 
 
-class Source:
+class LogSource:
     """
     The partitions of one log, read without a consumer group.
 
@@ -43,7 +43,7 @@ class Source:
         OperatorError: No broker answers, or topics are missing.
     """
 
-    def __init__(self, connection: Connection, places: Sequence[Place]) -> None:
+    def __init__(self, connection: Connection, places: Sequence[SourcePlace]) -> None:
         self._connection = connection
         self._places = {TopicPartition(connection.topic(topic), number): (topic, number) for topic, number in places}
         self._partitions = {place: partition for partition, place in self._places.items()}
@@ -72,7 +72,7 @@ class Source:
         consumer.pause(*self._places)
         return consumer
 
-    def ends(self) -> dict[Place, int]:
+    def ends(self) -> dict[SourcePlace, int]:
         """
         Ask for the next offset of every partition.
 
@@ -81,7 +81,7 @@ class Source:
         """
         return self._by_place(self._ask(self._client.end_offsets(list(self._places))))
 
-    def beginnings(self) -> dict[Place, int]:
+    def beginnings(self) -> dict[SourcePlace, int]:
         """
         Ask for the first offset of every partition that is still there.
 
@@ -90,18 +90,18 @@ class Source:
         """
         return self._by_place(self._ask(self._client.beginning_offsets(list(self._places))))
 
-    def committed(self) -> dict[str, dict[Place, int]]:
+    def committed(self) -> dict[str, dict[SourcePlace, int]]:
         """
         Ask how far the stages are: the offset before which each has folded everything, by topic and partition.
 
         Raises:
             OperatorError: The brokers do not answer, or do not allow it.
         """
-        found: dict[str, dict[Place, int]] = self._ask(self._committed())
+        found: dict[str, dict[SourcePlace, int]] = self._ask(self._committed())
         return found
 
-    async def _committed(self) -> dict[str, dict[Place, int]]:
-        found: dict[str, dict[Place, int]] = {}
+    async def _committed(self) -> dict[str, dict[SourcePlace, int]]:
+        found: dict[str, dict[SourcePlace, int]] = {}
         async with administered(self._connection) as admin:
             for processor in PROCESSORS:
                 offsets = await _offsets_of(admin, self._connection.group(processor.name))
@@ -112,7 +112,7 @@ class Source:
                 }
         return found
 
-    def arrivals(self, spans: Mapping[Place, tuple[int, int]]) -> Iterator[Arrival]:
+    def arrivals(self, spans: Mapping[SourcePlace, tuple[int, int]]) -> Iterator[RawRecord]:
         """
         Iterate the records of partitions by time, each from its first offset to before its last.
 
@@ -123,13 +123,13 @@ class Source:
         self._ask(self._begin({partition: start for partition, (start, _) in wanted.items()}))
         return by_time([self._partition(partition, end) for partition, (_, end) in wanted.items()])
 
-    def _partition(self, partition: TopicPartition, end: int) -> Iterator[Arrival]:
+    def _partition(self, partition: TopicPartition, end: int) -> Iterator[RawRecord]:
         topic, number = self._places[partition]
         while found := self._ask(self._take(partition, end)):
             for one in found:
                 if one.offset >= end:
                     return
-                yield Arrival(topic, number, one.offset, one.timestamp, one.key, one.value or b"", one.headers)
+                yield RawRecord(topic, number, one.offset, one.timestamp, one.key, one.value or b"", one.headers)
 
     async def _begin(self, starts: Mapping[TopicPartition, int]) -> None:
         self._fetched = {}
@@ -179,7 +179,7 @@ class Source:
                 remedy="`orch doctor` checks brokers and topics; rights to read topics and describe groups are needed",
             ) from error
 
-    def _by_place(self, offsets: Mapping[TopicPartition, int]) -> dict[Place, int]:
+    def _by_place(self, offsets: Mapping[TopicPartition, int]) -> dict[SourcePlace, int]:
         return {self._places[partition]: offset for partition, offset in offsets.items()}
 
     def close(self) -> None:

@@ -10,9 +10,9 @@ import structlog
 from streams.errors import OperatorError
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import fetch
-from streams.runtimes.kafka.client.producer import Message, Publisher, settled
+from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer, settled
 from streams.runtimes.kafka.stages.changelog_codec import chunks, pack
-from streams.runtimes.kafka.stages.changelog_reader import ChangelogReader, Findings, Leftovers
+from streams.runtimes.kafka.stages.changelog_reader import ChangelogFindings, ChangelogReader, Leftovers
 from streams.runtimes.kafka.stages.changelog_records import (
     BARRIER,
     EPOCH_HEADER,
@@ -26,7 +26,7 @@ from streams.runtimes.kafka.stages.changelog_records import (
     outbox_key,
     state_key,
 )
-from streams.runtimes.kafka.stages.state_store import LocalStore, Place
+from streams.runtimes.kafka.stages.state_store import KafkaStateStore, StorePosition
 
 _log = structlog.get_logger("orch.ledger")
 
@@ -40,7 +40,7 @@ class Recovered(NamedTuple):
 
     offsets: dict[str, int]
     """Next offset of each input topic."""
-    unsent: list[Message]
+    unsent: list[ProducerRecord]
     """Outputs of the last batch, which may not have been written."""
 
 
@@ -51,11 +51,11 @@ class Rebuilt(NamedTuple):
     """State of each key."""
     offsets: dict[str, int]
     """Next offset of each input topic."""
-    outputs: list[Message]
+    outputs: list[ProducerRecord]
     """What follows from the inputs and is not in the topics yet."""
 
 
-class Ledger:
+class Changelog:
     """
     A write-ahead log of batches; `README.md` beside this file states its rules and why they hold.
 
@@ -72,7 +72,7 @@ class Ledger:
     """
 
     def __init__(
-        self, connection: Connection, publisher: Publisher, stage: str, partition: int, store: LocalStore
+        self, connection: Connection, publisher: RecordProducer, stage: str, partition: int, store: KafkaStateStore
     ) -> None:
         self._connection = connection
         self._publisher = publisher
@@ -142,7 +142,7 @@ class Ledger:
         return Recovered(dict(self._store.place.offsets), found.unsent)
 
     async def commit(
-        self, changes: Mapping[str, bytes], offsets: Mapping[str, int], outputs: Sequence[Message]
+        self, changes: Mapping[str, bytes], offsets: Mapping[str, int], outputs: Sequence[ProducerRecord]
     ) -> None:
         """
         Write a batch and wait until it counts; only then may its outputs be sent.
@@ -182,7 +182,7 @@ class Ledger:
         place = self._store.place
         position, reign = (first, batch.epoch) if batch.number > 1 else (place.position, place.reign)
         self._store.replaced.clear()
-        self._store.apply(changes, batch, Place(position, reign, dict(offsets), batch, self._since), replaced)
+        self._store.apply(changes, batch, StorePosition(position, reign, dict(offsets), batch, self._since), replaced)
 
     async def close(self, *, sent: bool) -> None:
         """
@@ -224,7 +224,7 @@ class Ledger:
         """Make sure that nobody has written since the fence: what was read is what there is."""
         await self._require_contiguous([await self._send(PROBE, b"")])
 
-    async def _take_over(self, found: Findings) -> Recovered:
+    async def _take_over(self, found: ChangelogFindings) -> Recovered:
         """Write the states of a changelog of format 1 anew."""
         legacy = found.legacy
         assert legacy is not None, "it was looked at"

@@ -5,13 +5,13 @@ from typing import Any
 
 import orjson
 
-from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.client.producer import ProducerRecord
 
 CHUNK_BYTES = 400_000
 """Bytes of outputs kept in one record, where no single one is larger."""
 
 
-def pack(facts: dict[str, Any], messages: Sequence[Message]) -> bytes:
+def pack(facts: dict[str, Any], messages: Sequence[ProducerRecord]) -> bytes:
     """Write facts and messages as the value of one record."""
     outputs = [
         [m.topic, m.key, m.timestamp_ms, [[name, value.decode("latin-1")] for name, value in m.headers], len(m.value)]
@@ -21,21 +21,21 @@ def pack(facts: dict[str, Any], messages: Sequence[Message]) -> bytes:
     return b"".join([line, b"\n", *(m.value for m in messages)])
 
 
-def unpack(value: bytes) -> tuple[dict[str, Any], list[Message]]:
+def unpack(value: bytes) -> tuple[dict[str, Any], list[ProducerRecord]]:
     """Read what `pack` wrote."""
     line, _, blob = value.partition(b"\n")
     facts = orjson.loads(line)
     messages, at = [], 0
     for topic, key, timestamp_ms, headers, length in facts.pop("outputs"):
         given = tuple((name, text.encode("latin-1")) for name, text in headers)
-        messages.append(Message(topic, key, blob[at : at + length], given, timestamp_ms))
+        messages.append(ProducerRecord(topic, key, blob[at : at + length], given, timestamp_ms))
         at += length
     return facts, messages
 
 
-def chunks(messages: Sequence[Message]) -> Iterator[list[Message]]:
+def chunks(messages: Sequence[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
     """Split messages into groups that fit a record each."""
-    group: list[Message] = []
+    group: list[ProducerRecord] = []
     held = 0
     for message in messages:
         if group and held + len(message.value) > CHUNK_BYTES:

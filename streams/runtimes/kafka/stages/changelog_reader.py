@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from streams.errors import OperatorError
-from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.stages.changelog_codec import unpack
 from streams.runtimes.kafka.stages.changelog_records import (
     BARRIER,
@@ -18,13 +18,13 @@ from streams.runtimes.kafka.stages.changelog_records import (
     state_key,
 )
 from streams.runtimes.kafka.stages.legacy_changelog import LEGACY_FORMAT, LEGACY_OUTBOX, LEGACY_STATE, LegacyReader
-from streams.runtimes.kafka.stages.state_store import NO_BATCH, LocalStore, Place
+from streams.runtimes.kafka.stages.state_store import NO_BATCH, KafkaStateStore, StorePosition
 
 
-class Findings(NamedTuple):
+class ChangelogFindings(NamedTuple):
     """What a changelog says to the owner that has read it up to its own fence."""
 
-    unsent: list[Message]
+    unsent: list[ProducerRecord]
     """Outputs of the last batch that counts; nobody knows whether all of them were written."""
     ends: dict[int, int]
     """End markers that are missing: the last batch that counts of each epoch, 0 for none."""
@@ -67,7 +67,7 @@ class ChangelogReader:
         store: The local copy; reading begins at its place.
     """
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: KafkaStateStore) -> None:
         self.taken = 0
         """Records read."""
         self._store = store
@@ -81,7 +81,7 @@ class ChangelogReader:
         """Number of the last batch known to count, by epoch; 0 where only records that do not count were read."""
         self._ends: dict[int, int] = {}
         self._open: dict[int, _OpenBatch] = {}
-        self._unsent: list[Message] = []
+        self._unsent: list[ProducerRecord] = []
         self._strays: dict[bytes, None] = {}
         self._commits: dict[bytes, BatchId] = {}
         """Keys of commit and outbox records that nobody has given up, with their batches."""
@@ -174,10 +174,10 @@ class ChangelogReader:
         position, reign = (known.position, known.reign) if batch.id.number == 1 else (batch.first, batch.id.epoch)
         if facts["since"] > known.since:
             self._store.forget_before(facts["since"])
-        place = Place(position, reign, facts["offsets"], batch.id, facts["since"])
+        place = StorePosition(position, reign, facts["offsets"], batch.id, facts["since"])
         self._apply(batch, place, last=True)
 
-    def _apply(self, batch: _OpenBatch, place: Place, *, last: bool) -> None:
+    def _apply(self, batch: _OpenBatch, place: StorePosition, *, last: bool) -> None:
         """
         Bring the store up to a batch.
 
@@ -226,7 +226,7 @@ class ChangelogReader:
         elif parsed.kind is RecordKind.OUTBOX:
             waiting.outbox.pop(int(parsed.name), None)
 
-    def finish(self, epoch: int) -> Findings:
+    def finish(self, epoch: int) -> ChangelogFindings:
         """
         Judge what is left: everything before the reader's own fence has been read.
 
@@ -246,7 +246,7 @@ class ChangelogReader:
             useless.update(dict.fromkeys(key for key in self._legacy.keys if key != BARRIER))
         gap = self._gap if self._from_start else None
         current = [key for key, batch in self._commits.items() if batch == last]
-        return Findings(self._unsent, ends, list(useless), current, self._barrier, legacy, gap)
+        return ChangelogFindings(self._unsent, ends, list(useless), current, self._barrier, legacy, gap)
 
 
 class Leftovers:
@@ -255,9 +255,9 @@ class Leftovers:
     def __init__(self) -> None:
         self.keys: dict[bytes, None] = {}
         """Keys of all records but fences, end markers and the barrier."""
-        self.unsent: list[Message] = []
+        self.unsent: list[ProducerRecord] = []
         """Outputs of the last commit record, which its owner may not have written."""
-        self._outbox: list[Message] = []
+        self._outbox: list[ProducerRecord] = []
 
     def take(self, key: bytes, value: bytes | None) -> None:
         """Take up the next record."""

@@ -4,7 +4,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.stages.changelog_codec import pack
 
 FORMAT = 2
@@ -81,7 +81,7 @@ def end_key(epoch: int) -> bytes:
     return b"v2/end/%d" % epoch
 
 
-def commit_value(offsets: Mapping[str, int], since: int, outputs: Sequence[Message]) -> bytes:
+def commit_value(offsets: Mapping[str, int], since: int, outputs: Sequence[ProducerRecord]) -> bytes:
     """
     Write a commit record.
 

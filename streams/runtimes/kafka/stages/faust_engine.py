@@ -9,8 +9,8 @@ import faust
 from streams.errors import OperatorError
 from streams.log import Record
 from streams.runtimes.kafka.client.connection import Connection
-from streams.runtimes.kafka.stages.polling_engine import Line
-from streams.runtimes.kafka.stages.stage import Stage
+from streams.runtimes.kafka.stages.polling_engine import RecordQueue
+from streams.runtimes.kafka.stages.stage import KafkaStage
 
 SESSION_TIMEOUT_S = 6.0
 """Until a silent member's partitions go to others; the shortest that brokers take unless told otherwise."""
@@ -35,8 +35,8 @@ class FaustEngine:
         instance: Name of this member, for one that comes back after a restart without a rebalance.
     """
 
-    def __init__(self, connection: Connection, stage: Stage, instance: str | None = None) -> None:
-        self.line = Line(stage)
+    def __init__(self, connection: Connection, stage: KafkaStage, instance: str | None = None) -> None:
+        self.line = RecordQueue(stage)
         self._stage = stage
         self._connection = connection
         self._tasks: list[asyncio.Task[None]] = []

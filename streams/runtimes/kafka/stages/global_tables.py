@@ -24,7 +24,7 @@ _LOOK_S = 0.005
 _log = structlog.get_logger("orch.tables")
 
 
-class FollowedTables:
+class KafkaGlobalTables:
     """
     Reads `orch.policies` and `orch.router` from their beginnings and goes on reading.
 

@@ -1,6 +1,6 @@
 """Changelogs of format 1, read one last time by the owner that takes them over."""
 
-from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.stages.changelog_codec import unpack
 
 LEGACY_FORMAT = 1
@@ -19,7 +19,7 @@ class LegacyReader:
     def __init__(self) -> None:
         self.states: dict[str, bytes] = {}
         self.offsets: dict[str, int] = {}
-        self.unsent: list[Message] = []
+        self.unsent: list[ProducerRecord] = []
         self.keys: dict[bytes, None] = {}
         """Every key read, to be given up once the states stand in the new format."""
         self.fence = -1
@@ -29,7 +29,7 @@ class LegacyReader:
         self._strays: dict[str, int] = {}
         """Keys whose newest record does not count, with its offset."""
         self._pending: dict[str, tuple[int, bytes | None]] = {}
-        self._outbox: list[Message] = []
+        self._outbox: list[ProducerRecord] = []
         self._owner = b""
         self._reign = -1
 

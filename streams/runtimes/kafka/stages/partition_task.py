@@ -13,16 +13,16 @@ from schemas.registry import InvalidRecord
 from streams.log import Record
 from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Step, Tables
-from streams.runtimes.kafka.client.producer import Message, carried_on, message_of
-from streams.runtimes.kafka.raw_record import MOVED, Arrival, is_misplaced, read_input
-from streams.runtimes.kafka.stages.changelog import Ledger
-from streams.runtimes.kafka.stages.state_store import LocalStore
+from streams.runtimes.kafka.client.producer import ProducerRecord, carried_on, message_of
+from streams.runtimes.kafka.raw_record import MOVED, RawRecord, is_misplaced, read_input
+from streams.runtimes.kafka.stages.changelog import Changelog
+from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 
 CACHED_STATES = 2_000
 """States kept in memory for each partition; the others are in the local store."""
 
 
-class Recent:
+class RecentEventIds:
     """
     Ids of events folded lately, for a processor whose state does not tell which it has seen.
 
@@ -46,7 +46,7 @@ class Recent:
         return event_id in self._ids
 
 
-class Lane:
+class PartitionTask:
     """
     Folds the records of one partition index, of every topic that a processor reads.
 
@@ -66,11 +66,11 @@ class Lane:
         self,
         processor: Processor,
         partition: int,
-        ledger: Ledger,
-        store: LocalStore,
+        ledger: Changelog,
+        store: KafkaStateStore,
         offsets: Mapping[str, int],
         tables: Tables,
-        recent: Recent | None,
+        recent: RecentEventIds | None,
     ) -> None:
         self.partition = partition
         self.ledger = ledger
@@ -85,16 +85,16 @@ class Lane:
         self._recent = recent
         self._states: OrderedDict[str, Any] = OrderedDict()
 
-    def fold(self, records: Sequence[Record]) -> tuple[dict[str, bytes], dict[str, int], list[Message]]:
+    def fold(self, records: Sequence[Record]) -> tuple[dict[str, bytes], dict[str, int], list[ProducerRecord]]:
         """
         Fold a batch.
 
         Returns:
-            States that changed, the place they belong to, and what is to be sent: what `Ledger.commit` takes. Records
-            folded before, recognised by their offsets, change nothing.
+            States that changed, the place they belong to, and what is to be sent: what `Changelog.commit` takes.
+            Records folded before, recognised by their offsets, change nothing.
         """
         changed: dict[str, Any] = {}
-        outputs: list[Message] = []
+        outputs: list[ProducerRecord] = []
         for record in in_order(records):
             if record.offset >= self._offsets.get(record.topic, 0):
                 outputs.extend(self._fold(record, changed))
@@ -102,9 +102,9 @@ class Lane:
         dump = self._processor.dump
         return {key: canonical_json(dump(state)) for key, state in changed.items()}, dict(self._offsets), outputs
 
-    def _fold(self, record: Record, changed: dict[str, Any]) -> Iterator[Message]:
+    def _fold(self, record: Record, changed: dict[str, Any]) -> Iterator[ProducerRecord]:
         event = read_record(record)
-        if isinstance(event, Message):
+        if isinstance(event, ProducerRecord):
             yield event
             return
         if self._recent is not None:
@@ -113,7 +113,7 @@ class Lane:
             self._recent.add(event.event_id)
         yield from self._step(record, event, changed)
 
-    def _step(self, record: Record, event: Event, changed: dict[str, Any]) -> Iterator[Message]:
+    def _step(self, record: Record, event: Event, changed: dict[str, Any]) -> Iterator[ProducerRecord]:
         for key in self._processor.keys(event):
             state = self._state(key)
             step = self._processor.fold(state, event, key, self._tables)
@@ -143,10 +143,10 @@ class Lane:
             self._states.popitem(last=False)
 
 
-def read_record(record: Record) -> Event | Message:
+def read_record(record: Record) -> Event | ProducerRecord:
     """Read what a record of an input topic stands for; or what is written instead of folding it: a letter, a copy."""
     place = record.topic, record.partition, record.offset, record.timestamp_ms
-    arrival = Arrival(*place, record.key.encode(), record.value, record.headers)
+    arrival = RawRecord(*place, record.key.encode(), record.value, record.headers)
     try:
         event = read_input(arrival)
     except InvalidRecord as problem:
@@ -155,7 +155,7 @@ def read_record(record: Record) -> Event | Message:
     return moved(record, event.key) if is_misplaced(arrival, event) else event
 
 
-def follows(step: Step[Any], record: Record, event: Event) -> Iterator[Message]:
+def follows(step: Step[Any], record: Record, event: Event) -> Iterator[ProducerRecord]:
     """Write what a step made of the event in a record."""
     carried = carried_on(record.headers)
     for made in step.events:
@@ -164,7 +164,7 @@ def follows(step: Step[Any], record: Record, event: Event) -> Iterator[Message]:
         yield message_of(dead_letter(event, record.partition, record.offset, step.rejection), carried)
 
 
-def moved(record: Record, key: str) -> Message:
+def moved(record: Record, key: str) -> ProducerRecord:
     """
     Copy a record to the partition of its key.
 
@@ -172,7 +172,7 @@ def moved(record: Record, key: str) -> Message:
     about one question have to meet in one partition; time and bytes stay the same, and so does the event.
     """
     came = (MOVED, f"{record.partition}@{record.offset}".encode())
-    return Message(record.topic, key, record.value, (*record.headers, came), record.timestamp_ms)
+    return ProducerRecord(record.topic, key, record.value, (*record.headers, came), record.timestamp_ms)
 
 
 def in_order(records: Iterable[Record]) -> Iterator[Record]:

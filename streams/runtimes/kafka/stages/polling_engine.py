@@ -9,7 +9,7 @@ import structlog
 
 from streams.errors import TransientError
 from streams.log import Record, Subscription
-from streams.runtimes.kafka.stages.stage import Stage
+from streams.runtimes.kafka.stages.stage import KafkaStage
 
 BATCH_RECORDS = 500
 """Most records of a batch. A batch is what came while the one before it was folded: under load it is large, and where
@@ -27,7 +27,7 @@ Done = Callable[[], None]
 """Called when a record is folded and what follows from it is written."""
 
 
-class Line:
+class RecordQueue:
     """
     Records on their way into one stage.
 
@@ -35,7 +35,7 @@ class Line:
     ends, and whoever starts it again goes on from the changelog.
     """
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: KafkaStage) -> None:
         self.stage = stage
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done, with the error, as soon as the stage cannot go on."""
@@ -79,7 +79,7 @@ class Engine(Protocol):
     """Runs one stage as a member of its consumer group."""
 
     @property
-    def line(self) -> Line:
+    def line(self) -> RecordQueue:
         """The records on their way into the stage."""
 
     async def start(self) -> None:
@@ -103,8 +103,8 @@ class PollingEngine:
         subscription: Not started.
     """
 
-    def __init__(self, stage: Stage, subscription: Subscription) -> None:
-        self.line = Line(stage)
+    def __init__(self, stage: KafkaStage, subscription: Subscription) -> None:
+        self.line = RecordQueue(stage)
         self._stage = stage
         self._subscription = subscription
         self._tasks: list[asyncio.Task[None]] = []

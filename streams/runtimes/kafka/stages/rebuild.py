@@ -14,12 +14,12 @@ from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import fetch, plain_consumer, record_of
 from streams.runtimes.kafka.client.lifecycle import let_go, unreachable
 from streams.runtimes.kafka.stages.changelog import Rebuilt
-from streams.runtimes.kafka.stages.rebuild_derivation import Derivation, Pass
+from streams.runtimes.kafka.stages.rebuild_derivation import RebuildPass, StateDerivation
 from streams.runtimes.kafka.stages.rebuild_merge import MergeDerivation
 from streams.runtimes.kafka.stages.rebuild_stages import LearnDerivation, RankDerivation, RouteDerivation
 from streams.topology import DEAD_LETTERS, TOPICS
 
-_DERIVATIONS: dict[str, type[Derivation]] = {
+_DERIVATIONS: dict[str, type[StateDerivation]] = {
     ROUTE.name: RouteDerivation,
     MERGE.name: MergeDerivation,
     LEARN.name: LearnDerivation,
@@ -29,7 +29,7 @@ _DERIVATIONS: dict[str, type[Derivation]] = {
 _log = structlog.get_logger("orch.rebuild")
 
 
-def derivation_of(processor: Processor, partition: int, tables: Tables) -> Derivation:
+def derivation_of(processor: Processor, partition: int, tables: Tables) -> StateDerivation:
     """Begin the derivation of one stage and partition; whoever does closes it."""
     return _DERIVATIONS[processor.name](processor, partition, tables)
 
@@ -44,7 +44,7 @@ async def rebuild(connection: Connection, processor: Processor, partition: int, 
 
     In memory are the states of the partition, what is to be sent, and of `merge` the events about questions without a
     decision; the ids of what is known besides are in a temporary file. Each input is read once, each topic that the
-    stage writes once, and where records lay in the wrong partition those that they belong to. `Derivation` and its
+    stage writes once, and where records lay in the wrong partition those that they belong to. `StateDerivation` and its
     kinds say more.
 
     Args:
@@ -102,7 +102,7 @@ async def _end(connection: Connection, looking: AIOKafkaConsumer, topic: str, pa
     return end
 
 
-async def _read(connection: Connection, one: Pass, end: int) -> int:
+async def _read(connection: Connection, one: RebuildPass, end: int) -> int:
     """Read a stretch, and count its records."""
     records = 0
     async for found in fetch(connection, connection.topic(one.topic), one.partition, one.start, end):

@@ -12,10 +12,10 @@ from schemas.event import Event
 from schemas.letters import RecordRejected
 from streams.log import Record
 from streams.processors.fold import Processor, Step, Tables
-from streams.runtimes.kafka.client.producer import Message
+from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.raw_record import MOVED
 from streams.runtimes.kafka.stages.partition_task import follows, read_record
-from streams.runtimes.kafka.stages.rebuild_known import Known
+from streams.runtimes.kafka.stages.rebuild_known import KnownNames
 from streams.topology import DEAD_LETTERS, TOPICS, partition_of
 
 Heard = tuple[Record, Event]
@@ -25,7 +25,7 @@ RESTORE = "`orch replay` shows what differs; restore the topics, or make the log
 """What may be done about topics that contradict each other."""
 
 
-class Pass(NamedTuple):
+class RebuildPass(NamedTuple):
     """A stretch of a partition that is to be read now, and who takes its records; `end` None is the topic's own."""
 
     topic: str
@@ -35,7 +35,7 @@ class Pass(NamedTuple):
     end: int | None = None
 
 
-class Derivation:
+class StateDerivation:
     """
     Derives the states of one stage and partition anew, and nothing that the log has already.
 
@@ -43,7 +43,7 @@ class Derivation:
     it asks for the next, then goes through `finish`; afterwards `states` and `outputs` are whole.
 
     In memory are the states, as bytes, and the outputs; for each record in the wrong partition its place and a digest.
-    What is known of the log besides is in a temporary file (`Known`). A kind may add to that, and says so.
+    What is known of the log besides is in a temporary file (`KnownNames`). A kind may add to that, and says so.
 
     Args:
         processor: Whose states.
@@ -54,9 +54,9 @@ class Derivation:
     def __init__(self, processor: Processor, partition: int, tables: Tables) -> None:
         self.states: dict[str, bytes] = {}
         """State of each key, as the stage stores it."""
-        self.outputs: list[Message] = []
+        self.outputs: list[ProducerRecord] = []
         """What follows and is not in the topics."""
-        self.known = Known()
+        self.known = KnownNames()
         """Event ids, and the places of records that have a letter (`topic@offset`)."""
         self._processor = processor
         self._partition = partition
@@ -66,35 +66,35 @@ class Derivation:
         self._lost: dict[str, set[int]] = {}
         """Offsets of those that have none."""
 
-    def passes(self) -> Iterator[Pass]:
+    def passes(self) -> Iterator[RebuildPass]:
         """Iterate what is to be read, in order; which comes next may depend on what was read."""
-        yield Pass(DEAD_LETTERS, 0, self._recall_letter)
+        yield RebuildPass(DEAD_LETTERS, 0, self._recall_letter)
         yield from self.written()
         yield from self.inputs()
         # Not every fold is silent when a record comes again (a conflict gets a letter each time), and where a producer
         # hashes keys in its own way most of the topic was moved; so copies are looked for, and never made twice. It
         # costs nothing where nothing was misplaced.
         for topic, partition in list(self._copies):
-            yield Pass(topic, partition, self._recall_copy)
+            yield RebuildPass(topic, partition, self._recall_copy)
         for (topic, _), copies in self._copies.items():
             self._lost.setdefault(topic, set()).update(offset for offset, _ in copies.values())
         for topic, offsets in self._lost.items():
             if offsets:
-                yield Pass(topic, self._partition, self._copy, min(offsets), max(offsets) + 1)
+                yield RebuildPass(topic, self._partition, self._copy, min(offsets), max(offsets) + 1)
 
-    def written(self) -> Iterator[Pass]:
+    def written(self) -> Iterator[RebuildPass]:
         """Iterate what the stage writes, dead letters apart."""
         yield from ()
 
-    def inputs(self) -> Iterator[Pass]:
+    def inputs(self) -> Iterator[RebuildPass]:
         """Iterate what the stage reads."""
         for topic in self._processor.reads:
-            yield Pass(topic, self._partition, self.take)
+            yield RebuildPass(topic, self._partition, self.take)
 
     def take(self, record: Record) -> None:
         """Take a record that the stage reads."""
         read = read_record(record)
-        if not isinstance(read, Message):
+        if not isinstance(read, ProducerRecord):
             self.hear(record, read)
         elif read.topic != DEAD_LETTERS:
             self._miss(record, read.key)
@@ -168,5 +168,5 @@ class Derivation:
 
     def _copy(self, record: Record) -> None:
         copy = read_record(record)
-        if record.offset in self._lost[record.topic] and isinstance(copy, Message):
+        if record.offset in self._lost[record.topic] and isinstance(copy, ProducerRecord):
             self.outputs.append(copy)

@@ -11,7 +11,7 @@ _CACHE_KIB = 16_384
 """The digests come in no order, so each looks at another page; beyond that the system's own cache holds the file."""
 
 
-class Known:
+class KnownNames:
     """
     A set of strings, kept as digests of 32 bytes: about 45 bytes of disk each, and 16 MiB of memory for all.
 

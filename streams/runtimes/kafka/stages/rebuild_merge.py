@@ -12,14 +12,14 @@ from streams.log import Record
 from streams.processors.fold import Processor, Step, Tables
 from streams.processors.merge import Merged
 from streams.runtimes.kafka.stages.partition_task import in_order, read_record
-from streams.runtimes.kafka.stages.rebuild_derivation import RESTORE, Derivation, Heard, Pass
+from streams.runtimes.kafka.stages.rebuild_derivation import RESTORE, Heard, RebuildPass, StateDerivation
 from streams.topology import ASSIGNMENTS, DECISIONS
 
 Said = StageOpened | DecisionMade
 
 
 @dataclass(slots=True)
-class _Case:
+class _QuestionRecords:
     """What stands in the topics about one question, in the order of each."""
 
     panels: list[Heard] = field(default_factory=list)
@@ -53,7 +53,7 @@ class _Case:
         return next((one for one in self.panels if one[1].event_id in causes), next(iter(self.panels), None))
 
 
-class MergeDerivation(Derivation):
+class MergeDerivation(StateDerivation):
     """
     The states of `merge`: closed where there is a decision, else what has come so far.
 
@@ -71,23 +71,23 @@ class MergeDerivation(Derivation):
         super().__init__(processor, partition, tables)
         self._closed: dict[str, int] = {}
         """Decided questions, with the number of the last stage their decision knows, 0 once it was seen."""
-        self._cases: dict[str, _Case] = {}
+        self._cases: dict[str, _QuestionRecords] = {}
         self._torn: frozenset[str] = frozenset()
         """Decided questions whose decision knows a stage that is not there."""
         self._said: frozenset[str] = frozenset()
         """Ids of what was concluded about the question looked at."""
 
-    def written(self) -> Iterator[Pass]:
+    def written(self) -> Iterator[RebuildPass]:
         """Iterate what the stage writes; stages stand among what it reads."""
-        yield Pass(DECISIONS, self._partition, self._close)
+        yield RebuildPass(DECISIONS, self._partition, self._close)
 
-    def inputs(self) -> Iterator[Pass]:
+    def inputs(self) -> Iterator[RebuildPass]:
         """Iterate what the stage reads."""
         for one in super().inputs():
             yield one
             if one.topic == ASSIGNMENTS and self._reopen():
-                yield Pass(DECISIONS, self._partition, self._take_again)
-                yield Pass(ASSIGNMENTS, self._partition, self._take_again)
+                yield RebuildPass(DECISIONS, self._partition, self._take_again)
+                yield RebuildPass(ASSIGNMENTS, self._partition, self._take_again)
 
     def _close(self, record: Record) -> None:
         decision = read_record(record)
@@ -109,7 +109,7 @@ class MergeDerivation(Derivation):
     def _take_again(self, record: Record) -> None:
         event = read_record(record)
         if isinstance(event, Event) and event.key in self._torn:
-            self._cases.setdefault(event.key, _Case()).put(record, event)
+            self._cases.setdefault(event.key, _QuestionRecords()).put(record, event)
 
     def hear(self, record: Record, event: Event) -> None:
         """Keep an event about a question that has no decision."""
@@ -118,7 +118,7 @@ class MergeDerivation(Derivation):
             if isinstance(event, StageOpened) and event.stage.number >= self._closed[key]:
                 self._closed[key] = 0
             return
-        self._cases.setdefault(key, _Case()).put(record, event)
+        self._cases.setdefault(key, _QuestionRecords()).put(record, event)
 
     def finish(self) -> Iterator[None]:
         """
@@ -137,7 +137,7 @@ class MergeDerivation(Derivation):
         """Say whether a stage or decision is not there yet."""
         return event.event_id not in self._said
 
-    def _conclude(self, key: str, case: _Case) -> None:
+    def _conclude(self, key: str, case: _QuestionRecords) -> None:
         self._said = frozenset(said.event_id for said in case.said)
         state: Merged | None = None
         if (panel := case.panel()) is not None:
@@ -155,7 +155,7 @@ class MergeDerivation(Derivation):
             state = self.fold(state, key, record, events[record.topic, record.offset]).state
         self.store(key, state)
 
-    def _conclude_again(self, state: Merged | None, key: str, case: _Case, said: Said) -> Merged:
+    def _conclude_again(self, state: Merged | None, key: str, case: _QuestionRecords, said: Said) -> Merged:
         """
         Fold what a stage or decision names until it follows; stages before it that the log lacks may follow first.
 

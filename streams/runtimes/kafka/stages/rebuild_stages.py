@@ -13,7 +13,7 @@ from streams.log import Record
 from streams.processors.fold import Processor, Tables
 from streams.processors.route import Routed
 from streams.runtimes.kafka.stages.partition_task import read_record
-from streams.runtimes.kafka.stages.rebuild_derivation import RESTORE, Derivation, Heard, Pass
+from streams.runtimes.kafka.stages.rebuild_derivation import RESTORE, Heard, RebuildPass, StateDerivation
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS, partition_of
 
 _EVENT_ID = b'"event_id":"'
@@ -21,7 +21,7 @@ _EVENT_ID = b'"event_id":"'
 _ID_LENGTH = 64
 
 
-class RouteDerivation(Derivation):
+class RouteDerivation(StateDerivation):
     """
     The states of `route`: of each question the one that has the panel, else the first.
 
@@ -35,9 +35,9 @@ class RouteDerivation(Derivation):
         self._asked: dict[str, str] = {}
         self._early: dict[str, list[Heard]] = {}
 
-    def written(self) -> Iterator[Pass]:
+    def written(self) -> Iterator[RebuildPass]:
         """Iterate what the stage writes."""
-        yield Pass(ASSIGNMENTS, self._partition, self._recall)
+        yield RebuildPass(ASSIGNMENTS, self._partition, self._recall)
 
     def _recall(self, record: Record) -> None:
         panel = read_record(record)
@@ -83,17 +83,17 @@ class RouteDerivation(Derivation):
         yield from ()
 
 
-class LearnDerivation(Derivation):
+class LearnDerivation(StateDerivation):
     """
     The states of `learn`. Whether decisions or feedback are read first changes neither states nor observations.
 
     In the temporary file: the ids of all observations there are.
     """
 
-    def written(self) -> Iterator[Pass]:
+    def written(self) -> Iterator[RebuildPass]:
         """Iterate what the stage writes."""
         for partition in range(TOPICS[OBSERVATIONS].partitions):
-            yield Pass(OBSERVATIONS, partition, self._recall)
+            yield RebuildPass(OBSERVATIONS, partition, self._recall)
 
     def _recall(self, record: Record) -> None:
         # Those of all partitions' questions are among them, so there may be millions; they are not looked into.
@@ -101,7 +101,7 @@ class LearnDerivation(Derivation):
         self.known.add(rest[:_ID_LENGTH].decode("ascii", "replace"))
 
 
-class RankDerivation(Derivation):
+class RankDerivation(StateDerivation):
     """
     The states of `rank`: each line's chain from its first observation on, each observation once, however far apart.
 
@@ -114,9 +114,9 @@ class RankDerivation(Derivation):
         self._newest: dict[str, tuple[int, str]] = {}
         self._agents: dict[str, str] = {}
 
-    def written(self) -> Iterator[Pass]:
+    def written(self) -> Iterator[RebuildPass]:
         """Iterate what the stage writes."""
-        yield Pass(ROUTER, 0, self._recall)
+        yield RebuildPass(ROUTER, 0, self._recall)
 
     def _recall(self, record: Record) -> None:
         entry = read_record(record)

@@ -12,12 +12,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
-from streams.runtimes.kafka.client.group_member import KafkaSubscription
+from streams.runtimes.kafka.client.group_member import GroupMember
 from streams.runtimes.kafka.client.lifecycle import let_go
-from streams.runtimes.kafka.client.producer import Publisher
-from streams.runtimes.kafka.stages.global_tables import FollowedTables
+from streams.runtimes.kafka.client.producer import RecordProducer
+from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.runtimes.kafka.stages.polling_engine import Engine, PollingEngine
-from streams.runtimes.kafka.stages.stage import Stage
+from streams.runtimes.kafka.stages.stage import KafkaStage
 
 FOLDING = tuple(processor.name for processor in PROCESSORS)
 """Names of the stages that fold."""
@@ -71,7 +71,7 @@ class RunningStages:
 
 
 @dataclass(frozen=True, slots=True)
-class Hosting:
+class HostingOptions:
     """How the stages of a process are hosted."""
 
     state_dir: Path | None = None
@@ -85,7 +85,7 @@ class Hosting:
 
 @asynccontextmanager
 async def running(
-    connection: Connection, names: Sequence[str], publisher: Publisher, hosting: Hosting
+    connection: Connection, names: Sequence[str], publisher: RecordProducer, hosting: HostingOptions
 ) -> AsyncIterator[RunningStages]:
     """
     Run stages until the block ends, then stop them gracefully.
@@ -104,10 +104,10 @@ async def running(
                 continue
             tables = None
             if processor.sees_tables:
-                tables = FollowedTables(connection)
+                tables = KafkaGlobalTables(connection)
                 stack.push_async_callback(tables.stop)
                 await tables.start()
-            stage = Stage(processor, connection, publisher, tables, hosting.state_dir, rebuild=hosting.rebuild)
+            stage = KafkaStage(processor, connection, publisher, tables, hosting.state_dir, rebuild=hosting.rebuild)
             engines.append(_engine(connection, stage, publisher, hosting))
 
         async def stop() -> None:
@@ -121,12 +121,12 @@ async def running(
         yield RunningStages(connection, engines, looking)
 
 
-def _engine(connection: Connection, stage: Stage, publisher: Publisher, hosting: Hosting) -> Engine:
+def _engine(connection: Connection, stage: KafkaStage, publisher: RecordProducer, hosting: HostingOptions) -> Engine:
     if hosting.engine == "faust":
         # In an extra of its own, and slow to import.
         from streams.runtimes.kafka.stages.faust_engine import FaustEngine
 
         return FaustEngine(connection, stage, hosting.instance)
     name, gather_ms = stage.processor.name, stage.processor.gather_ms
-    subscription = KafkaSubscription(connection, publisher, name, instance=hosting.instance, gather_ms=gather_ms)
+    subscription = GroupMember(connection, publisher, name, instance=hosting.instance, gather_ms=gather_ms)
     return PollingEngine(stage, subscription)

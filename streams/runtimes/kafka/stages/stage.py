@@ -13,12 +13,12 @@ from streams.log import Record
 from streams.processors.fold import Processor, Tables
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import fetch, record_of, require_reached
-from streams.runtimes.kafka.client.producer import Publisher
-from streams.runtimes.kafka.stages.changelog import Fenced, Ledger
-from streams.runtimes.kafka.stages.global_tables import FollowedTables
-from streams.runtimes.kafka.stages.partition_task import Lane, Recent
+from streams.runtimes.kafka.client.producer import RecordProducer
+from streams.runtimes.kafka.stages.changelog import Changelog, Fenced
+from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
+from streams.runtimes.kafka.stages.partition_task import PartitionTask, RecentEventIds
 from streams.runtimes.kafka.stages.rebuild import rebuild
-from streams.runtimes.kafka.stages.state_store import LocalStore
+from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 from streams.topology import TOPICS
 
 LAST_WORD_S = 5.0
@@ -33,7 +33,7 @@ _EVENT_ID = b'"event_id":"'
 _log = structlog.get_logger("orch.stage")
 
 
-class Stage:
+class KafkaStage:
     """
     Hosts one processor for the partitions held.
 
@@ -53,8 +53,8 @@ class Stage:
         self,
         processor: Processor,
         connection: Connection,
-        publisher: Publisher,
-        tables: FollowedTables | None,
+        publisher: RecordProducer,
+        tables: KafkaGlobalTables | None,
         state_dir: Path | None,
         *,
         rebuild: bool = False,
@@ -70,8 +70,8 @@ class Stage:
         self._state_dir = state_dir
         self._rebuild = rebuild
         self._rebuilt: set[int] = set()
-        self._lanes: dict[int, asyncio.Task[Lane]] = {}
-        self._leaving: set[asyncio.Task[Lane]] = set()
+        self._lanes: dict[int, asyncio.Task[PartitionTask]] = {}
+        self._leaving: set[asyncio.Task[PartitionTask]] = set()
         """Of partitions that were let go of while they opened; they still have to disconnect."""
 
     def hold(self, partitions: Iterable[int]) -> None:
@@ -123,12 +123,12 @@ class Stage:
                 task.cancel()
         closing = []
         for opened in await asyncio.gather(*lanes, return_exceptions=True):
-            if isinstance(opened, Lane):
+            if isinstance(opened, PartitionTask):
                 closing.append(self._let_go(opened))
         await asyncio.gather(*closing)
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    async def _let_go(self, lane: Lane) -> None:
+    async def _let_go(self, lane: PartitionTask) -> None:
         """Close one changelog, with its last word if that can be written soon."""
         try:
             async with asyncio.timeout(LAST_WORD_S):
@@ -158,7 +158,7 @@ class Stage:
                     self._close_and_reopen(partition, task)
         return False
 
-    async def _without_gaps(self, lane: Lane, records: Sequence[Record]) -> Sequence[Record]:
+    async def _without_gaps(self, lane: PartitionTask, records: Sequence[Record]) -> Sequence[Record]:
         """
         Put before a batch what the engine left out: its offsets are a hint, and the place that counts is the ledger's.
 
@@ -178,7 +178,7 @@ class Stage:
             _log.warning("gap_filled", stage=self.processor.name, partition=lane.partition, records=len(missing))
         return [*missing, *records]
 
-    async def _batch(self, lane: Lane, records: Sequence[Record]) -> None:
+    async def _batch(self, lane: PartitionTask, records: Sequence[Record]) -> None:
         if self._tables is not None:
             # Without a policy a question waits.
             await self._tables.policy()
@@ -208,17 +208,17 @@ class Stage:
         task.add_done_callback(self._look_at)
         self._lanes[partition] = task
 
-    def _look_at(self, task: "asyncio.Task[Lane]") -> None:
+    def _look_at(self, task: "asyncio.Task[PartitionTask]") -> None:
         """Report a partition that cannot be opened; there may never be a record that asks for it."""
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self.on_failure(error)
 
-    def _close_and_reopen(self, partition: int, task: "asyncio.Task[Lane]") -> None:
+    def _close_and_reopen(self, partition: int, task: "asyncio.Task[PartitionTask]") -> None:
         if task.done() and task.exception() is None:
             task.result().ledger.drop()
         self._open(partition)
 
-    async def _opened(self, partition: int) -> Lane:
+    async def _opened(self, partition: int) -> PartitionTask:
         """Become the owner of a partition, and send what its last owner may not have sent."""
         while True:
             try:
@@ -227,10 +227,10 @@ class Stage:
                 _log.info("fenced", stage=self.processor.name, partition=partition, why=str(fenced))
                 await asyncio.sleep(FENCED_WAIT_S)
 
-    async def _owned(self, partition: int) -> Lane:
-        changelog = f"{self._connection.url}#{self._connection.changelog(self.processor.name)}-{partition}"
-        store = LocalStore(self._path(partition), changelog)
-        ledger = Ledger(self._connection, self._publisher, self.processor.name, partition, store)
+    async def _owned(self, partition: int) -> PartitionTask:
+        origin = f"{self._connection.url}#{self._connection.changelog(self.processor.name)}-{partition}"
+        store = KafkaStateStore(self._path(partition), origin)
+        ledger = Changelog(self._connection, self._publisher, self.processor.name, partition, store)
         try:
             if self._tables is not None:
                 # No older than what the last owner saw: a panel must not know less than the one before it.
@@ -247,14 +247,14 @@ class Stage:
             store.close()
             raise
         _log.info("partition_opened", stage=self.processor.name, partition=partition, repeated=len(unsent))
-        return Lane(self.processor, partition, ledger, store, offsets, tables, recent)
+        return PartitionTask(self.processor, partition, ledger, store, offsets, tables, recent)
 
-    async def _recall(self, partition: int, offsets: dict[str, int]) -> Recent | None:
+    async def _recall(self, partition: int, offsets: dict[str, int]) -> RecentEventIds | None:
         """Read back the ids of what was folded last, where the processor's state does not hold them."""
         most = self.processor.recalled
         if not most:
             return None
-        recent = Recent(most)
+        recent = RecentEventIds(most)
         for topic in self.processor.reads:
             end = offsets.get(topic, 0)
             async for record in fetch(

@@ -28,7 +28,7 @@ NO_BATCH = BatchId(-1, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StorePosition:
     """How far a changelog partition was read, and the input offsets its states belong to."""
 
     position: int = 0
@@ -43,7 +43,7 @@ class Place:
     """First epoch whose states count: that of the last rebuild."""
 
 
-class LocalStore:
+class KafkaStateStore:
     """
     States of one stage and partition in one SQLite file.
 
@@ -70,7 +70,7 @@ class LocalStore:
         position, reign, offsets, epoch, number, since, replaced = self._connection.execute(
             "SELECT position, reign, offsets, epoch, number, since, replaced FROM place"
         ).fetchone()
-        self.place = Place(position, reign, orjson.loads(offsets), BatchId(epoch, number), since)
+        self.place = StorePosition(position, reign, orjson.loads(offsets), BatchId(epoch, number), since)
         """Where the states stand."""
         self.replaced: dict[bytes, None] = {key.encode(): None for key in orjson.loads(replaced)}
         """Keys of the state records that the last batch has replaced; the next one gives them up."""
@@ -109,7 +109,7 @@ class LocalStore:
         self._clear(self._connection)
         self._changed.clear()
         self.replaced.clear()
-        self.place = Place()
+        self.place = StorePosition()
 
     def get(self, key: str) -> bytes | None:
         """Find the state of a key."""
@@ -131,7 +131,9 @@ class LocalStore:
         for key, epoch, number in self._connection.execute("SELECT key, epoch, number FROM states"):
             yield state_key(BatchId(epoch, number), key)
 
-    def apply(self, changes: Mapping[str, bytes], batch: BatchId, place: Place, replaced: Iterable[bytes] = ()) -> None:
+    def apply(
+        self, changes: Mapping[str, bytes], batch: BatchId, place: StorePosition, replaced: Iterable[bytes] = ()
+    ) -> None:
         """
         Take over the new states of a batch together with the place they belong to.
 
