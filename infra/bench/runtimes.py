@@ -81,7 +81,7 @@ def embedded(place: Path | None, *, quick: bool, runs: int | None) -> Measurable
 
 def on_kafka(
     connection: "Connection",
-    crew: tuple[tuple[str, ...], ...],
+    worker_stages: tuple[tuple[str, ...], ...],
     engine: Literal["aiokafka", "faust"],
     *,
     quick: bool,
@@ -92,7 +92,7 @@ def on_kafka(
 
     Args:
         connection: The cluster.
-        crew: Stages of each worker process; empty: as usual.
+        worker_stages: Stages of each worker process; empty: as usual.
         engine: What brings records to the stages.
         quick: Whether to measure less.
         runs: Runs of each; None: as many as usual.
@@ -103,6 +103,6 @@ def on_kafka(
     sizes = plans.QUICK if quick else plans.KafkaSizes()
     if runs is not None:
         sizes = replace(sizes, runs=runs)
-    plan = plans.KafkaPlan(connection, sizes, suite.disk(Path.cwd()), crew or plans.WORKER_STAGES, engine)
+    plan = plans.KafkaPlan(connection, sizes, suite.disk(Path.cwd()), worker_stages or plans.WORKER_STAGES, engine)
     benches = {name: Ready(one.title, one.steps(sizes), partial(run, one, plan)) for name, one in KAFKA_BENCHES.items()}
     return Measurable({**machine(plan.directory), "broker": where(plan)}, benches, lambda: run_profile(plan))

@@ -62,7 +62,7 @@ class Faults:
     def __init__(
         self,
         broker: Broker,
-        crew: Supervisor,
+        supervisor: Supervisor,
         traffic: Traffic,
         offsets: Offsets,
         draw: random.Random,
@@ -71,7 +71,7 @@ class Faults:
     ) -> None:
         self.inflicted: list[Fault] = []
         self._broker = broker
-        self._crew = crew
+        self._supervisor = supervisor
         self._traffic = traffic
         self._draw = draw
         self._clock = clock
@@ -98,7 +98,7 @@ class Faults:
         """Let time pass, while the crew is looked after."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            self._crew.look()
+            self._supervisor.look()
             time.sleep(_LOOK_S)
 
     def _until(self, condition: Callable[[], bool], otherwise: str) -> None:
@@ -128,14 +128,14 @@ class Faults:
             fault = self._hit(kind, worker)
         if kind == "worker kill":
             fault.disk = self._disks() if self._disks else "same"
-            self._crew.kill(worker, self._draw.uniform(0, 2), fault.disk)
+            self._supervisor.kill(worker, self._draw.uniform(0, 2), fault.disk)
         else:
-            self._crew.stop(worker, SESSION_TIMEOUT_S + self._draw.uniform(0.5, 3))
+            self._supervisor.stop(worker, SESSION_TIMEOUT_S + self._draw.uniform(0.5, 3))
         return fault
 
     def _reachable(self, *, early: bool = True) -> list[WorkerProcess]:
         """List the workers at work; those that begin and hold nothing yet only if *early*."""
-        running = [worker for worker in self._crew.workers if worker.running and not worker.stopped]
+        running = [worker for worker in self._supervisor.workers if worker.running and not worker.stopped]
         return [worker for worker in running if early or worker.held]
 
     def _hit(self, kind: Kind, worker: WorkerProcess) -> Fault:
@@ -144,7 +144,7 @@ class Faults:
         stages = STAGES if "all" in worker.duty.stages else worker.duty.stages
         for stage, lags in self._offsets.lags(stages).items():
             for (_, partition), lag in lags.items():
-                if self._crew.owner(stage, partition) is worker:
+                if self._supervisor.owner(stage, partition) is worker:
                     fault.lag += lag
                     fault.held.append(f"{stage}/{partition}")
         fault.held = sorted(set(fault.held))

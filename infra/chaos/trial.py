@@ -50,7 +50,7 @@ class _ChaosTrial:
         self._folder = folder
         self._say = tell
         self._began = time.monotonic()
-        self._crew = Supervisor(DUTIES[: plan.workers], broker.url, folder, plan.engine)
+        self._supervisor = Supervisor(DUTIES[: plan.workers], broker.url, folder, plan.engine)
 
     def _clock(self) -> float:
         return round(time.monotonic() - self._began, 2)
@@ -63,8 +63,8 @@ class _ChaosTrial:
         if self._plan.compaction:
             squeeze(self._broker.bootstrap)
         with ExitStack() as closing:
-            closing.callback(self._crew.close)
-            self._crew.start()
+            closing.callback(self._supervisor.close)
+            self._supervisor.start()
             with ExitStack() as running:
                 traffic = Traffic(self._broker.bootstrap, self._plan.seed, self._plan.rate)
                 running.callback(traffic.close)
@@ -75,7 +75,7 @@ class _ChaosTrial:
                     running.callback(watch.close)
                 draw = random.Random(self._plan.seed)
                 disks = (lambda: drawn(draw)) if self._plan.compaction else None
-                faults = Faults(self._broker, self._crew, traffic, offsets, draw, self._clock, disks)
+                faults = Faults(self._broker, self._supervisor, traffic, offsets, draw, self._clock, disks)
                 self._wait(lambda: traffic.decided > 0, _FIRST_S, "no question was decided", faults)
                 self._tell("the first question is decided")
                 if watch is not None:
@@ -84,28 +84,28 @@ class _ChaosTrial:
                     self._tell("of every stage something is compacted")
                 unsettled = self._disturb(faults, traffic, watch) or self._settle(faults, traffic, offsets)
                 asked, delays = traffic.asked, traffic.figures()
-            ended = self._crew.end()
+            ended = self._supervisor.end()
         self._tell(f"all is quiet; checking {len(asked):,} questions")
         return TrialOutcome(
             self._plan,
             faults.inflicted,
             unsettled,
-            self._crew.exits,
+            self._supervisor.exits,
             ended,
-            self._crew.told,
+            self._supervisor.told,
             delays,
             check(records(self._broker.bootstrap, TOPICS), asked),
             replayed(self._folder, self._broker.url),
             time.monotonic() - self._began,
-            self._crew.starts,
-            watch.finish(self._crew.openings) if watch else None,
+            self._supervisor.starts,
+            watch.finish(self._supervisor.openings) if watch else None,
         )
 
     def _wait(self, condition: Callable[[], bool], limit_s: float, otherwise: str, faults: Faults) -> None:
         limit = time.monotonic() + limit_s
         while not condition():
             if time.monotonic() > limit:
-                said = "\n".join(f"{worker.duty.name}: {worker.last_words()}" for worker in self._crew.workers)
+                said = "\n".join(f"{worker.duty.name}: {worker.last_words()}" for worker in self._supervisor.workers)
                 raise OperatorError(f"{otherwise} within {limit_s:g} s\n{said}")
             faults.pause(0.1)
 
@@ -114,7 +114,7 @@ class _ChaosTrial:
         kinds = self._plan.faults()
         limit = time.monotonic() + self._plan.limit_s
         done = 0
-        while done < len(kinds) or (watch and watch.finish(self._crew.openings).lacking()):
+        while done < len(kinds) or (watch and watch.finish(self._supervisor.openings).lacking()):
             if time.monotonic() > limit:
                 return f"only {done} of {len(kinds)} faults in {self._plan.limit_s:g} s"
             try:
@@ -137,6 +137,6 @@ class _ChaosTrial:
 
         def pause(seconds: float) -> bool:
             faults.pause(seconds)
-            return self._crew.idle
+            return self._supervisor.idle
 
         return settle(offsets, lambda: traffic.open, pause, self._tell)

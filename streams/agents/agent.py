@@ -92,7 +92,7 @@ class LiveCaller(Protocol):
     """What an agent whose model is really called has besides."""
 
     @property
-    def gate(self) -> CallLimiter:
+    def limiter(self) -> CallLimiter:
         """When it may be called: pace, calls at a time, and whether it failed too often."""
 
     async def ready(self) -> None:

@@ -49,7 +49,7 @@ def make_agents(
                     policy.prompts,
                     clients.of(spec),
                     alone=len(policy.agents) == 1,
-                    gate=CallLimiter(spec.name, spec.limits, time.monotonic),
+                    limiter=CallLimiter(spec.name, spec.limits, time.monotonic),
                     mask=mask,
                     replies=replies,
                 )

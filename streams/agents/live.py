@@ -59,7 +59,7 @@ class LivePlayer:
         prompts: What the policy tells its agents.
         client: Carries requests; it makes one call for each, and knows the key. Closed with the player.
         alone: Whether the policy has no other agent.
-        gate: When the agent may be called; whoever calls goes through it.
+        limiter: When the agent may be called; whoever calls goes through it.
         mask: Hides secrets, the key among them: a provider may repeat what it was sent.
         replies: Earlier replies. What is found there costs nothing; what is kept there is masked.
     """
@@ -73,12 +73,12 @@ class LivePlayer:
         client: Client,
         *,
         alone: bool,
-        gate: CallLimiter,
+        limiter: CallLimiter,
         mask: Callable[[str], str] = _as_it_is,
         replies: EarlierReplies | None = None,
     ) -> None:
         self.spec = spec
-        self.gate = gate
+        self.limiter = limiter
         self._client = client
         self._mask = mask
         self._replies = replies

@@ -28,7 +28,7 @@ _FIELDS = {
     "output_tokens": int,
 }
 
-_log: FilteringBoundLogger = structlog.get_logger("orch.replies")
+_log: FilteringBoundLogger = structlog.get_logger("orch.reply_cache")
 
 
 class ReplyCache:

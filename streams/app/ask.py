@@ -83,10 +83,10 @@ def ask(work: Workspace, question: QuestionAsked, reporter: Reporter = SILENT) -
         UsageError: Its id stands for another question, or nobody is there to be asked.
         OperatorError: The log cannot be written, or an agent cannot be made.
     """
-    staff = hire(work.config, (), instant_of_ms(wall_clock_ms()))
+    setup = hire(work.config, (), instant_of_ms(wall_clock_ms()))
     if not work.log_exists:
         # Whatever is wrong with the settings is said before there is a file.
-        keep(staff, None, work.config)
+        keep(setup, None, work.config)
     with work.open_writer() as log:
         with work.open_reader(about=question.question_id) as view:
             known = _find(view, QUESTIONS, question.question_id)
@@ -96,11 +96,11 @@ def ask(work: Workspace, question: QuestionAsked, reporter: Reporter = SILENT) -
         if folding is None:
             policy = _await_on_kafka(work, log, question, reporter)
         else:
-            staff = keep(staff, log.policy, work.config)
-            policy, activity = staff.policy, CallProgress()
-            live = not all(agent.virtual for agent in staff.agents.values())
+            setup = keep(setup, log.policy, work.config)
+            policy, activity = setup.policy, CallProgress()
+            live = not all(agent.virtual for agent in setup.agents.values())
             with reporter.watched("asking", None, activity, live=live):
-                answer(folding, staff, () if known else (question,), run=work.config.run, activity=activity)
+                answer(folding, setup, () if known else (question,), run=work.config.run, activity=activity)
     with work.open_reader(about=question.question_id) as reader:
         decision = _find(reader, DECISIONS, question.question_id)
         if not isinstance(decision, DecisionMade):

@@ -59,9 +59,9 @@ class WorkerSpec:
 class KafkaWorker:
     """The stages of one process at work."""
 
-    def __init__(self, stages: RunningStages, publisher: RecordProducer, tasks: Sequence[asyncio.Task[Any]]) -> None:
+    def __init__(self, stages: RunningStages, producer: RecordProducer, tasks: Sequence[asyncio.Task[Any]]) -> None:
         self.stages = stages
-        self.publisher = publisher
+        self.producer = producer
         self._tasks = tasks
 
     async def until(self, work: Coroutine[Any, Any, Any]) -> None:
@@ -100,10 +100,10 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
         state = None if given.state is None else stack.enter_context(slot(given.state))
-        publisher = await stack.enter_async_context(RecordProducer(connection))
+        producer = await stack.enter_async_context(RecordProducer(connection))
         folding = [name for name in given.stages if name in FOLDING]
         stages = await stack.enter_async_context(
-            running(connection, folding, publisher, HostingOptions(state, given.instance, given.engine, given.rebuild))
+            running(connection, folding, producer, HostingOptions(state, given.instance, given.engine, given.rebuild))
         )
         tasks: list[asyncio.Task[Any]] = []
 
@@ -113,26 +113,28 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
 
         stack.push_async_callback(end)
         if "deadlines" in given.stages:
-            watched = GroupMember(connection, publisher, "deadlines", instance=given.instance, gather_ms=GATHER_MS)
+            watched = GroupMember(connection, producer, "deadlines", instance=given.instance, gather_ms=GATHER_MS)
             tasks.append(asyncio.create_task(run_deadlines(watched, clock=wall_clock_ms, stop=stop), name="deadlines"))
         if "agents" in given.stages:
-            purse = SharedReservations(lambda event: publisher.publish([message_of(event)]))
-            policies = KafkaGlobalTables(connection, (POLICIES, SPENDING), purse.hear)
+            reservations = SharedReservations(lambda event: producer.publish([message_of(event)]))
+            policies = KafkaGlobalTables(connection, (POLICIES, SPENDING), reservations.hear)
             stack.push_async_callback(policies.stop)
             await policies.start()
             replies = None if given.replies is None else stack.enter_context(ReplyCache(given.replies))
-            roster = AgentsByPolicy(policies.policies, given.outputs, replies)
-            stack.push_async_callback(roster.close)
+            agents_by_policy = AgentsByPolicy(policies.policies, given.outputs, replies)
+            stack.push_async_callback(agents_by_policy.close)
 
             def terms_of(policy_event_id: str, left_ms: int | None) -> CallTerms:
-                budget = roster.budget_of(policy_event_id)
-                account = None if budget is None else BudgetAccount(purse, policy_event_id, budget, wall_clock_ms)
+                budget = agents_by_policy.budget_of(policy_event_id)
+                account = (
+                    None if budget is None else BudgetAccount(reservations, policy_event_id, budget, wall_clock_ms)
+                )
                 return CallTerms(account, given.activity, left_ms)
 
-            seated = GroupMember(connection, publisher, "agents", instance=given.instance)
+            seated = GroupMember(connection, producer, "agents", instance=given.instance)
             agents = run_agents(
                 seated,
-                roster.agents_of,
+                agents_by_policy.agents_of,
                 clock=wall_clock_ms,
                 calls_in_flight=given.calls_in_flight,
                 stop=stop,
@@ -140,7 +142,7 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
                 terms_of=terms_of,
             )
             tasks.append(asyncio.create_task(agents, name="agents"))
-        yield KafkaWorker(stages, publisher, tasks)
+        yield KafkaWorker(stages, producer, tasks)
 
 
 def run_until_told(given: WorkerSpec, *, started: Callable[[], None], stopping: Callable[[], None]) -> None:

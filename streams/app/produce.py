@@ -71,22 +71,22 @@ def append_questions(work: Workspace, file: str, reporter: Reporter = SILENT) ->
     """
     added = told = 0
     with work.open_writer(folding=False) as log, _view(work) as view, reporter.progress("producing") as advance:
-        inquiry = QuestionFeed(view, wall_clock_ms, log.append)
+        feed = QuestionFeed(view, wall_clock_ms, log.append)
 
         def settle() -> None:
             nonlocal told
             log.commit()
             if view is not None:
                 view.refresh()
-            reporter.refused(inquiry.problems[told:])
-            told = len(inquiry.problems)
+            reporter.refused(feed.problems[told:])
+            told = len(feed.problems)
 
         with _reading(file, settle) as (source, pace):
-            for question in inquiry.questions(source):
+            for question in feed.questions(source):
                 added += log.append(question) is not None
                 advance(1)
                 pace.took_line()
-    return Appended(added, inquiry.known, len(inquiry.problems), with_gold=inquiry.with_gold)
+    return Appended(added, feed.known, len(feed.problems), with_gold=feed.with_gold)
 
 
 def append_feedback(work: Workspace, file: str, reporter: Reporter = SILENT) -> Appended:

@@ -81,31 +81,31 @@ def _decide(
 ) -> RunOutcome:
     first = surveyed.first
     at = first.question.occurred_at if first and first.timed else instant_of_ms(wall_clock_ms())
-    staff = hire(job.config, job.outputs, at)
+    setup = hire(job.config, job.outputs, at)
     if not work.log_exists:
         # Whatever is wrong with the settings is said before there is a file.
-        keep(staff, None, job.config)
-    problems = [*(staff.problems if staff else ()), *surveyed.problems]
+        keep(setup, None, job.config)
+    problems = [*(setup.problems if setup else ()), *surveyed.problems]
     reporter.refused(problems)
     with work.open_writer() as log, work.open_reader() as view:
-        staff = keep(staff, log.policy, job.config)
+        setup = keep(setup, log.policy, job.config)
         activity = CallProgress()
-        live = not all(agent.virtual for agent in staff.agents.values())
+        live = not all(agent.virtual for agent in setup.agents.values())
         with reporter.watched("deciding", len(surveyed.golds) or None, activity, live=live) as advance:
-            inquiry = QuestionFeed(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance)
+            feed = QuestionFeed(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance)
             started = time.perf_counter()
-            questions = inquiry.questions(again()) if again else ()
+            questions = feed.questions(again()) if again else ()
             answer_all(
-                work, log, view, staff, questions, AnswerOptions(job.config.run, job.outputs, inquiry.hear, activity)
+                work, log, view, setup, questions, AnswerOptions(job.config.run, job.outputs, feed.hear, activity)
             )
             seconds = time.perf_counter() - started
-    conflicts = [problem for problem in inquiry.problems if problem not in surveyed.problems]
+    conflicts = [problem for problem in feed.problems if problem not in surveyed.problems]
     reporter.refused(conflicts)
     with work.open_reader() as reader:
-        asked = {key: gold for key, gold in surveyed.golds.items() if key not in inquiry.foreign}
+        asked = {key: gold for key, gold in surveyed.golds.items() if key not in feed.foreign}
         summary = summarise(reader, known_answers(reader) if again is None else asked)
         replayed = replay(reader, reporter)
-    return RunOutcome(summary, replayed, staff.policy.policy_id, seconds, inquiry.known, (*problems, *conflicts))
+    return RunOutcome(summary, replayed, setup.policy.policy_id, seconds, feed.known, (*problems, *conflicts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +124,21 @@ def answer_all(
     work: Workspace,
     log: Appender,
     view: LogReader,
-    staff: Setup,
+    setup: Setup,
     questions: Iterable[QuestionAsked],
     manner: AnswerOptions,
 ) -> None:
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
     folding = log.folding()
     if folding is not None:
-        answer(folding, staff, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
+        answer(folding, setup, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
         return
     connection, run = connection_of(work, "run"), manner.run
     from streams.app.kafka_worker import STAGES, WorkerSpec
     from streams.app.run_on_kafka import answer_on_kafka
 
-    if log.policy != staff.policy:
-        log.append(staff.policy)
+    if log.policy != setup.policy:
+        log.append(setup.policy)
         log.commit()
     given = WorkerSpec(
         connection,
@@ -149,4 +149,4 @@ def answer_all(
         replies=run.replies,
         activity=manner.activity,
     )
-    answer_on_kafka(given, view, questions, window=window_of(staff, run), listener=manner.listener)
+    answer_on_kafka(given, view, questions, window=window_of(setup, run), listener=manner.listener)

@@ -40,12 +40,12 @@ def answer_on_kafka(
     connection = given.connection
 
     async def work() -> None:
-        async with at_work(given) as crew:
+        async with at_work(given) as worker:
             consumer = await plain_consumer(connection)
             try:
                 await _from_end(connection, consumer)
-                asking = _QuestionWindow(connection, crew, consumer, waiting, window, listener)
-                await crew.until(asking.run(iter(questions)))
+                asking = _QuestionWindow(connection, worker, consumer, waiting, window, listener)
+                await worker.until(asking.run(iter(questions)))
             finally:
                 await let_go(consumer)
 
@@ -80,14 +80,14 @@ class _QuestionWindow:
     def __init__(
         self,
         connection: Connection,
-        crew: KafkaWorker,
+        worker: KafkaWorker,
         consumer: AIOKafkaConsumer,
         waiting: dict[str, str],
         window: int,
         listener: Listener,
     ) -> None:
         self._connection = connection
-        self._crew = crew
+        self._worker = worker
         self._consumer = consumer
         self._open = waiting
         self._window = window
@@ -101,9 +101,9 @@ class _QuestionWindow:
             # The first of an id is the one that waits; another question under it is refused, and no decision tells.
             for question in batch:
                 self._open.setdefault(question.question_id, question.event_id)
-            await self._crew.publisher.publish(message_of(question) for question in batch)
+            await self._worker.producer.publish(message_of(question) for question in batch)
             await self._hear(0 if batch and len(self._open) < self._window else _WAIT_MS)
-        await self._crew.stages.settled()
+        await self._worker.stages.settled()
 
     async def _hear(self, wait_ms: int) -> None:
         for place, records in (await self._consumer.getmany(timeout_ms=wait_ms)).items():
@@ -113,7 +113,7 @@ class _QuestionWindow:
                 except InvalidRecord:
                     continue
                 answers = self._settle(event)
-                await self._crew.publisher.publish(message_of(answer) for answer in answers)
+                await self._worker.producer.publish(message_of(answer) for answer in answers)
 
     def _settle(self, event: Event) -> Iterable[Event]:
         """Note what became of a question; a decision that comes again is no news."""

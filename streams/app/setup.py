@@ -95,7 +95,7 @@ def _agent_names(models: Sequence[str], place: str) -> dict[str, str]:
     return names
 
 
-def keep(staff: Setup | None, in_force: PolicyAdopted | None, config: Config) -> Setup:
+def keep(setup: Setup | None, in_force: PolicyAdopted | None, config: Config) -> Setup:
     """
     Keep the policy in force where the settings change nothing in it, or say nothing at all.
 
@@ -103,10 +103,10 @@ def keep(staff: Setup | None, in_force: PolicyAdopted | None, config: Config) ->
         UsageError: There are no agents anywhere.
     """
     if in_force is None:
-        return staff or _equipped(build_policy(config, EPOCH), config)
-    if staff is None:
+        return setup or _equipped(build_policy(config, EPOCH), config)
+    if setup is None:
         return _equipped(in_force, config)
-    return staff._replace(policy=in_force) if same_policy(staff.policy, in_force) else staff
+    return setup._replace(policy=in_force) if same_policy(setup.policy, in_force) else setup
 
 
 def _equipped(policy: PolicyAdopted, config: Config) -> Setup:
@@ -117,14 +117,14 @@ def _equipped(policy: PolicyAdopted, config: Config) -> Setup:
     return Setup(policy, agents, recorded.problems if recorded else (), replies)
 
 
-def window_of(staff: Setup, run: RunSettings) -> int:
+def window_of(setup: Setup, run: RunSettings) -> int:
     """Choose how many questions are open at a time: few while all agents answer at once, for learning lags by them."""
-    return run.window if all(agent.virtual for agent in staff.agents.values()) else run.live_window
+    return run.window if all(agent.virtual for agent in setup.agents.values()) else run.live_window
 
 
 def answer(
     log: FoldingWriter,
-    staff: Setup,
+    setup: Setup,
     questions: Iterable[QuestionAsked],
     *,
     run: RunSettings,
@@ -133,24 +133,24 @@ def answer(
     activity: CallProgress | None = None,
 ) -> None:
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
-    if log.policy != staff.policy:
-        log.append(staff.policy)
+    if log.policy != setup.policy:
+        log.append(setup.policy)
     session = EmbeddedSession(
         log,
-        staff.agents,
+        setup.agents,
         clock=clock,
-        window=window_of(staff, run),
+        window=window_of(setup, run),
         calls_in_flight=run.calls_in_flight,
         listener=listener,
-        books=CallAccounting(staff.policy, activity),
+        books=CallAccounting(setup.policy, activity),
     )
 
     async def work() -> None:
         try:
             await session.run(questions)
         finally:
-            await dismiss(staff.agents)
-            if staff.replies is not None:
-                staff.replies.close()
+            await dismiss(setup.agents)
+            if setup.replies is not None:
+                setup.replies.close()
 
     asyncio.run(work())

@@ -92,7 +92,7 @@ def bench(
     if on_kafka:
         connection = connection_of(app, "bench")
         require_engine(engine)
-        measurable = runtimes.on_kafka(connection, _crew(worker), engine, quick=quick, runs=runs)
+        measurable = runtimes.on_kafka(connection, _worker_stages(worker), engine, quick=quick, runs=runs)
     else:
         place = app.log.path.absolute().parent if app.names_log else None
         measurable = runtimes.embedded(place, quick=quick, runs=runs)
@@ -114,13 +114,13 @@ def bench(
         Path(report).write_text(markdown(measurable.about, measured), "utf-8")
 
 
-def _crew(workers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+def _worker_stages(workers: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """Read the stages of each worker process."""
-    crew = tuple(tuple(stages.split(",")) for stages in workers)
-    for stages in crew:
+    worker_stages = tuple(tuple(stages.split(",")) for stages in workers)
+    for stages in worker_stages:
         if unknown := [stage for stage in stages if stage not in STAGES]:
             raise UsageError(f"--worker {','.join(stages)}: there is no stage {unknown[0]!r}", remedy=", ".join(STAGES))
-    return crew
+    return worker_stages
 
 
 def _print_figures(app: App, title: str, figures: "list[Figure]") -> None:

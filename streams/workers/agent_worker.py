@@ -69,32 +69,32 @@ async def run_agents(
         OperatorError: No broker answers at the start, or an analysis could not be written.
         UsageError: An agent cannot be made.
     """
-    share = PartitionConsumer(subscription, READ)
-    board = Switchboard(subscription, agents_of, clock=clock, most=calls_in_flight, terms_of=terms_of)
+    consumer = PartitionConsumer(subscription, READ)
+    scheduler = Switchboard(subscription, agents_of, clock=clock, most=calls_in_flight, terms_of=terms_of)
     try:
-        await until(stop, share.start())
+        await until(stop, consumer.start())
         if not stop.is_set():
-            await until(stop, _read(share, board, subscription, calls_in_flight), board.connect())
-            await board.close(grace_s)
+            await until(stop, _read(consumer, scheduler, subscription, calls_in_flight), scheduler.connect())
+            await scheduler.close(grace_s)
     finally:
-        await board.drop()
-        await share.stop()
+        await scheduler.drop()
+        await consumer.stop()
 
 
-async def _read(share: PartitionConsumer, board: Switchboard, subscription: Subscription, most: int) -> None:
+async def _read(consumer: PartitionConsumer, scheduler: Switchboard, subscription: Subscription, most: int) -> None:
     """Put the calls of every stage in line, and cancel those that are not wanted any more."""
     paused = False
     while True:
-        for case in await share.look(WAIT_MS):
+        for case in await consumer.look(WAIT_MS):
             if case.closed:
-                board.cancel(case)
+                scheduler.cancel(case)
                 continue
             for opened, call in list(case.calls()):
                 case.taken[claim_of(call)] = None
-                board.put(case, opened, call)
-        if not paused and board.waiting >= most:
+                scheduler.put(case, opened, call)
+        if not paused and scheduler.waiting >= most:
             subscription.pause(NEW_WORK)
             paused = True
-        elif paused and board.waiting <= most // 2:
+        elif paused and scheduler.waiting <= most // 2:
             subscription.resume(NEW_WORK)
             paused = False

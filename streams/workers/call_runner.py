@@ -30,7 +30,7 @@ POLICY_MS = 5_000
 
 _LOOK_AGAIN_S = 0.1
 
-_log: FilteringBoundLogger = structlog.get_logger("orch.switchboard")
+_log: FilteringBoundLogger = structlog.get_logger("orch.call_scheduler")
 
 
 class Switchboard:

@@ -38,26 +38,26 @@ async def run_deadlines(subscription: Subscription, *, clock: Clock, stop: async
     Raises:
         OperatorError: No broker answers at the start, or a deadline could not be written.
     """
-    share = PartitionConsumer(subscription, READ)
+    consumer = PartitionConsumer(subscription, READ)
     try:
-        await until(stop, share.start())
+        await until(stop, consumer.start())
         if not stop.is_set():
-            await until(stop, _watch(share, subscription, clock))
+            await until(stop, _watch(consumer, subscription, clock))
     finally:
-        await share.stop()
+        await consumer.stop()
 
 
-async def _watch(share: PartitionConsumer, subscription: Subscription, clock: Clock) -> None:
+async def _watch(consumer: PartitionConsumer, subscription: Subscription, clock: Clock) -> None:
     scheduler: CallScheduler[QuestionState, None] = CallScheduler(most=0)
     while True:
-        for case in await share.look(scheduler.wait_ms(clock(), WAIT_MS)):
+        for case in await consumer.look(scheduler.wait_ms(clock(), WAIT_MS)):
             scheduler.watch(case)
         overdue = dict.fromkeys(islice(scheduler.overdue(clock()), DECLARED_AT_ONCE))
-        await asyncio.gather(*(_declare(share, subscription, due_ms, case) for due_ms, case in overdue))
+        await asyncio.gather(*(_declare(consumer, subscription, due_ms, case) for due_ms, case in overdue))
 
 
-async def _declare(share: PartitionConsumer, subscription: Subscription, due_ms: int, case: QuestionState) -> None:
+async def _declare(consumer: PartitionConsumer, subscription: Subscription, due_ms: int, case: QuestionState) -> None:
     """Write one deadline; once it is in the log, the rest is the merge's."""
     await subscription.publish(DeadlinePassed(occurred_at=instant_of_ms(due_ms), question_id=case.question_id))
-    share.close(case)
+    consumer.close(case)
     _log.debug("deadline_passed", question_id=case.question_id)

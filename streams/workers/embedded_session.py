@@ -96,9 +96,11 @@ class EmbeddedSession:
         books: CallAccounting = NO_BOOKS,
     ) -> None:
         self._log = log
-        self._purse = LocalReservations(log)
+        self._reservations = LocalReservations(log)
         policy = books.policy
-        self._account = None if policy is None else BudgetAccount(self._purse, policy.event_id, policy.budget, clock)
+        self._account = (
+            None if policy is None else BudgetAccount(self._reservations, policy.event_id, policy.budget, clock)
+        )
         self._activity = books.activity
         self._agents = agents
         self._clock = clock
@@ -147,7 +149,7 @@ class EmbeddedSession:
 
     def _commit(self) -> None:
         self._log.commit()
-        self._purse.committed()
+        self._reservations.committed()
 
     async def _stop(self) -> None:
         """Cancel what is under way; its seats stay free, and the next session takes them."""
@@ -256,7 +258,7 @@ class EmbeddedSession:
             # A virtual session never waits; without this an interrupt would not be heard.
             await asyncio.sleep(self._patience() if self._open and not busy else 0)
             return []
-        commit_wanted = asyncio.create_task(self._purse.wanted.wait())
+        commit_wanted = asyncio.create_task(self._reservations.wanted.wait())
         try:
             await asyncio.wait(
                 (*self._running, commit_wanted),

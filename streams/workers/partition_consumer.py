@@ -1,4 +1,4 @@
-"""What one member of a stage's group reads: its partitions, each with its caseload, and what is committed of them."""
+"""What one member of a stage's group reads: its partitions, their open questions, and what is committed of them."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence
@@ -16,7 +16,7 @@ from streams.workers.question_state import QuestionState
 COMMIT_S = 1.0
 """Time between two commits: what a member that is killed leaves to be read again."""
 
-_log: FilteringBoundLogger = structlog.get_logger("orch.share")
+_log: FilteringBoundLogger = structlog.get_logger("orch.partition_consumer")
 
 
 class PartitionConsumer:

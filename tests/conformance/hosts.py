@@ -100,15 +100,15 @@ class KafkaHost:
         from streams.runtimes.kafka.stages.runner import FOLDING, HostingOptions, running
 
         self._stack = AsyncExitStack()
-        self._publisher = await self._stack.enter_async_context(RecordProducer(self._connection))
+        self._producer = await self._stack.enter_async_context(RecordProducer(self._connection))
         hosting = HostingOptions(self._folder / "state", engine=self._engine)
-        stages = running(self._connection, FOLDING, self._publisher, hosting)
+        stages = running(self._connection, FOLDING, self._producer, hosting)
         self._stages = await self._stack.enter_async_context(stages)
 
     async def _put(self, events: tuple[Event, ...]) -> None:
         from streams.runtimes.kafka.client.producer import message_of
 
-        await self._publisher.publish(message_of(event) for event in events)
+        await self._producer.publish(message_of(event) for event in events)
         await self._stages.settled()
 
     def put(self, *inputs: Event) -> None:
@@ -121,7 +121,7 @@ class KafkaHost:
         self._call(self._put_bytes(topic, value, key, partition))
 
     async def _put_bytes(self, topic: str, value: bytes, key: str, partition: int | None) -> None:
-        producer = self._publisher._producer
+        producer = self._producer._producer
         assert producer is not None
         name = self._connection.topic(topic)
         await producer.send_and_wait(name, value, key=key.encode() or None, partition=partition, timestamp_ms=1_000)
@@ -134,7 +134,7 @@ class KafkaHost:
     async def _crash(self) -> None:
         # What a process that is killed cannot do: tell the next owner that nothing is unsent.
         for engine in self._stages._engines:
-            engine.line.stage._lanes.clear()
+            engine.line.stage._partition_tasks.clear()
         await self._stack.aclose()
 
     def values(self) -> dict[str, list[bytes]]:

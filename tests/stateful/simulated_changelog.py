@@ -121,8 +121,8 @@ class SimulatedOwner:
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(0)
         self.store = KafkaStateStore(self.path, "simulated")
-        self.ledger = _Ledger(Connection(("nowhere:1",)), self, "merge", 0, self.store)  # type: ignore[arg-type]
-        self.ledger.reading = self._read
+        self.changelog = _Ledger(Connection(("nowhere:1",)), self, "merge", 0, self.store)  # type: ignore[arg-type]
+        self.changelog.reading = self._read
         self.busy = False
 
     async def send_to(self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Any = ()) -> Any:
@@ -157,7 +157,7 @@ class SimulatedOwner:
         self.task = asyncio.create_task(doing())
 
     async def _open(self) -> None:
-        self.opened = await self.ledger.open()
+        self.opened = await self.changelog.open()
 
     def open(self) -> None:
         """Let it take over."""
@@ -172,7 +172,7 @@ class SimulatedOwner:
             return derived
 
         async def work() -> None:
-            self.opened = await self.ledger.open(derive)
+            self.opened = await self.changelog.open(derive)
 
         self.begin(work)
 
@@ -185,8 +185,8 @@ class SimulatedOwner:
         """Let it write a batch."""
 
         async def work() -> None:
-            await self.ledger.commit(changes, offsets, outputs)
-            self.counted.append(self.ledger._batch)
+            await self.changelog.commit(changes, offsets, outputs)
+            self.counted.append(self.changelog._batch)
 
         self.begin(work)
 

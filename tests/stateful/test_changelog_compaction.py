@@ -88,7 +88,7 @@ class World:
 
     def compare(self, owner: SimulatedOwner) -> None:
         assert owner.opened is not None
-        expected = self.log.expected(owner.ledger._batch.epoch)
+        expected = self.log.expected(owner.changelog._batch.epoch)
         assert owner.opened.offsets == expected.offsets
         assert owner.opened.unsent == expected.outputs
         found = {key: owner.store.get(key) for key in KEYS}

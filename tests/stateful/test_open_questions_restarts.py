@@ -1,4 +1,4 @@
-"""A caseload that is dropped and begun anew from its commits, in lock-step with one that reads the whole log."""
+"""A open questions that is dropped and begun anew from its commits, in lock-step with one that reads the whole log."""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice

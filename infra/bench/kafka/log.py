@@ -41,8 +41,8 @@ async def own_log(cluster: Connection) -> AsyncIterator[Connection]:
 
 async def adopt(log: Connection, policy: PolicyAdopted) -> None:
     """Write a policy, and wait until the log has it."""
-    async with RecordProducer(log) as publisher:
-        await publisher.publish([message_of(policy)])
+    async with RecordProducer(log) as producer:
+        await producer.publish([message_of(policy)])
 
 
 class Watch:

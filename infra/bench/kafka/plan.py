@@ -45,11 +45,11 @@ class KafkaPlan:
     sizes: KafkaSizes
     directory: Path
     """For what worker processes write: states, and what they say. Removed in the end."""
-    crew: WorkerStages = WORKER_STAGES
+    worker_stages: WorkerStages = WORKER_STAGES
     engine: EngineName = "aiokafka"
     """What brings records to the folding stages."""
 
     @property
     def workers(self) -> str:
         """Say how the stages are split, and what they run on."""
-        return f"{' + '.join(' '.join(stages) for stages in self.crew)}, on {self.engine}"
+        return f"{' + '.join(' '.join(stages) for stages in self.worker_stages)}, on {self.engine}"

@@ -38,9 +38,9 @@ async def teach(log: Connection, directory: Path) -> None:
 
 async def publish(log: Connection, events: list[Event]) -> None:
     """Write events, and wait until the log has them."""
-    async with RecordProducer(log) as publisher:
+    async with RecordProducer(log) as producer:
         for start in range(0, len(events), _AT_ONCE):
-            await publisher.publish(map(message_of, events[start : start + _AT_ONCE]))
+            await producer.publish(map(message_of, events[start : start + _AT_ONCE]))
 
 
 async def analyses_of(assignment: PanelAssigned, agents: Mapping[str, Agent]) -> list[AnalysisPublished]:

@@ -107,7 +107,7 @@ async def at_work(
     async with AsyncExitStack() as stack:
         yield [
             await stack.enter_async_context(BenchWorker(log, stages, plan, state=state, program=program))
-            for stages in plan.crew
+            for stages in plan.worker_stages
         ]
 
 

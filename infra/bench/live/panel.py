@@ -124,10 +124,10 @@ def _decide(url: str, path: Path, first: int, number: int, window: int) -> dict[
         return ()
 
     with EmbeddedWriter(path, PROCESSORS, clock=wall_clock_ms) as log:
-        staff = Setup(policy, make_agents(policy, None), ())
+        setup = Setup(policy, make_agents(policy, None), ())
         started_s = perf_counter()
         asked = islice(questions(), first, first + number)
-        answer(log, staff, asked, run=RunSettings(live_window=window), listener=hear)
+        answer(log, setup, asked, run=RunSettings(live_window=window), listener=hear)
         seconds = perf_counter() - started_s
     requests: dict[str, list[str]] = {}
     with open_reader(f"sqlite:///{path}") as reader:

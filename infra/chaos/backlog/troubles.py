@@ -34,7 +34,7 @@ class Troubles:
     def __init__(
         self,
         plan: Plan,
-        crew: Supervisor,
+        supervisor: Supervisor,
         asker: Asker,
         offsets: Offsets,
         watch: RemovalWatch,
@@ -42,7 +42,7 @@ class Troubles:
     ) -> None:
         self.made: list[Trouble] = []
         self._plan = plan
-        self._crew = crew
+        self._supervisor = supervisor
         self._asker = asker
         self._offsets = offsets
         self._watch = watch
@@ -59,8 +59,8 @@ class Troubles:
         Raises:
             OperatorError: What has to happen next does not.
         """
-        self.until(lambda: any(map(_at_work, self._crew.workers)), "no worker is at work")
-        worker = self._draw.choice([one for one in self._crew.workers if _at_work(one)])
+        self.until(lambda: any(map(_at_work, self._supervisor.workers)), "no worker is at work")
+        worker = self._draw.choice([one for one in self._supervisor.workers if _at_work(one)])
         self._asker.crowd(self._draw, self._plan.burst)
         self.pause(self._draw.uniform(0, 0.5))
         lag = sum(lags(self._offsets).values())
@@ -73,7 +73,7 @@ class Troubles:
                 self._start(worker, trouble)
             else:
                 trouble.disk = drawn(self._draw)
-                self._crew.kill(worker, self._draw.uniform(0, 1), trouble.disk)
+                self._supervisor.kill(worker, self._draw.uniform(0, 1), trouble.disk)
                 if self._draw.random() >= _AT_ONCE:
                     self.until(lambda: _at_work(worker), f"{worker.duty.name} does not come back")
         self.made.append(trouble)
@@ -83,10 +83,10 @@ class Troubles:
         """Let time pass, while the crew is looked after; say whether all of it is at work."""
         until = time.monotonic() + seconds
         while True:
-            self._crew.look()
+            self._supervisor.look()
             self._asker.hear()
             if time.monotonic() >= until:
-                return self._crew.idle
+                return self._supervisor.idle
             time.sleep(_LOOK_S)
 
     def until(self, condition: Callable[[], bool], otherwise: str) -> None:
@@ -99,7 +99,7 @@ class Troubles:
         limit = time.monotonic() + LIMIT_S
         while not condition():
             if time.monotonic() > limit:
-                said = "\n".join(f"{one.duty.name}: {one.last_words()}" for one in self._crew.workers)
+                said = "\n".join(f"{one.duty.name}: {one.last_words()}" for one in self._supervisor.workers)
                 raise OperatorError(f"{otherwise}, for {LIMIT_S:g} s\n{said}")
             self.pause(_LOOK_S)
 
@@ -135,9 +135,9 @@ class Troubles:
 
     def _outlive(self, worker: WorkerProcess) -> None:
         """Stop it until others have all it held and that was compacted; then it goes on and knows nothing of it."""
-        held = [place for place in worker.held if self._crew.owner(*place) is worker]
+        held = [place for place in worker.held if self._supervisor.owner(*place) is worker]
         worker.stop()
-        self.until(lambda: all(self._crew.owner(*place) is not worker for place in held), "nobody takes over")
+        self.until(lambda: all(self._supervisor.owner(*place) is not worker for place in held), "nobody takes over")
         self._removed = self._watch.removed()
         self.await_compaction()
         worker.go_on()

@@ -50,7 +50,7 @@ class Notifier:
 
 class SharedReservations:
     """
-    A purse on a log that several processes write: what comes first in the topic comes first.
+    Reservations on a log that several processes write: what comes first in the topic comes first.
 
     Args:
         publish: Writes an event and waits until the log has it.
@@ -96,7 +96,7 @@ class SharedReservations:
 
 class LocalReservations:
     """
-    A purse on a log with one writer: what is appended first comes first, and is durable with the next commit.
+    Reservations on a log with one writer: what is appended first comes first, and is durable with the next commit.
 
     Args:
         log: The writer; whoever has it commits it, and then says so.
@@ -154,7 +154,7 @@ class LocalReservations:
 class BudgetAccount:
     """What the calls under one policy are charged to."""
 
-    purse: Reservations
+    reservations: Reservations
     policy_event_id: str
     budget: Budget
     clock: Clock
@@ -173,19 +173,19 @@ class BudgetAccount:
             async with asyncio.timeout(None if left_ms is None else left_ms / 1000):
                 while True:
                     reserved = self._reservation(task, opener, agent, most_nusd)
-                    if self.purse.should_wait(reserved):
-                        await self.purse.changed()
+                    if self.reservations.should_wait(reserved):
+                        await self.reservations.changed()
                         continue
-                    verdict = await self.purse.reserve(reserved)
-                    if verdict.refused_by is None or not self.purse.should_wait(reserved):
+                    verdict = await self.reservations.reserve(reserved)
+                    if verdict.refused_by is None or not self.reservations.should_wait(reserved):
                         break
         except TimeoutError:
             reserved = self._reservation(task, opener, agent, most_nusd)
-            verdict = await self.purse.reserve(reserved)
+            verdict = await self.reservations.reserve(reserved)
         if verdict.refused_by is None:
             return reserved
         refused = refusal(verdict)
-        await self.purse.write(refused)
+        await self.reservations.write(refused)
         return refused
 
     def _reservation(self, task: Task, opener: Event, agent: str, most_nusd: int) -> BudgetReserved:
@@ -211,4 +211,4 @@ class BudgetAccount:
             question_id=reserved.question_id,
             cost_nusd=cost_nusd,
         )
-        await self.purse.write(settled)
+        await self.reservations.write(settled)

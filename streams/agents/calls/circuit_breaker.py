@@ -8,7 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.agents import LiveLimits
 
-_log: FilteringBoundLogger = structlog.get_logger("orch.gate")
+_log: FilteringBoundLogger = structlog.get_logger("orch.limits")
 
 
 class CircuitOpen(Exception):

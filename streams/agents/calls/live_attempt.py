@@ -71,7 +71,7 @@ class LiveAttempts:
         if live is None:
             return await self._timed(task)
         try:
-            async with live.gate.passed():
+            async with live.limiter.passed():
                 refusal = await self._refusal(live, task)
                 if refusal is not None:
                     return _refused(refusal)
@@ -79,7 +79,7 @@ class LiveAttempts:
                     if self._is_late():
                         return _refused(_LATE)
                     call = await self._timed(task)
-                live.gate.note(failed=call.outcome != "ok" and call.error not in OF_THE_REQUEST)
+                live.limiter.note(failed=call.outcome != "ok" and call.error not in OF_THE_REQUEST)
                 return call
         except CircuitOpen:
             return _refused("circuit_open")

@@ -66,31 +66,31 @@ class LiteLLMClient:
             # Another loop's calls are over, but may not have said so.
             self._loop = loop
             self._under_way.clear()
-        errand = LiteLLMCall(self._wire)
+        litellm_call = LiteLLMCall(self._wire)
         context = contextvars.copy_context()
-        context.run(current.set, errand)
+        context.run(current.set, litellm_call)
         task = loop.create_task(acompletion(**self._arguments(request)), context=context)
-        self._under_way[task] = errand
+        self._under_way[task] = litellm_call
         task.add_done_callback(self._forget)
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
-            if errand.asked:
+            if litellm_call.asked:
                 task.cancel()
                 await asyncio.wait([task])
             # Else litellm still writes the request, on another thread, which cannot be stopped and whose result, a
             # coroutine, somebody must await. The task ends by itself where it would send.
-            errand.given_up = True
+            litellm_call.given_up = True
             raise
         error = task.exception()
         # Not while an error is handled, or litellm's, which knows the key, would become the context of this one.
         if error is not None:
-            raise _refusal(error, errand)
+            raise _refusal(error, litellm_call)
         return read_completion(_fields(task.result()), request)
 
     async def close(self) -> None:
         """Close its connections, and let nothing out that is not sent yet; a later call opens new ones."""
-        unsent = [task for task, errand in self._under_way.items() if not errand.asked]
+        unsent = [task for task, litellm_call in self._under_way.items() if not litellm_call.asked]
         for task in unsent:
             self._under_way[task].given_up = True
         await self._wire.close()
@@ -124,12 +124,12 @@ class LiteLLMClient:
             task.exception()
 
 
-def _refusal(error: BaseException, errand: LiteLLMCall) -> Exception:
+def _refusal(error: BaseException, litellm_call: LiteLLMCall) -> Exception:
     """Say what went wrong by what went over the wire; where nothing did, by what litellm says."""
-    if errand.failure is not None:
-        return errand.failure
-    if errand.answer is not None:
-        return MALFORMED.raised() if 200 <= errand.answer.status < 300 else refusal_of(*errand.answer)
+    if litellm_call.failure is not None:
+        return litellm_call.failure
+    if litellm_call.answer is not None:
+        return MALFORMED.raised() if 200 <= litellm_call.answer.status < 300 else refusal_of(*litellm_call.answer)
     status = getattr(error, "status_code", None)
     if not isinstance(status, int) or not 300 <= status < 600:
         return AgentError("internal", retriable=False, free=True)

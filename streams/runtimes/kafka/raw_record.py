@@ -54,23 +54,23 @@ class RawRecord(NamedTuple):
         return _place_text(self.topic, self.partition, self.offset)
 
 
-def read_input(arrival: RawRecord) -> Event:
+def read_input(raw_record: RawRecord) -> Event:
     """
     Read what a record of an input topic stands for, whoever wrote it.
 
     Raises:
         InvalidRecord: No event of its topic, or one that was moved to where it does not belong either.
     """
-    event = decode(arrival.topic, arrival.value, arrival.timestamp_ms)
-    if is_misplaced(arrival, event) and any(name == MOVED for name, _ in arrival.headers):
-        partitions = TOPICS[arrival.topic].partitions
+    event = decode(raw_record.topic, raw_record.value, raw_record.timestamp_ms)
+    if is_misplaced(raw_record, event) and any(name == MOVED for name, _ in raw_record.headers):
+        partitions = TOPICS[raw_record.topic].partitions
         raise InvalidRecord(f"it was moved here, and does not belong here either: are there {partitions} partitions?")
     return event
 
 
-def is_misplaced(arrival: RawRecord, event: Event) -> bool:
+def is_misplaced(raw_record: RawRecord, event: Event) -> bool:
     """Say whether an event lies in another partition than its key's; its producer has hashed it in a way of its own."""
-    return _partition_of(event.key, TOPICS[arrival.topic].partitions) != arrival.partition
+    return _partition_of(event.key, TOPICS[raw_record.topic].partitions) != raw_record.partition
 
 
 # The records of one question come close together, and each is looked at more than once.
@@ -79,26 +79,26 @@ def _partition_of(key: str, partitions: int) -> int:
     return partition_of(key.encode(), partitions)
 
 
-def subject_of(arrival: RawRecord) -> str:
+def subject_of(raw_record: RawRecord) -> str:
     """
     Tell what a record that a processor wrote is about: its question, as events say it, also where it is damaged.
 
     A letter is about the key of its record; one without a key stands alone, for there may be any number of them.
     """
-    if arrival.topic == DEAD_LETTERS:
+    if raw_record.topic == DEAD_LETTERS:
         try:
-            letter = orjson.loads(arrival.value)
+            letter = orjson.loads(raw_record.value)
             place = _place_text(letter["source_topic"], letter["partition"], letter["offset"])
             return str(letter["record_key"] or place)
         except (ValueError, TypeError, KeyError):
-            return arrival.place_text
-    if TOPICS[arrival.topic].key == "question_id":
-        return arrival.key_text
-    found = _QUESTION.search(arrival.value)
+            return raw_record.place_text
+    if TOPICS[raw_record.topic].key == "question_id":
+        return raw_record.key_text
+    found = _QUESTION.search(raw_record.value)
     try:
-        return str(orjson.loads(found[1])) if found else arrival.key_text
+        return str(orjson.loads(found[1])) if found else raw_record.key_text
     except orjson.JSONDecodeError:
-        return arrival.key_text
+        return raw_record.key_text
 
 
 def _place_text(topic: str, partition: int, offset: int) -> str:
@@ -114,8 +114,8 @@ def by_time(partitions: Iterable[Iterable[RawRecord]]) -> Iterator[RawRecord]:
     return map(itemgetter(1), heapq.merge(*map(_timed, partitions)))
 
 
-def _timed(arrivals: Iterable[RawRecord]) -> Iterator[tuple[tuple[int, int, int, int], RawRecord]]:
+def _timed(raw_records: Iterable[RawRecord]) -> Iterator[tuple[tuple[int, int, int, int], RawRecord]]:
     latest_ms = 0
-    for arrival in arrivals:
-        latest_ms = max(latest_ms, arrival.timestamp_ms)
-        yield (latest_ms, _RANK[arrival.topic], arrival.partition, arrival.offset), arrival
+    for raw_record in raw_records:
+        latest_ms = max(latest_ms, raw_record.timestamp_ms)
+        yield (latest_ms, _RANK[raw_record.topic], raw_record.partition, raw_record.offset), raw_record

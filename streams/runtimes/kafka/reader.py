@@ -47,52 +47,52 @@ class KafkaReader:
         self._extent = SnapshotExtent(committed, self._source.ends())
         self._ends = self._source.ends()
 
-    def _mirror(self) -> SnapshotReader:
+    def _snapshot(self) -> SnapshotReader:
         """Give the reader of the copy, which is made when it is first asked for."""
         if self._copy is None:
             self._files = TemporaryDirectory(prefix="orch-mirror-", ignore_cleanup_errors=True)
-            mirror = Snapshot(Path(self._files.name, "mirror.db"))
+            snapshot = Snapshot(Path(self._files.name, "mirror.db"))
             try:
                 self._read_to = self._source.beginnings()
-                self._copy_to(mirror)
-                self._copy = mirror, SnapshotReader(mirror.path)
+                self._copy_to(snapshot)
+                self._copy = snapshot, SnapshotReader(snapshot.path)
             except BaseException:
-                mirror.close()
+                snapshot.close()
                 raise
         return self._copy[1]
 
-    def _copy_to(self, mirror: Snapshot) -> None:
+    def _copy_to(self, snapshot: Snapshot) -> None:
         spans = {place: (self._read_to[place], end) for place, end in self._ends.items()}
-        mirror.add(self._source.arrivals(spans), self._extent)
+        snapshot.add(self._source.raw_records(spans), self._extent)
         self._read_to = dict(self._ends)
 
     @property
     def end(self) -> int:
         """Give the `seq` of the newest record in view; 0 where the log is empty."""
-        return self._mirror().end
+        return self._snapshot().end
 
     @property
     def folded(self) -> int:
         """Give the `seq` up to which everything was folded; later records may have been folded too."""
-        return self._mirror().folded
+        return self._snapshot().folded
 
     @property
     def taken(self) -> int:
         """Count the records read for this view, repeated ones and those left out included."""
-        return self._mirror().taken
+        return self._snapshot().taken
 
     @property
     def repeats(self) -> int:
         """Count those among them that repeat an earlier record of their partition."""
-        return self._mirror().repeats
+        return self._snapshot().repeats
 
     def refresh(self) -> bool:
         """Move the view to what the brokers hold now; say whether there was more."""
         before = self._ends
         self._take_view()
         if self._copy is not None:
-            mirror, reader = self._copy
-            self._copy_to(mirror)
+            snapshot, reader = self._copy
+            self._copy_to(snapshot)
             reader.refresh()
         return self._ends != before
 
@@ -103,11 +103,11 @@ class KafkaReader:
         Raises:
             UsageError: A topic that does not exist.
         """
-        return self._mirror().records(topics, after=after, limit=limit)
+        return self._snapshot().records(topics, after=after, limit=limit)
 
     def about(self, correlation: str) -> list[Record]:
         """List every record about one question (or one key), by time."""
-        return self._mirror().about(correlation)
+        return self._snapshot().about(correlation)
 
     def by_correlation(self, topics: Sequence[str] = ()) -> Iterator[tuple[str, list[Record]]]:
         """
@@ -116,11 +116,11 @@ class KafkaReader:
         Raises:
             UsageError: A topic that does not exist.
         """
-        return self._mirror().by_correlation(topics)
+        return self._snapshot().by_correlation(topics)
 
     def last(self, topic: str, key: str) -> Record | None:
         """Find the newest record of a key."""
-        return self._mirror().last(topic, key)
+        return self._snapshot().last(topic, key)
 
     def ends(self) -> dict[tuple[str, int], int]:
         """Give the next offset of every partition; nothing is read for that."""
@@ -140,11 +140,11 @@ class KafkaReader:
 
     def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
         """Iterate what was left out by what it is about (its place, if nothing says that), as `by_correlation` does."""
-        return self._mirror().left_out()
+        return self._snapshot().left_out()
 
     def elsewhere(self) -> Callable[[], UnorderedReader]:
         """Give a function that opens the copy in another process, for as long as it is open in this one."""
-        return self._mirror().elsewhere()
+        return self._snapshot().elsewhere()
 
     def close(self) -> None:
         """Disconnect, and remove the copy."""

@@ -31,7 +31,7 @@ class KafkaWriter:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._publisher = RecordProducer(connection)
+        self._producer = RecordProducer(connection)
         self._queued: list[asyncio.Future[Any]] = []
         self._loop = LoopThread()
         try:
@@ -42,7 +42,7 @@ class KafkaWriter:
 
     async def _start(self) -> None:
         await require_topics(self._connection)
-        await self._publisher.start()
+        await self._producer.start()
 
     @property
     def policy(self) -> PolicyAdopted | None:
@@ -76,7 +76,7 @@ class KafkaWriter:
         self._loop.call(self._send(message))
 
     async def _send(self, message: ProducerRecord) -> None:
-        self._queued.append(await self._publisher.send(message))
+        self._queued.append(await self._producer.send(message))
         if len(self._queued) >= MOST_QUEUED:
             await self._settle()
 
@@ -99,7 +99,7 @@ class KafkaWriter:
     def close(self) -> None:
         """Let go of the cluster; what was not committed may or may not be there."""
         try:
-            self._loop.call(self._publisher.stop())
+            self._loop.call(self._producer.stop())
         finally:
             self._loop.close()
 

@@ -89,7 +89,7 @@ def run_panel(path: Path, policy: PolicyAdopted, parrot: Parrot, questions: Sequ
             policy.prompts,
             parrot,
             alone=False,
-            gate=CallLimiter(spec.name, spec.limits, time.monotonic),
+            limiter=CallLimiter(spec.name, spec.limits, time.monotonic),
             mask=lambda text: text.replace(KEY, MASKED),
         )
         for spec in policy.agents

@@ -27,7 +27,7 @@ class Called:
         self.script = script
         self.calls = 0
         self.spec = OpenAIAgent(name=name, model="m", price=PRICE, limits=limits)
-        self.gate = CallLimiter(name, limits, time.monotonic)
+        self.limiter = CallLimiter(name, limits, time.monotonic)
 
     @property
     def live(self) -> "Called":

@@ -186,17 +186,17 @@ def test_workers_on_kafka_share_one_budget(run: Run) -> None:
         accounts = [Accounts() for _ in range(3)]
 
         async def worker(known: Accounts) -> int:
-            async with RecordProducer(cluster.connection) as publisher:
-                purse = SharedReservations(lambda event: publisher.publish([message_of(event)]))
+            async with RecordProducer(cluster.connection) as producer:
+                reservations = SharedReservations(lambda event: producer.publish([message_of(event)]))
 
                 def hear(event: Event) -> None:
                     known.take(event)
-                    purse.hear(event)
+                    reservations.hear(event)
 
                 followed = KafkaGlobalTables(cluster.connection, (SPENDING,), hear)
                 await followed.start()
                 try:
-                    account = BudgetAccount(purse, POLICY, Budget(run_nusd=25 * MOST_NUSD), lambda: next(ticks))
+                    account = BudgetAccount(reservations, POLICY, Budget(run_nusd=25 * MOST_NUSD), lambda: next(ticks))
 
                     async def call() -> bool:
                         answer = await account.reserve(TASK, OPENER, "a", MOST_NUSD, None)

@@ -71,8 +71,8 @@ def test_live_agents_are_made_without_a_connection(monkeypatch: pytest.MonkeyPat
     )
     made = make_agents(policy(*specs), None)
     assert [type(agent) for agent in made.values()] == [LivePlayer, LivePlayer]
-    gates = [agent.live.gate for agent in made.values() if agent.live is not None]
-    assert len({id(gate) for gate in gates}) == 2
+    limiters = [agent.live.limiter for agent in made.values() if agent.live is not None]
+    assert len({id(limiter) for limiter in limiters}) == 2
 
 
 def test_agents_of_one_endpoint_share_its_client(monkeypatch: pytest.MonkeyPatch) -> None:

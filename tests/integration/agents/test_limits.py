@@ -34,11 +34,11 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
 
 
-async def called(gate: CallLimiter, *, failed: bool = False) -> bool:
+async def called(limiter: CallLimiter, *, failed: bool = False) -> bool:
     """Make a call; say whether it was let through."""
     try:
-        async with gate.passed():
-            gate.note(failed=failed)
+        async with limiter.passed():
+            limiter.note(failed=failed)
     except CircuitOpen:
         return False
     return True
@@ -51,73 +51,73 @@ def played(play: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def test_so_many_failures_in_a_row_shut_the_gate(clock: Clock) -> None:
     """After the last of them no call is let through until the time is over; a success before begins anew."""
-    gate = CallLimiter("a", LiveLimits(breaker_failures=3, breaker_ms=5_000), clock)
+    limiter = CallLimiter("a", LiveLimits(breaker_failures=3, breaker_ms=5_000), clock)
 
     async def play() -> None:
-        fates = [await called(gate, failed=failed) for failed in (True, True, False, True, True, True)]
+        fates = [await called(limiter, failed=failed) for failed in (True, True, False, True, True, True)]
         assert fates == [True] * 6
-        assert not await called(gate)
+        assert not await called(limiter)
         clock.now_s += 4.999
-        assert not await called(gate)
+        assert not await called(limiter)
         clock.now_s += 0.001
-        assert await called(gate)
-        assert await called(gate)
+        assert await called(limiter)
+        assert await called(limiter)
 
     played(play)
 
 
 def test_one_call_shows_whether_the_agent_is_back(clock: Clock) -> None:
     """While it is under way no other is let through; if it fails, the wait begins again."""
-    gate = CallLimiter("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
+    limiter = CallLimiter("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
 
     async def play() -> None:
-        await called(gate, failed=True)
+        await called(limiter, failed=True)
         clock.now_s += 1
-        async with gate.passed():
-            assert not await called(gate)
-            gate.note(failed=True)
+        async with limiter.passed():
+            assert not await called(limiter)
+            limiter.note(failed=True)
         clock.now_s += 0.999
-        assert not await called(gate)
+        assert not await called(limiter)
         clock.now_s += 0.001
-        assert await called(gate)
+        assert await called(limiter)
 
     played(play)
 
 
 def test_a_trial_that_is_cancelled_lets_another_try(clock: Clock) -> None:
     """A call that ended without an outcome says nothing of the agent, so the next one tries."""
-    gate = CallLimiter("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
+    limiter = CallLimiter("a", LiveLimits(breaker_failures=1, breaker_ms=1_000), clock)
 
     async def play() -> None:
-        await called(gate, failed=True)
+        await called(limiter, failed=True)
         clock.now_s += 1
         with pytest.raises(asyncio.CancelledError):
-            async with gate.passed():
+            async with limiter.passed():
                 raise asyncio.CancelledError
-        assert await called(gate)
+        assert await called(limiter)
 
     played(play)
 
 
 def test_without_a_number_of_failures_the_gate_never_shuts(clock: Clock) -> None:
     """0 turns it off."""
-    gate = CallLimiter("a", LiveLimits(breaker_failures=0), clock)
+    limiter = CallLimiter("a", LiveLimits(breaker_failures=0), clock)
 
     async def play() -> None:
-        assert all([await called(gate, failed=True) for _ in range(100)])
+        assert all([await called(limiter, failed=True) for _ in range(100)])
 
     played(play)
 
 
 def test_calls_at_a_time_are_limited(clock: Clock) -> None:
     """One more than allowed waits until another has ended."""
-    gate = CallLimiter("a", LiveLimits(concurrent=2), clock)
+    limiter = CallLimiter("a", LiveLimits(concurrent=2), clock)
 
     async def play() -> None:
         async with AsyncExitStack() as first:
-            await first.enter_async_context(gate.passed())
-            async with gate.passed():
-                third = asyncio.create_task(called(gate))
+            await first.enter_async_context(limiter.passed())
+            async with limiter.passed():
+                third = asyncio.create_task(called(limiter))
                 _, waits = await asyncio.wait([third], timeout=0.05)
                 assert waits
             assert await third
@@ -127,13 +127,13 @@ def test_calls_at_a_time_are_limited(clock: Clock) -> None:
 
 def test_calls_a_minute_are_limited(clock: Clock) -> None:
     """After what a pause has saved up, which is a second's worth, calls come at the pace and no faster."""
-    gate = CallLimiter("a", LiveLimits(calls_per_minute=120), clock)
+    limiter = CallLimiter("a", LiveLimits(calls_per_minute=120), clock)
     saved_up = int(BURST_S * 120 / 60)
 
     async def play() -> None:
         began = clock.now_s
         for _ in range(saved_up + 1 + 120):
-            assert await called(gate)
+            assert await called(limiter)
         assert clock.now_s - began == pytest.approx(60)
 
     played(play)

@@ -66,8 +66,8 @@ async def main():
     client = LiteLLMClient("http://127.0.0.1:1/v1", None)
     for model in ("openai/m", "anthropic/claude-sonnet-4-5", "no-such-provider/m"):
         try:
-            await client.send(Request(model=model, base_url="", messages=(ChatMessage("user", "?"),), max_output_tokens=1,
-                temperature_ppb=0, seed=0, schema=None))
+            await client.send(Request(model=model, base_url="", messages=(ChatMessage("user", "?"),),
+                max_output_tokens=1, temperature_ppb=0, seed=0, schema=None))
         except AgentError as error:
             said.append(error.error)
     await client.close()

@@ -69,8 +69,8 @@ class Drawer(dict[str, Completion]):
 
 def player(client: Stub, spec: LiteLLMAgent | OpenAIAgent = SPEC, **given: Any) -> LivePlayer:
     """Make an agent that hides the key."""
-    gate = CallLimiter(spec.name, LiveLimits(), lambda: 0.0)
-    arguments = {"alone": False, "gate": gate, "mask": lambda text: text.replace(KEY, "[key]")}
+    limiter = CallLimiter(spec.name, LiveLimits(), lambda: 0.0)
+    arguments = {"alone": False, "limiter": limiter, "mask": lambda text: text.replace(KEY, "[key]")}
     return LivePlayer(spec, Prompts(), client, **(arguments | given))
 
 
@@ -161,11 +161,11 @@ def test_a_request_is_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_it_is_an_agent_that_takes_its_time() -> None:
     """It says so, and leads to its gate; closing it closes its client."""
     client = Stub()
-    gate = CallLimiter("agent", LiveLimits(), lambda: 0.0)
-    agent = player(client, gate=gate)
+    limiter = CallLimiter("agent", LiveLimits(), lambda: 0.0)
+    agent = player(client, limiter=limiter)
     assert not agent.virtual
     assert agent.live is agent
-    assert agent.live.gate is gate
+    assert agent.live.limiter is limiter
     assert agent.spec is SPEC
     asyncio.run(agent.close())
     assert client.closed == 1

@@ -30,14 +30,14 @@ class Ledger:
 
     def __init__(self, budget: Budget) -> None:
         self.events: list[Event] = []
-        self.purse = SharedReservations(self.publish)
+        self.reservations = SharedReservations(self.publish)
         ticks = iter(range(10**6))
-        self.account = BudgetAccount(self.purse, POLICY, budget, lambda: next(ticks))
+        self.account = BudgetAccount(self.reservations, POLICY, budget, lambda: next(ticks))
 
     async def publish(self, event: Event) -> None:
         """Write, and be read back."""
         self.events.append(event)
-        asyncio.get_running_loop().call_soon(self.purse.hear, event)
+        asyncio.get_running_loop().call_soon(self.reservations.hear, event)
 
 
 def seat(agent: Called, **terms: Any) -> AnalysisPublished:

@@ -57,19 +57,19 @@ class Asked:
         self.appended: list[Event] = []
         self.steps: list[int] = []
         self.view = EmbeddedReader(log.path)
-        self.inquiry = QuestionFeed(self.view, lambda: 0, self.appended.append, progress=self.steps.append, **given)
+        self.feed = QuestionFeed(self.view, lambda: 0, self.appended.append, progress=self.steps.append, **given)
 
     def ids(self, source: io.BytesIO) -> list[str]:
         """Read a file; list the questions that are passed on."""
-        return [asked.question_id for asked in self.inquiry.questions(source)]
+        return [asked.question_id for asked in self.feed.questions(source)]
 
 
 def test_what_the_log_knows_is_not_asked(log: Played) -> None:
     """Of known and new questions only the new ones are passed on; the time does not matter."""
     asked = Asked(log)
     assert asked.ids(lines(("old", "What is old?"), ("new", "What?"), ("new", "What?"))) == ["new"]
-    assert asked.inquiry.known == 2
-    assert asked.inquiry.problems == []
+    assert asked.feed.known == 2
+    assert asked.feed.problems == []
 
 
 def test_another_question_of_a_known_id_is_a_conflict(log: Played) -> None:
@@ -77,8 +77,8 @@ def test_another_question_of_a_known_id_is_a_conflict(log: Played) -> None:
     asked = Asked(log)
     source = lines(("old", "Else?"), ("new", "What?"), ("new", "Else?"))
     assert asked.ids(source) == ["old", "new", "new"]
-    assert [problem.line for problem in asked.inquiry.problems] == [1, 3]
-    assert asked.inquiry.foreign == {"old"}
+    assert [problem.line for problem in asked.feed.problems] == [1, 3]
+    assert asked.feed.foreign == {"old"}
 
 
 def test_conflict_is_refused_once(log: Played) -> None:
@@ -86,7 +86,7 @@ def test_conflict_is_refused_once(log: Played) -> None:
     log.put(question("old", text="Else?"))
     asked = Asked(log)
     assert asked.ids(lines(("old", "Else?"))) == []
-    assert [problem.line for problem in asked.inquiry.problems] == [1]
+    assert [problem.line for problem in asked.feed.problems] == [1]
 
 
 def test_right_answer_is_taught_after_the_decision(log: Played) -> None:
@@ -95,8 +95,8 @@ def test_right_answer_is_taught_after_the_decision(log: Played) -> None:
     with EmbeddedReader(log.path) as view:
         (record,) = (record for record in view.about("old") if record.topic == DecisionMade.topic)
     decision = DecisionMade.decode(record.value)
-    (feedback,) = asked.inquiry.hear(decision)
-    assert feedback == gold_feedback(decision, "B") == asked.inquiry.hear(decision)[0]
+    (feedback,) = asked.feed.hear(decision)
+    assert feedback == gold_feedback(decision, "B") == asked.feed.hear(decision)[0]
     assert isinstance(feedback, FeedbackGiven)
     assert (feedback.causes, feedback.occurred_at) == ((decision.event_id,), decision.occurred_at)
     assert asked.steps == [1, 1]
@@ -123,11 +123,11 @@ def test_conflict_with_a_forgotten_line_is_told(log: Played, monkeypatch: pytest
     """Where the line before is forgotten and not in view, the log's refusal is turned into the line's problem."""
     monkeypatch.setattr(module, "REMEMBERED", 1)
     asked = Asked(log)
-    passed = asked.inquiry.questions(lines(("a", "What?"), ("b", "What?"), ("a", "Else?")))
+    passed = asked.feed.questions(lines(("a", "What?"), ("b", "What?"), ("a", "Else?")))
     first, second, third = passed
-    assert asked.inquiry.problems == []
+    assert asked.feed.problems == []
     refusal = dead_letter(third, 0, 5, Rejection(reason="conflict", detail="another question"))
     assert isinstance(refusal, RecordRejected)
-    assert asked.inquiry.hear(refusal) == ()
-    assert [problem.line for problem in asked.inquiry.problems] == [3]
+    assert asked.feed.hear(refusal) == ()
+    assert [problem.line for problem in asked.feed.problems] == [3]
     assert {first.question_id, second.question_id} == {"a", "b"}

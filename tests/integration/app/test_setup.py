@@ -35,18 +35,18 @@ def names(given: Any) -> list[str]:
 
 def test_models_of_the_outputs_are_the_agents(tmp_path: Path) -> None:
     """Each model is an agent of its name in code point order, instead of those configured."""
-    staff = hire(SIMULATED, outputs(tmp_path, "b", "C", "a"), AT)
-    assert staff is not None
-    assert names(staff) == ["C", "a", "b"]
-    assert list(staff.agents) == ["C", "a", "b"]
-    assert staff.policy.occurred_at == AT
+    setup = hire(SIMULATED, outputs(tmp_path, "b", "C", "a"), AT)
+    assert setup is not None
+    assert names(setup) == ["C", "a", "b"]
+    assert list(setup.agents) == ["C", "a", "b"]
+    assert setup.policy.occurred_at == AT
 
 
 def test_name_of_a_model_is_made_to_fit(tmp_path: Path) -> None:
     """What an agent's name cannot hold becomes a hyphen; the model keeps its own."""
-    staff = hire(Config(), outputs(tmp_path, "  My model (7B)!", "org/name:v1.0"), AT)
-    assert staff is not None
-    assert [(spec.name, spec.model) for spec in staff.policy.agents if isinstance(spec, RecordedAgent)] == [
+    setup = hire(Config(), outputs(tmp_path, "  My model (7B)!", "org/name:v1.0"), AT)
+    assert setup is not None
+    assert [(spec.name, spec.model) for spec in setup.policy.agents if isinstance(spec, RecordedAgent)] == [
         ("My-model-7B", "  My model (7B)!"),
         ("org/name:v1.0", "org/name:v1.0"),
     ]
@@ -100,8 +100,8 @@ def test_same_settings_at_another_time_change_nothing() -> None:
 
 def test_questions_are_answered_under_the_policy(tmp_path: Path) -> None:
     """The policy is adopted once, and every question has its decision."""
-    staff = hire(SIMULATED, (), AT)
-    assert staff is not None
+    setup = hire(SIMULATED, (), AT)
+    assert setup is not None
     decided: list[str] = []
 
     def hear(event: Any) -> tuple[()]:
@@ -110,6 +110,6 @@ def test_questions_are_answered_under_the_policy(tmp_path: Path) -> None:
 
     with EmbeddedWriter(tmp_path / "orch.db", PROCESSORS, clock=lambda: 0) as log:
         for number in range(2):
-            answer(log, staff, [question(f"q{number}")], run=RunSettings(), listener=hear, clock=lambda: 0)
+            answer(log, setup, [question(f"q{number}")], run=RunSettings(), listener=hear, clock=lambda: 0)
         assert decided == ["q0", "q1"]
-        assert len(log.about(staff.policy.policy_id)) == 1
+        assert len(log.about(setup.policy.policy_id)) == 1

@@ -1,4 +1,4 @@
-"""A log in partitions without a broker: stages that read them in any order, and a mirror of what lies there."""
+"""A log in partitions without a broker: stages that read them in any order, and a snapshot of what lies there."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -199,18 +199,18 @@ class Scattered:
             **changes
         )
 
-    def mirror(self, path: Path, view: View | None = None) -> None:
-        """Write a mirror of what is in a view."""
+    def snapshot(self, path: Path, view: View | None = None) -> None:
+        """Write a snapshot of what is in a view."""
         ends, settled, committed = view or self.view()
-        mirror = Snapshot(path)
+        snapshot = Snapshot(path)
         held = ([one for one in held if one.offset < ends[place]] for place, held in self.partitions.items())
-        mirror.add(by_time(held), SnapshotExtent(committed, settled))
-        mirror.close()
+        snapshot.add(by_time(held), SnapshotExtent(committed, settled))
+        snapshot.close()
 
     def replay(self, path: Path, view: View | None = None) -> Replay:
-        """Replay a mirror of it."""
+        """Replay a snapshot of it."""
         path.unlink(missing_ok=True)
-        self.mirror(path, view)
+        self.snapshot(path, view)
         with SnapshotReader(path) as reader:
             return replay(reader)
 

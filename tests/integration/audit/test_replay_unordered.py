@@ -91,7 +91,7 @@ class Life:
 
 
 def replayed(log: Scattered, view: View | None = None) -> Replay:
-    """Replay a log through a mirror."""
+    """Replay a log through a snapshot."""
     with TemporaryDirectory() as folder:
         return log.replay(Path(folder, "mirror.db"), view)
 

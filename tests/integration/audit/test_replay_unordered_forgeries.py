@@ -38,7 +38,7 @@ Replayed = Callable[..., Replay]
 
 @pytest.fixture
 def replayed(tmp_path: Path) -> Replayed:
-    """Replay a log through a mirror."""
+    """Replay a log through a snapshot."""
 
     def replay(log: Scattered, view: View | None = None) -> Replay:
         return log.replay(tmp_path / "mirror.db", view)

@@ -42,8 +42,8 @@ async def main() -> None:
     agents = {name: Clerk(name, float(sys.argv[2])) for name in "abc"}
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with RecordProducer(connection) as publisher:
-        subscription = GroupMember(connection, publisher, "agents")
+    async with RecordProducer(connection) as producer:
+        subscription = GroupMember(connection, producer, "agents")
         await run_agents(subscription, lambda policy_id: agents, clock=wall_clock_ms, stop=stop, grace_s=5)
 
 

@@ -71,18 +71,18 @@ class Reader:
 class Cluster:
     """Topics of one test, and members that read them."""
 
-    def __init__(self, connection: Connection, publisher: RecordProducer) -> None:
+    def __init__(self, connection: Connection, producer: RecordProducer) -> None:
         self.connection = connection
-        self.publisher = publisher
+        self.producer = producer
 
     async def ask(self, questions: Iterable[QuestionAsked]) -> None:
         """Write questions."""
-        await self.publisher.publish(map(message_of, questions))
+        await self.producer.publish(map(message_of, questions))
 
     @asynccontextmanager
     async def member(self, *, instance: str | None = None, reading: bool = True) -> AsyncIterator[Reader]:
         """Have a member in the group."""
-        subscription = GroupMember(self.connection, self.publisher, "agents", instance=instance)
+        subscription = GroupMember(self.connection, self.producer, "agents", instance=instance)
         reader = Reader(subscription)
         try:
             await subscription.start(READ)
@@ -98,8 +98,8 @@ async def on(bootstrap: str, test: Test) -> None:
     """Run a test against topics of its own."""
     connection = parse_connection(f"{bootstrap}/{uuid.uuid4().hex[:12]}", {})
     await create_topics(connection)
-    async with RecordProducer(connection) as publisher:
-        await test(Cluster(connection, publisher))
+    async with RecordProducer(connection) as producer:
+        await test(Cluster(connection, producer))
 
 
 @pytest.fixture

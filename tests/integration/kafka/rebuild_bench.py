@@ -62,9 +62,9 @@ def plan_of(chance: random.Random) -> Plan:
     return Plan(adopted, asked, sayings, chance.randint(0, 4), early, late, taken_back)
 
 
-def record_of(arrival: RawRecord) -> Record:
+def record_of(raw_record: RawRecord) -> Record:
     """Read an arrival as a stage does."""
-    return Record(*arrival[:4], arrival.key_text, arrival.value, arrival.headers)
+    return Record(*raw_record[:4], raw_record.key_text, raw_record.value, raw_record.headers)
 
 
 def rebuilt(log: Scattered, processor: Processor, partition: int) -> Rebuilt:
@@ -72,9 +72,9 @@ def rebuilt(log: Scattered, processor: Processor, partition: int) -> Rebuilt:
     tables = log._table(partition) if processor is ROUTE else Tables(None, {})
     with closing(derivation_of(processor, partition, tables)) as derivation:
         for one in derivation.passes():
-            for arrival in list(log.partitions[one.topic, one.partition]):
-                if one.start <= arrival.offset and (one.end is None or arrival.offset < one.end):
-                    one.take(record_of(arrival))
+            for raw_record in list(log.partitions[one.topic, one.partition]):
+                if one.start <= raw_record.offset and (one.end is None or raw_record.offset < one.end):
+                    one.take(record_of(raw_record))
         for _ in derivation.finish():
             pass
         offsets = {topic: len(log.partitions[topic, partition]) for topic in processor.reads}

@@ -31,23 +31,21 @@ from ...worlds import question
 class Bench:
     """Topics of their own, and stages by hand."""
 
-    def __init__(self, connection: Connection, publisher: RecordProducer, folder: Path) -> None:
+    def __init__(self, connection: Connection, producer: RecordProducer, folder: Path) -> None:
         self.connection = connection
-        self.publisher = publisher
+        self.producer = producer
         self.folder = folder
         self.tables: list[KafkaGlobalTables] = []
         self.stages: list[KafkaStage] = []
 
-    async def stage(
-        self, processor: Processor, *partitions: int, publisher: RecordProducer | None = None
-    ) -> KafkaStage:
+    async def stage(self, processor: Processor, *partitions: int, producer: RecordProducer | None = None) -> KafkaStage:
         """Start a stage that holds some partitions."""
         tables = None
         if processor.sees_tables:
             tables = KafkaGlobalTables(self.connection)
             self.tables.append(tables)
             await tables.start()
-        sends = publisher or self.publisher
+        sends = producer or self.producer
         folder = self.folder / uuid.uuid4().hex
         made = KafkaStage(processor, self.connection, sends, tables, folder)
         made.hold(partitions)
@@ -56,7 +54,7 @@ class Bench:
 
     async def crash(self, stage: KafkaStage) -> None:
         """Let a stage vanish as if its process had been killed."""
-        stage._lanes.clear()
+        stage._partition_tasks.clear()
 
     async def records(self, topic: str) -> list[Record]:
         """Read a whole topic."""
@@ -93,8 +91,8 @@ def run(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         async def body() -> None:
             connection = parse_connection(f"{broker.bootstrap}/{uuid.uuid4().hex[:12]}", {})
             await create_topics(connection)
-            async with RecordProducer(connection) as publisher:
-                bench = Bench(connection, publisher, tmp_path)
+            async with RecordProducer(connection) as producer:
+                bench = Bench(connection, producer, tmp_path)
                 try:
                     await test(bench)
                 finally:

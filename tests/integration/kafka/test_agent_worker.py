@@ -40,10 +40,10 @@ HAND = Path(__file__).with_name("agent_worker_process.py")
 class City:
     """A log on a broker, `route` and `merge` as one client of it, and processes that work on it."""
 
-    def __init__(self, connection: Connection, publisher: RecordProducer, world: World) -> None:
+    def __init__(self, connection: Connection, producer: RecordProducer, world: World) -> None:
         self.connection = connection
         self.world = world
-        self._publisher = publisher
+        self._producer = producer
 
     async def ask(self, count: int, first: int = 0) -> None:
         """Ask so many questions."""
@@ -67,7 +67,7 @@ class City:
         known = len(self.world.log)
         self.world.put(event)
         made = [new for new in self.world.log[known:] if new.topic in (ASSIGNMENTS, DECISIONS)]
-        await self._publisher.publish(map(message_of, made if written else [event, *made]))
+        await self._producer.publish(map(message_of, made if written else [event, *made]))
 
     async def events(self, topic: str) -> list[Any]:
         """Read a whole topic, by partition."""
@@ -138,8 +138,8 @@ async def on(bootstrap: str, test: Test, given: Any = ABC) -> None:
     """Run a test against topics of its own."""
     connection = parse_connection(f"{bootstrap}/{uuid.uuid4().hex[:12]}", {})
     await create_topics(connection)
-    async with RecordProducer(connection) as publisher:
-        city = City(connection, publisher, World(given))
+    async with RecordProducer(connection) as producer:
+        city = City(connection, producer, World(given))
         merging = asyncio.create_task(city.merge())
         try:
             await test(city)
@@ -228,11 +228,11 @@ def test_deadlines_decide_where_nobody_answers(run: Callable[..., None]) -> None
 
     async def test(city: City) -> None:
         stop = asyncio.Event()
-        async with RecordProducer(city.connection) as publisher:
+        async with RecordProducer(city.connection) as producer:
             watching = [
                 asyncio.create_task(
                     run_deadlines(
-                        GroupMember(city.connection, publisher, "deadlines", gather_ms=GATHER_MS),
+                        GroupMember(city.connection, producer, "deadlines", gather_ms=GATHER_MS),
                         clock=wall_clock_ms,
                         stop=stop,
                     )

@@ -24,21 +24,21 @@ OUTPUT = ProducerRecord("orch.decisions", "q", b'{"decided": "A"}', (("ce_id", b
 class Bench:
     """One changelog, and as many owners as a test wants."""
 
-    def __init__(self, connection: Connection, publisher: RecordProducer) -> None:
+    def __init__(self, connection: Connection, producer: RecordProducer) -> None:
         self.connection = connection
-        self.publisher = publisher
+        self.producer = producer
         self.stores: list[KafkaStateStore] = []
 
     def owner(self, path: Path | None = None) -> tuple[Changelog, KafkaStateStore]:
         """Make an owner with a store of its own."""
         store = KafkaStateStore(path, "test")
         self.stores.append(store)
-        return Changelog(self.connection, self.publisher, STAGE, PARTITION, store), store
+        return Changelog(self.connection, self.producer, STAGE, PARTITION, store), store
 
     async def opened(self, path: Path | None = None) -> tuple[Changelog, KafkaStateStore, Recovered]:
         """Make an owner, and let it take over."""
-        ledger, store = self.owner(path)
-        return ledger, store, await ledger.open()
+        changelog, store = self.owner(path)
+        return changelog, store, await changelog.open()
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def run(broker: Any) -> Callable[[Callable[[Bench], Awaitable[None]]], None]:
         async def body() -> None:
             connection = parse_connection(f"{broker.bootstrap}/{uuid.uuid4().hex[:12]}", {})
             await create_topics(connection)
-            async with RecordProducer(connection) as publisher:
-                bench = Bench(connection, publisher)
+            async with RecordProducer(connection) as producer:
+                bench = Bench(connection, producer)
                 try:
                     await test(bench)
                 finally:
@@ -63,9 +63,9 @@ def run(broker: Any) -> Callable[[Callable[[Bench], Awaitable[None]]], None]:
 
 
 @asynccontextmanager
-async def held_back(publisher: RecordProducer, after: int) -> AsyncIterator[asyncio.Event]:
+async def held_back(producer: RecordProducer, after: int) -> AsyncIterator[asyncio.Event]:
     """Let a publisher send so many records to changelogs, and keep the next until the event is set."""
-    send, resumed, left = publisher.send_to, asyncio.Event(), after
+    send, resumed, left = producer.send_to, asyncio.Event(), after
 
     async def slow(*arguments: Any) -> Any:
         nonlocal left
@@ -74,11 +74,11 @@ async def held_back(publisher: RecordProducer, after: int) -> AsyncIterator[asyn
         left = max(0, left - 1)
         return await send(*arguments)
 
-    publisher.send_to = slow  # type: ignore[method-assign]
+    producer.send_to = slow  # type: ignore[method-assign]
     try:
         yield resumed
     finally:
-        publisher.send_to = send  # type: ignore[method-assign]
+        producer.send_to = send  # type: ignore[method-assign]
 
 
 def test_a_new_owner_finds_states_place_and_outputs(run: Any) -> None:
@@ -153,7 +153,7 @@ def test_a_batch_without_its_commit_does_not_count(run: Any) -> None:
     async def test(bench: Bench) -> None:
         first, _, _ = await bench.opened()
         await first.commit({"q": b"whole"}, {"t": 1}, [])
-        async with held_back(bench.publisher, after=1):
+        async with held_back(bench.producer, after=1):
             dying = asyncio.create_task(first.commit({"q": b"half", "r": b"half"}, {"t": 2}, [OUTPUT]))
             await asyncio.sleep(0.2)
             dying.cancel()
@@ -188,7 +188,7 @@ def test_a_batch_that_is_cut_by_a_new_owner_does_not_count(run: Any) -> None:
 
     async def test(bench: Bench) -> None:
         first, _, _ = await bench.opened()
-        async with held_back(bench.publisher, after=1) as resumed:
+        async with held_back(bench.producer, after=1) as resumed:
             cut = asyncio.create_task(first.commit({"q": b"half", "r": b"half"}, {"t": 2}, [OUTPUT]))
             await asyncio.sleep(0.2)
             async with RecordProducer(bench.connection) as other:

@@ -39,13 +39,13 @@ async def _work(connection: Connection, bootstrap: str, folder: Path) -> None:
     await create_topics(connection)
     await asyncio.to_thread(squeeze, bootstrap)
     states: dict[str, bytes] = {}
-    async with RecordProducer(connection) as publisher:
+    async with RecordProducer(connection) as producer:
         epochs: list[int] = []
         owners: list[Changelog] = []
         for number in range(OWNERS):
             # The first keeps a disk that is read again at the end, the others have none.
             store = KafkaStateStore(folder / "first.db" if number == 0 else None, "test")
-            owner = Changelog(connection, publisher, STAGE, PARTITION, store)
+            owner = Changelog(connection, producer, STAGE, PARTITION, store)
             recovered = await owner.open()
             assert {key: store.get(key) for key in states} == states
             assert recovered.offsets == ({"t": number * BATCHES} if number else {})
@@ -65,10 +65,10 @@ async def _work(connection: Connection, bootstrap: str, folder: Path) -> None:
             owners.append(owner)
         for owner in owners:
             owner.drop()
-        await _until_compacted(connection, publisher, epochs[0])
+        await _until_compacted(connection, producer, epochs[0])
         for path in (None, folder / "first.db"):
             store = KafkaStateStore(path, "test")
-            recovered = await Changelog(connection, publisher, STAGE, PARTITION, store).open()
+            recovered = await Changelog(connection, producer, STAGE, PARTITION, store).open()
             assert {key: store.get(key) for key in states} == states
             assert recovered.offsets == {"t": OWNERS * BATCHES}
             assert [message.value for message in recovered.unsent] == [b"%d" % (OWNERS * BATCHES)]
@@ -82,13 +82,13 @@ async def _reopen(owner: Changelog) -> None:
     await owner.open()
 
 
-async def _until_compacted(connection: Connection, publisher: RecordProducer, epoch: int) -> None:
+async def _until_compacted(connection: Connection, producer: RecordProducer, epoch: int) -> None:
     """Wait until an owner's commit records are gone, and its states are not."""
     limit = asyncio.get_running_loop().time() + LIMIT_S
     topic = connection.changelog(STAGE)
     while True:
         # A segment is closed by the record that follows it, and only closed ones are compacted.
-        await (await publisher.send_to(topic, PARTITION, b"v2/probe", uuid.uuid4().hex.encode()))
+        await (await producer.send_to(topic, PARTITION, b"v2/probe", uuid.uuid4().hex.encode()))
         found = [parsed for key in await _keys(connection) if (parsed := parse_key(key)) is not None]
         kinds = [key.kind for key in found if key.batch.epoch == epoch]
         if RecordKind.COMMIT not in kinds:

@@ -126,15 +126,15 @@ def test_the_engine_stops_at_what_its_stage_failed_at(broker: Any, tmp_path: Pat
             raise RuntimeError("cannot be folded now")
 
     async def test() -> None:
-        async with RecordProducer(connection) as publisher:
-            await publisher.publish([message_of(FIRST)])
-            stage = Failing(LEARN, connection, publisher, None, None)
+        async with RecordProducer(connection) as producer:
+            await producer.publish([message_of(FIRST)])
+            stage = Failing(LEARN, connection, producer, None, None)
             hosting = engine.FaustEngine(connection, stage)
             await hosting.start()
             try:
                 with pytest.raises(RuntimeError, match="cannot be folded now"):
                     await hosting.line.failed
-                await publisher.publish([message_of(SECOND)])
+                await producer.publish([message_of(SECOND)])
                 await asyncio.sleep(5 * COMMIT_S)
             finally:
                 await hosting.stop()
@@ -162,8 +162,8 @@ def _run(test: Awaitable[None]) -> None:
 
 
 async def _publish(connection: Connection, *events: FeedbackGiven) -> None:
-    async with RecordProducer(connection) as publisher:
-        await publisher.publish(map(message_of, events))
+    async with RecordProducer(connection) as producer:
+        await producer.publish(map(message_of, events))
 
 
 async def _committed(connection: Connection) -> int:
@@ -186,8 +186,8 @@ async def _in_ledger(connection: Connection) -> list[str]:
     """Become the owner of the changelog, as a process that starts does."""
     store = KafkaStateStore(None, "recovered")
     try:
-        async with RecordProducer(connection) as publisher:
-            await Changelog(connection, publisher, LEARN.name, PARTITION, store).open()
+        async with RecordProducer(connection) as producer:
+            await Changelog(connection, producer, LEARN.name, PARTITION, store).open()
         state = store.get(QUESTION)
         return [] if state is None else sources(orjson.loads(state))
     finally:
@@ -303,19 +303,19 @@ async def _with_ledger(connection: Connection, folder: Path, *, stops: bool) -> 
     """Fold feedback as the product does."""
     commit = Changelog.commit
 
-    async def commit_late(ledger: Changelog, *batch: Any) -> None:
+    async def commit_late(changelog: Changelog, *batch: Any) -> None:
         Changelog.commit = commit  # type: ignore[method-assign]
         os.kill(os.getpid(), signal.SIGSTOP)
         try:
-            await commit(ledger, *batch)
+            await commit(changelog, *batch)
         finally:
             (folder / DONE).touch()
 
     engine.SESSION_TIMEOUT_S, engine.HEARTBEAT_S, engine.COMMIT_S = SESSION_S, HEARTBEAT_S, COMMIT_S
     if stops:
         Changelog.commit = commit_late  # type: ignore[method-assign, assignment]
-    async with RecordProducer(connection) as publisher:
-        hosting = engine.FaustEngine(connection, KafkaStage(LEARN, connection, publisher, None, None))
+    async with RecordProducer(connection) as producer:
+        hosting = engine.FaustEngine(connection, KafkaStage(LEARN, connection, producer, None, None))
         await hosting.start()
         await hosting.line.failed
 

@@ -45,9 +45,9 @@ def test_records_come_with_the_names_of_the_topology(run: Run) -> None:
         topic = cluster.connection.topic(QUESTIONS)
         async with cluster.member() as member:
             trace = (("traceparent", b"00-t"),)
-            await cluster.publisher.publish([message_of(question("q"), trace)])
+            await cluster.producer.publish([message_of(question("q"), trace)])
             for key, value in ((b"\xff\x00", b"{"), (b"gone", None)):
-                await (await cluster.publisher.send_to(topic, 1, key, value))
+                await (await cluster.producer.send_to(topic, 1, key, value))
             await until_true(lambda: len(member.records) == 3)
         asked, odd, gone = sorted(member.records, key=lambda record: (record.partition == 1, record.offset))
         assert (asked.topic, asked.partition, asked.offset, asked.key) == (QUESTIONS, home("q"), 0, "q")

@@ -31,7 +31,7 @@ def test_a_group_whose_topics_differ_is_refused(run: Run) -> None:
     """Records of one question would go to different members."""
 
     async def test(cluster: Cluster) -> None:
-        subscription = GroupMember(cluster.connection, cluster.publisher, "agents")
+        subscription = GroupMember(cluster.connection, cluster.producer, "agents")
         await subscription.start((QUESTIONS, "orch.observations"))
         try:
             with pytest.raises(OperatorError, match="not the same ones"):
@@ -95,7 +95,7 @@ def test_an_event_that_could_not_be_queued_is_sent_again(run: Run) -> None:
 
     async def test(cluster: Cluster) -> None:
         failures: list[Exception] = [UnknownTopicOrPartitionError()]
-        queue = cluster.publisher._producer
+        queue = cluster.producer._producer
 
         class Failing:
             async def send(self, *record: Any, **more: Any) -> Any:
@@ -103,9 +103,9 @@ def test_an_event_that_could_not_be_queued_is_sent_again(run: Run) -> None:
                     raise failures.pop(0)
                 return await queue.send(*record, **more)
 
-        publisher = RecordProducer(cluster.connection)
-        publisher._producer = Failing()
-        subscription = GroupMember(cluster.connection, publisher, "agents")
+        producer = RecordProducer(cluster.connection)
+        producer._producer = Failing()
+        subscription = GroupMember(cluster.connection, producer, "agents")
         await subscription.publish(question("q"))
         async with cluster.member() as member:
             await until_true(lambda: member.ids() == ["q"])

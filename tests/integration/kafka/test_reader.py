@@ -51,7 +51,7 @@ def connection(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def write(
-    connection: Connection, arrivals: Iterable[RawRecord], folded: Mapping[str, Mapping[Place, int]] | None = None
+    connection: Connection, raw_records: Iterable[RawRecord], folded: Mapping[str, Mapping[Place, int]] | None = None
 ) -> None:
     """Write records where they say they are, and then the offsets of the stages."""
 
@@ -59,7 +59,7 @@ def write(
         producer = AIOKafkaProducer(**connection.client())
         await producer.start()
         try:
-            for one in arrivals:
+            for one in raw_records:
                 place = await producer.send_and_wait(
                     connection.topic(one.topic),
                     one.value,

@@ -65,17 +65,17 @@ def answers(openers: Iterable[Event], answered: set[tuple[str, str]]) -> Iterato
 
 async def publish(bench: Bench, *events: Event) -> None:
     """Write events where they belong."""
-    await bench.publisher.publish([message_of(event) for event in events])
+    await bench.producer.publish([message_of(event) for event in events])
 
 
 async def live(bench: Bench, state_dir: Path) -> None:
     """Let all stages work on questions, agents answer them, feedback come, and strangers write; then stop."""
     await publish(bench, CASCADE, *ASKED, question("q1", text="Something else?"), gold("A", "q0"), gold("B", "q0"))
     wrong = (partition_of(b"q2", 8) + 1) % 8
-    await (await bench.publisher.send_to(bench.connection.topic(QUESTIONS), wrong, b"", question("q2").encode()))
-    await bench.publisher.publish([ProducerRecord(topic, "q0", b"{") for topic in (QUESTIONS, ANALYSES, FEEDBACK)])
+    await (await bench.producer.send_to(bench.connection.topic(QUESTIONS), wrong, b"", question("q2").encode()))
+    await bench.producer.publish([ProducerRecord(topic, "q0", b"{") for topic in (QUESTIONS, ANALYSES, FEEDBACK)])
     answered: set[tuple[str, str]] = set()
-    async with running(bench.connection, FOLDING, bench.publisher, HostingOptions(state_dir)) as stages:
+    async with running(bench.connection, FOLDING, bench.producer, HostingOptions(state_dir)) as stages:
         while True:
             await stages.settled()
             more = list(answers(await bench.events(ASSIGNMENTS), answered))
@@ -140,18 +140,18 @@ def test_what_no_stage_has_read_follows(run: Run) -> None:
 
     async def test(bench: Bench) -> None:
         trace = (("traceparent", b"00-t"),)
-        await bench.publisher.publish([message_of(policy("a")), message_of(question(), trace)])
+        await bench.producer.publish([message_of(policy("a")), message_of(question(), trace)])
         (part,) = [part for part in (await rebuilt(bench, ROUTE)).values() if part.outputs]
         (panel,) = part.outputs
         assert (panel.topic, panel.key) == (ASSIGNMENTS, "q")
         assert dict(panel.headers)["traceparent"] == b"00-t"
         assert orjson.loads(part.states["q"]) == [question().statement_id, question().event_id]
-        await bench.publisher.publish(part.outputs)
+        await bench.producer.publish(part.outputs)
         await publish(bench, *answers(await bench.events(ASSIGNMENTS), set()))
         part = await rebuild(bench.connection, MERGE, PLACE, NOBODY)
         assert [message.topic for message in part.outputs] == [DECISIONS]
         assert part.offsets == {ASSIGNMENTS: 1, ANALYSES: 1, DEADLINES: 0}
-        await bench.publisher.publish(part.outputs)
+        await bench.producer.publish(part.outputs)
         assert (await rebuild(bench.connection, MERGE, PLACE, NOBODY)).outputs == []
         assert (await rebuild(bench.connection, ROUTE, PLACE, NOBODY)).outputs == []
 
@@ -189,12 +189,12 @@ def test_a_changelog_that_lost_its_beginning_is_refused_and_rebuilt(run: Run, mo
                     [ConfigResource(ConfigResourceType.TOPIC, topic, {"cleanup.policy": "delete"})]
                 )
                 await admin.delete_records({place: RecordsToDelete(2) for place in places})
-        async with running(bench.connection, ["merge"], bench.publisher, HostingOptions()) as stages:
+        async with running(bench.connection, ["merge"], bench.producer, HostingOptions()) as stages:
             with pytest.raises(OperatorError, match="no such fence") as refused:
                 await asyncio.wait_for(stages.failed(), 30)
         assert "--rebuild" in refused.value.remedy
         monkeypatch.setattr(f"{__name__}.SILENT", {})
-        async with running(bench.connection, FOLDING, bench.publisher, HostingOptions(rebuild=True)) as stages:
+        async with running(bench.connection, FOLDING, bench.producer, HostingOptions(rebuild=True)) as stages:
             await publish(bench, *ASKED)
             await stages.settled()
             answered: set[tuple[str, str]] = set()

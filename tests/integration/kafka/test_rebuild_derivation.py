@@ -73,9 +73,9 @@ def is_left_open(log: Scattered, event: Event) -> bool:
     return isinstance(event, PanelAssigned) or (isinstance(event, StageOpened | DecisionMade) and waits)
 
 
-def read_of(arrival: RawRecord) -> Event:
+def read_of(raw_record: RawRecord) -> Event:
     """Read the event of an arrival."""
-    return decode(arrival.topic, arrival.value, arrival.timestamp_ms)
+    return decode(raw_record.topic, raw_record.value, raw_record.timestamp_ms)
 
 
 @pytest.mark.slow
@@ -219,8 +219,8 @@ def test_what_is_decided_is_read_once() -> None:
         read = []
         for one in derivation.passes():
             read.append(one.topic)
-            for arrival in log.partitions[one.topic, one.partition]:
-                one.take(record_of(arrival))
+            for raw_record in log.partitions[one.topic, one.partition]:
+                one.take(record_of(raw_record))
         assert read == [DEAD_LETTERS, DECISIONS, *MERGE.reads]
         assert list(derivation.finish()) == []
         assert derivation.states == {"q": b"null"}

@@ -1,4 +1,4 @@
-"""The mirror of a log in partitions: what is in it, in which form and order, and what is left out of it."""
+"""The snapshot of a log in partitions: what is in it, in which form and order, and what is left out of it."""
 
 import json
 from collections.abc import Iterable
@@ -43,7 +43,7 @@ def home(key: str, topic: str = QUESTIONS) -> int:
     return partition_of(key.encode(), TOPICS[topic].partitions)
 
 
-def arrival(
+def raw_record(
     value: bytes, offset: int = 0, topic: str = QUESTIONS, key: bytes | None = b"q", **fields: Any
 ) -> RawRecord:
     """Build a record about question q, where it belongs."""
@@ -52,23 +52,23 @@ def arrival(
 
 
 def mirrored(path: Path, *batches: Iterable[RawRecord], extent: SnapshotExtent = NOWHERE) -> SnapshotReader:
-    """Write a mirror, batch by batch, and open it."""
-    mirror = Snapshot(path)
+    """Write a snapshot, batch by batch, and open it."""
+    snapshot = Snapshot(path)
     for batch in batches:
-        mirror.add(batch, extent)
-    mirror.close()
+        snapshot.add(batch, extent)
+    snapshot.close()
     return SnapshotReader(path)
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A place for a mirror."""
+    """A place for a snapshot."""
     return tmp_path / "mirror.db"
 
 
 def test_strangers_json_becomes_an_event(path: Path) -> None:
     """Plain JSON without id and time is stored as the canonical event it stands for, at its own place."""
-    with mirrored(path, [arrival(PLAIN, 7, key=b"whatever")]) as log:
+    with mirrored(path, [raw_record(PLAIN, 7, key=b"whatever")]) as log:
         (record,) = log.records((QUESTIONS,))
         event = read_event(record)
         assert event == decode(QUESTIONS, PLAIN, 1_000)
@@ -90,7 +90,7 @@ def test_strangers_json_becomes_an_event(path: Path) -> None:
 )
 def test_what_is_no_event_is_left_out(path: Path, value: bytes, reason: str, says: str) -> None:
     """It is kept aside with its place, its bytes as they came, and why."""
-    with mirrored(path, [arrival(value, 3, key=b"\xff")]) as log:
+    with mirrored(path, [raw_record(value, 3, key=b"\xff")]) as log:
         assert (list(log.records()), log.taken) == ([], 1)
         ((about, (left,)),) = log.left_out()
         assert about == "\\xff"
@@ -105,7 +105,7 @@ def test_records_without_a_key_stand_alone(path: Path) -> None:
     place = f"{QUESTIONS}/{home('q')}@"
     letter = json.dumps({"source_topic": QUESTIONS, "partition": home("q"), "offset": 0, "record_key": None}).encode()
     letters = RawRecord(DEAD_LETTERS, 0, 0, 0, QUESTIONS.encode(), letter)
-    with mirrored(path, [arrival(b"", 0, key=None), arrival(b"", 1, key=None), letters]) as log:
+    with mirrored(path, [raw_record(b"", 0, key=None), raw_record(b"", 1, key=None), letters]) as log:
         assert [about for about, _ in log.left_out()] == [f"{place}0", f"{place}1"]
         assert [about for about, _ in log.by_correlation()] == [f"{place}0"]
 
@@ -113,8 +113,8 @@ def test_records_without_a_key_stand_alone(path: Path) -> None:
 def test_an_event_in_another_partition_is_left_out_for_its_copy(path: Path) -> None:
     """What a stage moves counts where it was moved to; moved to a wrong place, it is no event."""
     wrong = (home("q") + 1) % 8
-    original = arrival(PLAIN, partition=wrong)
-    copy = arrival(PLAIN, headers=((MOVED, f"{wrong}@0".encode()),))
+    original = raw_record(PLAIN, partition=wrong)
+    copy = raw_record(PLAIN, headers=((MOVED, f"{wrong}@0".encode()),))
     lost = copy._replace(partition=(home("q") + 2) % 8)
     with mirrored(path, [original, copy, lost]) as log:
         (record,) = log.records()
@@ -128,7 +128,7 @@ def test_repeats_of_derived_events_are_left_out_and_those_of_inputs_kept(path: P
     """Whether they come in one batch or in two, both are counted."""
     line = entry("a")
     made = [RawRecord(ROUTER, 0, number, number, b"*/a", line.encode()) for number in range(3)]
-    asked = [arrival(PLAIN, number) for number in range(3)]
+    asked = [raw_record(PLAIN, number) for number in range(3)]
     with mirrored(path, [*made[:2], *asked[:2]], [made[2], asked[2]]) as log:
         assert [record.offset for record in log.records((ROUTER,))] == [0]
         assert [record.offset for record in log.records((QUESTIONS,))] == [0, 1, 2]
@@ -180,14 +180,14 @@ def test_partitions_keep_their_order_and_are_merged_by_time(path: Path) -> None:
 def test_headers_that_follow_from_the_event_are_not_kept(path: Path) -> None:
     """Those that somebody gave are."""
     headers = (("ce_id", b"1"), ("content-type", b"application/json"), ("traceparent", b"\xff"))
-    with mirrored(path, [arrival(PLAIN, headers=headers)]) as log:
+    with mirrored(path, [raw_record(PLAIN, headers=headers)]) as log:
         assert [record.headers for record in log.records()] == [(("traceparent", b"\xff"),)]
 
 
 def test_what_was_folded_ends_at_the_first_record_that_was_not(path: Path) -> None:
     """Offsets of the stages, by partition, are one place in the order of the view."""
     number = home("q")
-    asked, told = arrival(question().encode()), arrival(gold("A").encode(), topic=FEEDBACK)
+    asked, told = raw_record(question().encode()), raw_record(gold("A").encode(), topic=FEEDBACK)
     adopted = RawRecord(POLICIES, 0, 0, 0, b"p", policy("a").encode())
     extent = SnapshotExtent({"route": {(QUESTIONS, number): 1}}, {(QUESTIONS, number): 1})
     with mirrored(path, [adopted, asked, told], extent=extent) as log:
@@ -198,20 +198,20 @@ def test_what_was_folded_ends_at_the_first_record_that_was_not(path: Path) -> No
 
 def test_more_is_seen_after_a_refresh(path: Path) -> None:
     """A view stays as it was until it is moved on, and goes on where it ended."""
-    mirror = Snapshot(path)
-    mirror.add([arrival(question("q").encode())], NOWHERE)
+    snapshot = Snapshot(path)
+    snapshot.add([raw_record(question("q").encode())], NOWHERE)
     with SnapshotReader(path) as log:
-        mirror.add([arrival(question("q", at=11).encode(), 1), arrival(b"", 2)], NOWHERE)
+        snapshot.add([raw_record(question("q", at=11).encode(), 1), raw_record(b"", 2)], NOWHERE)
         assert [record.seq for record in log.records()] == [1]
         assert log.refresh()
         assert [(record.seq, record.offset) for record in log.records()] == [(1, 0), (2, 1)]
         assert (log.taken, len(list(log.left_out()))) == (3, 1)
         assert not log.refresh()
-    mirror.close()
+    snapshot.close()
 
 
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
-    """The mirror is made where temporary files are; where that cannot be, somebody has to act."""
+    """The snapshot is made where temporary files are; where that cannot be, somebody has to act."""
     with pytest.raises(OperatorError):
         Snapshot(tmp_path / "missing" / "mirror.db")
 
@@ -225,20 +225,20 @@ def test_audits_say_the_same_of_a_mirror(recorded: Inside, path: Path) -> None:
     """Explanation, router table, history and summary of a log do not depend on where it lies."""
     with EmbeddedReader(recorded.path / "orch.db") as log:
         everything = copied(log.records())
-        with mirrored(path, by_time(_partitions(everything))) as mirror:
+        with mirrored(path, by_time(_partitions(everything))) as snapshot:
             asked = [record.key for record in log.records((QUESTIONS,))]
             for name in asked[:: max(1, len(asked) // 5)]:
-                assert explain(mirror, name) == explain(log, name)
-                assert table_at(mirror, name) == table_at(log, name)
-            assert table_now(mirror) == table_now(log)
+                assert explain(snapshot, name) == explain(log, name)
+                assert table_at(snapshot, name) == table_at(log, name)
+            assert table_now(snapshot) == table_now(log)
             agent = table_now(log)["lines"][0]["agent"]
-            assert list(history(mirror, agent)) == list(history(log, agent))
-            assert summarise(mirror, known_answers(mirror)) == summarise(log, known_answers(log))
+            assert list(history(snapshot, agent)) == list(history(log, agent))
+            assert summarise(snapshot, known_answers(snapshot)) == summarise(log, known_answers(log))
 
 
-def _partitions(arrivals: Iterable[RawRecord]) -> list[list[RawRecord]]:
+def _partitions(raw_records: Iterable[RawRecord]) -> list[list[RawRecord]]:
     found: dict[tuple[str, int], list[RawRecord]] = {}
-    for one in arrivals:
+    for one in raw_records:
         found.setdefault((one.topic, one.partition), []).append(one)
     return list(found.values())
 
@@ -251,12 +251,12 @@ def test_audits_find_entries_that_stand_behind_what_names_them(recorded: Inside,
     """Clocks differ: where the router's clock is ahead, panels and histories still find what they rest on."""
     with EmbeddedReader(recorded.path / "orch.db") as log:
         late = [one._replace(timestamp_ms=one.timestamp_ms + OFF.get(one.topic, 0)) for one in copied(log.records())]
-        with mirrored(path, by_time(_partitions(late))) as mirror:
+        with mirrored(path, by_time(_partitions(late))) as snapshot:
             last = [record.key for record in log.records((QUESTIONS,))][-1]
-            assert explain(mirror, last)["routing"] == explain(log, last)["routing"]
-            assert table_at(mirror, last) == table_at(log, last)
+            assert explain(snapshot, last)["routing"] == explain(log, last)["routing"]
+            assert table_at(snapshot, last) == table_at(log, last)
             agent = table_now(log)["lines"][0]["agent"]
-            assert list(history(mirror, agent)) == list(history(log, agent))
+            assert list(history(snapshot, agent)) == list(history(log, agent))
 
 
 def test_an_older_entry_behind_a_newer_one_is_not_the_newest(path: Path) -> None:

@@ -31,7 +31,7 @@ def test_a_question_waits_for_a_policy(run: Run) -> None:
         waiting = asyncio.create_task(stage.take([at(question())]))
         await asyncio.sleep(0.3)
         assert not waiting.done()
-        await bench.publisher.publish([message_of(policy("a"))])
+        await bench.producer.publish([message_of(policy("a"))])
         await asyncio.wait_for(waiting, 10)
         (panel,) = await bench.events(ASSIGNMENTS)
         assert panel.correlation == "q"
@@ -43,7 +43,7 @@ def test_a_strangers_record_in_another_partition_is_moved(run: Run) -> None:
     """A client that hashes keys in another way, or gives none, is understood; time and headers stay."""
 
     async def test(bench: Bench) -> None:
-        await bench.publisher.publish([message_of(policy("a"))])
+        await bench.producer.publish([message_of(policy("a"))])
         elsewhere = (PLACE + 1) % 8
         stage = await bench.stage(ROUTE, PLACE, elsewhere)
         value = b'{"question_id": "q", "text": "Which?", "options": ["x", "y"]}'
@@ -64,7 +64,7 @@ def test_a_record_is_moved_once(run: Run) -> None:
     """Where a cluster has other partitions than the topology, a record does not go round in circles."""
 
     async def test(bench: Bench) -> None:
-        await bench.publisher.publish([message_of(policy("a"))])
+        await bench.producer.publish([message_of(policy("a"))])
         elsewhere = (PLACE + 1) % 8
         stage = await bench.stage(ROUTE, elsewhere)
         await stage.take([at(question(), partition=elsewhere, headers=(("orch_moved_from", b"2@7"),))])
@@ -81,7 +81,7 @@ def test_what_is_no_event_becomes_a_dead_letter(run: Run, value: bytes) -> None:
     """With place, reason and bytes; and the stream goes on."""
 
     async def test(bench: Bench) -> None:
-        await bench.publisher.publish([message_of(policy("a"))])
+        await bench.producer.publish([message_of(policy("a"))])
         stage = await bench.stage(ROUTE, PLACE)
         broken = at(question(), value=value)
         await stage.take([broken, at(question(), 1)])
@@ -99,7 +99,7 @@ def test_a_batch_may_cause_more_than_one_record_holds(run: Run) -> None:
     """Large questions in other partitions are moved, a megabyte each."""
 
     async def test(bench: Bench) -> None:
-        await bench.publisher.publish([message_of(policy("a"))])
+        await bench.producer.publish([message_of(policy("a"))])
         elsewhere = (PLACE + 1) % 8
         stage = await bench.stage(ROUTE, elsewhere)
         value = canonical_json({"question_id": "q", "text": '"' * 440_000, "options": ["x", "y"]})
@@ -114,7 +114,7 @@ def test_a_message_keeps_its_place(run: Run) -> None:
 
     async def test(bench: Bench) -> None:
         keys = [f"question {number} é" for number in range(40)]
-        await bench.publisher.publish(ProducerRecord(ANALYSES, key, b"{}") for key in keys)
+        await bench.producer.publish(ProducerRecord(ANALYSES, key, b"{}") for key in keys)
         for record in await bench.records(ANALYSES):
             assert record.partition == partition_of(record.key.encode(), 8)
 

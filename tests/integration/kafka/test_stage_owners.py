@@ -62,14 +62,14 @@ def test_a_crash_between_changelog_and_outputs_loses_nothing(run: Run) -> None:
             stage = KafkaStage(MERGE, bench.connection, dying, None, None)
             dying.publish = RecordProducer.publish.__get__(dying)  # type: ignore[method-assign]
             stage.hold([PLACE])
-            await asyncio.gather(*stage._lanes.values())
+            await asyncio.gather(*stage._partition_tasks.values())
             dying.publish = dead  # type: ignore[method-assign]
             with pytest.raises(RuntimeError, match="killed"):
                 await stage.take([at(world.assignment()), at(analysis(world.assignment(), "a"))])
             await bench.crash(stage)
         assert await bench.records(DECISIONS) == []
         after = await bench.stage(MERGE, PLACE)
-        await asyncio.gather(*after._lanes.values())
+        await asyncio.gather(*after._partition_tasks.values())
         (decision,) = await bench.records(DECISIONS)
         assert decision.value == world.decision().encode()
 
@@ -85,7 +85,7 @@ def test_a_crash_after_the_outputs_repeats_them_byte_for_byte(run: Run) -> None:
         await stage.take([at(world.assignment()), at(analysis(world.assignment(), "a"))])
         await bench.crash(stage)
         after = await bench.stage(MERGE, PLACE)
-        await asyncio.gather(*after._lanes.values())
+        await asyncio.gather(*after._partition_tasks.values())
         values = [record.value for record in await bench.records(DECISIONS)]
         assert values == [world.decision().encode()] * 2
 
@@ -106,7 +106,7 @@ def test_a_stopped_owner_that_comes_back_decides_nothing(run: Run) -> None:
         old = await bench.stage(MERGE, PLACE)
         await old.take([at(panel), at(analysis(panel, "a"))])
         new = await bench.stage(MERGE, PLACE)
-        await asyncio.gather(*new._lanes.values())
+        await asyncio.gather(*new._partition_tasks.values())
         await new.take([at(late, 1), at(deadline)])
         stopped = asyncio.create_task(old.take([at(deadline)]))
         await asyncio.sleep(0.02)
@@ -126,7 +126,7 @@ def test_an_observation_twice_counts_once_after_a_restart(run: Run) -> None:
     async def test(bench: Bench) -> None:
         world = decide(policy("a"), said(a="A"))
         observed = [event for event in world.log if event.topic == OBSERVATIONS]
-        await bench.publisher.publish(message_of(event) for event in observed)
+        await bench.producer.publish(message_of(event) for event in observed)
         records = await bench.records(OBSERVATIONS)
         stage = await bench.stage(RANK, *range(4))
         await stage.take(records)
@@ -164,9 +164,9 @@ def test_a_panel_knows_no_less_than_the_one_before(run: Run) -> None:
     async def test(bench: Bench) -> None:
         world = decide(policy("a"), said(a="A"))
         entries = [event for event in world.log if event.topic == ROUTER]
-        await bench.publisher.publish([message_of(policy("a"))])
+        await bench.producer.publish([message_of(policy("a"))])
         stage = await bench.stage(ROUTE, PLACE)
-        await bench.publisher.publish(message_of(entry) for entry in entries)
+        await bench.producer.publish(message_of(entry) for entry in entries)
         stage.hold([])
         stage.hold([PLACE])
         await stage.take([at(question())])
@@ -181,7 +181,7 @@ def test_partitions_that_are_not_held_are_left_alone(run: Run) -> None:
     """Their records are somebody else's."""
 
     async def test(bench: Bench) -> None:
-        await bench.publisher.publish([message_of(policy("a"))])
+        await bench.producer.publish([message_of(policy("a"))])
         stage = await bench.stage(ROUTE, (PLACE + 1) % 8)
         await stage.take([at(question())])
         assert await bench.events(ASSIGNMENTS) == []
@@ -213,10 +213,10 @@ def test_what_an_engine_leaves_out_is_read_from_the_topic(run: Run) -> None:
     """Committed offsets are a hint: a record that was skipped is folded before the next one."""
 
     async def test(bench: Bench) -> None:
-        await bench.publisher.publish([message_of(policy("a"))])
+        await bench.producer.publish([message_of(policy("a"))])
         asked = [question("q"), *(question(f"q{n}") for n in range(30))]
         there = [event for event in asked if at(event).partition == PLACE]
-        await bench.publisher.publish(message_of(event) for event in there)
+        await bench.producer.publish(message_of(event) for event in there)
         records = await bench.records(QUESTIONS)
         stage = await bench.stage(ROUTE, PLACE)
         assert await stage.take(records[-1:]) == {PLACE}

@@ -26,7 +26,7 @@ from ...worlds import World, policy, question
 KEPT = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS)
 EVERYWHERE = frozenset(range(QUESTION_PARTITIONS))
 NOW_MS = 1_000_000
-"""What the town's clock shows at first."""
+"""What the log's clock shows at first."""
 
 Place = tuple[str, int]
 
@@ -114,15 +114,15 @@ class MemoryLog:
         return Counter((event.question_id, event.agent) for event in events)
 
 
-def decided(town: MemoryLog) -> int:
+def decided(memory_log: MemoryLog) -> int:
     """Count the decisions."""
-    return len(town.of(DECISIONS))
+    return len(memory_log.of(DECISIONS))
 
 
 class Member:
     """A member of a group, whose share of the partitions is whatever the test says; see `log.Subscription`."""
 
-    def __init__(self, town: MemoryLog, held: Iterable[int] = EVERYWHERE) -> None:
+    def __init__(self, memory_log: MemoryLog, held: Iterable[int] = EVERYWHERE) -> None:
         self.held = frozenset(held)
         self.hidden: frozenset[str] = frozenset()
         """Topics whose records come late."""
@@ -136,7 +136,7 @@ class Member:
         self.paused: set[str] = set()
         self.pauses = 0
         self.stopped = False
-        self._town = town
+        self._memory_log = memory_log
         self._topics: Sequence[str] = ()
         self._next: dict[Place, int] = {}
 
@@ -152,20 +152,20 @@ class Member:
         told = {partition for _, partition in self._next}
         come = {place for place in self._next if place[0] not in self.paused | self.hidden}
         for partition in self.held - told:
-            self._next.update({(t, partition): self._town.committed.get((t, partition), 0) for t in self._topics})
+            self._next.update({(t, partition): self._memory_log.committed.get((t, partition), 0) for t in self._topics})
         records = self._bring(come)
         if not records and self.held <= told:
-            self._town.grown.clear()
+            self._memory_log.grown.clear()
             with suppress(TimeoutError):
                 # Not wait_for: up to Python 3.11 it may take a cancellation for an answer.
                 async with asyncio.timeout(wait_ms / 1000):
-                    await self._town.grown.wait()
+                    await self._memory_log.grown.wait()
             self._forget()
         return Polled(records, frozenset(partition for _, partition in self._next), dict(self._next))
 
     def rewind(self) -> None:
         """Bring what is held from what was committed on, once more."""
-        self._next = {place: self._town.committed.get(place, 0) for place in self._next}
+        self._next = {place: self._memory_log.committed.get(place, 0) for place in self._next}
 
     def _forget(self) -> None:
         self._next = {place: offset for place, offset in self._next.items() if place[1] in self.held}
@@ -173,13 +173,13 @@ class Member:
     def _bring(self, places: Iterable[Place], most: int = 200) -> list[Record]:
         brought: list[Record] = []
         for place in sorted(places):
-            new = self._town.records[place][self._next[place] :][: most - len(brought)]
+            new = self._memory_log.records[place][self._next[place] :][: most - len(brought)]
             self._next[place] += len(new)
             brought += new
         return brought
 
     async def ends(self, partitions: Iterable[int]) -> Mapping[Place, int]:
-        ends = {(t, number): len(self._town.records[t, number]) for number in partitions for t in self._topics}
+        ends = {(t, number): len(self._memory_log.records[t, number]) for number in partitions for t in self._topics}
         await asyncio.sleep(0.001)
         if self.broken:
             raise TransientError("nobody answers")
@@ -190,7 +190,7 @@ class Member:
         if self.broken:
             raise TransientError("nobody answers")
         if not self.dead:
-            self._town.committed.update({place: at for place, at in offsets.items() if place[1] in self.held})
+            self._memory_log.committed.update({place: at for place, at in offsets.items() if place[1] in self.held})
 
     def pause(self, topics: Iterable[str]) -> None:
         self.paused |= set(topics)
@@ -204,7 +204,7 @@ class Member:
         if self.refuses:
             raise OperatorError(self.refuses)
         if not self.dead:
-            self._town.put(event, carried)
+            self._memory_log.put(event, carried)
 
 
 class Waiter:
@@ -242,16 +242,16 @@ class Waiter:
 class Employed:
     """The `agents` stage at work as one member, until the block ends or it is killed."""
 
-    def __init__(self, town: MemoryLog, *agents: Any, member: Member | None = None, **options: Any) -> None:
-        self.member = member or Member(town)
+    def __init__(self, memory_log: MemoryLog, *agents: Any, member: Member | None = None, **options: Any) -> None:
+        self.member = member or Member(memory_log)
         self.stop = asyncio.Event()
         self.agents = {agent.spec.name: agent for agent in agents}
-        self._town = town
+        self._memory_log = memory_log
         self._options = options
 
     async def __aenter__(self) -> "Employed":
         work = run_agents(
-            self.member, lambda policy_id: self.agents, clock=self._town.clock, stop=self.stop, **self._options
+            self.member, lambda policy_id: self.agents, clock=self._memory_log.clock, stop=self.stop, **self._options
         )
         self.task = asyncio.create_task(work)
         return self

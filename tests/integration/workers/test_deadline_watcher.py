@@ -31,44 +31,44 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def watched(town: MemoryLog, member: Member | None = None) -> AsyncIterator[Member]:
+async def watched(memory_log: MemoryLog, member: Member | None = None) -> AsyncIterator[Member]:
     """Have a watcher at work until the block ends; nothing is committed at its end if it is dead by then."""
-    member, stop = member or Member(town), asyncio.Event()
-    task = asyncio.create_task(run_deadlines(member, clock=town.clock, stop=stop))
+    member, stop = member or Member(memory_log), asyncio.Event()
+    task = asyncio.create_task(run_deadlines(member, clock=memory_log.clock, stop=stop))
     yield member
     stop.set()
     await task
 
 
-def declared(town: MemoryLog) -> list[DeadlinePassed]:
+def declared(memory_log: MemoryLog) -> list[DeadlinePassed]:
     """List the deadlines in the log."""
-    return [DeadlinePassed.decode(record.value) for record in town.of(DEADLINES)]
+    return [DeadlinePassed.decode(record.value) for record in memory_log.of(DEADLINES)]
 
 
-async def settled(town: MemoryLog) -> None:
+async def settled(memory_log: MemoryLog) -> None:
     """Wait until both topics are committed to their ends."""
-    ends = {(t, p): len(town.records[t, p]) for t in (ASSIGNMENTS, DECISIONS) for p in range(8)}
-    await until_true(lambda: {place: town.committed.get(place, 0) for place in ends} == ends)
+    ends = {(t, p): len(memory_log.records[t, p]) for t in (ASSIGNMENTS, DECISIONS) for p in range(8)}
+    await until_true(lambda: {place: memory_log.committed.get(place, 0) for place in ends} == ends)
 
 
 def test_what_is_open_too_long_is_declared_at_its_instant() -> None:
     """The instant is that of the panel's record, and the policy's limit later; the question is decided for it."""
 
     async def test() -> None:
-        town = MemoryLog(AB)
-        async with watched(town):
-            town.ask(*questions(10))
-            town.now_ms += LIMIT_MS - 1
+        memory_log = MemoryLog(AB)
+        async with watched(memory_log):
+            memory_log.ask(*questions(10))
+            memory_log.now_ms += LIMIT_MS - 1
             await asyncio.sleep(0.1)
-            assert declared(town) == []
-            town.now_ms += 5_000
-            await until_true(lambda: len(town.of(DECISIONS)) == 10)
-            await settled(town)
+            assert declared(memory_log) == []
+            memory_log.now_ms += 5_000
+            await until_true(lambda: len(memory_log.of(DECISIONS)) == 10)
+            await settled(memory_log)
         due = instant_of_ms(NOW_MS + LIMIT_MS)
-        assert sorted((event.question_id, event.occurred_at) for event in declared(town)) == [
+        assert sorted((event.question_id, event.occurred_at) for event in declared(memory_log)) == [
             (f"q{number}", due) for number in range(10)
         ]
-        assert {decision.reason for decision in town.world.of(DecisionMade)} == {"deadline"}
+        assert {decision.reason for decision in memory_log.world.of(DecisionMade)} == {"deadline"}
 
     play(test())
 
@@ -77,21 +77,21 @@ def test_what_is_decided_is_not_declared() -> None:
     """Nor after a restart, in whatever order decisions and panels are read."""
 
     async def test() -> None:
-        town = MemoryLog(AB)
-        town.ask(*questions(8))
-        member = Member(town)
+        memory_log = MemoryLog(AB)
+        memory_log.ask(*questions(8))
+        member = Member(memory_log)
         member.hidden = frozenset({DECISIONS})
         for number in range(7):
             for agent in "ab":
-                town.put(analysis(town.world.assignment(f"q{number}"), agent))
-        town.now_ms += LIMIT_MS
-        async with watched(town, member):
+                memory_log.put(analysis(memory_log.world.assignment(f"q{number}"), agent))
+        memory_log.now_ms += LIMIT_MS
+        async with watched(memory_log, member):
             await asyncio.sleep(0.1)
-            places = {home(event.question_id) for event in declared(town)}
+            places = {home(event.question_id) for event in declared(memory_log)}
             assert places.isdisjoint(home(f"q{number}") for number in range(7))
             member.hidden = frozenset()
-            await until_true(lambda: len(town.of(DECISIONS)) == 8)
-        assert [event.question_id for event in declared(town)] == ["q7"]
+            await until_true(lambda: len(memory_log.of(DECISIONS)) == 8)
+        assert [event.question_id for event in declared(memory_log)] == ["q7"]
 
     play(test())
 
@@ -100,21 +100,21 @@ def test_each_is_declared_once_and_by_whoever_holds_it() -> None:
     """Members come, go and are killed; a repeat is the same event, byte for byte."""
 
     async def test() -> None:
-        town = MemoryLog(AB)
-        async with watched(town) as first:
-            town.ask(*questions(16))
+        memory_log = MemoryLog(AB)
+        async with watched(memory_log) as first:
+            memory_log.ask(*questions(16))
             await asyncio.sleep(0.05)
             first.held = frozenset(range(3))
-            async with watched(town, Member(town, range(3, 8))):
+            async with watched(memory_log, Member(memory_log, range(3, 8))):
                 await asyncio.sleep(0.05)
-                town.now_ms += LIMIT_MS
-                await until_true(lambda: len(declared(town)) == 16)
+                memory_log.now_ms += LIMIT_MS
+                await until_true(lambda: len(declared(memory_log)) == 16)
             first.held = EVERYWHERE
             await asyncio.sleep(0.1)
             first.dead = True
-        async with watched(town):
+        async with watched(memory_log):
             await asyncio.sleep(0.1)
-        assert len({record.value for record in town.of(DEADLINES)}) == len(declared(town)) == 16
+        assert len({record.value for record in memory_log.of(DEADLINES)}) == len(declared(memory_log)) == 16
 
     play(test())
 
@@ -123,17 +123,17 @@ def test_a_merge_that_is_down_is_not_asked_twice() -> None:
     """What was declared is the merge's from then on; the commit goes on without its decision."""
 
     async def test() -> None:
-        town = MemoryLog(AB)
-        town.ask(*questions(5))
-        town.folds = False
-        town.now_ms += LIMIT_MS
-        async with watched(town):
-            await until_true(lambda: len(declared(town)) == 5)
-            await settled(town)
-        async with watched(town):
+        memory_log = MemoryLog(AB)
+        memory_log.ask(*questions(5))
+        memory_log.folds = False
+        memory_log.now_ms += LIMIT_MS
+        async with watched(memory_log):
+            await until_true(lambda: len(declared(memory_log)) == 5)
+            await settled(memory_log)
+        async with watched(memory_log):
             await asyncio.sleep(0.1)
-        assert len(declared(town)) == 5
-        assert town.of(DECISIONS) == []
+        assert len(declared(memory_log)) == 5
+        assert memory_log.of(DECISIONS) == []
 
     play(test())
 
@@ -142,16 +142,16 @@ def test_the_first_panel_says_when() -> None:
     """Neither a later stage, nor a panel written once more, nor another one gives a question more time."""
 
     async def test() -> None:
-        town = MemoryLog(AB)
-        async with watched(town):
-            town.ask(question())
-            panel = town.world.assignment()
-            town.now_ms += LIMIT_MS // 2
-            town.lay_down(panel)
-            town.lay_down(stage(panel, "b"))
-            town.now_ms += LIMIT_MS // 2
-            await until_true(lambda: declared(town))
-        assert [event.occurred_at for event in declared(town)] == [instant_of_ms(NOW_MS + LIMIT_MS)]
+        memory_log = MemoryLog(AB)
+        async with watched(memory_log):
+            memory_log.ask(question())
+            panel = memory_log.world.assignment()
+            memory_log.now_ms += LIMIT_MS // 2
+            memory_log.lay_down(panel)
+            memory_log.lay_down(stage(panel, "b"))
+            memory_log.now_ms += LIMIT_MS // 2
+            await until_true(lambda: declared(memory_log))
+        assert [event.occurred_at for event in declared(memory_log)] == [instant_of_ms(NOW_MS + LIMIT_MS)]
 
     play(test())
 
@@ -160,15 +160,15 @@ def test_a_commit_has_not_passed_what_may_still_be_overdue() -> None:
     """A member that is killed before the instant leaves it to the next."""
 
     async def test() -> None:
-        town = MemoryLog(AB)
-        async with watched(town) as first:
-            town.ask(*questions(3))
+        memory_log = MemoryLog(AB)
+        async with watched(memory_log) as first:
+            memory_log.ask(*questions(3))
             await asyncio.sleep(0.1)
-            assert all(town.committed.get((ASSIGNMENTS, home(f"q{number}")), 0) == 0 for number in range(3))
+            assert all(memory_log.committed.get((ASSIGNMENTS, home(f"q{number}")), 0) == 0 for number in range(3))
             first.dead = True
-        town.now_ms += LIMIT_MS
-        async with watched(town):
-            await until_true(lambda: len(declared(town)) == 3)
+        memory_log.now_ms += LIMIT_MS
+        async with watched(memory_log):
+            await until_true(lambda: len(declared(memory_log)) == 3)
 
     play(test())
 
@@ -177,13 +177,13 @@ def test_what_cannot_be_written_ends_the_stage() -> None:
     """It says so."""
 
     async def test() -> None:
-        town = MemoryLog(AB)
-        town.ask(question())
-        town.now_ms += LIMIT_MS
-        member = Member(town)
+        memory_log = MemoryLog(AB)
+        memory_log.ask(question())
+        memory_log.now_ms += LIMIT_MS
+        member = Member(memory_log)
         member.refuses = "the disk is full"
         with pytest.raises(OperatorError, match="the disk is full"):
-            await run_deadlines(member, clock=town.clock, stop=asyncio.Event())
+            await run_deadlines(member, clock=memory_log.clock, stop=asyncio.Event())
         assert member.stopped
 
     play(test())
@@ -193,13 +193,13 @@ def test_what_is_no_event_is_passed_over() -> None:
     """The stages write dead letters; here the next record counts."""
 
     async def test() -> None:
-        town = MemoryLog(AB)
+        memory_log = MemoryLog(AB)
         for topic in (ASSIGNMENTS, DECISIONS):
-            town.write(Record(topic, home("q"), 0, 0, "", b"{"))
-        town.ask(question())
-        town.now_ms += LIMIT_MS
-        async with watched(town):
-            await until_true(lambda: declared(town))
+            memory_log.write(Record(topic, home("q"), 0, 0, "", b"{"))
+        memory_log.ask(question())
+        memory_log.now_ms += LIMIT_MS
+        async with watched(memory_log):
+            await until_true(lambda: declared(memory_log))
 
     play(test())
 
@@ -209,7 +209,7 @@ def test_decided_questions_are_not_kept_until_their_deadline(monkeypatch: pytest
     monkeypatch.setattr(call_scheduler, "SWEPT", 10)
 
     async def test() -> None:
-        town = MemoryLog(AB)
+        memory_log = MemoryLog(AB)
         watching: list[Any] = []
 
         def noted(most: int) -> Any:
@@ -217,13 +217,13 @@ def test_decided_questions_are_not_kept_until_their_deadline(monkeypatch: pytest
             return watching[-1]
 
         monkeypatch.setattr(deadline_watcher, "CallScheduler", noted)
-        async with watched(town):
+        async with watched(memory_log):
             for number in range(300):
-                town.ask(question(f"q{number}"))
+                memory_log.ask(question(f"q{number}"))
                 for agent in "ab":
-                    town.put(analysis(town.world.assignment(f"q{number}"), agent))
+                    memory_log.put(analysis(memory_log.world.assignment(f"q{number}"), agent))
                 await asyncio.sleep(0.001)
-            await settled(town)
+            await settled(memory_log)
             assert watching[0].watched <= 20
 
     play(test())

@@ -1,4 +1,4 @@
-"""What a caseload knows of questions that are strange, repeated or long gone; the laws are in `stateful/`."""
+"""What a open questions knows of questions that are strange, repeated or long gone; the laws are in `stateful/`."""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -23,7 +23,7 @@ MERGED = policy("a", "b", merge={"rule": "agent"})
 
 
 class Reading:
-    """A caseload and the log it reads."""
+    """A open questions and the log it reads."""
 
     def __init__(self, topics: Sequence[str] = ALL, begin: Mapping[str, int] | None = None) -> None:
         self.ends = dict.fromkeys(topics, 0)

@@ -55,7 +55,7 @@ without failing; what it tells otherwise it tells once."""
 
 _REFUSALS = (AuthenticationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
-_log: FilteringBoundLogger = structlog.get_logger("orch.subscription")
+_log: FilteringBoundLogger = structlog.get_logger("orch.group_member")
 
 
 class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -68,7 +68,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
 
     Args:
         connection: The cluster.
-        publisher: Started; writes what is published.
+        producer: Started; writes what is published.
         stage: Whose group it is.
         instance: Name of this member, if it has a fixed one: after a restart within the session timeout it goes on
             without a rebalance.
@@ -78,14 +78,14 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
         self,
         connection: Connection,
-        publisher: RecordProducer,
+        producer: RecordProducer,
         stage: str,
         *,
         instance: str | None = None,
         gather_ms: int = 0,
     ) -> None:
         self._connection = connection
-        self._publisher = publisher
+        self._producer = producer
         self._group = connection.group(stage)
         self._instance = instance
         self._gather_ms = gather_ms
@@ -199,7 +199,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def publish(self, event: Event, carried: Headers = ()) -> None:
         """Write an event and wait until the log has it."""
-        await settled([await self._publisher.send(message_of(event, carried_on(carried)))])
+        await settled([await self._producer.send(message_of(event, carried_on(carried)))])
 
     @property
     def _client(self) -> AIOKafkaConsumer:

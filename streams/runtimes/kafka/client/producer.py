@@ -23,7 +23,7 @@ several records: with it a Faust trial folded 1,230 records a second, with this 
 MAX_REQUEST_BYTES = 32 << 20
 """Largest record the client lets through; what a topic takes is the topic's own setting."""
 
-_log = structlog.get_logger("orch.publisher")
+_log = structlog.get_logger("orch.producer")
 
 TRACE = "traceparent"
 """The W3C trace context header; whatever follows from a record carries it on."""

@@ -94,12 +94,12 @@ class Snapshot:
             self._connection.executescript(_TABLES)
             self._streams = schema.load_streams(self._connection)
 
-    def add(self, arrivals: Iterable[RawRecord], extent: SnapshotExtent) -> None:
+    def add(self, raw_records: Iterable[RawRecord], extent: SnapshotExtent) -> None:
         """
         Append records, in the order in which they are to be read, and note how far things are.
 
         Raises:
-            OperatorError: The disk is full; the mirror is of no use any more.
+            OperatorError: The disk is full; the snapshot is of no use any more.
         """
         with mapped(self.path):
             indexes = self._connection.execute(_INDEXES).fetchall() if not self.end else []
@@ -107,12 +107,12 @@ class Snapshot:
                 # Made at once at the end they cost half of what they cost record by record.
                 self._connection.execute(f"DROP INDEX {name}")
             self._connection.execute("BEGIN")
-            for arrival in arrivals:
+            for raw_record in raw_records:
                 self.taken += 1
-                if arrival.topic in INPUT_TOPICS:
-                    self._take_input(arrival)
+                if raw_record.topic in INPUT_TOPICS:
+                    self._take_input(raw_record)
                 else:
-                    self._put(arrival, arrival.key_text, subject_of(arrival), arrival.value)
+                    self._put(raw_record, raw_record.key_text, subject_of(raw_record), raw_record.value)
             self._flush()
             for _, statement in indexes:
                 self._connection.execute(statement)
@@ -120,24 +120,24 @@ class Snapshot:
             self._note(extent)
             self._connection.execute("COMMIT")
 
-    def _take_input(self, arrival: RawRecord) -> None:
+    def _take_input(self, raw_record: RawRecord) -> None:
         """Store the event a record stands for; leave out what is none, and what lies where no stage folds it."""
         try:
-            event = read_input(arrival)
+            event = read_input(raw_record)
         except InvalidRecord as problem:
-            self._leave_out(arrival, arrival.key_text or arrival.place_text, problem)
+            self._leave_out(raw_record, raw_record.key_text or raw_record.place_text, problem)
             return
-        if is_misplaced(arrival, event):
-            self._leave_out(arrival, event.correlation, None)
+        if is_misplaced(raw_record, event):
+            self._leave_out(raw_record, event.correlation, None)
             return
-        self._put(arrival, event.key, event.correlation, event.encode())
+        self._put(raw_record, event.key, event.correlation, event.encode())
 
-    def _put(self, arrival: RawRecord, key: str, correlation: str, value: bytes) -> None:
-        stream = self._streams.numbers[arrival.topic, arrival.partition]
+    def _put(self, raw_record: RawRecord, key: str, correlation: str, value: bytes) -> None:
+        stream = self._streams.numbers[raw_record.topic, raw_record.partition]
         # Headers that follow from the event need not be kept.
-        given = [header for header in arrival.headers if not header[0].startswith(("ce_", "content-type"))]
+        given = [header for header in raw_record.headers if not header[0].startswith(("ce_", "content-type"))]
         headers = pack_headers(tuple(given)) if given else None
-        self._rows.append((stream, arrival.offset, arrival.timestamp_ms, key, correlation, value, headers))
+        self._rows.append((stream, raw_record.offset, raw_record.timestamp_ms, key, correlation, value, headers))
         self._row_bytes += len(value)
         if len(self._rows) >= _FLUSH_ROWS or self._row_bytes >= _FLUSH_BYTES:
             self._flush()
@@ -146,7 +146,7 @@ class Snapshot:
         """
         Write what has come, without derived events that stand in their partition already: crashes make such repeats.
 
-        A digest of 64 bits only says where to look; it is good for this process alone, as the writer of a mirror is.
+        A digest of 64 bits only says where to look; it is good for this process alone, as the writer of a snapshot is.
         """
         rows, first = self._rows, self.end + 1
         before = self._connection.total_changes
@@ -179,9 +179,16 @@ class Snapshot:
         row: _Row = self._connection.execute(query, (seq,)).fetchone()
         return row
 
-    def _leave_out(self, arrival: RawRecord, correlation: str, problem: InvalidRecord | None) -> None:
+    def _leave_out(self, raw_record: RawRecord, correlation: str, problem: InvalidRecord | None) -> None:
         why = (None, None) if problem is None else (problem.reason, str(problem))
-        columns = (*arrival[:4], correlation, arrival.key, arrival.value, pack_headers(arrival.headers), *why)
+        columns = (
+            *raw_record[:4],
+            correlation,
+            raw_record.key,
+            raw_record.value,
+            pack_headers(raw_record.headers),
+            *why,
+        )
         self._connection.execute(
             "INSERT INTO left_out VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (self.end + len(self._rows), *columns),

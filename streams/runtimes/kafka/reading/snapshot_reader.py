@@ -1,4 +1,4 @@
-"""The reader of a mirror: that of an embedded log, and what can be said of a log in many partitions besides."""
+"""The reader of a snapshot: that of an embedded log, and what can be said of a log in many partitions besides."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -23,7 +23,7 @@ _LEFT_OUT = (
 
 class SnapshotReader(EmbeddedReader):
     """
-    The `UnorderedReader` of a mirror's file, in the process that writes it or in another.
+    The `UnorderedReader` of a snapshot's file, in the process that writes it or in another.
 
     Args:
         path: A file that a `Mirror` has filled.
@@ -34,13 +34,13 @@ class SnapshotReader(EmbeddedReader):
         super().__init__(path)
 
     def refresh(self) -> bool:
-        """Move the view to what the mirror holds now; say whether there was more."""
+        """Move the view to what the snapshot holds now; say whether there was more."""
         with mapped(self._path):
             self.taken, self.repeats = self._connection.execute("SELECT taken, repeats FROM counts").fetchone()
         return super().refresh()
 
     def unordered(self) -> UnorderedReader:
-        """Give the reader itself: a mirror's numbers guess at an order between partitions."""
+        """Give the reader itself: a snapshot's numbers guess at an order between partitions."""
         return self
 
     def committed(self, stage: str) -> Mapping[tuple[str, int], int]:
@@ -72,7 +72,7 @@ class SnapshotReader(EmbeddedReader):
             number, correlation = rows[-1][:2]
 
     def elsewhere(self) -> Callable[[], UnorderedReader]:
-        """Give a function that opens the mirror in another process."""
+        """Give a function that opens the snapshot in another process."""
         return partial(SnapshotReader, self._path)
 
 

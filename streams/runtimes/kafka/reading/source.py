@@ -112,7 +112,7 @@ class LogSource:
                 }
         return found
 
-    def arrivals(self, spans: Mapping[SourcePlace, tuple[int, int]]) -> Iterator[RawRecord]:
+    def raw_records(self, spans: Mapping[SourcePlace, tuple[int, int]]) -> Iterator[RawRecord]:
         """
         Iterate the records of partitions by time, each from its first offset to before its last.
 

@@ -28,7 +28,7 @@ from streams.runtimes.kafka.stages.changelog_records import (
 )
 from streams.runtimes.kafka.stages.state_store import KafkaStateStore, StorePosition
 
-_log = structlog.get_logger("orch.ledger")
+_log = structlog.get_logger("orch.changelog")
 
 
 class Fenced(Exception):
@@ -72,10 +72,10 @@ class Changelog:
     """
 
     def __init__(
-        self, connection: Connection, publisher: RecordProducer, stage: str, partition: int, store: KafkaStateStore
+        self, connection: Connection, producer: RecordProducer, stage: str, partition: int, store: KafkaStateStore
     ) -> None:
         self._connection = connection
-        self._publisher = publisher
+        self._producer = producer
         self._topic = connection.changelog(stage)
         self._partition = partition
         self._store = store
@@ -248,7 +248,7 @@ class Changelog:
             leftovers.take(record.key, record.value)
         await self._probe()
         # What the last owner decided has to be in the topics before they are read.
-        await self._publisher.publish(leftovers.unsent)
+        await self._producer.publish(leftovers.unsent)
         derived = await rebuild()
         self._useless, self._current, self._ends, self._barred = [], [], {}, False
         self._since = self._batch.epoch
@@ -274,4 +274,4 @@ class Changelog:
 
     async def _send(self, key: bytes, value: bytes | None, epoch: bytes = b"") -> "asyncio.Future[Any]":
         headers = ((EPOCH_HEADER, epoch),) if epoch else ()
-        return await self._publisher.send_to(self._topic, self._partition, key, value, headers)
+        return await self._producer.send_to(self._topic, self._partition, key, value, headers)

@@ -21,7 +21,7 @@ from streams.topology import POLICIES, ROUTER, TOPICS
 _WAIT_MS = 100
 _LOOK_S = 0.005
 
-_log = structlog.get_logger("orch.tables")
+_log = structlog.get_logger("orch.global_tables")
 
 
 class KafkaGlobalTables:

@@ -55,9 +55,9 @@ class PartitionTask:
     Args:
         processor: What folds.
         partition: Index of the partitions.
-        ledger: The opened changelog.
-        store: What the ledger keeps up to date.
-        offsets: Next offset of each input topic, as the ledger has it.
+        changelog: The opened changelog.
+        store: What the changelog keeps up to date.
+        offsets: Next offset of each input topic, as the changelog has it.
         tables: What the processor sees of the compacted topics.
         recent: Events whose repetition the processor would not recognise; none where it does.
     """
@@ -66,14 +66,14 @@ class PartitionTask:
         self,
         processor: Processor,
         partition: int,
-        ledger: Changelog,
+        changelog: Changelog,
         store: KafkaStateStore,
         offsets: Mapping[str, int],
         tables: Tables,
         recent: RecentEventIds | None,
     ) -> None:
         self.partition = partition
-        self.ledger = ledger
+        self.changelog = changelog
         self.sent = True
         """Whether all outputs are known to be written."""
         self.done = dict(offsets)
@@ -146,13 +146,13 @@ class PartitionTask:
 def read_record(record: Record) -> Event | ProducerRecord:
     """Read what a record of an input topic stands for; or what is written instead of folding it: a letter, a copy."""
     place = record.topic, record.partition, record.offset, record.timestamp_ms
-    arrival = RawRecord(*place, record.key.encode(), record.value, record.headers)
+    raw_record = RawRecord(*place, record.key.encode(), record.value, record.headers)
     try:
-        event = read_input(arrival)
+        event = read_input(raw_record)
     except InvalidRecord as problem:
-        letter = unreadable_letter(*place, arrival.key, record.value, problem)
+        letter = unreadable_letter(*place, raw_record.key, record.value, problem)
         return message_of(letter, carried_on(record.headers))
-    return moved(record, event.key) if is_misplaced(arrival, event) else event
+    return moved(record, event.key) if is_misplaced(raw_record, event) else event
 
 
 def follows(step: Step[Any], record: Record, event: Event) -> Iterator[ProducerRecord]:

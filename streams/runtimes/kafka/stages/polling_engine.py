@@ -21,7 +21,7 @@ MOST_WAITING = 2_000
 POLL_MS = 100
 COMMIT_S = 0.5
 
-_log = structlog.get_logger("orch.engine")
+_log = structlog.get_logger("orch.polling_engine")
 
 Done = Callable[[], None]
 """Called when a record is folded and what follows from it is written."""

@@ -85,14 +85,14 @@ class HostingOptions:
 
 @asynccontextmanager
 async def running(
-    connection: Connection, names: Sequence[str], publisher: RecordProducer, hosting: HostingOptions
+    connection: Connection, names: Sequence[str], producer: RecordProducer, hosting: HostingOptions
 ) -> AsyncIterator[RunningStages]:
     """
     Run stages until the block ends, then stop them gracefully.
 
     Args:
         names: Of `FOLDING`.
-        publisher: Started.
+        producer: Started.
 
     Raises:
         OperatorError: No broker answers.
@@ -107,8 +107,8 @@ async def running(
                 tables = KafkaGlobalTables(connection)
                 stack.push_async_callback(tables.stop)
                 await tables.start()
-            stage = KafkaStage(processor, connection, publisher, tables, hosting.state_dir, rebuild=hosting.rebuild)
-            engines.append(_engine(connection, stage, publisher, hosting))
+            stage = KafkaStage(processor, connection, producer, tables, hosting.state_dir, rebuild=hosting.rebuild)
+            engines.append(_engine(connection, stage, producer, hosting))
 
         async def stop() -> None:
             # All at once: without a broker each of them takes as long as it is given.
@@ -121,12 +121,12 @@ async def running(
         yield RunningStages(connection, engines, looking)
 
 
-def _engine(connection: Connection, stage: KafkaStage, publisher: RecordProducer, hosting: HostingOptions) -> Engine:
+def _engine(connection: Connection, stage: KafkaStage, producer: RecordProducer, hosting: HostingOptions) -> Engine:
     if hosting.engine == "faust":
         # In an extra of its own, and slow to import.
         from streams.runtimes.kafka.stages.faust_engine import FaustEngine
 
         return FaustEngine(connection, stage, hosting.instance)
     name, gather_ms = stage.processor.name, stage.processor.gather_ms
-    subscription = GroupMember(connection, publisher, name, instance=hosting.instance, gather_ms=gather_ms)
+    subscription = GroupMember(connection, producer, name, instance=hosting.instance, gather_ms=gather_ms)
     return PollingEngine(stage, subscription)

@@ -43,7 +43,7 @@ class KafkaStage:
     Args:
         processor: What folds.
         connection: The cluster.
-        publisher: Started; shared by all stages of a process.
+        producer: Started; shared by all stages of a process.
         tables: Started; None for a processor that sees none.
         state_dir: Where local copies of the states live; None keeps them in memory, and reads them back at each start.
         rebuild: Whether states are derived again from the topics, whatever the changelogs hold; once for a partition.
@@ -53,7 +53,7 @@ class KafkaStage:
         self,
         processor: Processor,
         connection: Connection,
-        publisher: RecordProducer,
+        producer: RecordProducer,
         tables: KafkaGlobalTables | None,
         state_dir: Path | None,
         *,
@@ -65,27 +65,27 @@ class KafkaStage:
         self.on_failure: Callable[[Exception], None] = lambda error: None
         """Hears why a partition cannot be opened."""
         self._connection = connection
-        self._publisher = publisher
+        self._producer = producer
         self._tables = tables
         self._state_dir = state_dir
         self._rebuild = rebuild
         self._rebuilt: set[int] = set()
-        self._lanes: dict[int, asyncio.Task[PartitionTask]] = {}
+        self._partition_tasks: dict[int, asyncio.Task[PartitionTask]] = {}
         self._leaving: set[asyncio.Task[PartitionTask]] = set()
         """Of partitions that were let go of while they opened; they still have to disconnect."""
 
     def hold(self, partitions: Iterable[int]) -> None:
         """Take over these partitions, and let go of all others; both happen in the background."""
         held = set(partitions)
-        for partition in [known for known in self._lanes if known not in held]:
-            task = self._lanes.pop(partition)
+        for partition in [known for known in self._partition_tasks if known not in held]:
+            task = self._partition_tasks.pop(partition)
             if task.cancel():
                 self._leaving.add(task)
                 task.add_done_callback(self._leaving.discard)
             elif not task.cancelled() and task.exception() is None:
                 # Nothing is written: whoever holds it now may have begun.
-                task.result().ledger.drop()
-        for partition in sorted(held - self._lanes.keys()):
+                task.result().changelog.drop()
+        for partition in sorted(held - self._partition_tasks.keys()):
             self._open(partition)
 
     async def take(self, records: Sequence[Record]) -> set[int]:
@@ -108,7 +108,7 @@ class KafkaStage:
         """Give the next offset of every topic and partition held, as far as what follows is written too."""
         places: dict[tuple[str, int], int] = {}
         for partition in range(max(TOPICS[topic].partitions for topic in self.processor.reads)):
-            task = self._lanes.get(partition)
+            task = self._partition_tasks.get(partition)
             opened = task is not None and task.done() and not task.cancelled() and task.exception() is None
             for topic in self.processor.reads:
                 places[topic, partition] = task.result().done.get(topic, 0) if opened and task is not None else -1
@@ -116,51 +116,54 @@ class KafkaStage:
 
     async def close(self) -> None:
         """Let go of everything, and tell the next owners that nothing is unsent."""
-        lanes = list(self._lanes.values())
-        self._lanes.clear()
-        for task in lanes:
+        partition_tasks = list(self._partition_tasks.values())
+        self._partition_tasks.clear()
+        for task in partition_tasks:
             if not task.done():
                 task.cancel()
         closing = []
-        for opened in await asyncio.gather(*lanes, return_exceptions=True):
+        for opened in await asyncio.gather(*partition_tasks, return_exceptions=True):
             if isinstance(opened, PartitionTask):
                 closing.append(self._let_go(opened))
         await asyncio.gather(*closing)
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
-    async def _let_go(self, lane: PartitionTask) -> None:
+    async def _let_go(self, partition_task: PartitionTask) -> None:
         """Close one changelog, with its last word if that can be written soon."""
         try:
             async with asyncio.timeout(LAST_WORD_S):
-                await lane.ledger.close(sent=lane.sent)
+                await partition_task.changelog.close(sent=partition_task.sent)
         except Fenced:
-            _log.debug("fenced", stage=self.processor.name, partition=lane.partition)
+            _log.debug("fenced", stage=self.processor.name, partition=partition_task.partition)
         except (TimeoutError, OperatorError) as error:
-            _log.debug("last_word_not_written", stage=self.processor.name, partition=lane.partition, why=str(error))
-            lane.ledger.drop()
+            _log.debug(
+                "last_word_not_written", stage=self.processor.name, partition=partition_task.partition, why=str(error)
+            )
+            partition_task.changelog.drop()
 
     async def _take(self, partition: int, records: Sequence[Record]) -> bool:
-        while (task := self._lanes.get(partition)) is not None:
+        while (task := self._partition_tasks.get(partition)) is not None:
             try:
                 # A partition that is let go while it opens is cancelled; its records are another's.
-                lane = await asyncio.shield(task)
-                await self._batch(lane, await self._without_gaps(lane, records))
+                partition_task = await asyncio.shield(task)
+                await self._batch(partition_task, await self._without_gaps(partition_task, records))
                 return True
             except asyncio.CancelledError:
                 if not task.cancelled():
                     raise
             except Fenced as fenced:
-                if self._lanes.get(partition) is not task:
+                if self._partition_tasks.get(partition) is not task:
                     continue
                 _log.warning("fenced", stage=self.processor.name, partition=partition, why=str(fenced))
                 await asyncio.sleep(FENCED_WAIT_S)
-                if self._lanes.get(partition) is task:
+                if self._partition_tasks.get(partition) is task:
                     self._close_and_reopen(partition, task)
         return False
 
-    async def _without_gaps(self, lane: PartitionTask, records: Sequence[Record]) -> Sequence[Record]:
+    async def _without_gaps(self, partition_task: PartitionTask, records: Sequence[Record]) -> Sequence[Record]:
         """
-        Put before a batch what the engine left out: its offsets are a hint, and the place that counts is the ledger's.
+        Put before a batch what the engine left out: its offsets are a hint, and the place that counts is the
+        changelog's.
 
         Where other clients write transactions there are offsets without records, and this finds none either.
         """
@@ -169,33 +172,35 @@ class KafkaStage:
         for record in records:
             if record.topic not in known:
                 known.add(record.topic)
-                expected = lane.done.get(record.topic, 0)
+                expected = partition_task.done.get(record.topic, 0)
                 if record.offset > expected:
                     name = self._connection.topic(record.topic)
                     found = fetch(self._connection, name, record.partition, expected, record.offset)
                     missing += [record_of(one, record.topic) async for one in found]
         if missing:
-            _log.warning("gap_filled", stage=self.processor.name, partition=lane.partition, records=len(missing))
+            _log.warning(
+                "gap_filled", stage=self.processor.name, partition=partition_task.partition, records=len(missing)
+            )
         return [*missing, *records]
 
-    async def _batch(self, lane: PartitionTask, records: Sequence[Record]) -> None:
+    async def _batch(self, partition_task: PartitionTask, records: Sequence[Record]) -> None:
         if self._tables is not None:
             # Without a policy a question waits.
             await self._tables.policy()
-        lane.ledger.require()
+        partition_task.changelog.require()
         started = time.perf_counter()
-        changes, offsets, outputs = lane.fold(records)
+        changes, offsets, outputs = partition_task.fold(records)
         folded_at = time.perf_counter()
-        await lane.ledger.commit(changes, offsets, outputs)
-        lane.forget()
-        lane.sent = False
-        await self._publisher.publish(outputs)
-        lane.sent, lane.done = True, offsets
+        await partition_task.changelog.commit(changes, offsets, outputs)
+        partition_task.forget()
+        partition_task.sent = False
+        await self._producer.publish(outputs)
+        partition_task.sent, partition_task.done = True, offsets
         self.folded += len(records)
         _log.debug(
             "batch_committed",
             stage=self.processor.name,
-            partition=lane.partition,
+            partition=partition_task.partition,
             records=len(records),
             states=len(changes),
             outputs=len(outputs),
@@ -206,7 +211,7 @@ class KafkaStage:
     def _open(self, partition: int) -> None:
         task = asyncio.create_task(self._opened(partition), name=f"{self.processor.name}-{partition}")
         task.add_done_callback(self._look_at)
-        self._lanes[partition] = task
+        self._partition_tasks[partition] = task
 
     def _look_at(self, task: "asyncio.Task[PartitionTask]") -> None:
         """Report a partition that cannot be opened; there may never be a record that asks for it."""
@@ -215,7 +220,7 @@ class KafkaStage:
 
     def _close_and_reopen(self, partition: int, task: "asyncio.Task[PartitionTask]") -> None:
         if task.done() and task.exception() is None:
-            task.result().ledger.drop()
+            task.result().changelog.drop()
         self._open(partition)
 
     async def _opened(self, partition: int) -> PartitionTask:
@@ -230,7 +235,7 @@ class KafkaStage:
     async def _owned(self, partition: int) -> PartitionTask:
         origin = f"{self._connection.url}#{self._connection.changelog(self.processor.name)}-{partition}"
         store = KafkaStateStore(self._path(partition), origin)
-        ledger = Changelog(self._connection, self._publisher, self.processor.name, partition, store)
+        changelog = Changelog(self._connection, self._producer, self.processor.name, partition, store)
         try:
             if self._tables is not None:
                 # No older than what the last owner saw: a panel must not know less than the one before it.
@@ -238,16 +243,16 @@ class KafkaStage:
             tables = Tables(None, {}) if self._tables is None else self._tables.tables
             derive = partial(rebuild, self._connection, self.processor, partition, tables)
             wanted = self._rebuild and partition not in self._rebuilt
-            offsets, unsent = await ledger.open(derive if wanted else None)
+            offsets, unsent = await changelog.open(derive if wanted else None)
             self._rebuilt.add(partition)
             await require_reached(self._connection, partition, offsets)
-            await self._publisher.publish(unsent)
+            await self._producer.publish(unsent)
             recent = await self._recall(partition, offsets)
         except BaseException:
             store.close()
             raise
         _log.info("partition_opened", stage=self.processor.name, partition=partition, repeated=len(unsent))
-        return PartitionTask(self.processor, partition, ledger, store, offsets, tables, recent)
+        return PartitionTask(self.processor, partition, changelog, store, offsets, tables, recent)
 
     async def _recall(self, partition: int, offsets: dict[str, int]) -> RecentEventIds | None:
         """Read back the ids of what was folded last, where the processor's state does not hold them."""
