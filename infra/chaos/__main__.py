@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
+from infra.chaos.outcome import EXIT_WRONG
 from infra.chaos.trial import run
-from infra.chaos.trial_spec import EXIT_WRONG, TrialSpec
+from infra.chaos.trial_spec import TrialSpec
 from infra.chaos.workers import DUTIES, ENGINES
 from streams.errors import OrchError
 

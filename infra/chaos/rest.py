@@ -8,7 +8,7 @@ from typing import Any
 
 from infra.chaos.client import Offsets
 from infra.chaos.compaction import STAGES
-from infra.chaos.trial_spec import EXIT_ENVIRONMENT
+from infra.chaos.outcome import EXIT_ENVIRONMENT
 from infra.chaos.workers import orch
 
 SETTLE_S = 180.0

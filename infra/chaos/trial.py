@@ -13,13 +13,14 @@ from infra.chaos.client import Offsets, records
 from infra.chaos.compaction import squeeze
 from infra.chaos.disks import drawn
 from infra.chaos.faults import Faults
+from infra.chaos.outcome import TrialOutcome
 from infra.chaos.questions import POLICY
 from infra.chaos.reading import TOPICS
 from infra.chaos.removal import RemovalWatch
 from infra.chaos.rest import replayed, settle
 from infra.chaos.supervisor import Supervisor
 from infra.chaos.traffic import Traffic
-from infra.chaos.trial_spec import TrialOutcome, TrialSpec
+from infra.chaos.trial_spec import TrialSpec
 from infra.chaos.workers import DUTIES, prepare
 from streams.errors import OperatorError
 

@@ -12,7 +12,7 @@ import click
 
 from infra.chaos.backlog.plan import Plan
 from infra.chaos.backlog.trial import run
-from infra.chaos.trial_spec import EXIT_WRONG
+from infra.chaos.outcome import EXIT_WRONG
 from infra.chaos.workers import ENGINES
 from streams.errors import OrchError
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from infra.chaos.checker import Report
 from infra.chaos.disks import Disk
+from infra.chaos.outcome import EXIT_ENVIRONMENT, spread
 from infra.chaos.removal import Removal
 from infra.chaos.supervisor import Exit
-from infra.chaos.trial_spec import EXIT_ENVIRONMENT, spread
 from infra.chaos.workers import ENGINES
 
 Kind = Literal["start", "kill", "zombie"]
