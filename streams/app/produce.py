@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import NamedTuple
 
 from schemas.letters import RecordRejected
-from streams.app.asking import QuestionFeed
 from streams.app.feedback_file import read_feedback
+from streams.app.question_feed import QuestionFeed
 from streams.app.question_file import attended
 from streams.app.reporter import SILENT, Reporter
 from streams.app.workspace import Workspace

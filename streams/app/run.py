@@ -8,7 +8,7 @@ from typing import Any
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.agents.calls.progress import CallProgress
-from streams.app.asking import QuestionFeed
+from streams.app.question_feed import QuestionFeed
 from streams.app.question_file import Survey, rereadable, survey
 from streams.app.replay import replay
 from streams.app.reporter import SILENT, Reporter

@@ -28,7 +28,7 @@ import asyncio
 from streams.agents.calls.live_attempt import CallTerms
 from streams.log import Clock, Subscription
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
-from streams.workers.call_runner import AgentsOf, Switchboard, TermsOf
+from streams.workers.call_runner import AgentsOf, CallRunner, TermsOf
 from streams.workers.partition_consumer import PartitionConsumer, until
 from streams.workers.question_state import claim_of
 
@@ -70,31 +70,31 @@ async def run_agents(
         UsageError: An agent cannot be made.
     """
     consumer = PartitionConsumer(subscription, READ)
-    scheduler = Switchboard(subscription, agents_of, clock=clock, most=calls_in_flight, terms_of=terms_of)
+    runner = CallRunner(subscription, agents_of, clock=clock, most=calls_in_flight, terms_of=terms_of)
     try:
         await until(stop, consumer.start())
         if not stop.is_set():
-            await until(stop, _read(consumer, scheduler, subscription, calls_in_flight), scheduler.connect())
-            await scheduler.close(grace_s)
+            await until(stop, _read(consumer, runner, subscription, calls_in_flight), runner.connect())
+            await runner.close(grace_s)
     finally:
-        await scheduler.drop()
+        await runner.drop()
         await consumer.stop()
 
 
-async def _read(consumer: PartitionConsumer, scheduler: Switchboard, subscription: Subscription, most: int) -> None:
+async def _read(consumer: PartitionConsumer, runner: CallRunner, subscription: Subscription, most: int) -> None:
     """Put the calls of every stage in line, and cancel those that are not wanted any more."""
     paused = False
     while True:
         for case in await consumer.look(WAIT_MS):
             if case.closed:
-                scheduler.cancel(case)
+                runner.cancel(case)
                 continue
             for opened, call in list(case.calls()):
                 case.taken[claim_of(call)] = None
-                scheduler.put(case, opened, call)
-        if not paused and scheduler.waiting >= most:
+                runner.put(case, opened, call)
+        if not paused and runner.waiting >= most:
             subscription.pause(NEW_WORK)
             paused = True
-        elif paused and scheduler.waiting <= most // 2:
+        elif paused and runner.waiting <= most // 2:
             subscription.resume(NEW_WORK)
             paused = False

@@ -33,7 +33,7 @@ _LOOK_AGAIN_S = 0.1
 _log: FilteringBoundLogger = structlog.get_logger("orch.call_scheduler")
 
 
-class Switchboard:
+class CallRunner:
     """
     Takes seats: at most so many at a time, the others wait in line.
 

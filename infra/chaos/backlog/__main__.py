@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from infra.chaos.backlog.plan import Plan
 from infra.chaos.backlog.trial import run
+from infra.chaos.backlog.trial_spec import Plan
 from infra.chaos.outcome import EXIT_WRONG
 from infra.chaos.workers import ENGINES
 from streams.errors import OrchError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.broker import Broker
 from infra.chaos.backlog.asker import Asker
-from infra.chaos.backlog.plan import Kind, Outcome, Plan
+from infra.chaos.backlog.trial_spec import Kind, Outcome, Plan
 from infra.chaos.backlog.troubles import Troubles
 from infra.chaos.checker import check
 from infra.chaos.client import Offsets, records

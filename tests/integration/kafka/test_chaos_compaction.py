@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from infra.chaos.backlog.plan import TrialSpec as Backlog
 from infra.chaos.backlog.trial import run as run_backlog
+from infra.chaos.backlog.trial_spec import TrialSpec as Backlog
 from infra.chaos.client import library
 from infra.chaos.compaction import STAGES
 from infra.chaos.trial import run

@@ -281,15 +281,15 @@ def test_too_many_calls_hold_back_new_work_but_not_decisions() -> None:
         memory_log.ask(*questions(2_000))
         agent, member = Waiter("a", takes_s=0.004), Member(memory_log)
         longest = 0
-        put = call_runner.Switchboard.put
+        put = call_runner.CallRunner.put
 
-        def measured(self: call_runner.Switchboard, *call: object) -> None:
+        def measured(self: call_runner.CallRunner, *call: object) -> None:
             nonlocal longest
             put(self, *call)  # type: ignore[arg-type]
             longest = max(longest, self.waiting)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(call_runner.Switchboard, "put", measured)
+            patch.setattr(call_runner.CallRunner, "put", measured)
             async with Employed(memory_log, agent, member=member, calls_in_flight=50):
                 await until_true(lambda: longest > 100)
                 last = "q1999"

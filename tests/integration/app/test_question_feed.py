@@ -13,7 +13,7 @@ from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
 from streams.app import asking as module
-from streams.app.asking import QuestionFeed, gold_feedback
+from streams.app.question_feed import QuestionFeed, gold_feedback
 from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Rejection
 from streams.runtimes.embedded.reader import EmbeddedReader
