@@ -22,6 +22,8 @@ _OUTER = (
     "streams.log",
 )
 
+_KAFKA = ("streams.runtimes.headers", "streams.runtimes.kafka.client", "streams.runtimes.kafka.raw_record")
+
 ROOMS: Mapping[str, tuple[str, ...]] = {
     # Room: what it may import besides itself. The longest name that fits a module counts. A package's __init__ runs
     # when anything in the package is imported, so it stands here where a part may be imported by more than the whole.
@@ -37,6 +39,9 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "streams.log": _MIDDLE,
     "streams.runtimes.__init__": (),
     "streams.runtimes": _OUTER,
+    "streams.runtimes.kafka.client": (*_OUTER, "streams.runtimes.headers"),
+    "streams.runtimes.kafka.stages": (*_OUTER, *_KAFKA),
+    "streams.runtimes.kafka.reading": (*_OUTER, *_KAFKA, "streams.runtimes.embedded"),
     "streams.agents": _OUTER,
     "streams.workers": (*_OUTER, "streams.agents"),
     "streams.audit": _OUTER,

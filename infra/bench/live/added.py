@@ -41,7 +41,7 @@ def measure(world: World, sizes: LiveSizes, runs: int, advance: Advance) -> list
     note = (
         f"added: {sizes.added_per_s} calls a second by the clock, each from when it was due to its end, less the"
         f" server's {sizes.added_ms} ms; what the server itself takes to read and write stays in. The client alone is"
-        " aiohttp without agent, attempts and gate; a plain connection is asyncio's, without any library of HTTP"
+        " aiohttp without agent, attempts and limits; a plain connection is asyncio's, without any library of HTTP"
     )
     figures = []
     for way, name in WAYS.items():

@@ -41,7 +41,7 @@ def measure(world: World, kind: Kind, sizes: LiveSizes, runs: int, advance: Adva
     calls = sizes.waves * in_flight
     ideal = in_flight / seconds
     target = SHARE_TARGET if (kind, in_flight) == ("litellm", TARGET_IN_FLIGHT) else None
-    load = f"{kind}: {calls:,} calls of {seconds:g} s, by one process through attempts and gate"
+    load = f"{kind}: {calls:,} calls of {seconds:g} s, by one process through attempts and limits"
     steady = (
         f"share: the first {in_flight:,} are spread over one call's time, and each that ends is followed by another;"
         f" counted from the end of the {in_flight:,}th to the start of the last, while {in_flight:,} are in flight"

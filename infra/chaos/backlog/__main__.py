@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from infra.chaos.backlog.trial import run
-from infra.chaos.backlog.trial_spec import Plan
+from infra.chaos.backlog.trial_spec import BacklogSpec
 from infra.chaos.outcome import EXIT_WRONG
 from infra.chaos.workers import ENGINES
 from streams.errors import OrchError
@@ -40,7 +40,7 @@ def main(report: Path | None, **plan: Any) -> None:
     # Whoever ends it ends all it started.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
-        outcome = run(Plan(**plan), lambda text: click.echo(text, err=True))
+        outcome = run(BacklogSpec(**plan), lambda text: click.echo(text, err=True))
     except OrchError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.broker import Broker
 from infra.chaos.backlog.asker import Asker
-from infra.chaos.backlog.trial_spec import Kind, Outcome, Plan
+from infra.chaos.backlog.trial_spec import BacklogSpec, Kind, Outcome
 from infra.chaos.backlog.troubles import Troubles
 from infra.chaos.checker import check
 from infra.chaos.client import Offsets, records
@@ -37,7 +37,7 @@ _MORE = 20
 """Most kills that are added while nobody was hit by compaction without a copy."""
 
 
-def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
+def run(plan: BacklogSpec, tell: Callable[[str], None]) -> Outcome:
     """
     Do a trial. It leaves no process and no file.
 
@@ -52,7 +52,7 @@ def run(plan: Plan, tell: Callable[[str], None]) -> Outcome:
 
 
 class _BacklogTrial:
-    def __init__(self, plan: Plan, broker: Broker, folder: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, plan: BacklogSpec, broker: Broker, folder: Path, tell: Callable[[str], None]) -> None:
         self._plan = plan
         self._broker = broker
         self._folder = folder

@@ -47,7 +47,7 @@ limits = {{ timeout_ms = 120_000, max_attempts = 1 }}
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class BacklogSpec:
     """What is to happen; the seed fixes every choice in it but the moments."""
 
     questions: int
@@ -102,7 +102,7 @@ class Trouble:
 class Outcome:
     """What came of it."""
 
-    plan: Plan
+    plan: BacklogSpec
     troubles: list[Trouble]
     half_answered: int
     """Open questions of which some analyses were there."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import cycle
 
 from infra.chaos.backlog.asker import Asker
-from infra.chaos.backlog.trial_spec import Kind, Plan, Trouble
+from infra.chaos.backlog.trial_spec import BacklogSpec, Kind, Trouble
 from infra.chaos.client import Offsets
 from infra.chaos.disks import Disk, drawn
 from infra.chaos.removal import RemovalWatch
@@ -33,7 +33,7 @@ class Troubles:
 
     def __init__(
         self,
-        plan: Plan,
+        plan: BacklogSpec,
         supervisor: Supervisor,
         asker: Asker,
         offsets: Offsets,

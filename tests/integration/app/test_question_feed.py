@@ -12,7 +12,7 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
-from streams.app import asking as module
+from streams.app import question_feed as module
 from streams.app.question_feed import QuestionFeed, gold_feedback
 from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Rejection

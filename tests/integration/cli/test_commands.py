@@ -10,7 +10,7 @@ import pytest
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent
 from streams.agents.families import family_of
-from streams.cli import context
+from streams.app import workspace
 from streams.log import LogReader
 from streams.runtimes.urls import open_reader
 from streams.settings import build_policy, load_config
@@ -184,7 +184,7 @@ def test_replay_opens_the_log_once(recorded: Place, monkeypatch: pytest.MonkeyPa
         opened.append(url)
         return open_reader(url, **wanted)
 
-    monkeypatch.setattr(context, "open_reader", counted)
+    monkeypatch.setattr(workspace, "open_reader", counted)
     assert recorded.orch("replay").code == 0
     assert len(opened) == 1
 

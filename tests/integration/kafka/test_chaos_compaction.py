@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from infra.chaos.backlog.trial import run as run_backlog
-from infra.chaos.backlog.trial_spec import TrialSpec as Backlog
+from infra.chaos.backlog.trial_spec import BacklogSpec
 from infra.chaos.client import library
 from infra.chaos.compaction import STAGES
 from infra.chaos.trial import run
@@ -51,7 +51,7 @@ def test_open_questions_outlive_their_owners(engine: str) -> None:
     require_kafka()
     library()
     told: list[str] = []
-    outcome = run_backlog(Backlog(engine=engine, **BACKLOG), told.append)  # type: ignore[arg-type]  # its own fields
+    outcome = run_backlog(BacklogSpec(engine=engine, **BACKLOG), told.append)  # type: ignore[arg-type]  # its own fields
     found = outcome.as_json()
     sys.stdout.write("\n".join([*told, json.dumps(found, indent=1)]))
     assert outcome.unsettled == ""

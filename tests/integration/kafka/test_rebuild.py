@@ -25,7 +25,6 @@ from streams.runtimes.kafka.stages.changelog import Rebuilt
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.runtimes.kafka.stages.rebuild import rebuild
 from streams.runtimes.kafka.stages.runner import FOLDING, HostingOptions, running
-from streams.runtimes.kafka.stages.stage import sees_tables
 from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 from streams.topology import (
     ANALYSES,
@@ -91,7 +90,7 @@ async def rebuilt(bench: Bench, processor: Processor) -> dict[int, Rebuilt]:
     tables = KafkaGlobalTables(bench.connection)
     await tables.start()
     try:
-        seen = tables.tables if sees_tables(processor) else NOBODY
+        seen = tables.tables if processor.sees_tables else NOBODY
         partitions = range(max(TOPICS[topic].partitions for topic in processor.reads))
         found = await asyncio.gather(*(rebuild(bench.connection, processor, number, seen) for number in partitions))
         return dict(zip(partitions, found, strict=True))

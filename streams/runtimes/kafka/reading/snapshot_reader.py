@@ -26,7 +26,7 @@ class SnapshotReader(EmbeddedReader):
     The `UnorderedReader` of a snapshot's file, in the process that writes it or in another.
 
     Args:
-        path: A file that a `Mirror` has filled.
+        path: A file that a `Snapshot` has filled.
     """
 
     def __init__(self, path: Path) -> None:
