@@ -31,7 +31,7 @@ from .command import LIMIT_S, Place, outputs, question
 
 pytestmark = pytest.mark.slow
 
-WANTED = int(os.environ.get("ORCH_KILLS", "15"))
+WANTED = int(os.environ.get("ORCH_KILLS", "6"))
 """Kills in flight. Read at import, for during a test no ORCH_ setting from outside is there."""
 SEED = 20_260_301
 KILLED = -signal.SIGKILL

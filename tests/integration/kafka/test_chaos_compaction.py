@@ -1,4 +1,4 @@
-"""Trials under compaction, in their short forms: nothing is lost, decided twice or forgotten, whatever is removed."""
+"""Open questions under compaction, in short: `python -m infra.chaos.backlog` in the suite."""
 
 import json
 import sys
@@ -9,40 +9,16 @@ from infra.chaos.backlog.trial import run as run_backlog
 from infra.chaos.backlog.trial_spec import BacklogSpec
 from infra.chaos.client import library
 from infra.chaos.compaction import STAGES
-from infra.chaos.trial import run
-from infra.chaos.trial_spec import TrialSpec
-from infra.chaos.workers import ENGINES
 
 from ...broker import require_kafka
 
 pytestmark = pytest.mark.slow
 
-PLAN = TrialSpec(
-    questions=20, rate=6.0, worker_kills=3, broker_kills=1, stops=0, seed=20_261_128, workers=4, compaction=True
-)
-
 BACKLOG = {"questions": 30, "starts": 1, "kills": 1, "zombies": 1, "seed": 20_261_128, "slow_ms": 600, "burst": 10}
-"""`python -m infra.chaos.backlog --help` shows the long form."""
+"""`python -m infra.chaos.backlog --help` shows the long form, which runs either engine."""
 
 
-def test_kills_under_compaction_change_nothing() -> None:
-    """Each question is decided once and learned once, though changelogs are compacted and disks are replaced."""
-    require_kafka()
-    library()
-    told: list[str] = []
-    outcome = run(PLAN, told.append)
-    found = outcome.as_json()
-    sys.stdout.write("\n".join([*told, json.dumps(found, indent=1)]))
-    assert outcome.unsettled == ""
-    assert outcome.report.wrong == {}, outcome.report.examples
-    assert found["log"]["decided"] == found["log"]["asked"] >= PLAN.questions
-    assert (found["replay"]["different"], found["replay"]["pending"]) == (0, 0)
-    assert found["compaction"]["lacking"] == []
-    assert outcome.right, found
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_open_questions_outlive_their_owners(engine: str) -> None:
+def test_open_questions_outlive_their_owners() -> None:
     """
     What was open before ends, kills, a zombie and compaction is decided once; what is asked again gets no second panel.
 
@@ -51,7 +27,7 @@ def test_open_questions_outlive_their_owners(engine: str) -> None:
     require_kafka()
     library()
     told: list[str] = []
-    outcome = run_backlog(BacklogSpec(engine=engine, **BACKLOG), told.append)  # type: ignore[arg-type]  # its own fields
+    outcome = run_backlog(BacklogSpec(**BACKLOG), told.append)  # type: ignore[arg-type]  # its own fields
     found = outcome.as_json()
     sys.stdout.write("\n".join([*told, json.dumps(found, indent=1)]))
     assert outcome.unsettled == ""
