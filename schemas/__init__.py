@@ -1,1 +1,5 @@
-"""Every event of the log, as frozen and strict models. `registry` says what lies where, `event` is the envelope."""
+"""
+Event models of the log, frozen and strict.
+
+`registry` lists the kinds of each topic; `event` is the envelope.
+"""

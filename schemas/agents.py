@@ -1,4 +1,4 @@
-"""Who can be asked: each kind of agent with its settings, minus secrets."""
+"""Kinds of agents and their settings, without secrets."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""What agents said, and what became of each attempt to make them say it."""
+"""Analyses of agents, with every attempt behind them."""
 
 from typing import Annotated, ClassVar, Literal
 

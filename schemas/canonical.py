@@ -1,9 +1,10 @@
 """
-Canonical JSON and content ids: one value, one byte string, one hash.
+Canonical JSON, content ids, and the strict JSON parser.
 
-The form is RFC 8785 (JSON Canonicalization Scheme) for the subset that events use: objects with ASCII keys, arrays,
-strings, integers within +-(2^53 - 1), booleans and null. Floats have no place in an event, so the hard part of the RFC
-(number formatting) does not arise; ASCII keys make its UTF-16 key order and orjson's byte order the same.
+One value has one byte string and one hash. The form is RFC 8785 (JSON Canonicalization Scheme) for the subset that
+events use: objects with ASCII keys, arrays, strings, integers within +-(2^53 - 1), booleans and null. Events hold no
+floats, so the hard part of the RFC (number formatting) does not arise; ASCII keys make its UTF-16 key order and
+orjson's byte order the same.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A signed statement of what a partition held."""
+"""Signed checkpoints: Merkle roots over a partition's records."""
 
 from typing import Annotated, ClassVar, Literal
 

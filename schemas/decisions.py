@@ -1,4 +1,4 @@
-"""What was decided, by which rule, on whose word; and the deadline that may force it."""
+"""Decisions, and the deadlines that may force them."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""The envelope of every event: frozen, strict, without floats, named by its own content."""
+"""Event envelope: kind, content id, causes and event time."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 

@@ -1,4 +1,4 @@
-"""What the world says of a decision afterwards."""
+"""Feedback on decisions, and its retraction."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""Records the stream could not take, kept with the reason and their bytes."""
+"""Dead letters: rejected records with reason and bytes."""
 
 from typing import Annotated, ClassVar, Literal
 

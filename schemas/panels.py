@@ -1,4 +1,4 @@
-"""Who is asked: the panel of a question, and the stages that follow the first."""
+"""Panels of agents, and the stages of a question."""
 
 from typing import Annotated, ClassVar, Literal
 

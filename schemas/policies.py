@@ -1,4 +1,4 @@
-"""The whole configuration as an event, minus secrets: who may be asked, how they are chosen, merged and taught."""
+"""Policies: the whole configuration as an event, minus secrets."""
 
 from typing import Annotated, ClassVar, Literal
 

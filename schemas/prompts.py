@@ -1,4 +1,8 @@
-"""What live agents are told: one instruction for each role and kind of answer, versioned with the policy."""
+"""
+Instructions for live agents, by role and answer type.
+
+They are part of the policy and versioned with it.
+"""
 
 import re
 from typing import Annotated

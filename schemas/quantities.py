@@ -1,4 +1,8 @@
-"""Field types with a unit and a range: the vocabulary of every model. Times are text in UTC, amounts are integers."""
+"""
+Field types with a unit and a range.
+
+Times are text in UTC; amounts are integers.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,8 @@
-"""What is asked. A producer needs only `question_id`, `text` and `options`."""
+"""
+Questions with a discrete answer: an option or a number.
+
+A producer needs only `question_id`, `text` and `options`.
+"""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""The closed set of kinds: which topic holds which, and how a record's bytes become an event."""
+"""Registry of event kinds by topic, with their decoding."""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""What the router learns: observations of agents, and the table of moving averages they add up to."""
+"""Observations of agents, and the router table's entries."""
 
 from typing import ClassVar, Literal
 

@@ -1,4 +1,4 @@
-"""What calls may cost: reserved before each call, settled after it, refused where the budget has no room."""
+"""Budget records: reservations, settlements and refusals of calls."""
 
 from typing import ClassVar, Literal
 

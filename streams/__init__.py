@@ -1,1 +1,5 @@
-"""The stream processors of ORCH, and what runs, feeds, audits and shows them. README.md beside this file is the map."""
+"""
+Stream processors of ORCH, their runtimes, agents, audits and commands.
+
+README.md beside this file is the map.
+"""

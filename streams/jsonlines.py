@@ -1,4 +1,8 @@
-"""JSON Lines from strangers: plain or gzip, file or standard input, with line numbers and a limit on each line."""
+"""
+JSON Lines reader for untrusted files and streams.
+
+It reads plain text or gzip, counts lines, and limits their length.
+"""
 
 import io
 import sys

@@ -1,4 +1,8 @@
-"""Named starting points for a policy; a configuration changes single fields of one."""
+"""
+Named presets of a policy.
+
+A configuration starts from one and overrides single fields.
+"""
 
 from typing import Any, Literal
 

@@ -1,4 +1,4 @@
-"""Settings, built once by the command line: what orch.toml says, and the policy that follows from it."""
+"""Settings of orch.toml, and the policy they stand for."""
 
 import difflib
 import re

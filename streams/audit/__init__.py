@@ -1,1 +1,1 @@
-"""Read-only: proofs and explanations of what a log says."""
+"""Read-only proofs and explanations of a log."""

@@ -1,4 +1,4 @@
-"""What one agent did, summed up in constant memory: calls, failures, tokens, cost, and how long it took."""
+"""Statistics of one agent, in constant memory."""
 
 from collections import Counter
 from dataclasses import dataclass, field

@@ -1,4 +1,8 @@
-"""Router entries by id: the log keeps no index of them, but those that matter lie close before what names them."""
+"""
+Lookup of router entries by id, without an index.
+
+The log keeps no index of ids, but an entry mostly lies shortly before the event that names it.
+"""
 
 import re
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""The router's table: as it stands now, as one question saw it, and how one agent came to where it is."""
+"""Router table now or at a question, and its history."""
 
 from collections.abc import Iterator, Mapping
 from typing import TypedDict

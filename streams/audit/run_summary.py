@@ -1,4 +1,8 @@
-"""What came of questions: how many were decided, how many rightly, by whom, at what cost. Read from the log alone."""
+"""
+Summary of questions, read from the log alone.
+
+It counts the decided and the correct ones, their calls and their cost.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

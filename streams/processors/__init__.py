@@ -1,4 +1,8 @@
-"""The decisions: four pure folds from events to events, and the rules they apply. Nothing here knows time or place."""
+"""
+Processors: four pure folds from events to events.
+
+They see no clock, no topic offset and no partition; the host does.
+"""
 
 from streams.processors.learn import LEARN
 from streams.processors.merge import MERGE

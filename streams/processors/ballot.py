@@ -1,4 +1,8 @@
-"""Ballots: how analyses are read, weighed and counted. Every rule here is named and versioned in `RULES`."""
+"""
+Ballots: the reading, weighing and counting of analyses.
+
+Every merge rule is named and versioned in `RULES`.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

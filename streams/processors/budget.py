@@ -1,4 +1,4 @@
-"""What a budget has room for: reservations, in the order of their topic, each counted or refused."""
+"""Budget accounts: reservations counted or refused in topic order."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,8 @@
-"""Dead letters, of events that a fold rejected and of bytes that are no event: one form for hosts and for audits."""
+"""
+Dead letters of rejected events and of undecodable records.
+
+Hosts and audits build them with the same functions.
+"""
 
 from base64 import b64encode
 

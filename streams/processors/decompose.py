@@ -1,4 +1,4 @@
-"""Decomposition of a question into parts, one for each seat of the panel."""
+"""Decomposition of a question into one part per seat."""
 
 FIXED_SUB_QUESTIONS = (
     "Concept: which principle, definition or method decides this question, and what does it say here?",

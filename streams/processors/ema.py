@@ -1,4 +1,4 @@
-"""Exponential moving averages on integers: how one observation moves the router's belief, and how it is taken back."""
+"""Exponential moving averages in integers, and their undoing."""
 
 from schemas.policies import Averaging
 from schemas.quantities import PPB

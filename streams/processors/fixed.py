@@ -1,4 +1,8 @@
-"""Arithmetic on integers: the one rounding, and logarithms that are the same on every machine."""
+"""
+Integer arithmetic: half-even rounding, logarithms and softmax.
+
+Every machine gives the same integers.
+"""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache

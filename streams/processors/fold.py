@@ -1,4 +1,4 @@
-"""What a processor is: keyed state, one event, and what follows from them."""
+"""Processor contract: keyed state and event in, step out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

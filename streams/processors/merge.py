@@ -1,4 +1,4 @@
-"""Processor `merge`: joins assignment, analyses and deadline by question; opens the next stage, or decides."""
+"""Processor `merge`: panel, analyses and deadline in, decision out."""
 
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,4 +1,8 @@
-"""Processor `rank`: observations in, router entries out. One fold for each scope and agent."""
+"""
+Processor `rank`: observations in, router entries out.
+
+Each scope and agent has a fold of its own.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Processor `route`: a question and the router table in, a panel out."""
+"""Processor `route`: question and router table in, panel out."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Scores: what the router makes of its table, and the order of the candidates that follows."""
+"""Scores of agents, and the order of candidates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,8 @@
-"""What follows from what has come: wait, open the next stage, or decide. The stage rules of every merge rule."""
+"""
+Stage rules: wait, open the next stage, or decide.
+
+They hold for every merge rule.
+"""
 
 from dataclasses import dataclass
 from typing import Literal

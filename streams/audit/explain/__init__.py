@@ -1,1 +1,1 @@
-"""One question explained: everything the log says, joined along the causes."""
+"""Explanations of single questions, joined along their causes."""

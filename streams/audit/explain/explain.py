@@ -1,4 +1,4 @@
-"""Explains one decision: everything the log says about a question, joined along the causes."""
+"""Explanation of one question, joined along the causes."""
 
 import difflib
 from dataclasses import dataclass

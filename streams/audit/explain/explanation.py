@@ -1,8 +1,8 @@
 """
-The shape of an explanation: what `orch explain --format json` prints and the web page draws.
+JSON shape of an explanation.
 
-Plain JSON values under fixed keys, in the units of the events; ids whole. A key that does not apply holds null or an
-empty list, and is never left out.
+`orch explain --format json` prints it and the web page draws it: plain JSON values under fixed keys, in the units of
+the events, with whole ids. A key that does not apply holds null or an empty list, and is never left out.
 """
 
 from typing import Any, Literal, TypedDict

@@ -1,4 +1,4 @@
-"""What the router learned from one question, line by line, and from whose word."""
+"""Lessons of one question: changes in the router table."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

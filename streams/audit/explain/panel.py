@@ -1,4 +1,4 @@
-"""Why this panel: what the router knew of each agent, and how the score of each came about."""
+"""Explanation of a panel: averages, entries and score terms."""
 
 from collections.abc import Mapping
 from typing import Literal

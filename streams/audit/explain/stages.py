@@ -1,4 +1,4 @@
-"""What each agent did with its seat, and what became of it in the ballot."""
+"""Explanation of stages: seats, attempts and ballots."""
 
 from collections.abc import Iterable
 

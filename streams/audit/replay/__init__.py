@@ -1,1 +1,1 @@
-"""Proof that every derived event of a log follows from its inputs."""
+"""Proof that a log's derived events follow from its inputs."""

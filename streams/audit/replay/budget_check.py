@@ -1,4 +1,8 @@
-"""The pass of a replay over budgets: each refusal must follow from the reservations before it, in the topic's order."""
+"""
+Replay pass over budgets: each refusal derived again.
+
+A refusal must follow from the reservations before it, in the order of the topic.
+"""
 
 from schemas.registry import decode_canonical
 from schemas.spending import BudgetRefused, BudgetSettled

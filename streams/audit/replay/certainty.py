@@ -1,4 +1,4 @@
-"""How far the stages are in a log without a common order, and how much of it can be judged."""
+"""Progress of the stages in a log without common order."""
 
 from collections.abc import Mapping
 

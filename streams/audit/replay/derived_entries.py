@@ -1,4 +1,8 @@
-"""Every router entry that the observations of a log call for, on disk, for there are more than fit in memory."""
+"""
+Derived router entries, in a temporary file.
+
+A log may call for more of them than memory holds.
+"""
 
 import sqlite3
 from collections import OrderedDict

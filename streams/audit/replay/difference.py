@@ -1,4 +1,4 @@
-"""Where a log is not what its inputs say it should be."""
+"""Differences between a log and its derivation."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""The folds of one question, as audits run them: what each event must lead to, the letter of a refused one included."""
+"""Folds of one question, run again for an audit."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whether a record lies where its key belongs."""
+"""Placement check of records: each in its key's partition."""
 
 from functools import lru_cache
 

@@ -1,4 +1,4 @@
-"""First pass of a replay in log order: router entries from observations, and panels from what was seen of them."""
+"""First replay pass in log order: router entries and panels."""
 
 from collections import OrderedDict, deque
 

@@ -1,4 +1,8 @@
-"""Second pass of a replay in log order: stages, decisions, observations and letters of each question."""
+"""
+Second replay pass in log order: one question after another.
+
+It derives the stages, decision, observations and dead letters of each question.
+"""
 
 from collections import deque
 from collections.abc import Iterator

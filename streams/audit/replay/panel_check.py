@@ -1,4 +1,4 @@
-"""Panels derived again, each from the question, the policy and the router entries that it names."""
+"""Panels derived again from the events that they name."""
 
 from collections import OrderedDict
 from collections.abc import Callable

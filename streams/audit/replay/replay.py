@@ -1,4 +1,8 @@
-"""Replay: derive every derived event again from the inputs, and compare to the byte. Calls no model, writes nothing."""
+"""
+Replay of a log: derived events recomputed and compared.
+
+Events are compared to the byte. A replay calls no model and writes nothing.
+"""
 
 import gc
 import multiprocessing

@@ -1,4 +1,4 @@
-"""What must follow from all that came for one question, where nothing says in which order its topics were read."""
+"""Derivation of one question's events without a common topic order."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

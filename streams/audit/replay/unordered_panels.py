@@ -1,4 +1,8 @@
-"""First pass of a replay without a common order: router entries from all observations, then panels from entries."""
+"""
+First replay pass without common order: router entries and panels.
+
+It derives the router entries from all observations, then the panels from the entries.
+"""
 
 from typing import NamedTuple
 

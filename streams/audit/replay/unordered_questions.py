@@ -1,4 +1,8 @@
-"""Second pass of a replay without a common order: what follows for each question, and what is there, as two sets."""
+"""
+Second replay pass without common order: one question after another.
+
+It compares the events that follow with the events in the log, as two sets.
+"""
 
 import heapq
 from collections.abc import Iterator, Sequence

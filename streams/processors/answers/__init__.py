@@ -1,4 +1,4 @@
-"""Read the answer out of a model's text: an option letter, or a decimal number."""
+"""Extraction of answers from model text: options and numbers."""
 
 from streams.processors.answers.choices import read_choice
 from streams.processors.answers.numbers import canonical_number, read_number

@@ -1,4 +1,4 @@
-"""Read which option a text chooses."""
+"""Reader of the option that a text chooses."""
 
 import re
 

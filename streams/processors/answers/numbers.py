@@ -1,4 +1,4 @@
-"""Read which number a text answers with, and write numbers in one form."""
+"""Reader of numeric answers, and their canonical form."""
 
 import re
 

@@ -1,4 +1,8 @@
-"""What the reading of choices and of numbers share: the search for the last answer, structured output, denials."""
+"""
+Search for the last answer, structured output, and denials.
+
+The readers of options and of numbers share these rules.
+"""
 
 import re
 from collections.abc import Callable
