@@ -54,7 +54,7 @@ class SimulatedAgent(Fact):
     latency_ms: Ms = 800
     """Median time of a call; single calls vary between half and double of it."""
     waits: bool = False
-    """Whether a call really takes its time, or only says so."""
+    """Whether a call really waits for its latency, or only reports it."""
     failure_ppb: Ppb = 0
     """Probability that an attempt fails with an error."""
     hang_ppb: Ppb = 0
@@ -66,38 +66,43 @@ class SimulatedAgent(Fact):
 
 
 class LiveLimits(CallLimits):
-    """Limits of an agent that is really called. Pace and breaker are kept by each worker process for itself."""
+    """Limits of an agent that is really called. Each worker process has its own rate limit and circuit breaker."""
 
     concurrent: Annotated[int, Field(ge=1, le=100_000)] | None = None
     """Calls under way at a time; None: as many as the worker makes."""
     calls_per_minute: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     breaker_failures: Annotated[int, Field(ge=0, le=1_000)] = 10
-    """Failed attempts in a row after which the agent is not asked for a while; 0: it always is."""
+    """Failed attempts in a row that open the circuit breaker; 0: it never opens."""
     breaker_ms: Ms = 30_000
-    """That while. Then one call is let through; while it fails, the next one waits as long again."""
+    """
+    How long an open circuit breaker refuses calls. Then it lets one call through; if that fails, it stays open as long
+    again.
+    """
 
 
 class LiveAgent(Fact):
-    """What every agent has whose model is really called."""
+    """Settings of every agent whose model is really called."""
 
     name: AgentName
     model: ModelName
-    """As its provider knows it."""
+    """Name by which the provider knows the model."""
     base_url: BaseUrl | None = None
-    """Where it is served, up to the path of the API (`http://127.0.0.1:11434/v1`)."""
+    """Address of the provider, up to the path of the API (`http://127.0.0.1:11434/v1`)."""
     key_env: VariableName | None = None
-    """Environment variable that holds the key; the key itself stands nowhere."""
+    """Environment variable that holds the API key; no event holds the key itself."""
     family: Name | None = None
-    """Whose model it is, where the name does not tell: one panel of one family makes the same mistakes."""
+    """Family of the model, if its name does not tell; agents of one family make the same mistakes."""
     temperature_ppb: Annotated[int, Field(ge=0, le=2_000_000_000)] | None = 0
     """Parts per billion: 700_000_000 is 0.7. None: not sent, for models that take none."""
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = 0
     """None: not sent, for providers that take none."""
     max_output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1_024
     output: Literal["text", "json_schema"] = "text"
-    """`json_schema`: the provider is told the form of the answer. Either way what comes is read tolerantly."""
+    """
+    `json_schema`: the request tells the provider the form of the answer. Either way the reply is parsed tolerantly.
+    """
     price: Price | None = None
-    """None: the cost of its calls is not known, and is reported so."""
+    """None: the cost of its calls is reported as unknown."""
     limits: LiveLimits = LiveLimits()
 
     @field_validator("base_url")

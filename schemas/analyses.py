@@ -9,46 +9,48 @@ from schemas.panels import Role
 from schemas.quantities import AgentName, CallNusd, Count, EventId, GivenInstant, Ms, Name
 
 Reported = Annotated[str, StringConstraints(max_length=200)]
-"""A provider's own word, cut to what fits."""
+"""Text from a provider, cut to 200 characters."""
 
 
 class ProviderCall(Fact):
-    """What a provider was asked for, and what it said of itself."""
+    """Request to a provider, and what the provider reported of itself."""
 
     model: Reported
-    """The model that was asked for."""
+    """The requested model."""
     request_hash: EventId
     """SHA-256 over the canonical JSON of the request: address, model, messages and parameters, without the key."""
     reported_model: Reported | None = None
     fingerprint: Reported | None = None
     """The provider's mark of the system behind the model."""
     finish_reason: Reported | None = None
-    """Why it stopped: `stop`, `length`, `content_filter`, `tool_calls`."""
+    """Why the model stopped: `stop`, `length`, `content_filter`, `tool_calls`."""
     cached: bool = False
-    """Whether the reply came from the worker's own store of earlier replies to the same request."""
+    """Whether the reply came from the worker's cache of replies to the same request."""
 
 
 class Attempt(Fact):
     """One call of an agent."""
 
     outcome: Literal["ok", "timeout", "error", "refused"]
-    """`refused`: the call was not made, for `error` forbids it: a budget, or an agent that failed too often."""
+    """
+    `refused`: the call was not made. `error` says why: a budget, an open circuit breaker or the question's time limit.
+    """
     error: str | None = None
     """Class of the error, for example `rate_limited`; never a provider's message, which may hold secrets."""
     latency_ms: Ms
     cost_nusd: CallNusd | None = None
-    """What the call cost by the policy's price table; none where no price or no usage is known."""
+    """Cost of the call by the policy's price table; None if the price or the usage is unknown."""
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     provider: ProviderCall | None = None
-    """None where no provider was called: of recorded and simulated agents, and of refused calls."""
+    """None if no provider was called: for recorded and simulated agents, and for refused calls."""
 
 
 class AnalysisPublished(Event):
     """
     The outcome of one seat: an analysis, a dispatcher's sub-questions, a merge agent's verdict, or a failure.
 
-    Its cause is the event that opened the stage; its time is that event's time and `latency_ms` later.
+    Its cause is the event that opened the stage; its time is that event's time plus `latency_ms`.
     """
 
     topic: ClassVar[str] = "orch.analyses"
@@ -63,9 +65,9 @@ class AnalysisPublished(Event):
     text: str
     """What the agent wrote; empty where it failed."""
     answer: str | None = None
-    """The answer, where the agent gave it apart from the text; else it is read from the text."""
+    """The answer, if the agent gave it apart from the text; None: it is read from the text."""
     sub_questions: tuple[str, ...] = ()
-    """What a dispatcher wants looked at, one for each seat of the next stage."""
+    """Sub-questions of a dispatcher, one for each seat of the next stage."""
     attempts: Annotated[tuple[Attempt, ...], Field(min_length=1, max_length=100)]
     latency_ms: Ms
     """From the first attempt's start to the last one's end, waits between them included."""

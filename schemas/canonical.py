@@ -20,8 +20,8 @@ MAX_INTEGER = 2**53 - 1
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
-# Gives orjson the fields of a nested model. It is called a hundred times a question, and asking whether the value is a
-# model costs more than the encoding; what has no fields has no canonical form, and orjson says so.
+# Gives orjson the fields of a nested model. It runs a hundred times a question, and checking the type of the value
+# would cost more than the encoding. A value without fields has no canonical form; orjson raises for it.
 _plain = attrgetter("__dict__")
 
 
@@ -31,7 +31,7 @@ def canonical_json(value: Any) -> bytes:
 
     Args:
         value: Models, dicts with ASCII keys, lists, tuples, strings, integers within +-(2^53 - 1), booleans, None.
-            Floats are not looked for here: event models cannot hold one, and `strict_json` refuses them.
+            Floats are not checked here: event models cannot hold one, and `strict_json` refuses them.
 
     Raises:
         ValueError: A string is not valid Unicode, an integer is too large, or a type has no canonical form.
@@ -62,7 +62,7 @@ def _no_float(literal: str) -> NoReturn:
 
 def strict_json(raw: bytes) -> dict[str, Any]:
     """
-    Parse a JSON object from a stranger, refusing what parsers disagree about.
+    Parse a JSON object from an untrusted producer, refusing whatever parsers disagree about.
 
     Args:
         raw: UTF-8 bytes of one JSON object, without a byte order mark.

@@ -9,12 +9,16 @@ from schemas.policies import Learning
 from schemas.quantities import AgentName, Count, EventId, GivenInstant, MicroNats, Ms, Name, Nusd, Ppb
 
 ExclusionReason = Literal["failed", "unreadable", "outside_options", "no_reply", "refused"]
-"""`refused`: no call was made, for a budget or after too many failures forbade it."""
+"""`refused`: no call was made; a budget, an open circuit breaker or the question's time limit forbade it."""
 DecisionReason = Literal["panel complete", "early exit", "merge agent", "deadline", "quorum"]
 
 
 class DeadlinePassed(Event):
-    """A question is overdue; written by the deadline watcher, whose clock reading it carries."""
+    """
+    A question is overdue.
+
+    `occurred_at` is the time when the question was due (on Kafka), or when the session found it overdue (in a file).
+    """
 
     topic: ClassVar[str] = "orch.deadlines"
 
@@ -34,7 +38,7 @@ class Conduct(Fact):
     """Calls that were made."""
     latency_ms: Ms | None
     cost_nusd: Nusd
-    """What is known of the cost."""
+    """Known part of the cost."""
     unpriced_calls: Count
     """Calls whose cost is not known."""
 
@@ -46,7 +50,7 @@ class Ballot(Fact):
     stage: Count
     answer: str
     weight: MicroNats
-    """What it added to the tally of its answer: 1 under `vote`, micro-nats of log-odds under `weighted`."""
+    """Added to the tally of its answer: 1 under `vote`, micro-nats of log-odds under every other rule."""
     read_as: str
     """How the answer was read from the analysis."""
     analysis_id: EventId
@@ -71,15 +75,15 @@ class Agreement(Fact):
 
 
 class TieBreak(Fact):
-    """Answers that stood equal, and who settled it."""
+    """Answers that tied, and the agent that settled the tie."""
 
     tied: tuple[str, ...]
     agent: AgentName
-    """Of those who gave a tied answer, the one who comes first in the priority list."""
+    """Of the agents that gave a tied answer, the first in the priority list."""
 
 
 class TraceStep(Fact):
-    """One thing the merge looked at on its way to the decision, in order."""
+    """One step of the merge on its way to the decision."""
 
     stage: Count
     rule: Name
@@ -91,7 +95,7 @@ class TraceStep(Fact):
 
 
 class DecisionMade(Event):
-    """The answer to a question, or the explicit word that there is none; each question gets one."""
+    """The answer to a question, or an explicit `undecided`; each question gets one decision."""
 
     topic: ClassVar[str] = "orch.decisions"
 
@@ -100,9 +104,9 @@ class DecisionMade(Event):
     policy_id: Name
     status: Literal["decided", "undecided"]
     answer: str | None
-    """An option's letter or a canonical number; none where undecided."""
+    """An option's letter or a canonical number; None if undecided."""
     reason: DecisionReason
-    """Why now; `quorum`: too few ballots, and nobody left to ask."""
+    """Why the question was decided now; `quorum`: too few ballots, and no agent left to ask."""
     rule: Name
     """Merge rule and version that gave the answer."""
     extractor: Name
@@ -119,7 +123,7 @@ class DecisionMade(Event):
     calls: Count
     """Attempts over all seats and roles, without those that were refused."""
     cost_nusd: Nusd
-    """What is known of their cost."""
+    """Known part of their cost."""
     unpriced_calls: Count
     """Calls whose cost is not known; where there are any, `cost_nusd` is a lower bound."""
     scopes: tuple[Name, ...]

@@ -27,8 +27,8 @@ class Event(Fact):
     """
     One fact in the log.
 
-    The id is computed when the event is built; an id that is given must be the content's own, so an event that could
-    be built at all has not been altered.
+    The id is computed when the event is built. A given id must equal the computed one, so an altered event cannot be
+    built.
 
     Raises:
         ValidationError: A field breaks its rule, or the given `event_id` is not the hash of the content.
@@ -36,7 +36,7 @@ class Event(Fact):
 
     __slots__ = ("_encoded",)
     if TYPE_CHECKING:
-        # Seen at run time, pydantic would make a private attribute of it, at a tenth of the cost of an event.
+        # At run time pydantic would make a private attribute of it, which costs a tenth of building an event.
         _encoded: bytes
 
     topic: ClassVar[str]
@@ -52,8 +52,9 @@ class Event(Fact):
     def model_post_init(self, context: Any, /) -> None:
         fields = self.__dict__
         given = fields["event_id"]
-        # Encoded once, with a place for the id; without that member it is what the id is the hash of. `kind` follows
-        # in every event, so there is a comma; inside a string the quotes would be escaped, so there is one such place.
+        # The event is encoded once, with zeros as its id. Without that member the bytes are what the id hashes. Another
+        # member follows in every event, so a comma ends it; quotes inside a string are escaped, so there is one such
+        # member.
         fields["event_id"] = _NO_ID
         before, _, after = canonical_json(fields).partition(_ID_PLACE)
         fields["event_id"] = computed = content_id(before + after)
@@ -72,7 +73,7 @@ class Event(Fact):
         return getattr(self, "question_id", None) or self.key
 
     def encode(self) -> bytes:
-        """Write the event as it stands in the log: canonical JSON, id included."""
+        """Give the event's bytes in the log: canonical JSON, id included."""
         try:
             return self._encoded
         except AttributeError:
@@ -85,7 +86,7 @@ class Event(Fact):
         Read an event of this kind from canonical bytes.
 
         Raises:
-            ValidationError: Not JSON, or not this kind, or the id does not belong to the content.
+            ValidationError: Not JSON, or not this kind, or the id is not the hash of the content.
         """
         return cls.model_validate_json(raw)
 

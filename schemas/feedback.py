@@ -19,11 +19,11 @@ class FeedbackGiven(Event):
     question_id: Name
     source: FeedbackSource
     author: Name | None = None
-    """Who says so, where several people or systems of one source do."""
+    """Author, where several people or systems of one source give feedback."""
     answer: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     """The right answer: it judges every member of the panel."""
     verdict: Literal["right", "wrong"] | None = None
-    """Whether the decision was right: it judges those who stood behind it."""
+    """Whether the decision was right: it judges the agents whose answer was decided."""
 
     @model_validator(mode="after")
     def _one_statement(self) -> "FeedbackGiven":
@@ -37,7 +37,7 @@ class FeedbackGiven(Event):
 
 
 class FeedbackRetracted(Event):
-    """A feedback was a mistake; its lessons are corrected, its history stays."""
+    """A feedback was a mistake: its effect on the averages is corrected, its records stay."""
 
     topic: ClassVar[str] = "orch.feedback"
 

@@ -11,7 +11,7 @@ RejectionReason = Literal["invalid", "too_large", "conflict", "unknown_reference
 
 
 class RecordRejected(Event):
-    """A record that was set aside: where it stood, why, and what it said."""
+    """A record that was rejected: its place, the reason and its bytes."""
 
     topic: ClassVar[str] = "orch.dead-letters"
 
@@ -21,8 +21,10 @@ class RecordRejected(Event):
     offset: Count
     """Place of the record in its partition."""
     reason: RejectionReason
-    """`invalid`: not an event of its topic; `too_large`: above the size limit; `conflict`: contradicts what counts
-    already; `unknown_reference`: speaks of something that is not there."""
+    """
+    `invalid`: not an event of its topic; `too_large`: above the size limit; `conflict`: contradicts an event that
+    counts already; `unknown_reference`: names a stage, seat or feedback that does not exist.
+    """
     detail: str
     """What was wrong, where, and what to do about it."""
     record_key: str | None

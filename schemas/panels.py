@@ -13,21 +13,21 @@ Role = Literal["analyst", "dispatcher", "merger"]
 
 
 class Candidate(Fact):
-    """What the router knew of one agent when it chose, and how it scored it."""
+    """One agent as the router knew and scored it."""
 
     agent: AgentName
     rank: Positive
     score_ppb: SignedPpb | None
-    """Score with its exploration bonus; none under `lexicographic` and `static`, which compare without one."""
+    """Score with its exploration bonus; None under `lexicographic` and `static`, which compare without one."""
     bonus_ppb: Count
-    """Part of the score that is there for exploration."""
+    """Exploration bonus."""
     quality_ppb: Ppb
     latency_ns: Ns
     cost_pusd: Pusd
     stability_ppb: Ppb
     """The four EMAs in the scope of the question, after shrinkage; a cold start where nothing was observed."""
     entry_ids: tuple[EventId | None, ...]
-    """The router entry consulted in each scope of the assignment; none where there was none."""
+    """The router entry consulted in each scope of the assignment; None where the router had none."""
     sequences: tuple[Count, ...]
     """The sequence numbers of those entries; they never go backwards within a partition."""
 
@@ -52,7 +52,7 @@ class Stage(Fact):
 
 
 class PanelAssigned(Event):
-    """The panel of one question, with everything its merge and its lessons will need."""
+    """The panel of one question, with all settings that `merge` and `learn` need."""
 
     topic: ClassVar[str] = "orch.assignments"
 
@@ -63,11 +63,11 @@ class PanelAssigned(Event):
     option_count: Count
     """Number of options; 0 where the answer is a number."""
     scopes: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Scopes consulted and taught, widest first."""
+    """Scopes that the router consults and learns in, widest first."""
     candidates: tuple[Candidate, ...]
     """Every agent of the policy, by rank."""
     explored: AgentName | None
-    """The agent that has its seat because it is little known, if one has."""
+    """The agent seated for exploration, because it was observed least; None without one."""
     decomposition: Literal["none", "fixed", "dispatcher"]
     stage: Stage
     """The stage this event opens."""
@@ -76,7 +76,7 @@ class PanelAssigned(Event):
     reserve: tuple[AgentName, ...]
     """Analysts beyond the panel, to be asked one at a time while there are too few ballots."""
     merger: AgentName | None
-    """Who merges, where the rule may need a merge agent."""
+    """The merge agent, where the rule may need one."""
     priority: tuple[AgentName, ...]
     """Order that settles ties among answers."""
     merge: Merge
@@ -96,7 +96,10 @@ class StageOpened(Event):
     kind: Literal["stage.opened.v1"] = "stage.opened.v1"
     question_id: Name
     reason: Literal["dispatched", "window", "quorum", "merge"]
-    """Why: sub-questions are there, the cascade goes on, ballots are missing, or the merge agent is to decide."""
+    """
+    `dispatched`: the sub-questions are there; `window`: the cascade goes on; `quorum`: ballots are missing; `merge`:
+    the merge agent is to decide.
+    """
     stage: Stage
 
     @property

@@ -14,7 +14,7 @@ MergeRule = Literal["vote", "weighted", "agent", "cascade"]
 
 
 class ColdStart(Fact):
-    """What the router believes of an agent nobody has observed yet. Defaults: the reference's `weighted` rule."""
+    """Averages of an agent before any observation. Defaults: the reference's `weighted` rule."""
 
     quality_ppb: Ppb = 500_000_000
     latency_ms: Ms = 2_000
@@ -38,7 +38,7 @@ class ScoreWeights(Fact):
 
 
 class Exploration(Fact):
-    """How the router comes to know agents it would not choose; no random numbers."""
+    """How the router observes agents that it would not choose; it uses no random numbers."""
 
     warm_up: Annotated[int, Field(ge=0, le=1_000_000)] = 32
     """All agents are asked, in one stage, while any was asked fewer questions than this."""
@@ -64,7 +64,7 @@ class Routing(Fact):
     priority: tuple[AgentName, ...] = ()
     """Order that settles ties; empty: the order of the agents in the policy."""
     merger: Literal["first", "second"] | AgentName = "first"
-    """Who merges, where the rule needs a merge agent: rank 1, rank 2, or a named agent."""
+    """The merge agent, where the rule needs one: rank 1, rank 2, or a named agent."""
 
 
 class SourceWeights(Fact):
@@ -75,7 +75,7 @@ class SourceWeights(Fact):
     downstream: Ppb = 500_000_000
     judge: Ppb = 250_000_000
     agreement: Ppb = 0
-    """A router fed on its own consensus collapses, so agreement counts only where a policy insists."""
+    """A router that learns from its own consensus collapses, so agreement counts only if a policy says so."""
 
 
 class Averaging(Fact):
@@ -88,7 +88,7 @@ class Averaging(Fact):
 
 
 class Learning(Fact):
-    """What feedback teaches; it travels with the question, so that a new policy does not rewrite its past."""
+    """Rules of learning. They travel with the question, so that a new policy does not rewrite its past."""
 
     averaging: Averaging = Averaging()
     source_weights: SourceWeights = SourceWeights()
@@ -118,7 +118,8 @@ class Merge(Fact):
 
 class Budget(Fact):
     """
-    What calls may cost. Each call reserves the most it can cost before it is made; without room for that it is not.
+    Limits on the cost of calls. Before each call its worker reserves the most it can cost; without room for that the
+    call is not made.
 
     None: no limit. A call whose outcome is not known, and one whose worker died, counts with all it reserved.
     """
@@ -126,7 +127,7 @@ class Budget(Fact):
     question_nusd: Nusd | None = None
     """All calls about one question."""
     run_nusd: Nusd | None = None
-    """All calls under this policy, from its adoption on; adopted anew, it begins anew."""
+    """All calls under this policy from its adoption on; a new adoption starts at zero."""
 
     @property
     def limited(self) -> bool:
@@ -135,7 +136,7 @@ class Budget(Fact):
 
 
 class PolicyAdopted(Event):
-    """The configuration from here on; questions already assigned keep the one they were assigned under."""
+    """The configuration from this event on; a question that has its panel keeps the policy of that panel."""
 
     topic: ClassVar[str] = "orch.policies"
 
@@ -150,7 +151,7 @@ class PolicyAdopted(Event):
     deadline_ms: Annotated[int, Field(ge=1, le=7 * 24 * 3_600_000)] = 300_000
     """How long after its assignment a question may stay open."""
     prompts: Prompts = Prompts()
-    """What live agents are told; others see none of it."""
+    """Instructions for live agents; recorded and simulated agents see none of it."""
     budget: Budget = Budget()
 
     @model_validator(mode="after")

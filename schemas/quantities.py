@@ -17,7 +17,10 @@ PPB = 1_000_000_000
 """One, in parts per billion."""
 NS_PER_MS = 1_000_000
 PUSD_PER_NUSD = 1_000
-"""Pico-dollars: averages of costs are kept finer than the costs, so that rounding never adds up to one of them."""
+"""
+Pico-dollars in a nano-dollar: averages of costs are finer than costs, so that rounding errors never add up to one
+nano-dollar.
+"""
 
 INSTANT_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$"
 
@@ -86,11 +89,11 @@ def normal_instant(given: object) -> object:
     Read a producer's time: RFC 3339 text with any offset, or integer milliseconds since 1970-01-01 UTC.
 
     Returns:
-        The instant in the one form events use; decimals beyond milliseconds are cut off. What is neither text nor an
-        integer is returned as it is, for the field's own check to refuse.
+        The instant in the one form events use; decimals beyond milliseconds are cut off. A value that is neither text
+        nor an integer is returned unchanged, and the field's own check refuses it.
 
     Raises:
-        ValueError: Text that is no RFC 3339 time, or has no offset (whose noon would it be?).
+        ValueError: Text that is no RFC 3339 time, or a time without an offset.
     """
     if isinstance(given, int) and not isinstance(given, bool):
         return instant_of_ms(given)
@@ -106,4 +109,4 @@ def normal_instant(given: object) -> object:
 
 
 GivenInstant = Annotated[Instant, BeforeValidator(normal_instant)]
-"""An instant as producers may write it; kept in the one form events use."""
+"""An instant in any form that producers may write, stored in the one form events use."""

@@ -34,7 +34,7 @@ class QuestionAsked(Event):
     """Answers to choose from, labelled A, B, C... in order; 2 to 26 for a choice, none for a number."""
     answer_type: AnswerType = "choice"
     subject: Name | None = None
-    """Scope in which the router learns; without one only the global scope does."""
+    """Scope in which the router learns, besides the global scope; None: the global scope alone."""
 
     @field_validator("subject")
     @classmethod
@@ -65,7 +65,7 @@ class QuestionAsked(Event):
 
     @property
     def statement_id(self) -> str:
-        """Hash of what is asked, without when: a producer's retry has a new record time, but asks the same."""
+        """Hash of the question without its time: a producer's retry has a new record time and the same question."""
         fields = dict(self.__dict__)
         del fields["event_id"], fields["occurred_at"], fields["causes"]
         return content_id(canonical_json(fields))

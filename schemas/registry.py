@@ -45,7 +45,7 @@ INPUTS: tuple[type[Event], ...] = (
     FeedbackRetracted,
     PolicyAdopted,
 )
-"""Kinds that strangers write: they may leave out `kind`, `event_id`, `causes` and `occurred_at`."""
+"""Kinds that producers and operators write: they may leave out `kind`, `event_id`, `causes` and `occurred_at`."""
 
 
 def kind_of(model: type[Event]) -> str:
@@ -83,7 +83,7 @@ def describe(error: ValueError, *, most: int = 3) -> str:
         return str(error)
     found = error.errors(include_url=False)
     places = [problem["loc"] for problem in found]
-    # A list is also called too short where its items are wrong; what is wrong inside says it all.
+    # Pydantic also calls a list too short when its items are wrong; the errors of the items suffice.
     inner = [
         p for p in found if not any(p["loc"] == loc[: len(p["loc"])] for loc in places if len(loc) > len(p["loc"]))
     ]
@@ -100,7 +100,7 @@ def describe(error: ValueError, *, most: int = 3) -> str:
 
 
 def _but_is(problem: ErrorDetails) -> str:
-    """Show a wrong value, where it is a short one and the message does not hold it."""
+    """Show a wrong value, cut to a few characters, unless the message holds it already."""
     given = problem["input"]
     if problem["type"] in ("value_error", "missing", "union_tag_invalid") or not isinstance(given, str | int | float):
         return ""
@@ -110,12 +110,12 @@ def _but_is(problem: ErrorDetails) -> str:
 
 def decode(topic: str, raw: bytes, timestamp_ms: int, *, limit: int = MAX_EVENT_BYTES) -> Event:
     """
-    Read one record of a topic, whoever wrote it.
+    Decode one record of a topic, from any writer.
 
     Args:
         topic: One of `KINDS_OF_TOPIC`.
         raw: The record's value.
-        timestamp_ms: The record's timestamp; the time of an input that names none.
+        timestamp_ms: The record's timestamp; an input without a time gets this one.
         limit: Largest value taken, in bytes.
 
     Raises:
@@ -129,7 +129,7 @@ def decode(topic: str, raw: bytes, timestamp_ms: int, *, limit: int = MAX_EVENT_
                 event = model.decode(raw)
             except ValidationError:
                 break
-            # Equal bytes prove what the parser does not look at: one spelling, no key twice.
+            # Equal bytes prove what the parser does not check: canonical spelling, no duplicate key.
             if event.encode() == raw:
                 return event
             break
@@ -142,10 +142,11 @@ def decode(topic: str, raw: bytes, timestamp_ms: int, *, limit: int = MAX_EVENT_
 
 def decode_canonical(topic: str, raw: bytes) -> Event:
     """
-    Read a record that this program wrote.
+    Decode a record that this program wrote.
 
     Raises:
-        ValueError: The bytes are not the canonical form of an event of this topic, or its id is not its own.
+        ValueError: The bytes are not the canonical form of an event of this topic, or its id is not the hash of its
+            content.
     """
     for mark, model in _MARKS[topic]:
         if mark in raw:

@@ -8,7 +8,7 @@ from schemas.quantities import AgentName, Count, EventId, Ms, Name, Ns, Nusd, Po
 
 
 class AgentObserved(Event):
-    """What one agent did well or badly on one question."""
+    """Observation of one agent on one question: quality, latency, cost and stability."""
 
     topic: ClassVar[str] = "orch.observations"
 
@@ -18,12 +18,12 @@ class AgentObserved(Event):
     scopes: tuple[Name, ...]
     """Scopes it counts in, widest first."""
     source: Literal["decision"] | FeedbackSource
-    """`decision`: how the calls went, known at once; else the feedback's source."""
+    """`decision`: how the calls went; else the source of the feedback."""
     quality_ppb: Ppb | None = None
     """1 for a right answer, 0 for a wrong or unreadable one."""
     latency_ms: Ms | None = None
     cost_nusd: Nusd | None = None
-    """Cost of the seat's calls; none where part of it is unknown."""
+    """Cost of the seat's calls; None if part of it is unknown."""
     stability_ppb: Ppb | None = None
     """Share of the attempts that gave an analysis."""
     weight_ppb: Ppb
@@ -74,7 +74,7 @@ def router_key(scope: str, agent: str) -> str:
     """
     Name one line of the router table, `scope/agent`.
 
-    A slash inside the scope is written %2F, so that no two lines share a key; agents keep theirs.
+    A slash inside the scope is written %2F, so that no two lines share a key; a slash inside the agent's name stays.
     """
     if "%" in scope or "/" in scope:
         scope = scope.replace("%", "%25").replace("/", "%2F")

@@ -9,10 +9,10 @@ from schemas.quantities import AgentName, CallNusd, Count, EventId, GivenInstant
 
 class BudgetReserved(Event):
     """
-    A worker is about to make a call that may cost so much.
+    A reservation for a call that a worker is about to make.
 
-    It counts from here on unless it does not fit; which of several fit is decided by their order in the topic, and
-    who comes too late is refused. Its cause is the event that opened the stage.
+    It counts from here on if it fits. The order of the topic decides which of several reservations fit; the others are
+    refused. Its cause is the event that opened the stage.
     """
 
     topic: ClassVar[str] = "orch.spending"
@@ -28,9 +28,9 @@ class BudgetReserved(Event):
     role: Role
     attempt: Positive
     amount_nusd: CallNusd
-    """The most the call can cost: each byte of the prompt a token, and as many tokens of output as it may give."""
+    """The most the call can cost: each byte of the prompt counts as a token, plus all output tokens it may give."""
     question_limit_nusd: Nusd | None
-    """The policy's budget, so that it can be checked without it."""
+    """The policy's budget, so that a reader can check the reservation without the policy."""
     run_limit_nusd: Nusd | None
 
     @property
@@ -39,7 +39,7 @@ class BudgetReserved(Event):
 
 
 class BudgetSettled(Event):
-    """A call has ended; from here on it counts with what it has cost. Its cause is the reservation."""
+    """A call has ended: from here on it counts with its cost, not its reservation. Its cause is the reservation."""
 
     topic: ClassVar[str] = "orch.spending"
 
@@ -47,7 +47,7 @@ class BudgetSettled(Event):
     occurred_at: GivenInstant
     question_id: Name
     cost_nusd: CallNusd | None
-    """None: not known, so it goes on counting with all it reserved."""
+    """None: unknown, so the call goes on counting with its whole reservation."""
 
     @property
     def key(self) -> str:
@@ -63,9 +63,9 @@ class BudgetRefused(Event):
     occurred_at: GivenInstant
     question_id: Name
     limit: Literal["question", "run"]
-    """Which limit it would have passed."""
+    """The limit it would have exceeded."""
     spent_nusd: Nusd
-    """What counted against that limit at the time."""
+    """Amount that counted against that limit at the time."""
 
     @property
     def key(self) -> str:
