@@ -45,7 +45,7 @@ INPUTS: tuple[type[Event], ...] = (
     FeedbackRetracted,
     PolicyAdopted,
 )
-"""Kinds that producers and operators write: they may leave out `kind`, `event_id`, `causes` and `occurred_at`."""
+"""Kinds that any producer may write: they may leave out `kind`, `event_id`, `causes` and `occurred_at`."""
 
 
 def kind_of(model: type[Event]) -> str:

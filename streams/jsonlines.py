@@ -20,7 +20,7 @@ Source = str | Path | io.BufferedIOBase
 """A path, `-` for standard input, or an open binary stream (which stays open)."""
 
 MAX_LINE_BYTES = 6 * MAX_EVENT_BYTES
-"""Default limit of one line: the text of the largest event may come with every byte as a six-byte \\u escape."""
+"""Default limit of one line: every byte of the largest event may come as a six-byte \\u escape."""
 
 _CHUNK_BYTES = 1 << 18
 # The first bytes of a file say how to read it, whatever its name says.
@@ -37,9 +37,9 @@ class JsonLine(NamedTuple):
     number: int
     """From 1; blank lines count, though they are skipped."""
     raw: bytes
-    """Without the white space around it; empty where there is a problem."""
+    """The line without surrounding white space; empty if there is a problem."""
     problem: str | None = None
-    """Why the line could not be kept."""
+    """Why the line was not kept; None if it was."""
 
 
 class LineProblem(NamedTuple):
@@ -63,15 +63,15 @@ def source_name(source: Source) -> str:
 
 def read_lines(source: Source, *, limit: int = MAX_LINE_BYTES) -> Iterator[JsonLine]:
     """
-    Read the lines of a file or stream as they come, skipping blank ones and a byte order mark.
+    Read the lines of a file or stream as they arrive, without blank lines and a byte order mark.
 
     Args:
         source: A path, `-`, or an open stream; gzip is recognised by its first bytes.
         limit: Bytes of the longest line kept; of a longer one only the number and the length are reported.
 
     Raises:
-        UsageError: The source cannot be opened, is UTF-16, or is gzip that is damaged, or cut off (then the whole
-            lines before the cut have been given).
+        UsageError: The source cannot be opened, is UTF-16, or is damaged or truncated gzip (after the whole lines
+            before the cut).
         OperatorError: The system failed to read it.
     """
     name = source_name(source)
@@ -92,7 +92,7 @@ def read_objects(
     source: Source, problems: list[LineProblem], *, limit: int = MAX_LINE_BYTES
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """
-    Read the JSON object of each line with its number; a line that holds none is added to *problems* and passed over.
+    Read the JSON object of each line with its number; a line without one is added to *problems* and skipped.
 
     Problems come in the order of the lines, so a caller may add its own to the same list. Raises what `read_lines`
     raises.
@@ -119,7 +119,7 @@ def _opened(source: Source) -> AbstractContextManager[io.BufferedIOBase]:
 
 
 def _chunks(stream: io.BufferedIOBase, name: str) -> Iterator[bytes]:
-    """Give the content in pieces, decompressed where it is gzip; a pipe's pieces are given as they arrive."""
+    """Give the content in pieces, decompressed if it is gzip; pieces of a pipe as they arrive."""
     head = b""
     while len(head) < len(_GZIP) and (more := stream.read1(_CHUNK_BYTES)):
         head += more
@@ -134,7 +134,7 @@ def _chunks(stream: io.BufferedIOBase, name: str) -> Iterator[bytes]:
 
 
 def _decompressed(compressed: bytes, stream: io.BufferedIOBase, name: str) -> Iterator[bytes]:
-    """Decompress a gzip stream of one or more members in pieces of bounded size, however small it was squeezed."""
+    """Decompress a gzip stream of one or more members, in pieces of bounded size whatever its compression ratio."""
     member = zlib.decompressobj(_GZIP_WBITS)
     try:
         while compressed:
@@ -157,7 +157,7 @@ def _decompressed(compressed: bytes, stream: io.BufferedIOBase, name: str) -> It
 
 
 def _split(chunks: Iterator[bytes], limit: int) -> Iterator[JsonLine]:
-    """Cut a stream into lines, holding no more of an overlong one than the limit and one piece."""
+    """Split a stream into lines; of an overlong line hold at most the limit and one piece."""
     number, held, length = 0, [b""], 0
     for chunk in chunks:
         first, *rest = chunk.split(b"\n")

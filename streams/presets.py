@@ -13,7 +13,7 @@ CASCADE_STAGES = (2, 1, 1, 1)
 Agents asked in each stage of `default`: two, then one at a time while their answers leave the leader below `accept`.
 
 On the recorded data (file order, gold feedback) this was right more often than the plain vote of all agents, for fewer
-calls than a fixed panel of three: see decision 12 in streams/README.md.
+calls than a fixed panel of three: see decision 5 in streams/README.md.
 """
 
 _REFERENCE: dict[str, Any] = {
@@ -31,11 +31,11 @@ _REFERENCE: dict[str, Any] = {
 
 def preset(name: PresetName, agents: int) -> dict[str, Any]:
     """
-    Give the fields of a policy that a preset sets; what it leaves out has the model's own default.
+    Give the fields of a policy that a preset sets; all other fields have the model's defaults.
 
     Args:
-        name: `default` is what measures best. `reference` reproduces the reference scripts of arXiv 2602.01797:
-            alpha 0.2, the weighted score, a vote with fixed priority; `reference-lexicographic` has their other score.
+        name: `default` measured best. `reference` reproduces the reference scripts of arXiv 2602.01797: alpha 0.2, the
+            weighted score, a vote with fixed priority; `reference-lexicographic` has their other score.
         agents: Number of agents in the policy; panels are cut to it.
 
     Returns:
@@ -54,7 +54,7 @@ def preset(name: PresetName, agents: int) -> dict[str, Any]:
 
 
 def _cut(stages: tuple[int, ...], most: int) -> tuple[int, ...]:
-    """Keep as many stages as there are agents for, the last one in part if need be."""
+    """Keep as many stages as there are agents for; the last one may be cut."""
     kept: list[int] = []
     for size in stages:
         room = most - sum(kept)

@@ -25,20 +25,23 @@ DEFAULT_CONFIG = "orch.toml"
 PRESETS: tuple[PresetName, ...] = ("default", "reference", "reference-lexicographic")
 
 NONE = "none"
-"""How a file says `None` where that is not the default, for TOML has no word for it."""
+"""Stands for `None` in a file, because TOML has no null."""
 
 _MAY_BE_NONE = ("temperature_ppb", "seed", "price")
-"""Settings of agents that `none` turns off; of others it is a name like any."""
+"""Settings of agents that `none` turns off; in any other setting it is an ordinary text."""
 
 _ABOUT_KEYS = ("key", "token", "secret", "password", "credential", "authorization", "bearer")
-"""Words in a setting's name by which somebody may have meant the key itself."""
+"""Words in a setting's name which suggest that its value is an API key."""
 _NAME_THE_VARIABLE = (
     'No key stands in this file: put it into an environment variable, and name that: key_env = "MY_PROVIDER_API_KEY"'
 )
 _KEY_ITSELF = re.compile(r"(?=.*[a-z])(?=.*[A-Z])(?=.*[0-9]).{24,}")
-"""A key may be a valid name of a variable, and would be published as one. No variable is called like that."""
+"""
+Values of `key_env` that are API keys. Such a key may be a valid name of a variable, and would be published as one; no
+real name mixes lower case, upper case and digits at this length.
+"""
 _NEVER_REPEATED = {
-    # Field: what belongs there. What stands there instead may be a key, or hold one.
+    # Field: what is wrong with it. Its value is not repeated, because it may be or contain an API key.
     "key_env": "holds no name of an environment variable (letters, digits and _)",
     "base_url": "holds no http(s) URL without user, password, ? and #",
 }
@@ -48,21 +51,21 @@ _Many = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class RunSettings(Fact):
-    """How `run` drives the stages; nothing in it changes a decision that is due."""
+    """How `run` drives the stages; it is no part of the policy."""
 
     window: _Many = 32
     """Questions open at a time while all agents answer at once; learning lags by as many."""
     live_window: _Many = 256
-    """Questions open at a time while agents take their time."""
+    """Questions open at a time if some agent takes its time."""
     calls_in_flight: _Many = 1_000
     outputs: tuple[str, ...] = ()
     """Outputs files of the recorded agents."""
     replies: Annotated[str, Field(min_length=1)] | None = None
-    """File of earlier replies of live agents: the same request is not made again. None: every call is made."""
+    """File that caches replies of live agents: the same request is not sent again. None: no cache."""
 
 
 class _PolicyTable(Fact):
-    """What the file says of the policy as a whole; its values are checked as those of the policy that follows."""
+    """Table [policy] of the file; the policy built from it checks the values."""
 
     policy_id: Any = None
     preset: PresetName = "default"
@@ -71,7 +74,7 @@ class _PolicyTable(Fact):
 
 
 class _File(Fact):
-    """A configuration file. What stands in Any is laid over the preset first, and checked as a policy."""
+    """A configuration file. Fields of type Any are merged over the preset, and the policy checks them."""
 
     log: str | None = None
     policy: _PolicyTable = _PolicyTable()
@@ -86,7 +89,7 @@ class _File(Fact):
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a configuration file says, checked for names but not yet for values."""
+    """Contents of a configuration file; names are checked, values not yet."""
 
     path: str | None = None
     log: str | None = None
@@ -102,10 +105,10 @@ def load_config(path: Path, *, required: bool) -> Config:
 
     Args:
         path: A TOML file as `orch init` writes it.
-        required: Whether its absence is an error, or means the defaults.
+        required: Whether a missing file is an error; else it means the defaults.
 
     Raises:
-        UsageError: Missing, unreadable, not TOML, or with a name that means nothing.
+        UsageError: The file is missing, unreadable or not TOML, or holds an unknown name.
     """
     try:
         raw = path.read_bytes()
@@ -130,7 +133,7 @@ def _config(given: dict[str, Any], path: str) -> Config:
         raise UsageError(f"{path}: {text}", remedy=remedy, file=path) from None
     fields = {name: given[name] for name in given if name not in ("log", "policy", "run")}
     fields |= {name: value for name, value in given.get("policy", {}).items() if name != "preset"}
-    # Files stand beside the configuration that names them, wherever the command is run.
+    # Paths are relative to the configuration file, not to the working directory.
     beside, run = Path(path).parent, file.run
     outputs = tuple(str(beside / name) for name in run.outputs)
     run = run.model_copy(update={"outputs": outputs, "replies": run.replies and str(beside / run.replies)})
@@ -139,21 +142,21 @@ def _config(given: dict[str, Any], path: str) -> Config:
 
 def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str, Any]] | None = None) -> PolicyAdopted:
     """
-    Make the policy that a configuration stands for.
+    Build the policy that a configuration stands for.
 
     Args:
-        config: Its preset gives what it does not set itself.
+        config: Fields that it does not set come from its preset.
         occurred_at: Time of its adoption.
         agents: Agents instead of the configured ones, as a configuration file would give them.
 
     Raises:
-        UsageError: A field is unknown or its value cannot be; the message names file, field and remedy.
+        UsageError: A field is unknown or its value invalid; the message names file, field and remedy.
     """
     place = config.path or "configuration"
     chosen = list(agents) if agents is not None else config.fields.get("agents")
     if not isinstance(chosen, list) or not chosen:
         raise UsageError(f"{place} names no agents", remedy="Add [[agents]] tables; `orch init` writes an example")
-    # One instruction may be changed without a word about the others.
+    # A file may change one instruction and keep the others.
     under = {**preset(config.preset, len(chosen)), "prompts": Prompts().model_dump(mode="json")}
     fields = _overlaid(under, config.fields)
     given = [_told_apart(agent) for agent in chosen]
@@ -169,7 +172,7 @@ def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str,
         return PolicyAdopted.model_validate_json(canonical_json(fields))
     except ValidationError as error:
         text, remedy = _told(error, PolicyAdopted)
-        # Not `from error`: what it quotes may be a key.
+        # Not `from error`: it quotes the value, which may be an API key.
         raise UsageError(f"{place}: {text}", remedy=remedy, file=place) from None
     except ValueError as error:
         raise UsageError(f"{place}: {error}", file=place) from None
@@ -182,7 +185,7 @@ def same_policy(first: PolicyAdopted, second: PolicyAdopted) -> bool:
 
 
 def _overlaid(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """Lay *over* on *under*, table by table."""
+    """Merge *over* into *under*, table by table; values of *over* win."""
     merged = dict(under)
     for name, value in over.items():
         below = merged.get(name)
@@ -203,7 +206,7 @@ def _told_apart(agent: Any) -> Any:
 
 
 def _no_json(value: Any, place: str) -> str | None:
-    """Find what TOML can hold and an event cannot, and say where it stands; not what, for it may be a key."""
+    """Find a value that TOML can hold and an event cannot; name its place, not the value, which may be an API key."""
     if isinstance(value, dict):
         inner: Iterator[tuple[str, Any]] = ((f"{place}.{name}".lstrip("."), below) for name, below in value.items())
     elif isinstance(value, list | tuple):
@@ -219,9 +222,9 @@ def _no_json(value: Any, place: str) -> str | None:
 
 def _told(error: ValidationError, model: type[Fact]) -> tuple[str, str]:
     """
-    Describe a failed validation of a model: what is wrong, and what to do.
+    Describe a failed validation: what is wrong, and what to do.
 
-    Of an unknown field, and of one in whose place people have put a key, the value is not repeated.
+    The value of an unknown field, or of a field where people have put API keys, is not repeated.
     """
     problems = error.errors(include_url=False)
     for problem in problems:
@@ -238,29 +241,29 @@ def _told(error: ValidationError, model: type[Fact]) -> tuple[str, str]:
 
 
 def _means_a_key(name: str, known: Sequence[str]) -> bool:
-    """Whether somebody may have put a key under this name, rather than misspelt another setting."""
+    """Whether an unknown name suggests an API key, rather than a misspelt setting."""
     close = difflib.get_close_matches(name, known, n=1)
     return any(word in name.lower() for word in _ABOUT_KEYS) and close in ([], ["key_env"])
 
 
 def _fields_at(place: Sequence[int | str], model: Any) -> list[str]:
-    """List the fields beside the one at a place in a model, as far as it can be told."""
+    """List the fields of the model that holds a place; none if that cannot be told."""
     for part in place[:-1]:
         model = _below(model, part)
     return list(getattr(model, "model_fields", {}))
 
 
 _AGENTS: dict[str, Any] = {model.model_fields["kind"].default: model for model in get_args(get_args(AgentSpec)[0])}
-"""Agents by their kind, as it stands in the place of an error."""
+"""Models of agents by kind, which stands in the place of an error."""
 
 
 def _below(model: Any, part: Any) -> Any:
-    """Step from a model to the one in a field, as far as it can be told."""
+    """Step into one part of a place: to the model of a field; a list index stays at the model."""
     if part in _AGENTS:
         return _AGENTS[part]
     fields = getattr(model, "model_fields", {})
     if part not in fields:
         return model
     annotation = fields[part].annotation
-    # Of `Price | None`, the model.
+    # Of `Price | None`, take the model.
     return next((kind for kind in get_args(annotation) if hasattr(kind, "model_fields")), annotation)

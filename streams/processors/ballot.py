@@ -24,12 +24,11 @@ RULES: dict[MergeRule, str] = {
 """Published name of each merge rule; a rule that changes its answers gets a new version."""
 
 LONGEST_ANSWER = 200
-"""Characters; as many as feedback may give. A number of a million digits would make a decision no log can hold."""
+"""Characters, as in feedback. A number of a million digits would make a decision larger than an event may be."""
 
 QUALITY_FLOOR_PPB = 10_000_000
 """
-Qualities count as 0.01 to 0.99 in log-odds: an average of a few observations can be 0 or 1, and no agent's word is
-infinitely good.
+Log-odds clamp qualities to 0.01 to 0.99: an average of a few observations can be 0 or 1, whose log-odds are infinite.
 """
 
 
@@ -54,7 +53,7 @@ def read(analysis: AnalysisPublished, assignment: PanelAssigned) -> Reading:
 
 def log_odds(quality_ppb: int, choices: int) -> int:
     """
-    Weigh the word of an agent that is right with probability q among K choices: log(q (K - 1) / (1 - q)).
+    Weigh the ballot of an agent that is right with probability q among K choices: log(q (K - 1) / (1 - q)).
 
     Args:
         quality_ppb: q in parts per billion; bounded by `QUALITY_FLOOR_PPB` on both sides.
@@ -81,12 +80,12 @@ def count(
 
     Args:
         seats: Stage number and agent of every analyst's seat so far, in order.
-        analyses: What came, by seat.
+        analyses: Analyses so far, by seat.
         assignment: Answer type, qualities, priority and merge settings of the question.
         rule: `vote` weighs each ballot 1; any other by the log-odds of the agent's quality.
 
     Returns:
-        Its leader is found by `lead`; none without ballots.
+        Ballots, exclusions, tally and leader; the leader is None without ballots.
     """
     quality = {candidate.agent: candidate.quality_ppb for candidate in assignment.candidates}
     choices = assignment.option_count or assignment.merge.number_choices
@@ -141,9 +140,8 @@ def lead(
     """
     Find the answer with the largest sum.
 
-    Among equal sums the one with more ballots leads: where nothing is known of the agents, and two options are all
-    there are, every weight is 0, and a majority is still a majority. What is then equal goes to the answer whose
-    supporter comes first in *priority*.
+    Of equal sums the one with more ballots leads: with unknown agents and two options every weight is 0, and a majority
+    must still lead. If the ballots are equal too, the answer whose supporter comes first in *priority* leads.
     """
     if not tally:
         return None, None

@@ -10,17 +10,17 @@ from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of a reservation."""
+    """Verdict on one reservation."""
 
     reserved: BudgetReserved
     refused_by: Literal["question", "run"] | None
-    """The limit it would have passed; None: there is room, and it counts."""
+    """The limit it would exceed; None: it fits, and counts."""
     spent_nusd: int
-    """What counted against that limit, or against the question's, before it."""
+    """Amount that counted against that limit before it; against the question's limit if it fits."""
 
 
 def refusal(verdict: Verdict) -> BudgetRefused:
-    """Write the refusal of a reservation for which there is no room."""
+    """Build the refusal of a reservation that does not fit."""
     assert verdict.refused_by is not None, "only what is refused has a refusal"
     reserved = verdict.reserved
     return BudgetRefused(
@@ -35,22 +35,21 @@ def refusal(verdict: Verdict) -> BudgetRefused:
 @dataclass(slots=True)
 class Accounts:
     """
-    All that counts against budgets, folded from the one partition of its topic in order.
+    Amounts that count against budgets, folded from the single partition of `orch.spending` in order.
 
-    A reservation counts with its whole amount until it is settled, and then with the cost. Whether it fits is decided
-    once, when it is folded, from what was folded before it: so everybody who reads the topic comes to the same verdict,
-    whoever wrote first. The same event again changes nothing while it is not settled; a settlement of what is not
-    reserved changes nothing either.
+    A reservation counts with its whole amount until it is settled, and then with its cost. Whether it fits is decided
+    once, when it is folded, from the records before it; so every reader of the topic comes to the same verdict. A
+    repeated reservation changes nothing while it is open. A settlement without an open reservation changes nothing.
     """
 
     questions: dict[str, int] = field(default_factory=dict)
-    """What each question has cost, in nano-dollars, with what is reserved for it."""
+    """Cost of each question in nano-dollars, open reservations included."""
     runs: dict[str, int] = field(default_factory=dict)
     """The same by adoption of a policy."""
     _open: dict[str, BudgetReserved] = field(default_factory=dict)
     _open_questions: dict[str, int] = field(default_factory=dict)
     _open_runs: dict[str, int] = field(default_factory=dict)
-    """What is reserved and not settled, of the sums above."""
+    """Open reservations within the sums above."""
 
     def take(self, event: Event) -> Verdict | None:
         """Fold one event; give the verdict on a reservation that is new."""
@@ -61,13 +60,13 @@ class Accounts:
         return None
 
     def may_fit_later(self, event: BudgetReserved) -> bool:
-        """Whether a reservation for which there is no room now would have it, if what is not settled cost nothing."""
+        """Whether a reservation would fit if every open reservation were settled at no cost."""
         question = self.questions.get(event.question_id, 0) - self._open_questions.get(event.question_id, 0)
         run = self.runs.get(event.policy_event_id, 0) - self._open_runs.get(event.policy_event_id, 0)
         return _exceeded(event, question, run) is None
 
     def fits(self, event: BudgetReserved, before: Iterable[BudgetReserved] = ()) -> bool:
-        """Whether there is room for a reservation now, if others that are on their way to the topic come before it."""
+        """Whether a reservation fits now, behind others that are on their way to the topic."""
         question, run = self.questions.get(event.question_id, 0), self.runs.get(event.policy_event_id, 0)
         for other in before:
             question += other.amount_nusd if other.question_id == event.question_id else 0
@@ -75,7 +74,7 @@ class Accounts:
         return _exceeded(event, question, run) is None
 
     def give_up_open(self) -> None:
-        """Let what is not settled count for good: nobody is left who could settle it."""
+        """Count open reservations in full for good: no worker is left that could settle them."""
         for reserved in list(self._open.values()):
             self._close(reserved, None)
 

@@ -13,10 +13,12 @@ from schemas.registry import InvalidRecord
 from streams.processors.fold import Rejection
 
 KEPT_BYTES = 600_000
-"""Bytes of the record that its letter keeps: as base64 they are 800,000, and a letter is an event with a limit too."""
+"""Bytes of the record that its letter keeps: base64 makes them 800,000, and a letter must fit into an event itself."""
 
 LAST_MS = ms_of_instant("9999-12-31T23:59:59.999Z")
-"""Last timestamp that an event can tell; a record may have any (microseconds, say), and its letter says 1970 then."""
+"""
+Last timestamp that an event can hold. A record's may be later, in microseconds for example; its letter then says 1970.
+"""
 
 
 def dead_letter(event: Event, partition: int, offset: int, rejection: Rejection) -> RecordRejected:
@@ -39,7 +41,7 @@ def dead_letter(event: Event, partition: int, offset: int, rejection: Rejection)
 def unreadable_letter(
     topic: str, partition: int, offset: int, timestamp_ms: int, key: bytes | None, value: bytes, problem: InvalidRecord
 ) -> RecordRejected:
-    """Build the dead letter of a record that is no event, from its place, its bytes and what is wrong with them."""
+    """Build the dead letter of a record that cannot be decoded, from its place, its bytes and the problem."""
     return RecordRejected(
         occurred_at=instant_of_ms(timestamp_ms if 0 <= timestamp_ms <= LAST_MS else 0),
         source_topic=topic,

@@ -23,8 +23,8 @@ def dispatched_sub_questions(written: tuple[str, ...], seats: int) -> tuple[str,
     """
     Give each seat the part that a dispatcher wrote for it.
 
-    A dispatcher that failed, or wrote fewer parts than there are seats, is replaced by the fixed ones as a whole: its
-    parts are meant to cover the question together.
+    If the dispatcher failed, or wrote fewer parts than there are seats, all seats get fixed parts: a dispatcher's parts
+    cover the question only together.
     """
     usable = tuple(part.strip() for part in written if part.strip())
     return usable[:seats] if len(usable) >= seats else fixed_sub_questions(seats)

@@ -46,7 +46,7 @@ def softmax_ppb(leader: int, others: tuple[int, ...], silent: int) -> int:
     Args:
         leader: Evidence for the option in question, in micro-nats.
         others: Evidence for each other option that has any, in micro-nats.
-        silent: Number of options nobody chose: their evidence is 0.
+        silent: Number of options without a ballot; their evidence is 0.
 
     Returns:
         Parts per billion, 0 to 1e9: the posterior under a uniform prior, with ballots independent.

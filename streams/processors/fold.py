@@ -12,13 +12,19 @@ from schemas.router import RouterEntry
 S = TypeVar("S")
 
 GATHER_MS = 50
-"""Milliseconds of `Processor.gather_ms` for stages that no decision waits for. Answered at the first record, each of
-them asks a broker several hundred times a second, which takes a third of a busy process."""
+"""
+Milliseconds; `Processor.gather_ms` of stages that no decision waits for. Without it each of them polls a broker several
+hundred times a second, which takes a third of a busy process.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A valid event that contradicts what counts already; the host writes the dead letter, for it knows the place."""
+    """
+    Reason why a valid event cannot count.
+
+    The host writes the dead letter, because only the host knows topic, partition and offset.
+    """
 
     reason: RejectionReason
     detail: str
@@ -27,10 +33,10 @@ class Rejection:
 @dataclass(frozen=True, slots=True)
 class Step(Generic[S]):
     """
-    What one event did to the state of one key.
+    Result of folding one event into the state of one key.
 
-    `events` are new: an event that was applied before leads to none, and to the very state that was given. So a host
-    has to keep state and output of an event as one, for what it loses of the output no fold gives a second time.
+    `events` are new: an event that was applied before gives none, and the very state that was given. So a host must
+    store the state and the outputs of an event atomically: no fold gives lost outputs a second time.
     """
 
     state: S
@@ -40,7 +46,9 @@ class Step(Generic[S]):
 
 @dataclass(slots=True)
 class Tables:
-    """The compacted topics as a processor sees them; the host keeps them current and no fold changes them."""
+    """
+    The policy and the router table as a processor sees them; the host keeps them current, and no fold changes them.
+    """
 
     policy: PolicyAdopted | None
     """The policy adopted last."""
@@ -54,18 +62,17 @@ class Processor:
     One fold with its place in the topology.
 
     Attributes:
-        name: What hosts, checkpoints and logs call it.
+        name: Its name in hosts, checkpoints and log lines.
         reads: Topics whose events it folds.
         keys: State keys an event belongs to, in the order in which they are to be folded.
         fold: `(state or None, event, key, tables) -> Step`. Pure; an event already applied changes nothing.
         dump: A state as plain JSON values.
         load: The state from what `dump` gave.
-        open: Whether the key still waits for something; a host lists open keys when it starts.
-        sees_tables: Whether the fold looks at the policy and the router table; for one that does not, a host may give
-            empty ones.
-        recalled: Events of each topic and partition, the latest, whose repetition the host has to recognise, because a
-            state that was loaded does not tell; 0 where it does.
-        gather_ms: Milliseconds for which events may gather before they are folded; 0 where a decision waits for them.
+        open: Whether a state still waits for events; stored beside the state.
+        sees_tables: Whether the fold reads the tables; if not, a host may pass empty ones.
+        recalled: Number of latest events of each topic and partition that the host must recognise when they are
+            repeated, because a loaded state does not; 0 if the state does.
+        gather_ms: Milliseconds for which events may gather before they are folded; 0 if a decision waits for them.
     """
 
     name: str

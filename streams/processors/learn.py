@@ -16,7 +16,7 @@ from streams.processors.fold import GATHER_MS, Processor, Rejection, Step, Table
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What of a decision feedback needs to know."""
+    """The part of a decision that feedback is judged by."""
 
     decision_id: str
     occurred_at: str
@@ -24,7 +24,7 @@ class Lesson:
     scopes: tuple[str, ...]
     learning: Learning
     answers: tuple[tuple[str, str | None], ...]
-    """Agent and answer of each analyst who gave an analysis; no answer where it could not be read."""
+    """Agent and answer of each analyst who gave an analysis; None for an unreadable answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +37,23 @@ class CountedFeedback:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """One question's lessons."""
+    """State of one question: its decision, and the feedback on it."""
 
     lesson: Lesson | None = None
     given: tuple[CountedFeedback, ...] = ()
     ignored: tuple[tuple[str, str | None], ...] = ()
-    """Feedback that did not count, by event id, and the conflict if it was one: a repetition must not count either."""
+    """
+    Feedback that did not count: its event id, and the detail of the conflict if it was one. A repeat does not count
+    either.
+    """
 
 
 def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[Learned]:
     """
-    Decide what each agent did well or badly on one question.
+    Decide the observations of each agent on one question.
 
     Args:
-        state: The question's lessons so far.
+        state: State of the question so far.
         event: A decision, a feedback or a retraction; other kinds change nothing.
         key: The question id.
         tables: Not used.
@@ -59,8 +62,8 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
         From a decision, one observation of how the calls of each seat went, and those of feedback that came before
         it. From feedback, one of the quality of each agent it judges. From a retraction, one correction for each
         observation taken back. A repeated event changes nothing, nor does the same feedback at another time. Feedback
-        that contradicts an earlier one of its source and author is rejected as `conflict`, a retraction of what was not
-        given as `unknown_reference`.
+        that contradicts an earlier one of its source and author is rejected as `conflict`, a retraction of unknown
+        feedback as `unknown_reference`.
 
     Reads decision.made.v1, feedback.given.v1, feedback.retracted.v1; writes agent.observed.v1; order per question
     only, between the two topics in no order at all.
@@ -97,7 +100,7 @@ def _decided(state: Learned, decision: DecisionMade) -> Step[Learned]:
 
 def _conducts(decision: DecisionMade) -> tuple[AgentObserved, ...]:
     counted = [_conduct(decision, ballot, silent=False) for ballot in decision.counted]
-    # Who was not called, for want of money say, did nothing well or badly.
+    # A seat without a call, for lack of budget for example, gives no observation.
     called = [exclusion for exclusion in decision.excluded if exclusion.reason != "refused"]
     excluded = [_conduct(decision, e, silent=e.reason in ("failed", "no_reply")) for e in called]
     return (*counted, *excluded)
@@ -163,9 +166,8 @@ def judge(lesson: Lesson, feedback: FeedbackGiven) -> tuple[AgentObserved, ...]:
     Observe the quality of the agents that a feedback judges.
 
     A right answer judges every analyst who gave an analysis (one that could not be read is wrong); a verdict judges
-    those who stood behind the decision. Failed calls are judged by their stability alone: an outage says nothing
-    about how well a model reasons, and would weigh on a slow average for a long time. A source of weight 0 observes
-    nothing.
+    those whose answer was decided. Failed calls are judged by their stability alone: an outage says nothing about how
+    well a model reasons, and would weigh on a slow average for a long time. A source of weight 0 observes nothing.
     """
     weight: int = getattr(lesson.learning.source_weights, feedback.source)
     if weight == 0:

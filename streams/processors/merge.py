@@ -15,16 +15,18 @@ from streams.processors.stage_rules import conclude
 @dataclass(frozen=True, slots=True)
 class Merged:
     """
-    One question on its way to a decision.
+    State of one question.
 
-    The topics it comes from have no common order, so the state is what has come so far, and what follows is decided
-    from the whole of it. Of a question that has its decision only `closed` is kept.
+    The input topics have no common order, so the state keeps all events so far, and the next step is decided from all
+    of them. After the decision only `closed` is kept.
     """
 
     assignment: PanelAssigned | None = None
     opened: tuple[StageOpened, ...] = ()
     analyses: tuple[AnalysisPublished, ...] = ()
-    """What may count, in log order: the first of each seat, and before the assignment all that claim one."""
+    """
+    Analyses that may count, in log order: the first of each seat. Before the assignment their seats are not checked.
+    """
     deadline: DeadlinePassed | None = None
     trace: tuple[TraceStep, ...] = ()
     closed: bool = False
@@ -40,13 +42,13 @@ class Merged:
 
 def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[Merged]:
     """
-    Decide whether enough is in, and if so, what follows: the next stage or the decision.
+    Decide whether to wait, to open the next stage, or to conclude with a decision.
 
     Args:
-        state: What has come for the question so far.
+        state: State of the question so far.
         event: An assignment, an analysis or a deadline; other kinds change nothing.
         key: The question id.
-        tables: Not used: what the merge needs to know, the assignment says.
+        tables: Not used: the assignment holds all settings of the merge.
 
     Returns:
         At most one DecisionMade over the life of a question, and the StageOpened before it. A repeated event changes
@@ -66,20 +68,20 @@ def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[M
         return Step(state)
     step = conclude_all(heard)
     if isinstance(event, PanelAssigned) and not step.state.closed:
-        # What came before the assignment could not be checked then; what fits none of the stages now never will.
+        # Analyses that came before the assignment are checked now; one that fits no stage now never will.
         fitting = tuple(a for a in step.state.analyses if not _misplaced(step.state, a))
         return replace(step, state=replace(step.state, analyses=fitting))
     return step
 
 
 def _hear(state: Merged, event: Event) -> Merged:
-    """Add an event to what has come; the state itself where it adds nothing."""
+    """Add an event to the state; give the state itself if the event adds nothing."""
     if isinstance(event, PanelAssigned) and state.assignment is None:
         return replace(state, assignment=event)
     if isinstance(event, DeadlinePassed) and state.deadline is None:
         return replace(state, deadline=event)
     if isinstance(event, AnalysisPublished) and not any(_same_seat(event, known) for known in state.analyses):
-        # Not dataclasses.replace: this is done for every analysis there is, and it takes three times as long.
+        # Not dataclasses.replace, which takes three times as long: this runs for every analysis.
         heard = (*state.analyses, event)
         return Merged(state.assignment, state.opened, heard, state.deadline, state.trace)
     return state
@@ -93,7 +95,7 @@ def _same_seat(first: AnalysisPublished, second: AnalysisPublished) -> bool:
 
 
 def _misplaced(state: Merged, analysis: AnalysisPublished) -> str | None:
-    """Say what is wrong with an analysis nobody asked for; None where it fits, or where that cannot be known yet."""
+    """Say why an analysis fits no seat; None if it fits, or if the assignment is not known yet."""
     if state.assignment is None:
         return None
     for opener_id, stage in state.stages:
@@ -106,7 +108,7 @@ def _misplaced(state: Merged, analysis: AnalysisPublished) -> str | None:
 
 
 def conclude_all(state: Merged) -> Step[Merged]:
-    """Take every step that what has come allows."""
+    """Take every step that the events so far allow."""
     events: list[Event] = []
     while state.assignment is not None and not state.closed:
         follows = conclude(state.assignment, state.opened, state.analyses, state.deadline, state.trace)

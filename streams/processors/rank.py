@@ -18,14 +18,15 @@ from streams.processors.fold import GATHER_MS, Processor, Step, Tables
 
 MEMORY = 64
 """
-Observations of one scope and agent whose repetition is recognised. A repeat comes from a restart, so it lies within
-what was not committed; a host that commits more than this many observations of one agent at a time needs more.
+Latest observations of one scope and agent that the fold recognises when they are repeated. A restart repeats only what
+was not committed, so a host that commits more observations of one agent at a time needs a larger number.
 """
 
 RECALLED = 50_000
 """
-Observations of each partition that a host without one order recognises. When `learn` restarts it may write its last
-batch once more, behind those of the other partitions; at two thousand a second it may take 25 seconds to come back.
+Latest observations of each partition that a host on Kafka must recognise when they are repeated. When `learn` restarts,
+it may send its last batch again, behind observations of its other partitions; at 2,000 observations a second the
+restart may take 25 seconds.
 """
 
 
@@ -43,13 +44,13 @@ def fold(state: Ranked | None, event: Event, key: str, tables: Tables) -> Step[R
     Decide the next entry of one agent in one scope.
 
     Args:
-        state: The line so far; none where nothing was observed.
+        state: The line so far; None if nothing was observed.
         event: An observation of the agent; other kinds change nothing.
         key: `scope/agent`, as `router_key` writes it.
         tables: Not used.
 
     Returns:
-        The new line, with its one RouterEntry. An observation that is among the last `MEMORY` changes nothing.
+        The new line, with its one RouterEntry. A repeat of one of the last `MEMORY` observations changes nothing.
 
     Reads agent.observed.v1; writes router.entry.v1; order per agent.
     """

@@ -17,19 +17,19 @@ class Routed:
     """A question that has its panel."""
 
     statement_id: str
-    """Hash of what was asked first under this id."""
+    """Hash of the first question with this id."""
     question_event_id: str
 
 
 def fold(state: Routed | None, event: Event, key: str, tables: Tables) -> Step[Routed | None]:
     """
-    Decide who analyses a question, in which stage, who dispatches and who merges.
+    Decide which agents analyse a question in which stage, and which dispatch and merge.
 
     Args:
-        state: None before the question was seen.
+        state: None before the first question of the id.
         event: A question; other kinds change nothing.
         key: The question id.
-        tables: The policy in force and the router table; without a policy a question stays where it is.
+        tables: The policy in force and the router table; without a policy a question gets no panel.
 
     Returns:
         The assignment for a new question; nothing for a repeated one; a `conflict` for another question under the same
@@ -100,7 +100,7 @@ def _stages(choice: Choice, policy: PolicyAdopted) -> tuple[Stage, tuple[tuple[s
 
 
 def _merger(choice: Choice, policy: PolicyAdopted) -> str | None:
-    """Name the merge agent: rank 1, rank 2 (rank 1 in a panel of one) or a named one; none where no rule asks it."""
+    """Name the merge agent: rank 1, rank 2 (rank 1 in a panel of one) or a named one; None if the rule asks none."""
     merge = policy.merge
     if merge.rule != "agent" and not (merge.rule == "cascade" and merge.merge_agent):
         return None

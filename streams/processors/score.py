@@ -10,7 +10,7 @@ from schemas.router import RouterEntry
 from streams.processors.fixed import MICRO, half_even, ln_micro, sqrt_ppb
 
 UNKNOWN_BONUS_PPB = 1_000 * PPB
-"""Bonus of an agent nobody has asked yet: above any score, so that it comes first."""
+"""Bonus of an agent that was never asked: above any score, so that it comes first."""
 
 Entries = Mapping[tuple[str, str], RouterEntry]
 
@@ -27,7 +27,7 @@ class Averages:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """All candidates by rank, and who of them sits where."""
+    """All candidates by rank, and the panel and reserve chosen from them."""
 
     candidates: tuple[Candidate, ...]
     entries: dict[str, tuple[RouterEntry | None, ...]]
@@ -36,16 +36,16 @@ class Choice:
     reserve: tuple[str, ...]
     explored: str | None
     warm_up: bool
-    """Whether the panel is everybody, in one stage."""
+    """Whether all agents form the panel, in one stage."""
 
 
 def averages(entries: tuple[RouterEntry | None, ...], cold: ColdStart, shrinkage: int) -> Averages:
     """
-    Give what is believed of one agent for one question.
+    Give the averages of one agent that the router uses for one question.
 
     Args:
-        entries: Its router entry in each scope, widest first; none where nothing was observed.
-        cold: What is believed before any observation.
+        entries: Its router entry in each scope, widest first; None where nothing was observed.
+        cold: Averages before any observation.
         shrinkage: Weight of the wider scope in the narrower one, in observations.
 
     Returns:
@@ -112,13 +112,12 @@ def ucb_bonus(routing: Routing, asked: int, total: int) -> int:
 
 def rank_candidates(question_event_id: str, scopes: tuple[str, ...], policy: PolicyAdopted, entries: Entries) -> Choice:
     """
-    Put all agents of a policy in order for one question, and seat the first of them.
+    Rank all agents of a policy for one question, and seat the first of them.
 
     Ties go to the priority list. While any agent was asked fewer questions than the warm-up, all of them form the
-    panel: an agent whose first answers happened to be wrong would otherwise not be asked again for a long time.
-    (Not under `static`, which learns nothing of whom to ask.)
-    Under `nth` exploration one question in `every`, chosen by its id, seats the agent observed least in the last seat
-    of the panel.
+    panel: otherwise an agent whose first answers happened to be wrong would not be asked again for a long time.
+    `static` has no warm-up, because its order does not depend on observations. Under `nth` exploration one question in
+    `every`, chosen by its id, seats the agent observed least in the last seat of the panel.
     """
     routing, cold = policy.routing, policy.learning.averaging.cold_start
     consulted = {agent: tuple([entries.get((scope, agent)) for scope in scopes]) for agent in policy.priority}
@@ -156,7 +155,7 @@ def rank_candidates(question_event_id: str, scopes: tuple[str, ...], policy: Pol
 
 
 def _order(routing: Routing, believed: Averages, score: int | None, bonus: int) -> tuple[int, ...]:
-    """Give the sort key of an agent, smallest first; equal keys leave it to the priority list."""
+    """Give the sort key of an agent, smallest first; equal keys fall back to the priority list."""
     if routing.rule == "static":
         return ()
     if score is not None:
@@ -167,7 +166,9 @@ def _order(routing: Routing, believed: Averages, score: int | None, bonus: int) 
 def _panel(
     order: tuple[str, ...], asked: dict[str, int], question_event_id: str, routing: Routing
 ) -> tuple[tuple[str, ...], str | None]:
-    """Seat the first agents in order; on a question that explores, the least observed of the others sits last."""
+    """
+    Seat the first agents in order; on a question that explores, the least observed of the others takes the last seat.
+    """
     size, exploration = routing.panel_size, routing.exploration
     panel, rest = order[:size], order[size:]
     if exploration.kind != "nth" or not rest or int(question_event_id, 16) % exploration.every:

@@ -37,14 +37,14 @@ def conclude(
     trace: tuple[TraceStep, ...],
 ) -> Follows | None:
     """
-    Decide what follows from what has come for one question.
+    Decide what follows from the events of one question so far.
 
     Args:
         assignment: The panel and all settings.
         opened: Stages opened after it, in order.
-        analyses: What came, in log order; of each seat the first that names the event which opened its stage counts.
-        deadline: Whether the question is overdue.
-        trace: What the merge looked at in the stages before.
+        analyses: Analyses in log order. For each seat the first one counts that names the event which opened its stage.
+        deadline: The deadline that passed; None if the question is not overdue.
+        trace: Steps of the merge in the stages before.
 
     Returns:
         None while the open stage waits for a seat and the deadline has not passed.
@@ -61,7 +61,7 @@ def conclude(
 
 
 def _waits(opener: PanelAssigned | StageOpened, analyses: tuple[AnalysisPublished, ...]) -> bool:
-    """Whether a seat of the newest stage is still to be heard; asked first, for most events change nothing more."""
+    """Whether a seat of the newest stage has no analysis yet. Checked first, because most events leave it so."""
     cause, stage = (opener.event_id,), opener.stage
     came = [a.agent for a in analyses if a.causes == cause and a.stage == stage.number and a.role == stage.role]
     return any(seat.agent not in came for seat in stage.seats)
@@ -70,7 +70,7 @@ def _waits(opener: PanelAssigned | StageOpened, analyses: tuple[AnalysisPublishe
 def _heard(
     openers: tuple[PanelAssigned | StageOpened, ...], analyses: tuple[AnalysisPublished, ...]
 ) -> dict[tuple[int, str], AnalysisPublished]:
-    """Find the analysis of each stage and agent."""
+    """Find the analysis that counts for each stage and agent."""
     heard: dict[tuple[int, str], AnalysisPublished] = {}
     for opener in openers:
         cause, stage = (opener.event_id,), opener.stage
@@ -86,7 +86,7 @@ class _QuestionSoFar:
 
     assignment: PanelAssigned
     openers: tuple[PanelAssigned | StageOpened, ...]
-    """The assignment, then what was opened after it."""
+    """The assignment, then the stages opened after it."""
     heard: dict[tuple[int, str], AnalysisPublished]
     deadline: DeadlinePassed | None
     trace: tuple[TraceStep, ...]
@@ -201,7 +201,9 @@ def _next_seats(case: _QuestionSoFar) -> tuple[Seat, ...]:
 
 
 def _ask_merger(case: _QuestionSoFar, counted: Count, trace: tuple[TraceStep, ...]) -> Follows:
-    """Open the merge agent's stage, with the ballots' analyses in an order that no name or place decides."""
+    """
+    Open the merge agent's stage, with the ballots' analyses in the order of a hash, which favours no name or rank.
+    """
     merger, question_id = case.assignment.merger, case.assignment.question_id
     assert merger is not None, "route names a merger wherever the rule may ask one"
     shuffled = sorted(counted.ballots, key=lambda ballot: content_id(f"{question_id}\n{ballot.agent}".encode()))
@@ -230,7 +232,7 @@ def _open(
 
 
 def _used(case: _QuestionSoFar) -> tuple[Event, ...]:
-    """List what a conclusion rests on: each stage's opener, then its analyses by seat; last the deadline."""
+    """List the events that a conclusion rests on: each stage's opener, then its analyses by seat; last the deadline."""
     used: list[Event] = []
     for opener in case.openers:
         stage = opener.stage

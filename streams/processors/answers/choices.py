@@ -155,9 +155,9 @@ def read_choice(text: str, option_count: int, structured: str | None = None) -> 
     line or in brackets at the end, and the only option that is named ("is C. Paris").
 
     Args:
-        text: What the model wrote; only its last 200,000 characters are read.
+        text: Text of the model; only its last 200,000 characters are read.
         option_count: How many options there are; those after the 26th cannot be read.
-        structured: The answer where the model gave it apart from the text; where it is no option, the text is read.
+        structured: The answer, if the model gave it apart from the text; if it is no option, the text is read.
 
     Returns:
         The last statement counts even where it gives no answer: a letter past *option_count* is outside_options;

@@ -19,8 +19,8 @@ from streams.processors.answers.reading import (
 
 _INTEGER = r"(?:[0-9]{1,3}(?:,[0-9]{3})+(?![0-9])|[0-9]++)"
 
-# A minus after a word or a closing bracket subtracts; the second of two is taken along, lest "--5" be read as -5.
-# No part of a number is one: not the 27 of "x4.27", nor the 1 of "1e5".
+# A minus after a word or a closing bracket subtracts; of two the second is matched too, so that "--5" is not read as
+# -5. No part of a number is one: not the 27 of "x4.27", nor the 1 of "1e5".
 _NUMBER = (
     r"(?P<number>(?:(?<![\w)\]}%])[-+\u2212]?(?:\\?[$€£¥₹] ?)?[-\u2212]?|(?<!\w))"
     rf"(?:(?<!\w)(?<![0-9]\.){_INTEGER}(?:\.[0-9]++)?+|(?<![\w.])\.[0-9]++)(?![eE][-+]?[0-9]))"
@@ -108,12 +108,12 @@ def read_number(text: str, structured: str | None = None) -> Reading:
     18", "A: 18"), the last box, and the last number of the text.
 
     Args:
-        text: What the model wrote; only its last 200,000 characters are read.
-        structured: The answer where the model gave it apart from the text; where it is no number, the text is read.
+        text: Text of the model; only its last 200,000 characters are read.
+        structured: The answer, if the model gave it apart from the text; if it is no number, the text is read.
 
     Returns:
         A canonical number. Of "5 dollars and 20 cents" it is the first, 5; of "3 * 6 = 18" the result. A fraction, as
-        in "1/2", is unreadable: thirds have no decimal form, and half of a fraction is no answer.
+        in "1/2", is unreadable: thirds have no decimal form, and numerator or denominator alone is no answer.
 
     Source: the answer lines of GSM8K (Cobbe et al. 2021).
     """

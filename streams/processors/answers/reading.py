@@ -30,12 +30,12 @@ class Reading:
 UNREADABLE = Reading(None, "unreadable")
 
 Reader = Callable[[str, re.Match[str]], str | None]
-"""What a place in a text answers: None where it is no answer, NO_SINGLE_ANSWER where it is one but not a single one."""
+"""Reads the answer at a place in a text: None if it is no answer, NO_SINGLE_ANSWER if it is not a single one."""
 
 Rules = tuple[tuple[str, re.Pattern[str], Reader], ...]
-"""Each source of answers: its name, the pattern that finds its places, and their reader. The first to answer counts."""
+"""Sources of answers: name, pattern of its places, and reader of a place. The first source with an answer counts."""
 
-# Several options, none of them, a fraction. The search ends there: what was said before has been given up.
+# Several options, none of them, or a fraction. The search ends there: such a statement withdraws those before it.
 NO_SINGLE_ANSWER = ""
 
 # In characters, about 50,000 tokens. Only the end of a longer text is read, so hostile input costs well under a second.
@@ -45,7 +45,7 @@ _REACH = 200_000
 
 def compile_ascii(pattern: str) -> re.Pattern[str]:
     """Compile a pattern to which letters and spaces are those of ASCII."""
-    # What is a letter elsewhere differs between Python versions, and a replay must read as the first run did.
+    # Python versions differ in which other characters are letters, and a replay must read as the first run did.
     return re.compile(pattern, re.ASCII)
 
 
@@ -77,7 +77,7 @@ _JSON_ANSWER = compile_ascii(r'[{,]\s*"answer"\s*:\s*(?:"([^"\n]*)"|(-?[0-9][^\s
 
 
 def end_of(text: str) -> str:
-    """Cut a text down to the end that is read."""
+    """Give the end of a text, the only part that is read."""
     return text[-_REACH:]
 
 
@@ -110,7 +110,7 @@ def structured_values(text: str, structured: str | None) -> list[str]:
 
 
 def _json_answer(text: str) -> str | None:
-    # Read with a pattern: in prose, an object's end is anyone's guess.
+    # Read with a pattern, because in prose the end of an object cannot be told.
     if '"answer"' not in text:
         return None
     found = list(_JSON_ANSWER.finditer(text))
@@ -124,7 +124,7 @@ def words_before(text: str, position: int) -> list[str]:
 
 
 def is_denied(text: str, position: int) -> bool:
-    """Whether what stands at a position is denied, doubted or under a condition by the words before it."""
+    """Whether the words before a position deny, doubt or restrict the statement there."""
     for word in words_before(text, position):
         if _DENIAL.fullmatch(word):
             return True
