@@ -13,18 +13,18 @@ _DIGITS = 3
 
 @dataclass(slots=True)
 class Latencies:
-    """Latencies, of which any percentile can be told: counters by rounded value, so the same calls give the same."""
+    """Latencies counted by rounded value, for percentiles; the same calls give the same percentiles."""
 
     counts: Counter[int] = field(default_factory=Counter)
     """By latency in milliseconds, rounded to three digits."""
 
     def add(self, latency_ms: int) -> None:
-        """Take in one call."""
+        """Count one call."""
         unit = 10 ** max(len(str(latency_ms)) - _DIGITS, 0)
         self.counts[(latency_ms + unit // 2) // unit * unit] += 1
 
     def at(self, percent: int) -> int | None:
-        """Give the latency that so many percent of the calls did not exceed, in milliseconds; None without calls."""
+        """Give the latency in milliseconds that *percent* of the calls did not exceed; None without calls."""
         wanted = -(-self.counts.total() * percent // 100)
         seen = 0
         for latency_ms in sorted(self.counts):
@@ -44,27 +44,27 @@ class AgentStats:
     """Of these, questions whose right answer is known."""
     right: int = 0
     calls: int = 0
-    """Attempts in any role, as far as decisions counted them."""
+    """Attempts in any role, of the analyses that decisions rest on."""
     failed: Counter[str] = field(default_factory=Counter)
-    """Those of them that gave nothing, by class of the error; `timeout` where a limit ended them."""
+    """Failed calls by class of the error; `timeout` if the time limit ended the call."""
     refused: int = 0
-    """Attempts that were not made: a budget or the agent's failures forbade it."""
+    """Attempts that were not made: a budget, an open circuit breaker or a time limit forbade them."""
     input_tokens: int = 0
-    """As far as they are known."""
+    """Known input tokens."""
     output_tokens: int = 0
     cost_nusd: int = 0
-    """As far as it is known."""
+    """Known part of the cost."""
     unpriced_calls: int = 0
     latencies: Latencies = field(default_factory=Latencies)
-    """Of the calls that gave a reply."""
+    """Latencies of the calls that gave a reply."""
 
     @property
     def accuracy(self) -> float | None:
-        """Share of the graded questions answered rightly; no analysis is a wrong one."""
+        """Share of the graded questions answered rightly; without an answer a question counts as wrong."""
         return self.right / self.graded if self.graded else None
 
     def add(self, analysis: AnalysisPublished) -> None:
-        """Take in what the agent did for one seat."""
+        """Add the attempts for one seat."""
         for attempt in analysis.attempts:
             self._add(attempt)
 
@@ -83,7 +83,7 @@ class AgentStats:
         self.unpriced_calls += attempt.cost_nusd is None
 
     def as_json(self) -> dict[str, Any]:
-        """Give its part of the contract of `orch run --format json`."""
+        """Give the agent's part of the contract of `orch run --format json`."""
         return {
             "accuracy": self.accuracy,
             "calls": self.calls,

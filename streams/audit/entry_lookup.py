@@ -12,7 +12,7 @@ from streams.log import LogReader
 from streams.topology import ROUTER
 
 _FIRST_WINDOW = 4_000
-"""Records looked at first; an agent asked lately has its entry among them."""
+"""Records searched first; the entry of an agent asked lately is among them."""
 _MARK = b'"event_id":"'
 _SEQUENCE = re.compile(rb'"sequence":(\d{1,16})\b')
 _ID_LENGTH = 64
@@ -20,15 +20,15 @@ _ID_LENGTH = 64
 
 def find_entries(reader: LogReader, wanted: Iterable[str], before: int) -> dict[str, RouterEntry]:
     """
-    Find router entries by id, going back from one place in growing windows, and then forward from there.
+    Find router entries by id: backwards from one seq in growing windows, then forwards from it.
 
     Args:
         reader: The log.
         wanted: Ids of entries.
-        before: Seq at which to start going back; 0: all entries are looked at.
+        before: Seq at which the search starts; 0: it goes forwards through all entries.
 
     Returns:
-        Those found, by id. An entry that compaction removed is not among them.
+        The entries found, by id. An entry that compaction removed is not among them.
     """
     missing, found = set(wanted), dict[str, RouterEntry]()
     for low, high in _windows(before):
@@ -45,13 +45,13 @@ def find_entries(reader: LogReader, wanted: Iterable[str], before: int) -> dict[
 
 
 def _windows(before: int) -> Iterator[tuple[int, int | None]]:
-    """Iterate stretches of the log, each by the seq before its first record and that of its last."""
+    """Give stretches of the log, each as the seq before its first record and the seq of its last; None: to the end."""
     high, size = before, _FIRST_WINDOW
     while high > 0:
         low = max(0, high - size)
         yield low, high
         high, size = low, size * 8
-    # Where topics have no common order, an entry may stand behind what names it.
+    # Without a common order of topics, an entry may stand behind the event that names it.
     yield before, None
 
 
@@ -62,6 +62,6 @@ def event_id_of(value: bytes) -> str:
 
 
 def sequence_of(value: bytes) -> int:
-    """Read the place of a router entry in its chain out of canonical JSON; 0 where it says none."""
+    """Read the sequence number of a router entry out of canonical JSON; 0 if there is none."""
     found = _SEQUENCE.search(value)
     return int(found[1]) if found else 0

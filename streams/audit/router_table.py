@@ -17,7 +17,7 @@ from streams.processors.score import rank_candidates
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, ROUTER
 
 NO_QUESTION = "0" * 64
-"""Stands in for a question's event id where the order of candidates is asked for and no question is."""
+"""Stands in for a question's event id when candidates are ranked without a question."""
 
 Entries = Mapping[tuple[str, str], RouterEntry]
 
@@ -28,7 +28,7 @@ class RouterLine(TypedDict):
     scope: str
     agent: str
     rank: int | None
-    """Place among the agents of the policy in this scope; None for an agent it does not name."""
+    """Rank among the agents of the policy in this scope; None for an agent outside the policy."""
     score_ppb: int | None
     """With the exploration bonus; None under rules that compare without a score."""
     bonus_ppb: int | None
@@ -38,7 +38,7 @@ class RouterLine(TypedDict):
     own: AveragesSeen | None
     """The entry's averages."""
     used: AveragesSeen | None
-    """After shrinkage, or the cold start: what the router goes by."""
+    """The averages that the router uses: after shrinkage, or the cold start."""
     observations: dict[str, int] | None
 
 
@@ -48,13 +48,13 @@ class RouterTable(TypedDict):
     policy_id: str | None
     rule: str | None
     at: str | None
-    """The question that saw it so; None: it stands so now."""
+    """The question that saw this table; None: the table as it is now."""
     lines: list[RouterLine]
     """By scope, widest first and then by name; in a scope by rank."""
 
 
 class CoursePoint(TypedDict):
-    """One step in the course of one agent in one scope."""
+    """One change of one agent's averages in one scope."""
 
     scope: str
     agent: str
@@ -133,9 +133,9 @@ def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> R
 
 def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterator[CoursePoint]:
     """
-    Iterate the steps by which one agent came to where it is in one scope, oldest first.
+    Give every change of one agent's averages in one scope, oldest first.
 
-    An entry whose observation is not in the log (an archive may lack it) has nothing observed.
+    If the log lacks the observation of an entry (an archive may), `observed` is empty.
 
     Raises:
         UsageError: The router has no entry of this agent in this scope.
@@ -152,7 +152,8 @@ def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterato
                 seen[observation.event_id] = observation
         elif record.topic == ROUTER and record.key == key:
             entry = read_event(record)
-            # After a crash an older entry may stand behind a newer one, and compaction may have left that place alone.
+            # After a crash older entries may be written again behind newer ones, and compaction may keep only those
+            # copies.
             if isinstance(entry, RouterEntry) and entry.sequence > reached:
                 reached = entry.sequence
                 cause = next(iter(entry.causes), "")
@@ -160,7 +161,7 @@ def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterato
 
 
 def _observation(reader: LogReader, question_id: str, event_id: str) -> AgentObserved | None:
-    """Find what an entry rests on, where it does not stand before it."""
+    """Find the observation of an entry if it does not stand before the entry in the log."""
     for record in reader.about(question_id):
         if record.topic == OBSERVATIONS and event_id_of(record.value) == event_id:
             event = read_event(record)
@@ -202,7 +203,7 @@ def _newest(reader: LogReader) -> tuple[PolicyAdopted | None, dict[tuple[str, st
 
 
 def _lines(scope: str, policy: PolicyAdopted | None, entries: Entries) -> list[RouterLine]:
-    """List the agents of one scope: those of the policy by rank, then those it does not name."""
+    """List the agents of one scope: those of the policy by rank, then all others by name."""
     lines: list[RouterLine] = []
     if policy is not None:
         consults_it = scope == ALL_SUBJECTS or policy.routing.by_subject

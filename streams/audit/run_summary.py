@@ -23,7 +23,7 @@ from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, POLICIE
 
 @dataclass(slots=True)
 class RunSummary:
-    """Questions and what became of them."""
+    """Counts over a set of questions."""
 
     questions: int = 0
     decided: int = 0
@@ -32,7 +32,7 @@ class RunSummary:
     """Questions with a decision or an explicit `undecided`, whose right answer is known."""
     correct: int = 0
     vote_correct: int = 0
-    """What a plain vote of the same readable analyses would have got right."""
+    """Questions that a plain vote of the same ballots would have decided rightly."""
     calls: int = 0
     cost_nusd: int = 0
     unpriced_calls: int = 0
@@ -54,7 +54,7 @@ class RunSummary:
         return _share(self.vote_correct, self.graded)
 
     def as_json(self) -> dict[str, Any]:
-        """Give the contract of `orch run --format json`, apart from what only the run itself knows."""
+        """Give the contract of `orch run --format json`, without the fields that only the run itself knows."""
         return {
             "questions": self.questions,
             "decided": self.decided,
@@ -75,7 +75,7 @@ def _share(part: int, whole: int) -> float | None:
 
 
 def known_answers(reader: LogReader) -> dict[str, str | None]:
-    """List every question of a log, with its right answer where gold feedback that still stands tells it."""
+    """List every question of a log, with its right answer if gold feedback gives it and was not retracted."""
     golds: dict[str, str | None] = {}
     given: dict[str, FeedbackGiven] = {}
     for record in reader.records((QUESTIONS, FEEDBACK)):
@@ -94,11 +94,11 @@ def known_answers(reader: LogReader) -> dict[str, str | None]:
 
 def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
     """
-    Sum up what became of questions.
+    Sum up the decisions on a set of questions.
 
     Args:
         reader: The log.
-        golds: The questions to look at, with the right answer of each where it is known.
+        golds: The questions, each with its right answer; None if that is not known.
     """
     summary = RunSummary(questions=len(golds))
     priorities = _priorities(reader)
@@ -123,7 +123,7 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
 
 
 def _decision(records: Sequence[Record]) -> DecisionMade | None:
-    """Find a question's decision: the first, as everywhere."""
+    """Find a question's first decision, the one that counts."""
     for record in records:
         if record.topic == DECISIONS:
             event = read_event(record)
@@ -132,7 +132,7 @@ def _decision(records: Sequence[Record]) -> DecisionMade | None:
 
 
 def _add_answers(agents: dict[str, AgentStats], decision: DecisionMade, gold: str | None) -> None:
-    """Add what each analyst answered; who was left out answered nothing."""
+    """Add each analyst's answer; an excluded analyst has none."""
     answers: dict[str, str | None] = {seat.agent: None for seat in decision.excluded}
     answers.update({ballot.agent: ballot.answer for ballot in decision.counted})
     for name, given in answers.items():
@@ -143,13 +143,15 @@ def _add_answers(agents: dict[str, AgentStats], decision: DecisionMade, gold: st
 
 
 def _add_calls(agents: dict[str, AgentStats], decision: DecisionMade, records: Sequence[Record]) -> None:
-    """Add the calls the decision rests on, in any role; what came after it is no part of its sums either."""
+    """
+    Add the calls that the decision rests on, in any role. Later calls are left out, as in the decision's own sums.
+    """
     causes = set(decision.causes)
     for record in records:
         if record.topic == ANALYSES:
             event = read_event(record)
             if isinstance(event, AnalysisPublished) and event.event_id in causes:
-                # The same record may be there twice.
+                # The log may hold the same record twice.
                 causes.remove(event.event_id)
                 agents.setdefault(event.agent, AgentStats()).add(event)
 

@@ -25,13 +25,13 @@ from streams.log import LogReader, Record
 from streams.topology import POLICIES, QUESTIONS
 
 _LOOKED_THROUGH = 50_000
-"""Questions among which an unknown id is compared with those there are."""
+"""Questions of the log that an unknown id is compared with."""
 _CLOSE = 5
 
 
 @dataclass(slots=True)
 class KnownEvents:
-    """The events about one question, each once, the first of its place."""
+    """The events about one question, each once; of panels, decisions and deadlines the first."""
 
     question: QuestionAsked
     assignment: PanelAssigned | None = None
@@ -58,7 +58,7 @@ def explain(reader: LogReader, question_id: str) -> Explanation:
 
     Raises:
         UsageError: The log holds no such question; the remedy names close ones.
-        DifferenceError: A record about it was changed after it was written.
+        DifferenceError: A record about the question was changed after it was written.
     """
     known = _known(reader, question_id)
     assignment, decision = known.assignment, known.decision
@@ -127,7 +127,7 @@ def _note(known: KnownEvents, record: Record, event: Event) -> None:
 
 
 def _event(record: Record) -> Event | None:
-    """Read a record; none where a stranger wrote something that is no event, which the dead letters tell of."""
+    """Decode a record; None for an input that is no event, which a dead letter reports."""
     try:
         return decode(record.topic, record.value, record.timestamp_ms)
     except InvalidRecord as error:
@@ -143,7 +143,7 @@ def _event(record: Record) -> Event | None:
 
 
 def _remedy(reader: LogReader, question_id: str) -> str:
-    """Name the ids that look most like the one asked for."""
+    """Name the ids that are most similar to the given one."""
     ids = [record.key for record in islice(reader.records((QUESTIONS,)), _LOOKED_THROUGH)]
     if not ids:
         return "It holds no questions at all: check --log"

@@ -1,8 +1,8 @@
 """
 JSON shape of an explanation.
 
-`orch explain --format json` prints it and the web page draws it: plain JSON values under fixed keys, in the units of
-the events, with whole ids. A key that does not apply holds null or an empty list, and is never left out.
+`orch explain --format json` prints it: plain JSON values under fixed keys, in the units of the events, with whole ids.
+A key that does not apply holds null or an empty list, and is never left out.
 """
 
 from typing import Any, Literal, TypedDict
@@ -18,7 +18,7 @@ class OptionText(TypedDict):
 
 
 class QuestionSeen(TypedDict):
-    """The question as it counts: the first of its id."""
+    """The question that counts: the first of its id."""
 
     event_id: str
     asked_at: str
@@ -56,10 +56,10 @@ class EntrySeen(TypedDict):
 
     scope: str
     event_id: str | None
-    """None: nothing was observed yet, and the cold start counted."""
+    """None: nothing was observed yet, and the cold start was used."""
     sequence: int
     averages: AveragesSeen | None
-    """None where there is no entry, or where compaction has removed it."""
+    """None if there is no entry, or if compaction has removed it."""
     observations: dict[str, int] | None
 
 
@@ -82,7 +82,7 @@ class CandidateSeen(TypedDict):
     score_ppb: int | None
     terms: ScoreTerms | None
     averages: AveragesSeen
-    """After shrinkage, as they were scored."""
+    """The averages that were scored, after shrinkage."""
     entries: list[EntrySeen]
 
 
@@ -94,7 +94,10 @@ class RoutedBy(TypedDict):
     scopes: list[str]
     shrinkage: int | None
     warm_up: bool | None
-    """Whether everybody was asked because somebody was hardly known; None where the entries are gone."""
+    """
+    Whether all agents were asked because one had too few questions; None if the policy or an entry is no longer in the
+    log.
+    """
     explored: str | None
     merger: str | None
     reserve: list[str]
@@ -103,7 +106,7 @@ class RoutedBy(TypedDict):
 
 
 class ProviderAsked(TypedDict):
-    """What a provider was asked for, and what it said of itself."""
+    """Request to a provider, and what the provider reported of itself."""
 
     model: str
     request_hash: str
@@ -111,7 +114,7 @@ class ProviderAsked(TypedDict):
     fingerprint: str | None
     finish_reason: str | None
     cached: bool
-    """Whether it was not called: the reply is that to the same request before."""
+    """Whether the reply came from the cache, without a call."""
 
 
 class AttemptMade(TypedDict):
@@ -125,32 +128,35 @@ class AttemptMade(TypedDict):
     input_tokens: int | None
     output_tokens: int | None
     provider: ProviderAsked | None
-    """None where no provider was called."""
+    """None if no provider was called."""
 
 
 class SeatTaken(TypedDict):
-    """One agent's seat in a stage, and what came of it."""
+    """One agent's seat in a stage, and its outcome."""
 
     agent: str
     sub_question: str | None
     status: Literal["counted", "excluded", "heard", "waiting", "no_reply"]
-    """`heard`: it answered, and no ballot was made of it: not yet, or it was a dispatcher or a merger."""
+    """
+    `heard`: the agent answered without a ballot: the question is not decided yet, or the agent was dispatcher or
+    merger.
+    """
     reason: str | None
-    """Why it was excluded."""
+    """Why the seat was excluded, or that its calls failed."""
     analysis_id: str | None
     published_at: str | None
     text: str | None
     answer: str | None
     read_as: str | None
     quality_ppb: int | None
-    """What the router believed of the agent: what the ballot's weight was made of."""
+    """The agent's quality as the router used it; the ballot's weight follows from it."""
     weight: int | None
     latency_ms: int | None
     cost_nusd: int
     unpriced_calls: int
     attempts: list[AttemptMade]
     late: bool
-    """Whether it came after the decision, which knows nothing of it."""
+    """Whether the analysis came too late for the decision."""
 
 
 class StageSeen(TypedDict):
@@ -187,7 +193,7 @@ class Decided(TypedDict):
     cost_nusd: int
     unpriced_calls: int
     deadline_id: str | None
-    """The deadline that forced it, if one did."""
+    """The deadline that forced the decision; None without one."""
     causes: list[str]
 
 
@@ -204,7 +210,7 @@ class EntryChange(TypedDict):
     weight_ppb: int
     corrects: str | None
     before: AveragesSeen | None
-    """None for the first entry of the line, or where compaction has removed the one before."""
+    """None for the first entry of the line, or if compaction has removed the previous one."""
     after: AveragesSeen
 
 
@@ -220,7 +226,7 @@ class LessonSeen(TypedDict):
     verdict: str | None
     retracts: str | None
     set_aside: str | None
-    """Why it did not count, where it lies among the dead letters."""
+    """Reason of its dead letter; None if it has none."""
     changes: list[EntryChange]
 
 
@@ -237,11 +243,14 @@ class WaitingFor(TypedDict):
     """What an open question waits for."""
 
     on: Literal["policy", "fold", "seats"]
-    """`policy`: the log holds none. `fold`: all is there, and the next run will go on. `seats`: agents are silent."""
+    """
+    `policy`: the log holds none. `fold`: all inputs are there, and the next run goes on. `seats`: agents have not
+    answered.
+    """
     seats: list[str]
     stage: int | None
     deadline_at: str | None
-    """When it is decided with what has come, if the panel was seen at once."""
+    """Time at which the question is decided with the analyses so far, if its panel was seen at once."""
 
 
 class Explanation(TypedDict):

@@ -16,13 +16,13 @@ OBSERVED = ("quality_ppb", "latency_ms", "cost_nusd", "stability_ppb")
 
 @dataclass(frozen=True, slots=True)
 class Taught:
-    """What the log holds of one question's lessons."""
+    """Events that followed from one question's decision and feedback."""
 
     observations: Iterable[AgentObserved]
     made: Iterable[RouterEntry]
-    """Entries that these observations made."""
+    """Router entries that follow from these observations."""
     entries: Mapping[str, RouterEntry]
-    """Entries by id, as far as they are still there; looked up for the ones before."""
+    """Router entries by id, as far as the log still holds them; they give the averages before each change."""
     letters: Iterable[RecordRejected]
 
 
@@ -30,12 +30,12 @@ def lessons(
     decision: DecisionMade | None, feedback: Iterable[FeedbackGiven | FeedbackRetracted], taught: Taught
 ) -> list[LessonSeen]:
     """
-    Tell what the decision's calls and each feedback changed in the router table.
+    List what the decision's calls and each feedback changed in the router table.
 
     Args:
-        decision: Taught how the calls went; without one, nothing is taught yet.
+        decision: Its observations say how the calls went; None: there are none yet.
         feedback: Feedback and retractions, in log order.
-        taught: What followed from them.
+        taught: Events that followed from them.
 
     Returns:
         The decision's lesson first, then one for each feedback and retraction, those that taught nothing included.

@@ -32,13 +32,13 @@ def routed_by(
     question: QuestionAsked, assignment: PanelAssigned, policy: PolicyAdopted | None, entries: Entries
 ) -> RoutedBy:
     """
-    Tell how a panel was chosen.
+    Explain how a panel was chosen.
 
     Args:
-        question: What was asked.
+        question: The question.
         assignment: The panel.
-        policy: The one it names; None where compaction has removed it.
-        entries: Router entries by id, as far as they are still there.
+        policy: The policy it names; None if compaction has removed it.
+        entries: Router entries by id, as far as the log still holds them.
     """
     return RoutedBy(
         event_id=assignment.event_id,
@@ -126,7 +126,7 @@ def _seat(agent: str, assignment: PanelAssigned) -> Literal["panel", "explored",
 def _warm_up(
     question: QuestionAsked, assignment: PanelAssigned, policy: PolicyAdopted | None, entries: Entries
 ) -> bool | None:
-    """Ask the router's own function, with the entries it saw."""
+    """Say whether the panel was a warm-up, by the router's own function and the entries it saw."""
     if policy is None:
         return None
     seen: dict[tuple[str, str], RouterEntry] = {}

@@ -20,12 +20,12 @@ def stages_seen(
     decision: DecisionMade | None,
 ) -> list[StageSeen]:
     """
-    Tell stage by stage who was asked, what came, and how it counted.
+    List each stage with its agents, their analyses, and how these counted.
 
     Args:
         assignment: Opens the first stage; without one there is none.
         opened: The later stages, in order.
-        analyses: In log order; of each seat the first that names the event which opened its stage counts.
+        analyses: In log order; for each seat the first one counts that names the event which opened its stage.
         decision: Its ballots and exclusions, if there is one.
     """
     if assignment is None:
@@ -68,7 +68,7 @@ def stages_seen(
 def _seat(
     seat: Seat, analysis: AnalysisPublished | None, voice: Ballot | Exclusion | None, decision: DecisionMade | None
 ) -> SeatTaken:
-    """Join a seat with what came and how it counted."""
+    """Join a seat with its analysis and its ballot or exclusion."""
     late = analysis is not None and decision is not None and analysis.event_id not in decision.causes
     taken = SeatTaken(
         agent=seat.agent,

@@ -14,13 +14,13 @@ from streams.topology import SPENDING
 
 def spending_pass(reader: LogReader) -> Findings:
     """
-    Fold all reservations again, compare each refusal with the one that follows, and look whose settlement each is.
+    Fold all reservations again, compare each refusal with the derived one, and check that each settlement has an open
+    reservation.
 
-    A refusal that should be there and is not is no difference: whoever was to write it may have died before, and then
-    made no call either.
+    A missing refusal is no difference: its worker may have died before it wrote one, and then made no call either.
     """
     checked = _BudgetCheck()
-    # A log is in the order of its topics together, so looking for records of one means going through all of it.
+    # A log file interleaves its topics, so finding the records of one topic means reading the whole log.
     if not reader.ends().get((SPENDING, 0)):
         return checked.findings
     for record in reader.records((SPENDING,)):
@@ -33,7 +33,7 @@ class _BudgetCheck:
         self.findings = Findings()
         self._accounts = Accounts()
         self._granted: dict[str, None] = {}
-        """Reservations that wait for their settlement."""
+        """Open reservations."""
         self._refused: dict[str, Verdict] = {}
 
     def take(self, record: Record) -> None:

@@ -11,13 +11,17 @@ STAGE_OF = {topic: processor.name for processor in PROCESSORS for topic in proce
 
 
 class Certainty:
-    """What the stages had folded when a view was taken: what follows from that must be in the view."""
+    """
+    Committed offsets of the stages when a view was taken.
+
+    Whatever follows from records before those offsets must be in the view.
+    """
 
     def __init__(self, reader: UnorderedReader) -> None:
         self._committed = {processor.name: reader.committed(processor.name) for processor in PROCESSORS}
 
     def folded(self, stage: str, record: Record) -> bool:
-        """Say whether a stage has folded a record for certain; if not, it may have."""
+        """Whether a stage has certainly folded a record; if not, it still may have."""
         return record.offset < self._committed[stage].get((record.topic, record.partition), 0)
 
 
@@ -25,7 +29,7 @@ class SettledFindings(Findings):
     """
     Findings of a view whose partitions end at different moments.
 
-    What was written last may rest on records that the view does not hold any more, so differences there do not count.
+    The last records of a partition may rest on records behind the end of another, so differences there do not count.
     """
 
     def __init__(self, settled: Mapping[tuple[str, int], int]) -> None:

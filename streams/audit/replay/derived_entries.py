@@ -15,9 +15,9 @@ from streams.errors import OperatorError
 
 _WAITING = 2_000
 _REMEMBERED = 20_000
-"""Entries kept as objects: the newest ones of each line are asked for by every panel."""
+"""Entries kept as objects, because every panel needs the newest ones of each line."""
 _LINE_BITS = 32
-"""An entry's number is its line's, then its sequence: so each line grows at a place of its own."""
+"""Bits of the sequence in an entry's number; the line stands above them, so the rows of a line lie together."""
 
 
 class DerivedEntries:
@@ -33,7 +33,7 @@ class DerivedEntries:
         self._waiting: list[tuple[int, bytes]] = []
         self._remembered: OrderedDict[str, RouterEntry] = OrderedDict()
         with _mapped():
-            # Without a name it is a file of this connection alone, which is gone when it is closed.
+            # Without a name SQLite makes a temporary file for this connection alone, and deletes it at close.
             self._connection = sqlite3.connect("", isolation_level=None)
             self._connection.execute("CREATE TABLE entries (number INTEGER PRIMARY KEY, value BLOB NOT NULL)")
             self._connection.execute("PRAGMA synchronous = OFF")
@@ -59,7 +59,7 @@ class DerivedEntries:
         return None if row is None else bytes(row[0])
 
     def find(self, entry_id: str, key: str, sequence: int) -> RouterEntry | None:
-        """Find an entry by its id, of which one says where it should stand."""
+        """Find an entry by its id, at the line and sequence where it should stand."""
         known = self._remembered.get(entry_id)
         if known is None:
             value = self.value(key, sequence)
@@ -74,7 +74,7 @@ class DerivedEntries:
         return known
 
     def close(self) -> None:
-        """Let go of them all."""
+        """Close the connection, which deletes the temporary file."""
         self._connection.close()
 
     def _write(self) -> None:

@@ -11,13 +11,13 @@ from streams.log import Record
 @dataclass(frozen=True, slots=True)
 class Difference:
     """
-    One record that does not follow from the inputs, or one that should be there and is not.
+    One record that does not follow from the inputs, or one that is missing.
 
     Attributes:
         seq: Place in the order of the whole log, by which differences are compared.
         topic, partition, offset: Place of the record; for a missing one, of the record it should follow from.
-        field: Path of the first field that differs, such as `counted.0.weight`; `record` where a whole one is
-            missing or should not be there; `key` or `partition` where it lies in the wrong place.
+        field: Path of the first field that differs, such as `counted.0.weight`; `record` if a whole record is missing
+            or superfluous; `key` or `partition` if the record lies in the wrong place.
         expected: The field's value as re-derived.
         actual: The value in the log.
     """
@@ -44,7 +44,7 @@ class Difference:
 
 @dataclass(slots=True)
 class Findings:
-    """What a pass over the log found; findings of several passes add up."""
+    """Result of a pass over the log; results of several passes add up."""
 
     derived: int = 0
     """Derived events compared."""
@@ -58,7 +58,7 @@ class Findings:
             self.first = difference
 
     def add(self, other: "Findings") -> None:
-        """Take in what another pass found."""
+        """Add the result of another pass."""
         self.derived += other.derived
         self.different += other.different
         if other.first is not None and (self.first is None or other.first.seq < self.first.seq):

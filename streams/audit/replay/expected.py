@@ -20,11 +20,13 @@ class ExpectedFolds:
         self._states: dict[str, Any] = {}
 
     def begin(self, question: QuestionAsked) -> None:
-        """Take up the first question of the id; its panel is proved elsewhere, for that takes the router's table."""
+        """
+        Start with the first question of the id; its panel is proved elsewhere, because that needs the router table.
+        """
         self._states[ROUTE.name] = Routed(question.statement_id, question.event_id)
 
     def fold(self, processor: Processor, record: Record, event: Event) -> list[Event]:
-        """Fold an event, and give what must follow from it."""
+        """Fold an event; give the events that must follow, the dead letter of a rejected event included."""
         step = self._step(processor, record, event)
         self._states[processor.name] = step.state
         if step.rejection is None:
@@ -32,7 +34,7 @@ class ExpectedFolds:
         return [*step.events, dead_letter(event, record.partition, record.offset, step.rejection)]
 
     def changes(self, processor: Processor, record: Record, event: Event) -> bool:
-        """Say whether folding an event would change anything; it is not folded."""
+        """Say whether folding an event would change the state; the state is not replaced."""
         return self._step(processor, record, event).state is not self._states.get(processor.name)
 
     def _step(self, processor: Processor, record: Record, event: Event) -> Step[Any]:

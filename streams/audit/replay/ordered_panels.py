@@ -13,7 +13,7 @@ from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROU
 TOPICS = (POLICIES, QUESTIONS, ASSIGNMENTS, OBSERVATIONS, ROUTER)
 
 REMEMBERED_ENTRIES = 20_000
-"""Superseded router entries kept, for panels that saw them; one further back is looked for in the log."""
+"""Superseded router entries kept in memory for panels that saw them; an older one is searched in the log."""
 
 
 def panel_pass(reader: LogReader, end: int) -> Findings:
@@ -40,8 +40,8 @@ class OrderedPanelPass:
     """
     Re-derives `rank` and `route` over the records of `TOPICS` in log order.
 
-    A panel names the policy and the router entries it rests on, so it is derived again from exactly these; what a
-    partition saw must never go backwards. Memory does not grow with the log.
+    A panel names the policy and the router entries it rests on, so it is derived again from exactly these. The sequence
+    numbers that a partition saw must never go backwards. Memory does not grow with the log.
     """
 
     def __init__(self, reader: LogReader) -> None:
@@ -53,7 +53,7 @@ class OrderedPanelPass:
         self._due: dict[str, deque[tuple[Record, RouterEntry]]] = {}
 
     def take(self, record: Record) -> None:
-        """Check one record, and remember of it what later ones rest on."""
+        """Check one record, and keep what later records rest on."""
         if record.topic == ROUTER:
             self._router(record)
         elif record.topic == OBSERVATIONS:
@@ -62,7 +62,7 @@ class OrderedPanelPass:
             self._panels.take(record)
 
     def finish(self, folded: int) -> None:
-        """Report the router entries that observations up to *folded* call for and the log does not hold."""
+        """Report the router entries that follow from observations up to *folded* and are missing from the log."""
         for due in self._due.values():
             for cause, entry in due:
                 if cause.seq > folded:
@@ -98,7 +98,9 @@ class OrderedPanelPass:
             self._resume_at(record)
 
     def _resume_at(self, record: Record) -> None:
-        """Go on from what the log says, so that one wrong entry is one difference and not all that follow it."""
+        """
+        Go on from the entry in the log, so that one wrong entry is one difference, and the entries after it are none.
+        """
         try:
             entry = RouterEntry.decode(record.value)
         except ValueError:
@@ -119,7 +121,7 @@ class OrderedPanelPass:
         return self._superseded.get(entry_id) or self._far_back(entry_id)
 
     def _far_back(self, entry_id: str) -> RouterEntry | None:
-        """Look through the log, since ids have no index: for a panel that saw what was superseded long before."""
+        """Search the log, because ids have no index, for an entry that was superseded long before."""
         mark = f'"event_id":"{entry_id}"'.encode()
         found = next((record for record in self._reader.records((ROUTER,)) if mark in record.value), None)
         return None if found is None else RouterEntry.decode(found.value)

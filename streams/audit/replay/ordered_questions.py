@@ -42,12 +42,13 @@ class OrderedQuestionPass:
     """
     Re-derives `merge` and `learn` for one question at a time, from its records in log order.
 
-    What the folds write is fed back to them, never what the log says they wrote, so every decision rests on inputs
-    alone. The panel is the exception: the other pass proves it.
+    The folds get their own outputs back, never those in the log, so every decision rests on inputs alone. The panel is
+    the exception: the other pass proves it.
 
     Args:
         reader: The log.
-        folded: The last record its writer has folded; what follows from it and those before must be in the log.
+        folded: Seq of the last record that the log's writer has folded; whatever follows from records up to it must be
+            in the log.
     """
 
     def __init__(self, reader: LogReader, folded: int) -> None:
@@ -67,7 +68,7 @@ class OrderedQuestionPass:
 
 
 class _QuestionFolds:
-    """The folds of one question, and what they say must follow."""
+    """The folds of one question, and the events that must follow."""
 
     def __init__(self, question_id: str, findings: Findings) -> None:
         self._question_id = question_id
@@ -81,7 +82,7 @@ class _QuestionFolds:
         """Whether an input could not be read, so that what follows from it cannot be known."""
 
     def take(self, record: Record) -> None:
-        """Check one record, and fold what it says."""
+        """Check one record, and fold its event if it is an input or the panel."""
         topic = record.topic
         # Of an assignment whose kind cannot be read, only the first can be the panel.
         is_panel = topic == ASSIGNMENTS and (
@@ -108,7 +109,7 @@ class _QuestionFolds:
             self._fold(LEARN if topic == FEEDBACK else MERGE, record, event)
 
     def finish(self, folded: int) -> bool:
-        """Report what should be in the log and is not; say whether the question still waits for its decision."""
+        """Report the events missing from the log; say whether the question still waits for its decision."""
         if self._asked is not None and not self._assigned and not self._lost and self._asked[0].seq <= folded:
             self._findings.note(at(self._asked[0], "record", f"a panel for {self._asked[1].question_id!r}", None))
         for due in self._due.values():
@@ -139,7 +140,7 @@ class _QuestionFolds:
             self._due.setdefault(output.topic, deque()).append((record, output))
 
     def _compare(self, record: Record) -> None:
-        """Compare a derived record with the one that must come next in its topic; go on with what was derived."""
+        """Compare a derived record with the next expected one of its topic; go on with the expected one."""
         self._findings.derived += 1
         self._decided = self._decided or record.topic == DECISIONS
         due = self._due.get(record.topic)

@@ -20,17 +20,17 @@ from streams.topology import ASSIGNMENTS, POLICIES, QUESTIONS
 TOPICS = (POLICIES, QUESTIONS, ASSIGNMENTS)
 
 REMEMBERED_QUESTIONS = 20_000
-"""Questions kept until their panel comes; one further back is looked for in the log."""
+"""Questions kept in memory until their panel comes; an older one is searched in the log."""
 
 FindQuestion = Callable[[str], Record | None]
-"""Finds the first question of an id, when it is no longer remembered."""
+"""Finds the first question of an id that is no longer in memory."""
 FindEntry = Callable[[str, str, int], RouterEntry | None]
 """Finds a router entry by its id, its key and its place in the chain of that key."""
 
 
 class PanelCheck:
     """
-    Checks panels against what they rest on, and that what a partition saw never went backwards.
+    Checks panels against the events they name, and that the sequence numbers a partition saw never went backwards.
 
     Args:
         findings: Where differences go.
@@ -42,19 +42,19 @@ class PanelCheck:
         self, findings: Findings, find_question: FindQuestion, find_entry: FindEntry, *, compacted: bool = False
     ) -> None:
         self.unproved = 0
-        """Panels whose policy was removed: another one has taken its key since, so nobody can tell what it said."""
+        """Panels that cannot be derived: compaction removed their policy, because a later one has the same key."""
         self._findings = findings
         self._find_question = find_question
         self._find_entry = find_entry
         self._compacted = compacted
         self._questions: OrderedDict[str, QuestionAsked] = OrderedDict()
         self._policies: dict[str, tuple[list[int], PolicyAdopted]] = {}
-        """By event id, with the places at which they were adopted."""
+        """Policies by event id, with the seqs of their adoptions."""
         self._policy_ids: set[str] = set()
         self._seen: dict[tuple[int, str], int] = {}
 
     def take(self, record: Record) -> None:
-        """Check one record of `TOPICS`, and remember of it what later ones rest on."""
+        """Check one record of `TOPICS`, and keep what later records rest on."""
         if record.topic == ASSIGNMENTS:
             if b'"kind":"panel.assigned.v1"' in record.value or b'"kind":"stage.opened.v1"' not in record.value:
                 self._panel(record)
@@ -62,7 +62,7 @@ class PanelCheck:
         try:
             event = decode_canonical(record.topic, record.value)
         except ValueError as problem:
-            # The pass over questions reports what lies in their topics; policies are looked at here alone.
+            # The pass over questions reports unreadable records of the other topics; only this pass reads policies.
             if record.topic == POLICIES:
                 self._findings.note(unreadable(record, problem))
             return
@@ -112,11 +112,11 @@ class PanelCheck:
         return assign(question, policy, Tables(policy, entries))
 
     def _is_removed(self, event_id: str, policy_id: str) -> bool:
-        """Whether compaction may have removed a policy: it leaves a later one of the same key."""
+        """Whether compaction may have removed a policy: it keeps a later one of the same key."""
         return self._compacted and event_id not in self._policies and policy_id in self._policy_ids
 
     def _policy(self, partition: int, event_id: str) -> PolicyAdopted:
-        """Find a policy, and note that the partition has seen it; one that is adopted again is in force again."""
+        """Find a policy, and note that the partition has seen it; a policy that is adopted again is in force again."""
         adopted, policy = self._policies[event_id]
         seen = self._seen.get((partition, POLICIES), 0)
         order = next((place for place in adopted if place >= seen), None)

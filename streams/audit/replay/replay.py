@@ -20,7 +20,7 @@ from streams.log import LogReader, UnorderedReader
 from streams.topology import POLICIES
 
 Progress = Callable[[int], None]
-"""Hears how many records one pass has taken since the last call."""
+"""Called with the number of records that one pass has taken since the last call."""
 
 PARALLEL_FROM = 20_000
 """Records from which a second process pays for its start of about half a second."""
@@ -32,21 +32,21 @@ P = TypeVar("P")
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What a replay found."""
+    """Result of a replay."""
 
     events: int
     """Records in the log."""
     derived: int
-    """Records that a processor had written, each derived again."""
+    """Records written by processors, each derived again."""
     pending: int
     """Questions that have no decision yet."""
     different: int
     seconds: float
     first_difference: Difference | None
     repeats: int | None = None
-    """Records that repeat an earlier one; none in a log where that cannot be."""
+    """Records that repeat an earlier one; None in a log that cannot hold repeats."""
     unproved: int = 0
-    """Panels that nobody can derive any more, for compaction has removed the policy they name."""
+    """Panels that cannot be derived any more, because compaction has removed the policy they name."""
 
     def as_json(self) -> dict[str, Any]:
         """Give the contract of `orch replay --format json`."""
@@ -66,8 +66,8 @@ def replay(reader: LogReader, progress: Progress = lambda records: None) -> Repl
     Derive every derived event of a log again.
 
     Args:
-        reader: The log; a second process opens what it says is to be opened `elsewhere`.
-        progress: Hears how far the pass in this process is.
+        reader: The log; a second process opens a reader of its own by `reader.elsewhere()`.
+        progress: Called as the pass in this process goes on.
 
     Returns:
         Counts, and the first difference in the order of the log.
@@ -119,7 +119,7 @@ def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> R
 
 
 def _take_all(groups: Iterable[tuple[Any, ...]], take: Callable[..., None], progress: Progress) -> None:
-    """Have all groups checked; the second part of each is its records."""
+    """Check all groups; the second item of each is its records."""
     taken = 0
     for group in groups:
         take(*group)
@@ -131,7 +131,7 @@ def _take_all(groups: Iterable[tuple[Any, ...]], take: Callable[..., None], prog
 
 
 def _both(questions: Callable[[], None], panels: Callable[[R], P], reader: R, open_reader: Callable[[], R]) -> P:
-    """Run the pass over questions here, and that over panels too, or in a process of its own where that pays."""
+    """Run both passes; in a long log the one over panels runs in a second process."""
     if reader.end < PARALLEL_FROM:
         found = panels(reader)
         questions()
@@ -143,7 +143,7 @@ def _both(questions: Callable[[], None], panels: Callable[[R], P], reader: R, op
 
 
 def _elsewhere(panels: Callable[[R], P], open_reader: Callable[[], R]) -> P:
-    # Nothing here makes cycles, and looking for them takes an eighth of the time.
+    # This pass makes no reference cycles, and the search for them would take an eighth of its time.
     gc.disable()
     with open_reader() as reader:
         return panels(reader)
@@ -157,5 +157,5 @@ def cut_off(reader: LogReader) -> Difference | None:
     expected = f"{folded - end} more records, which were folded"
     for record in reader.records(after=end - 1, limit=1):
         return at(record, "record", expected, None)
-    # What was folded began with a policy.
+    # The log is empty. Its first folded record was a policy.
     return Difference(0, POLICIES, 0, 0, "record", expected, None)

@@ -19,27 +19,27 @@ Heard = tuple[Record, Event]
 
 @dataclass(frozen=True, slots=True)
 class DueEvent:
-    """An event that follows."""
+    """An event that follows from the inputs."""
 
     event: Event
     cause: Record
-    """The last record that it took."""
+    """The last record that it follows from."""
     certain: bool
     """Whether it must be in the log; if not, it may be."""
 
 
 class UnorderedDerivation:
     """
-    Derives stages, decision, observations and letters of one question; afterwards they are in `due`.
+    Derives stages, decision, observations and dead letters of one question; `due` holds them.
 
-    Within a topic a question has one order, that of its partition, and in this every stage has read it. Between topics
-    there was none, but it hardly matters: what `merge` and `learn` conclude depends on all that came, not on its order.
-    The exception is the deadline, after which analyses come too late. Where it fell, the decision in the log says.
+    Within a topic every stage reads the records of a question in the order of their partition. Between topics there is
+    no order, but it hardly matters: what `merge` and `learn` conclude depends on the set of events, not on their order.
+    The exception is the deadline: analyses behind it are too late. The decision in the log tells where it fell.
 
     Args:
         came: Questions, the first panel, analyses, deadlines and feedback, each in the order of its partition.
         said: The decisions and stages in the log.
-        reach: What the stages have folded.
+        reach: The records that the stages have certainly folded.
     """
 
     def __init__(self, came: Mapping[str, Sequence[Heard]], said: Sequence[Record], reach: Certainty) -> None:
@@ -47,7 +47,7 @@ class UnorderedDerivation:
         self._said = said
         self._reach = reach
         self._records: dict[str, Record | None] = {}
-        """Where the events that were folded stand, by id; None for a decision that the log does not hold."""
+        """Records of the folded events, by event id; None for a decision that the log does not hold."""
         merged = self._merge()
         self.due = [*self._route(), *merged, *self._learn(_decision_of(merged))]
 
@@ -60,10 +60,11 @@ class UnorderedDerivation:
 
     def _merge(self) -> list[DueEvent]:
         """
-        Derive stages and decision, with the panel first; or last, if that is how the decision in the log came about.
+        Derive stages and decision with the panel first, or with the panel last if only that gives the decision in the
+        log.
 
-        With the panel first, a deadline decides only where analyses are missing. Where it was read before the panel, it
-        has decided although they were all there.
+        With the panel first, a deadline decides only if analyses are missing. A deadline that `merge` read before the
+        panel decides although all analyses are there.
         """
         due = self._merge_with(panel_last=False)
         if not self._is_said(due):
@@ -73,14 +74,14 @@ class UnorderedDerivation:
         return due
 
     def _merge_with(self, *, panel_last: bool) -> list[DueEvent]:
-        """Fold all that came: a deadline that was counted after the last analysis that was counted, else at the end."""
+        """Fold all inputs: a deadline that counted right after the last analysis that counted, any other at the end."""
         folds = ExpectedFolds()
         panels, analyses, deadlines = (self._came.get(topic, ()) for topic in (ASSIGNMENTS, ANALYSES, DEADLINES))
         due = [] if panel_last else self._fold(folds, MERGE, panels)
         passed = any(self._is_counted(*deadline) for deadline in deadlines)
         last = max((place for place, analysis in enumerate(analyses) if self._is_counted(*analysis)), default=-1)
         place = 0
-        # An analysis that changes nothing may have been read before the deadline too, and refused with a letter.
+        # An analysis that changes nothing may also have been read before the deadline, and rejected with a dead letter.
         while place < len(analyses) and not (passed and place > last and folds.changes(MERGE, *analyses[place])):
             due += self._fold(folds, MERGE, analyses[place : place + 1])
             place += 1
@@ -88,9 +89,9 @@ class UnorderedDerivation:
 
     def _is_counted(self, record: Record, event: Event) -> bool:
         """
-        Say whether `merge` had read an analysis or a deadline when it decided: what the log says rests on it.
+        Say whether `merge` had read an analysis or a deadline when it decided: a stage or decision in the log names it.
 
-        Before there is a decision, whatever was folded was read before whatever was not.
+        Without a decision in the log, committed offsets tell: folded records were read before all others.
         """
         if any(said.topic == DECISIONS for said in self._said):
             named = event.event_id.encode()
@@ -103,7 +104,7 @@ class UnorderedDerivation:
         return decision is not None and any(said.value == decision.event.encode() for said in self._said)
 
     def _learn(self, decision: DueEvent | None) -> list[DueEvent]:
-        """Derive observations from the decision as derived, whatever the log says of it."""
+        """Derive observations from the derived decision, not from the one in the log."""
         folds = ExpectedFolds()
         due = []
         if decision is not None:

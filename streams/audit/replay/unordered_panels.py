@@ -21,7 +21,7 @@ from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROU
 
 
 class PanelFindings(NamedTuple):
-    """What the pass found."""
+    """Result of the pass."""
 
     findings: Findings
     unproved: int
@@ -32,8 +32,8 @@ def panel_pass(reader: UnorderedReader) -> PanelFindings:
     """
     Derive router entries and panels again.
 
-    Panels may name entries that compaction has removed, and in this order nothing says how far apart they lie. So all
-    entries are derived first.
+    Panels may name entries that compaction has removed, and without a common order an entry may lie anywhere in its
+    topic. So all entries are derived first.
     """
     findings = SettledFindings(reader.settled())
     with DerivedEntries() as entries:
@@ -56,8 +56,8 @@ class RankCheck:
     """
     Re-derives `rank` from all observations, and then compares the router's records.
 
-    All observations of an agent lie in one partition, so the chain of each line is known. Of its entries, compaction
-    may have left the newest alone, and after a crash an older one may stand behind a newer one.
+    All observations of an agent lie in one partition, so the chain of each line is known. Compaction may have kept only
+    the newest entry of a line, and after a crash an older entry may stand behind a newer one.
     """
 
     def __init__(self, findings: Findings, reach: Certainty, entries: DerivedEntries) -> None:
@@ -66,11 +66,11 @@ class RankCheck:
         self._entries = entries
         self._lines: dict[str, RouterEntry] = {}
         self._due: dict[str, tuple[int, Record]] = {}
-        """By key, the sequence of the newest entry that must be there, and the observation that calls for it."""
+        """By key, the sequence of the newest entry that must be in the log, and the observation it follows from."""
         self._there: dict[str, int] = {}
 
     def observe(self, record: Record) -> None:
-        """Derive what one observation calls for; of one that cannot be read the pass over questions tells."""
+        """Derive the entries of one observation; the pass over questions reports an unreadable one."""
         try:
             event = decode_canonical(OBSERVATIONS, record.value)
         except ValueError:
@@ -84,7 +84,7 @@ class RankCheck:
                 self._due[key] = (entry.sequence, record)
 
     def check(self, record: Record) -> None:
-        """Compare a router entry with the one of its place in the chain."""
+        """Compare a router entry with the derived one of the same sequence."""
         self._findings.derived += 1
         sequence = sequence_of(record.value) or self._there.get(record.key, 0) + 1
         expected = self._entries.value(record.key, sequence)
@@ -96,7 +96,7 @@ class RankCheck:
             self._findings.note(difference)
 
     def finish(self) -> None:
-        """Report lines whose newest entry should be in the log and is not."""
+        """Report lines whose newest entry is missing from the log."""
         for key, (sequence, cause) in self._due.items():
             if self._there.get(key, 0) < sequence:
                 value = self._entries.value(key, sequence)

@@ -30,7 +30,7 @@ Group = tuple[str, list[Record], list[LeftOut]]
 
 
 def groups(reader: UnorderedReader) -> Iterator[Group]:
-    """Iterate all that there is about each question: what is in the view, and what was left out of it."""
+    """Iterate the records about each question: those in the view, and those that were left out of it."""
     inside: Iterator[Group] = ((about, records, []) for about, records in reader.by_correlation(TOPICS))
     outside: Iterator[Group] = ((about, [], left_out) for about, left_out in reader.left_out())
     for about, parts in groupby(heapq.merge(inside, outside, key=itemgetter(0)), key=itemgetter(0)):
@@ -44,18 +44,18 @@ def groups(reader: UnorderedReader) -> Iterator[Group]:
 
 @dataclass(frozen=True, slots=True)
 class SortedRecords:
-    """The records about one question by what they are, each kind in the order of its partition."""
+    """The records about one question, sorted by role; each role in the order of its partitions."""
 
     inputs: list[Record]
     panels: list[Record]
     said: list[Record]
-    """Stages and decisions: what `merge` says."""
+    """Stages and decisions, the outputs of `merge`."""
     taught: list[Record]
-    """Observations and letters."""
+    """Observations and dead letters."""
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Self:
-        """Sort records; an assignment of no kind is the panel where there is none."""
+        """Sort records; without a panel, the first assignment of unreadable kind stands for it."""
         assigned = [record for record in records if record.topic == ASSIGNMENTS]
         panels = [record for record in assigned if _PANEL in record.value]
         panels = panels or [record for record in assigned if _STAGE not in record.value][:1]
@@ -70,7 +70,7 @@ class UnorderedQuestionPass:
     """
     Re-derives `merge` and `learn` for one question at a time.
 
-    Every derived record must be one that follows, and what follows for certain must be there. As in log order, a
+    Every derived record must be one that follows, and whatever certainly follows must be there. As in log order, a
     decision rests on inputs alone, and the panel is proved by the other pass.
     """
 
@@ -82,14 +82,14 @@ class UnorderedQuestionPass:
         self._placement = KeyPlacement(reader)
 
     def take(self, about: str, records: Sequence[Record], left_out: Sequence[LeftOut]) -> None:
-        """Check all records about one question; or about something else, where what they say of it cannot be read."""
+        """Check all records about one question, or about another key if their question cannot be read."""
         for record in records:
             self._placement.check(about, record, self.findings)
         found = SortedRecords.of(records)
         came = self._read(found)
         self._check_panels(found.panels, came)
         self.pending += QUESTIONS in came and not any(record.topic == DECISIONS for record in found.said)
-        # The pass over panels tells of one that cannot be read; what follows from it cannot be known.
+        # The pass over panels reports an unreadable panel; what follows from it cannot be known.
         lost = bool(found.panels) and ASSIGNMENTS not in came
         due = [] if lost else UnorderedDerivation(came, found.said, self._reach).due
         self._check_moved(records, left_out)
@@ -123,7 +123,7 @@ class UnorderedQuestionPass:
             self.findings.note(at(record, "record", None, "a second panel of the question"))
 
     def _check_moved(self, records: Sequence[Record], left_out: Sequence[LeftOut]) -> None:
-        """Check that what was in another partition than its key's is in that one too."""
+        """Check that each misplaced record has a copy in its key's partition."""
         for misplaced, _, problem in left_out:
             topic = misplaced.topic
             if problem is not None or not self._reach.folded(STAGE_OF[topic], misplaced):
@@ -134,7 +134,7 @@ class UnorderedQuestionPass:
                 self.findings.note(at(misplaced, "record", f"a copy in partition {partition}", None))
 
     def _letters(self, left_out: Sequence[LeftOut]) -> Iterator[DueEvent]:
-        """Derive the letters of what cannot be read; where no stage reads it, nobody has to write one."""
+        """Derive the dead letters of undecodable records; in a topic that no stage reads, a letter is not certain."""
         for record, key, problem in left_out:
             if problem is not None:
                 letter = unreadable_letter(*record[:4], key, record.value, problem)
@@ -142,7 +142,7 @@ class UnorderedQuestionPass:
                 yield DueEvent(letter, record, certain=stage is not None and self._reach.folded(stage, record))
 
     def _match(self, derived: Sequence[Record], due: Sequence[DueEvent], *, lost: bool) -> None:
-        """Pair what is there with what follows: by id, and what is left by likeness."""
+        """Pair the derived records with the events that follow: by id, and the rest by similarity."""
         self.findings.derived += len(derived)
         missing = {one.event.event_id: one for one in due}
         strays = []
@@ -169,7 +169,7 @@ class UnorderedQuestionPass:
 
 
 def _closest(record: Record, due: Sequence[DueEvent]) -> DueEvent | None:
-    """Choose what a record most likely should have been, by the bytes that agree at its beginning and its end."""
+    """Choose the event that a record most likely should have been, by the equal bytes at its beginning and its end."""
 
     def likeness(one: DueEvent) -> int:
         expected, actual = one.event.encode(), record.value
