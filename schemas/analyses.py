@@ -21,7 +21,7 @@ class ProviderCall(Fact):
     """SHA-256 over the canonical JSON of the request: address, model, messages and parameters, without the key."""
     reported_model: Reported | None = None
     fingerprint: Reported | None = None
-    """The provider's mark of the system behind the model."""
+    """The provider's fingerprint of the system that serves the model."""
     finish_reason: Reported | None = None
     """Why the model stopped: `stop`, `length`, `content_filter`, `tool_calls`."""
     cached: bool = False
@@ -83,7 +83,7 @@ class AnalysisPublished(Event):
 
     @property
     def calls(self) -> int:
-        """Number of attempts that were made, and not refused."""
+        """Number of attempts that were made, refused ones left out."""
         return sum(attempt.outcome != "refused" for attempt in self.attempts)
 
     @property

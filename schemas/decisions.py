@@ -125,7 +125,7 @@ class DecisionMade(Event):
     cost_nusd: Nusd
     """Known part of their cost."""
     unpriced_calls: Count
-    """Calls whose cost is not known; where there are any, `cost_nusd` is a lower bound."""
+    """Calls whose cost is not known; if there are any, `cost_nusd` is a lower bound."""
     scopes: tuple[Name, ...]
     learning: Learning
 

@@ -21,7 +21,7 @@ class FeedbackGiven(Event):
     author: Name | None = None
     """Author, where several people or systems of one source give feedback."""
     answer: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    """The right answer: it judges every member of the panel."""
+    """The right answer: it judges every analyst who gave an analysis."""
     verdict: Literal["right", "wrong"] | None = None
     """Whether the decision was right: it judges the agents whose answer was decided."""
 

@@ -121,7 +121,7 @@ class Budget(Fact):
     Limits on the cost of calls. Before each call its worker reserves the most it can cost; without room for that the
     call is not made.
 
-    None: no limit. A call whose outcome is not known, and one whose worker died, counts with all it reserved.
+    None: no limit. A call whose outcome is not known, and one whose worker died, counts with its whole reservation.
     """
 
     question_nusd: Nusd | None = None

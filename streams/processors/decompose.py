@@ -10,7 +10,7 @@ FIXED_SUB_QUESTIONS = (
 
 def fixed_sub_questions(seats: int, first: int = 0) -> tuple[str, ...]:
     """
-    Give each seat one of the fixed parts, in order, starting over where there are more seats than parts.
+    Give each seat one of the fixed parts, in order, starting over if there are more seats than parts.
 
     Args:
         seats: Number of seats in the stage.

@@ -45,7 +45,7 @@ def move(old: int, observed: int, averaging: Averaging, earlier: int, weight_ppb
 
 def take_back(new: int, observed: int, cold: int, averaging: Averaging, count: int, weight_ppb: int) -> int:
     """
-    Undo one observation: exactly, to the rounding, where it was the last; else by the same step the other way.
+    Undo one observation: exactly, up to rounding, if it was the last; else by the same step in reverse.
 
     Args:
         new: The average now.

@@ -83,7 +83,7 @@ def next_entry(previous: RouterEntry | None, event: AgentObserved, scope: str) -
         latency = move(latency, event.latency_ms * NS_PER_MS, averaging, timed, weight)
         timed += 1
     if event.cost_nusd is not None:
-        # The ceiling, nine thousand dollars a question, keeps the finer unit within exact integers.
+        # The cap, nine thousand dollars a question, keeps pico-dollars within exact integers.
         cost = move(cost, min(event.cost_nusd * PUSD_PER_NUSD, MAX_INTEGER), averaging, priced, weight)
         priced += 1
     if event.stability_ppb is not None:

@@ -187,7 +187,7 @@ def _fall_back(case: _QuestionSoFar, reason: DecisionReason, trace: tuple[TraceS
 
 
 def _next_seats(case: _QuestionSoFar) -> tuple[Seat, ...]:
-    """Seat the analysts of the next stage: the panel's, then one of the reserve; none where all have been asked."""
+    """Seat the analysts of the next stage: the panel's, then one of the reserve; none if all were asked."""
     assignment, opened = case.assignment, case.analyst_stages
     groups = (*assignment.later, *((agent,) for agent in assignment.reserve))
     if opened >= len(groups):

@@ -50,7 +50,7 @@ class KnownEvents:
 
 def explain(reader: LogReader, question_id: str) -> Explanation:
     """
-    Tell how one question came to its decision, or what it waits for.
+    Explain how one question came to its decision, or what it waits for.
 
     Args:
         reader: The log; nothing is written, and no model is called.

@@ -173,7 +173,7 @@ class StageSeen(TypedDict):
 
 
 class Decided(TypedDict):
-    """The decision, as the event has it."""
+    """The decision, with the values of its event."""
 
     event_id: str
     decided_at: str

@@ -44,7 +44,7 @@ _REACH = 200_000
 
 
 def compile_ascii(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern to which letters and spaces are those of ASCII."""
+    """Compile a pattern whose letters and spaces are those of ASCII."""
     # Python versions differ in which other characters are letters, and a replay must read as the first run did.
     return re.compile(pattern, re.ASCII)
 
@@ -53,7 +53,7 @@ def compile_ascii(pattern: str) -> re.Pattern[str]:
 # 201c 201d quotes, 2013 2014 dashes, 2212 minus, ff08 ff09 ff0c ff1a the full-width ( ) , :
 MARK = r"""[\s\xa0\u202f\u3000*_`"'\u2018\u201c#>$:\uff1a=({\[\uff08]|\\[(\[,;! ]|\\(?!d?frac)[A-Za-z]{2,10}\{"""
 
-# Without the first letter, which a cue tests by itself, as it does the Chinese word.
+# Without the first letter; a cue tests that, and the Chinese word, by itself.
 ANSWER_WORDS = r"(?i:nswer|ntwort|espuesta|éponse)"
 
 # From "the answer" to what it is: "to this question", and then "is", a colon or a dash.
