@@ -1,1 +1,1 @@
-"""What stands around the program: measurements, and later brokers, containers and dashboards."""
+"""Benchmarks, a local broker, fault trials, recorded models, deployment files."""

@@ -1,4 +1,8 @@
-"""Strategies for agents: their settings, prompts and budgets, what providers say, and what calls may cost."""
+"""
+Hypothesis strategies for agents.
+
+They make settings, prompts, budgets, providers' replies and costs of calls.
+"""
 
 from typing import Any
 

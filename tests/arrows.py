@@ -1,6 +1,9 @@
 """
-Which room may import which: `cli, infra.bench -> app -> runtimes, workers, agents, audit, evaluation, ui -> log`,
-`workers -> agents`, and `log -> topology -> processors -> schemas`.
+The table of rooms and the imports each may have.
+
+    cli, infra.bench -> app -> runtimes, workers, agents, audit, evaluation, ui -> log
+    workers -> agents
+    log -> topology -> processors -> schemas
 
 Every import statement counts, wherever it stands: in a function, under TYPE_CHECKING. No detour leads around an arrow,
 for a room may import whatever the rooms that it may import may import.

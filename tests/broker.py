@@ -1,4 +1,8 @@
-"""The broker that the tests of one run share, and what to do where there can be none."""
+"""
+The Kafka broker that the tests of one run share.
+
+Where a machine can have none, its tests skip.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What every test shares: where things are, a clean environment, and the rules on skips and live calls."""
+"""Shared fixtures, a clean environment, and the rules on skips."""
 
 import os
 import signal

@@ -1,5 +1,7 @@
 """
-What makes a module more than a function of its inputs: one rule for each way out, with what to do instead.
+Rules of purity: one for each side effect or input.
+
+Each finding says what to do instead.
 
 A rule reads the syntax tree, so it sees names and not values: it stops the honest mistake, not a determined author.
 """

@@ -1,4 +1,4 @@
-"""Builders of what a question meets on its way: its panel, a later stage, its decision, and the records of a log."""
+"""Builders of panels, stages, decisions and log records."""
 
 from collections.abc import Iterator, Sequence
 from itertools import count

@@ -1,4 +1,8 @@
-"""Hypothesis strategies: `EVENTS`, one for each kind of event; the values they are made of are named beside them."""
+"""
+Hypothesis strategies for events and their values.
+
+`EVENTS` has one for each kind of event.
+"""
 
 from itertools import pairwise
 from typing import Any

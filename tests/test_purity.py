@@ -1,4 +1,8 @@
-"""`schemas` and `streams.processors` are functions of their inputs; each rule that says so can fail."""
+"""
+Purity of `schemas` and `streams.processors`, and of its rules.
+
+Both are functions of their inputs; each rule that says so can fail.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The house stands as its plan says: arrows, names, sizes, and what may lie on the top level."""
+"""Structure of the source: imports, names, sizes, docstrings, top level."""
 
 import ast
 import re

@@ -1,4 +1,8 @@
-"""Nothing is skipped without a job that runs it: the rules of conftest.py on skips and live calls."""
+"""
+The rules of conftest.py on skips and live calls.
+
+No test is skipped without a job that runs it.
+"""
 
 from pathlib import Path
 

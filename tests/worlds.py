@@ -1,4 +1,4 @@
-"""An in-memory host of the four processors, and builders of the events that go into it."""
+"""An in-memory host of the four processors, and event builders."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,1 +1,5 @@
-"""Measures the product on this machine, with durable logs and against plain baselines; `orch bench` prints it."""
+"""
+Benchmarks of the program, beside plain baselines.
+
+`orch bench` runs them with durable logs on this machine and prints the figures.
+"""

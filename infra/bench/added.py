@@ -1,4 +1,8 @@
-"""Added latency: from a question's append to its committed decision, less the time its agents took."""
+"""
+Added latency of the embedded session.
+
+It is the time from a question's append to its committed decision, less the time its agents took.
+"""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,8 @@
-"""What a benchmark gives: a figure over several runs, beside its target; and the machine it was measured on."""
+"""
+Benchmark figures and the machine they were measured on.
+
+A figure is a series of runs beside its target.
+"""
 
 import os
 import platform

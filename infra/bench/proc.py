@@ -1,4 +1,4 @@
-"""What Linux tells of processes under /proc: their CPU time and memory."""
+"""CPU time and memory of processes, from Linux's /proc."""
 
 import os
 from collections.abc import Callable

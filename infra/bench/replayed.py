@@ -1,4 +1,8 @@
-"""Replay: events per second with every derived event and every id derived again."""
+"""
+Replay throughput in events per second.
+
+A replay derives every derived event, and every id, again.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

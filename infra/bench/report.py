@@ -1,4 +1,4 @@
-"""Figures as text: how a number is written, and a whole run as Markdown to keep."""
+"""Figures as text: number formats and a Markdown report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

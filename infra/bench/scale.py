@@ -1,4 +1,8 @@
-"""What grows with the log and what must not: restart time and peak memory, at a small and a large number of events."""
+"""
+Restart time and peak memory by size of the log.
+
+Each is measured at a small and a large number of events; neither may grow with the log.
+"""
 
 import json
 import subprocess

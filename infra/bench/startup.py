@@ -1,4 +1,4 @@
-"""How long `orch --help` takes, from a cold interpreter to its end."""
+"""Startup time of `orch --help` from a cold interpreter."""
 
 import subprocess
 import sys

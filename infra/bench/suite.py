@@ -1,4 +1,8 @@
-"""All benchmarks by name, each in a fresh directory on a real disk."""
+"""
+All benchmarks by name, each in a fresh directory.
+
+Directories lie on a real disk.
+"""
 
 import tempfile
 from collections.abc import Callable

@@ -1,4 +1,8 @@
-"""The load that is measured: a fixed policy, generated questions, gold feedback on every decision, the real session."""
+"""
+The embedded workload: policy, generated questions, gold feedback, session.
+
+The policy is fixed, every decision gets feedback, and the session is the program's own.
+"""
 
 import asyncio
 import time

@@ -1,4 +1,8 @@
-"""A real Kafka broker in one command, without docker: its jars, a Java to run them, and the process."""
+"""
+A real local Kafka broker without docker.
+
+The package has its jars, a Java to run them, and the process.
+"""
 
 from infra.broker.node import Broker
 

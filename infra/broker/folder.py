@@ -1,4 +1,8 @@
-"""A broker's folder: its ports, its settings, its data, its log, and which process runs it."""
+"""
+The folder of one broker.
+
+It holds the broker's ports, settings, data and log, and names the process that runs it.
+"""
 
 import base64
 import fcntl

@@ -1,4 +1,8 @@
-"""Apache Kafka's jars: which ones (`jars.lock`), where they are kept, and how they get there, each one checked."""
+"""
+Apache Kafka's jars: list, cache, download and verification.
+
+`jars.lock` is the list, with a SHA-256 for each jar.
+"""
 
 import hashlib
 import http.client

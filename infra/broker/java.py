@@ -1,4 +1,8 @@
-"""Which Java runs the broker: the machine's own, else the one that comes with the extra `broker`."""
+"""
+The Java runtime of the broker.
+
+The machine's own Java comes first, then that of the extra `broker`.
+"""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""One Kafka node, broker and controller in one process, on this machine and for this machine only."""
+"""One local Kafka node: broker and controller in one process."""
 
 import signal
 import time

@@ -1,4 +1,8 @@
-"""A process that may outlive its starter: known by id and start time, so that no other is ever signalled for it."""
+"""
+A process that may outlive the process that started it.
+
+Process id and start time identify it, so that no other process ever receives its signals.
+"""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Asks a broker, in Kafka's protocol and without a client, whether it is ready."""
+"""A readiness probe in Kafka's wire protocol, without a client."""
 
 import socket
 import struct

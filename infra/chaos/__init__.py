@@ -1,1 +1,6 @@
-"""Kills workers and brokers while questions are asked, and checks in the log alone that nothing was lost or doubled."""
+"""
+Fault trials of a Kafka log under load.
+
+A trial kills workers and brokers while questions are asked. Then it checks, from the log alone, that nothing was lost
+or doubled.
+"""

@@ -1,4 +1,4 @@
-"""`python -m infra.chaos`: one trial of a Kafka log under kills, from the command line."""
+"""`python -m infra.chaos`: one trial under kills."""
 
 import faulthandler
 import json

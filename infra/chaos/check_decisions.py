@@ -1,4 +1,9 @@
-"""Checks each question from its panel to its decision: one of each, on the first analyses, by a vote counted again."""
+"""
+Checks of each question, from its panel to its decision.
+
+Each question has one panel and one decision. The decision rests on the first analyses, and on a vote counted again
+here.
+"""
 
 import re
 from collections import Counter, defaultdict

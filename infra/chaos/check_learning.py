@@ -1,4 +1,8 @@
-"""Checks what was learned: every observation is there and applied once, and the router table is one chain a line."""
+"""
+Checks of observations and of the router table.
+
+Every observation is there and applied once; the entries of one line of the router table form one chain.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable

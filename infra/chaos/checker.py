@@ -1,5 +1,5 @@
 """
-The independent check of a log: what was asked against what the brokers hold.
+The independent check of a log against the questions asked.
 
 It knows the published formats and nothing else: these modules (`reading`, `check_decisions`, `check_learning`) import
 the standard library alone, so a bug of the program cannot hide in the code that looks for it.

@@ -1,4 +1,8 @@
-"""How a stranger meets the brokers: librdkafka, which shares no code with the clients of the program."""
+"""
+A Kafka client that shares no code with the program's.
+
+It is librdkafka.
+"""
 
 import importlib
 import time

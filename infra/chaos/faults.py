@@ -1,4 +1,8 @@
-"""Faults: what is done to whom, and the proof that it hit work in flight."""
+"""
+Faults, their targets, and proof of work in flight.
+
+The proof is that a fault hit its target while work was in flight.
+"""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""What is asked in a trial, how, and by which policy: all of it follows from the seed."""
+"""Seeded questions and policy of a trial."""
 
 import json
 import random

@@ -1,4 +1,8 @@
-"""What records say, read without any code of the program: its ids are recomputed here from the bytes alone."""
+"""
+Records decoded without any code of the program.
+
+Ids are recomputed here from the bytes alone.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,8 @@
-"""All workers of a trial: who is killed comes back, who is stopped goes on, and who ends by itself is noted."""
+"""
+The supervisor of a trial's workers.
+
+It restarts killed workers, continues stopped ones, and notes those that end by themselves.
+"""
 
 import time
 from collections import Counter

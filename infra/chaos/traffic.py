@@ -1,4 +1,8 @@
-"""Questions as strangers ask them, and the right answers they tell once a question is decided."""
+"""
+Question and feedback traffic of an outside client.
+
+It asks questions, and gives the right answer once a question is decided.
+"""
 
 import statistics
 import threading

@@ -1,4 +1,4 @@
-"""A whole trial: a broker, workers and traffic, faults while all of it runs, then the checks."""
+"""One trial: broker, workers, traffic, faults, then the checks."""
 
 import random
 import tempfile

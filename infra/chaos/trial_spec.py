@@ -1,4 +1,4 @@
-"""What a trial is to do, and what came of it."""
+"""The plan of a trial."""
 
 import random
 from dataclasses import dataclass

@@ -1,4 +1,8 @@
-"""Worker processes of the real command: started, killed, stopped and continued, and what their log lines tell."""
+"""
+Worker processes of the real command, and their log lines.
+
+A trial starts, kills, stops and continues them.
+"""
 
 import json
 import os

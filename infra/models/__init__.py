@@ -1,4 +1,8 @@
-"""A server with OpenAI's interface that plays recorded model outputs, and on demand fails as real ones do."""
+"""
+A server of recorded model outputs with OpenAI's interface.
+
+On demand it fails as real ones do.
+"""
 
 from infra.models.behaviour import Behaviour
 from infra.models.faults import FAULTS, FaultPlan

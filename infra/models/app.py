@@ -1,4 +1,8 @@
-"""The HTTP interface: takes requests, has them answered, and sends the answer in the way its fault wants."""
+"""
+The HTTP interface of the recorded-model server.
+
+It reads requests, has them answered, and sends each answer in the way its fault demands.
+"""
 
 import asyncio
 import math

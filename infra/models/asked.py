@@ -1,4 +1,4 @@
-"""What a request for a completion asks: read from its body, or refused."""
+"""A completion request, parsed from its body or refused."""
 
 import json
 from collections.abc import Iterator

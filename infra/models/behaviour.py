@@ -1,4 +1,4 @@
-"""How the server behaves, apart from what it plays."""
+"""The server's behaviour: latency, faults, key and extra models."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Bodies of answers in OpenAI's form: one JSON object, or the events of a stream."""
+"""Response bodies in OpenAI's form: JSON object or event stream."""
 
 import json
 from dataclasses import dataclass

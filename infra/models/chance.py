@@ -1,4 +1,4 @@
-"""Chance that is the same in every run: numbers and ids from hashes of what they are for."""
+"""Deterministic chance: numbers and ids from hashes of their purpose."""
 
 import hashlib
 import json

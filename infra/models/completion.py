@@ -1,4 +1,4 @@
-"""The words of one completion, sound or spoilt by a fault."""
+"""The text of one completion, sound or faulty."""
 
 import json
 from dataclasses import dataclass, replace

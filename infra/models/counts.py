@@ -1,4 +1,4 @@
-"""What the server was asked, how often, and how much of it at once."""
+"""Counts of requests, faults and concurrency."""
 
 import threading
 from collections import Counter

@@ -1,4 +1,8 @@
-"""Which request gets which fault: a table of all faults, and plans that give the same ones in any order of requests."""
+"""
+The table of faults, and plans that assign them.
+
+A plan assigns the same faults to the same requests, in any order of requests.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

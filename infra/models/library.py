@@ -1,4 +1,8 @@
-"""The questions and recorded outputs that are played, read from files or lists; anything wrong in them is refused."""
+"""
+The questions and recorded outputs that the server plays.
+
+They come from files or lists; anything wrong in them is refused.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""Which question a prompt asks, found by the question's own words, whatever stands around them."""
+"""
+The search for the question that a prompt asks.
+
+It goes by the question's own words, whatever stands around them.
+"""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple

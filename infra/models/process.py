@@ -1,4 +1,4 @@
-"""The server as a process of its own, which ends with the one that started it."""
+"""The server as a process that ends with its parent."""
 
 import json
 import subprocess

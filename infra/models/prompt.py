@@ -1,4 +1,8 @@
-"""What a prompt holds: its data blocks, the role they make, and the lines in them that read like orders."""
+"""
+The contents of a prompt: data blocks, role, embedded instructions.
+
+The data blocks decide the role; embedded instructions are lines of data that read like orders.
+"""
 
 import re
 from collections.abc import Mapping

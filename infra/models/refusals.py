@@ -1,4 +1,4 @@
-"""Requests that get an error instead of an answer, in OpenAI's form."""
+"""Error responses in OpenAI's form."""
 
 import json
 from collections.abc import Mapping

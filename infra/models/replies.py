@@ -1,4 +1,8 @@
-"""What a model says in each role: its recorded output, else what the analyses or the question give."""
+"""
+Replies of a model in each role.
+
+A reply is the recorded output, else what the analyses or the question give.
+"""
 
 import re
 from collections import Counter

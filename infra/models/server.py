@@ -1,4 +1,4 @@
-"""Serves: for as long as a block runs, or on a thread of its own beside the caller."""
+"""The running server, within a block or on a thread."""
 
 import asyncio
 import resource

@@ -1,4 +1,8 @@
-"""Both runtimes behind one face: put inputs in, let everything settle, crash, look at what the log holds."""
+"""
+Both runtimes behind one interface for the conformance suite.
+
+A host takes inputs, lets everything settle, crashes, and reads what the log holds.
+"""
 
 import asyncio
 import threading

@@ -1,4 +1,8 @@
-"""What every runtime promises, on each of them; and that they write the same bytes."""
+"""
+Promises of every runtime, tested on each of them.
+
+All runtimes also write the same bytes.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The real command in a process of its own, as people and scripts run it."""
+"""The real command in a process of its own."""
 
 import hashlib
 import json

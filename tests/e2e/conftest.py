@@ -1,4 +1,4 @@
-"""Places to run the command in, and logs that several tests look at."""
+"""Directories to run the command in, and shared logs."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""Live agents that a recorded-model server plays, and what the log says of their calls."""
+"""
+Live agents played by a recorded-model server, and their attempts.
+
+The attempts are those that the log holds.
+"""
 
 import json
 from collections import Counter

@@ -1,4 +1,8 @@
-"""Logs to tamper with: a small one with records of every kind, and copies of it that are changed through SQL."""
+"""
+Logs to tamper with, changed through SQL.
+
+A small log has records of every kind; each test changes a copy of it.
+"""
 
 import json
 import re

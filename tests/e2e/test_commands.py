@@ -1,4 +1,4 @@
-"""The other commands: what each prints, and for whom."""
+"""The other commands: output and audience."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Help, version, completion: what somebody sees who does not know the command yet."""
+"""Help, version and completion, for a first-time user."""
 
 import gzip
 import importlib

@@ -1,4 +1,4 @@
-"""The commands on a log on Kafka, as the README tells of them."""
+"""The README's commands on a Kafka log."""
 
 import json
 import signal

@@ -1,5 +1,7 @@
 """
-Commands are killed, and run again until they come to their end: nothing is lost, doubled or different.
+Runs that are killed, and run again to their end.
+
+Nothing is lost, doubled or different.
 
 ORCH_KILLS sets how many kills at random moments must hit a run while its work is in flight; `pytest -s` shows what
 they hit. What such a kill leaves is looked at in a copy of the file, so that the next command has to recover the file

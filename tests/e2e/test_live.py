@@ -1,4 +1,8 @@
-"""Live agents through the real command and real HTTP: the same answers, all attempts accounted for, no key anywhere."""
+"""
+Live agents through the real command and real HTTP.
+
+They give the same answers, every attempt is accounted for, and no key appears anywhere.
+"""
 
 import signal
 import sqlite3

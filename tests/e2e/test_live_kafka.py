@@ -1,4 +1,8 @@
-"""Live agents on Kafka, through the real command and HTTP: a killed worker's calls are made again, budgets hold."""
+"""
+Live agents on Kafka through the real command and HTTP.
+
+Another worker makes the calls of a killed worker again, and budgets hold.
+"""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Options of every command, settings and their precedence, exit codes of what goes wrong."""
+"""Options, settings with their precedence, and exit codes."""
 
 import subprocess
 import sys

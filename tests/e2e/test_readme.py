@@ -1,5 +1,7 @@
 """
-The commands in README.md run, in order and in one directory, and say what README.md shows.
+The commands of README.md, run in order and compared.
+
+They run in one directory, and their output must be what README.md shows.
 
 Blocks fenced as `sh` hold commands, blocks fenced as `console` commands after `$` with their output under them. An
 untagged block right after them shows the output of the last command. Of a line only what calls `orch` is run. A block

@@ -1,4 +1,4 @@
-"""`orch run`: what it prints, what it takes, and that the same file gives the same log."""
+"""`orch run`: output, options and reproducible logs."""
 
 import gzip
 import json

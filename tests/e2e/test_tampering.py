@@ -1,5 +1,7 @@
 """
-A log is changed behind the program's back, and replay finds where; what it cannot find is stated too.
+Replay of logs that were tampered with.
+
+Replay names the place of a change; the tests also state which changes it cannot find.
 
 Replay derives again what processors wrote, so it proves that a log follows from its inputs. It cannot know that the
 inputs are those that once were: whoever rewrites an input and all that follows from it, or cuts off the end of the log,

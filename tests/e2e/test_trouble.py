@@ -1,4 +1,8 @@
-"""What goes wrong outside: one message with the place and the remedy, the exit code, and nothing good lost."""
+"""
+Failures outside the program: message, remedy and exit code.
+
+Each gives one message with the place, and nothing good is lost.
+"""
 
 import sqlite3
 import subprocess

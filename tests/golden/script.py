@@ -1,4 +1,8 @@
-"""A small world, told once and for all: what comes from outside, in order, with times and texts of its own."""
+"""
+The inputs of the golden log.
+
+They are fixed, in order, with times and texts of their own.
+"""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,8 @@
-"""The golden log: told again it is the same, byte for byte; folded again it proves itself; altered it does not."""
+"""
+The golden log: rewritten, replayed and altered.
+
+Written again it is the same to the byte; folded again it proves itself; altered it does not.
+"""
 
 import hashlib
 import json

@@ -1,4 +1,8 @@
-"""The command in this process: quick, where a test looks at what it says and writes and not at how a process ends."""
+"""
+The command inside the test process.
+
+It is quick, for tests that look at output and files and not at how a process ends.
+"""
 
 import contextlib
 import io

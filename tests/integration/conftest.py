@@ -1,4 +1,4 @@
-"""Places to run commands in, inside this process, and a log that several tests look at."""
+"""Directories for in-process commands, and a shared log."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""Small logs in real files, played question by question with scripted agents."""
+"""
+Small logs in real files, played by scripted agents.
+
+They are played question by question.
+"""
 
 from collections.abc import Iterable, Iterator
 from itertools import count

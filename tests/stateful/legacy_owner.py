@@ -1,4 +1,4 @@
-"""Owners of a changelog as format 1 had them: what they wrote, and what they made of it."""
+"""Owners of changelogs in format 1: their writes and reads."""
 
 from typing import Any
 

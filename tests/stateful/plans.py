@@ -1,4 +1,4 @@
-"""Random worlds: a policy, questions, what every agent would say, and what the world says afterwards."""
+"""Random worlds: policy, questions, agents' answers and feedback."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

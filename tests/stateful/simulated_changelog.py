@@ -1,4 +1,8 @@
-"""A changelog without a broker: owners that stop anywhere, and whatever compaction may remove."""
+"""
+A changelog without a broker, with crashes and compaction.
+
+Owners stop anywhere, and compaction removes whatever it may.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence

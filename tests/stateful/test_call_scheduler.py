@@ -1,4 +1,8 @@
-"""The scheduler of calls and deadlines, in lock-step with lists that are searched from their beginning."""
+"""
+The call scheduler, in lock-step with plain lists.
+
+The lists are searched from their beginning.
+"""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,8 @@
-"""Any interleaving of owners, crashes, zombies and compaction leaves a changelog that says what counts."""
+"""
+The changelog under any interleaving of owners and compaction.
+
+Owners, crashes, zombies and compaction leave a changelog that says which batches count.
+"""
 
 import asyncio
 import tempfile

@@ -1,4 +1,8 @@
-"""Changelogs of format 1 are taken over whole, or refused; never read wrong."""
+"""
+Takeover of changelogs in format 1.
+
+They are taken over whole or refused, never misread.
+"""
 
 import asyncio
 from typing import Any

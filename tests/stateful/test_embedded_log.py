@@ -1,4 +1,8 @@
-"""The embedded log in lock-step with a log of lists and dicts, and the laws that follow from one order."""
+"""
+The embedded log, in lock-step with lists and dicts.
+
+The module also has the laws that follow from one order.
+"""
 
 import shutil
 import tempfile

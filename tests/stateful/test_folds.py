@@ -1,4 +1,8 @@
-"""Laws of the folds over random worlds: duplicates, order, restarts, causes, and one decision for each question."""
+"""
+Laws of the folds over random worlds.
+
+Duplicates, order, restarts, causes, and one decision for each question.
+"""
 
 from collections import Counter
 from itertools import groupby

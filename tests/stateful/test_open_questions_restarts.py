@@ -1,4 +1,8 @@
-"""A open questions that is dropped and begun anew from its commits, in lock-step with one that reads the whole log."""
+"""
+Open questions restarted from commits, beside a full read.
+
+Both go in lock-step.
+"""
 
 from collections.abc import Iterable, Sequence
 from itertools import islice

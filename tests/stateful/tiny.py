@@ -1,4 +1,8 @@
-"""Two small processors that use all a host offers, builders of their inputs, and a host made of lists and dicts."""
+"""
+Two small processors, their inputs, and a host of dicts.
+
+The processors use all that a host offers.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Records as strangers write them, and how the door refuses them."""
+"""Outside records, and their refusals by the registry."""
 
 import json
 import re

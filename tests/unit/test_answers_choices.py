@@ -1,4 +1,4 @@
-"""Which option is read from what models write."""
+"""Options read from models' answers."""
 
 import pytest
 from hypothesis import assume, example, given

@@ -1,4 +1,4 @@
-"""Which number is read from what models write, and the one form of a number."""
+"""Numbers read from models' answers, and their canonical form."""
 
 import pytest
 from hypothesis import example, given

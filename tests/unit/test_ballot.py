@@ -1,4 +1,4 @@
-"""Ballots: how analyses are read, weighed, counted and led."""
+"""Ballots: reading, weights, counts and the leading answer."""
 
 import math
 

@@ -1,4 +1,8 @@
-"""Reservations, in the order of their topic: each counts or is refused, and whoever reads them agrees."""
+"""
+Reservations of a budget in the order of their topic.
+
+Each counts or is refused, and all readers agree on which.
+"""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,8 @@
-"""The independent checker of trials: it lets a correct log pass, and finds each way in which one can be wrong."""
+"""
+The independent checker of trials.
+
+It lets a correct log pass, and finds each way in which a log can be wrong.
+"""
 
 import json
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The proof that a trial met compaction while work was open."""
+"""The proof that a trial met compaction with open work."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Sub-questions: the fixed ones, and those a dispatcher wrote."""
+"""Sub-questions, fixed or written by a dispatcher."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Moving averages: the step, the move, and taking a move back."""
+"""Moving averages: the step, and taking a step back."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Processor `learn`: what decisions and feedback teach of each agent."""
+"""Processor `learn`: observations from decisions and feedback."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,8 @@
-"""Feedback on its way through `learn`: early, repeated, contradicting, taken back; and restarts in between."""
+"""
+Feedback in `learn`: early, repeated, contradicting, retracted.
+
+Restarts come in between.
+"""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Processor `merge` as a join: order between topics, repeats, what does not fit, restarts."""
+"""Processor `merge` as a join: order, repeats, misfits and restarts."""
 
 from collections.abc import Callable
 from itertools import permutations

@@ -1,4 +1,4 @@
-"""Which requests get which faults."""
+"""Assignment of faults to requests."""
 
 from collections import Counter
 from itertools import product

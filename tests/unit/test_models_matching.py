@@ -1,4 +1,4 @@
-"""Which question a prompt asks, and which role its blocks make."""
+"""Questions found in prompts, and roles by their data blocks."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a model says in each role, and what is refused as a source of it."""
+"""Replies of a model in each role, and refused sources."""
 
 import pytest
 

@@ -1,4 +1,8 @@
-"""Processor `rank`: the chain of router entries of one agent in one scope."""
+"""
+Processor `rank`: router entries of one agent in one scope.
+
+The entries form a chain.
+"""
 
 from itertools import pairwise
 from typing import Any

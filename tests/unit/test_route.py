@@ -1,4 +1,4 @@
-"""Processor `route`: who analyses a question, in which stage, who dispatches and who merges."""
+"""Processor `route`: analysts by stage, dispatcher and merge agent."""
 
 from typing import Any
 

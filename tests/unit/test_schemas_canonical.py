@@ -1,4 +1,8 @@
-"""Canonical JSON against the standard library and the examples of RFC 8785; content ids against hashlib by hand."""
+"""
+Canonical JSON and content ids against independent implementations.
+
+They are the standard library, the examples of RFC 8785, and hashlib by hand.
+"""
 
 import hashlib
 import json

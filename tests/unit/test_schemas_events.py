@@ -1,4 +1,4 @@
-"""What holds for every kind of event: encoding, ids, strictness, JSON schema."""
+"""Rules for every kind of event: encoding, ids, strictness, schema."""
 
 import hashlib
 import json

@@ -1,4 +1,8 @@
-"""Policies: a configuration that contradicts itself is refused, with what to change."""
+"""
+Policies, and the refusal of contradictory configurations.
+
+A refusal says what to change.
+"""
 
 from typing import Any
 

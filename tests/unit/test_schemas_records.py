@@ -1,4 +1,8 @@
-"""What the door lets in: the records of producers, and our own; nothing that comes through it is unclear."""
+"""
+Accepted records, from producers and from the program.
+
+No accepted record is ambiguous.
+"""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the door refuses: records of strangers, with the field that is wrong and the remedy."""
+"""Refused records, with the wrong field and the remedy."""
 
 import json
 from typing import Any

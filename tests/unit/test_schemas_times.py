@@ -1,4 +1,4 @@
-"""Times: the one form of an instant, how producers may write it, and the arithmetic on it."""
+"""Instants: canonical form, accepted forms and arithmetic."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""Scores and ranks: what the router makes of its table."""
+"""Scores and ranks of agents, from the router table."""
 
 import math
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""The published formulas, written out in floats, and the agreement of the integer arithmetic with them."""
+"""The published score formulas in floats, and integer agreement."""
 
 import random
 from collections.abc import Iterator

@@ -1,4 +1,8 @@
-"""What follows from the ballots of a panel: wait, ask the reserve, or decide; and the dispatcher before it."""
+"""
+Outcomes of a panel's ballots: wait, reserve or decision.
+
+The dispatcher before it is tested too.
+"""
 
 import pytest
 

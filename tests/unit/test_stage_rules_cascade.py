@@ -1,4 +1,8 @@
-"""The stages of a cascade: stop early, go on, ask the merge agent, or decide with what there is."""
+"""
+The stages of a cascade.
+
+A cascade stops early, opens the next stage, asks the merge agent, or decides with the analyses it has.
+"""
 
 from typing import Any
 

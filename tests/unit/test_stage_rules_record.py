@@ -1,4 +1,4 @@
-"""What a decision says it rests on: causes, time, calls, cost and settings."""
+"""The basis of a decision: causes, time, calls, cost, settings."""
 
 import pytest
 

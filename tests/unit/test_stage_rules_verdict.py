@@ -1,4 +1,4 @@
-"""The merge agent: when it is asked, what it reads, and what becomes of its verdict."""
+"""The merge agent: its turn, its input and its verdict."""
 
 import pytest
 

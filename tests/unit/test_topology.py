@@ -1,4 +1,4 @@
-"""Topics, their keys, and the partition each record goes to."""
+"""Topics, their keys, and the partition of each record."""
 
 import pytest
 

@@ -1,1 +1,5 @@
-"""Benchmarks of a log on Kafka, with workers as users start them."""
+"""
+Benchmarks of a Kafka log.
+
+Workers are started as users start them.
+"""

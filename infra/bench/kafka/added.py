@@ -1,4 +1,8 @@
-"""Added latency on Kafka: from when a question was to be asked to its decision read, less what its agents took."""
+"""
+Added latency on Kafka.
+
+It is the time from when a question was due to when its decision is read, less the time its agents took.
+"""
 
 from collections.abc import Callable, Mapping
 from statistics import quantiles

@@ -1,4 +1,8 @@
-"""Decided questions per second with everything on one machine: broker, workers, and the application that asks."""
+"""
+Throughput on Kafka in decided questions per second.
+
+Broker, workers and the client that asks share one machine.
+"""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,8 @@
-"""Input records per second of each folding stage alone, from a backlog: how it comes back from a long absence."""
+"""
+Throughput of each folding stage alone, from a backlog.
+
+The unit is input records per second: the rate at which a stage catches up after a long absence.
+"""
 
 import asyncio
 import time

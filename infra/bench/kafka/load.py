@@ -1,4 +1,8 @@
-"""An application on Kafka: it asks questions, hears decisions, and says what was right; plain JSON, a plain client."""
+"""
+A Kafka client application that asks questions and gives feedback.
+
+It writes plain JSON and uses a plain client, as users do.
+"""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""A log of the benchmark's own on the cluster, and how much is in it."""
+"""A temporary log on the cluster, and its size."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""What is measured on Kafka: the cluster, how the stages are split among processes, and how much of it."""
+"""The plan of a Kafka benchmark: cluster, worker processes, sizes."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""What other stages would have written: a router table that knows every agent, and the analyses of a panel."""
+"""
+Prefilled outputs of other stages: router table and analyses.
+
+The router table knows every agent; the analyses are those of a panel.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

@@ -1,4 +1,4 @@
-"""Worker processes as users start them, and what CPU time they and the broker take."""
+"""Worker processes, and CPU time of workers and broker."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Where the time of worker processes goes at saturation."""
+"""CPU profile of worker processes at saturation."""
 
 import io
 import pstats

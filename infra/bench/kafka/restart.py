@@ -1,4 +1,8 @@
-"""Restart of a worker while many questions wait: how soon every partition is folded again."""
+"""
+Restart time of a worker with a backlog.
+
+It ends when the worker has folded records of every partition again.
+"""
 
 import signal
 import time

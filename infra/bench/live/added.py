@@ -1,4 +1,8 @@
-"""What a call takes over the server's own latency, through each client, and beside it through less and less of one."""
+"""
+Latency that each client adds to a call.
+
+Baselines leave out one layer after the other: first the agent, then the client.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,8 @@
-"""Many calls in flight from one process: how near it comes to what waiting alone allows, and what a call costs it."""
+"""
+Throughput and cost of many concurrent calls from one process.
+
+The ideal rate is the number of calls in flight over the server's latency.
+"""
 
 import asyncio
 import gc

@@ -1,4 +1,8 @@
-"""Questions a second of a panel with a merge agent, beside asking the same agents one call after the other."""
+"""
+Throughput of a panel with a merge agent.
+
+The baseline asks the same agents one call after the other.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence

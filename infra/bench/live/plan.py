@@ -1,4 +1,4 @@
-"""What is measured of live agents, how much of it, and what has to be there for it."""
+"""The plan of a live benchmark: clients, sizes, required extras."""
 
 from dataclasses import dataclass
 from typing import Literal

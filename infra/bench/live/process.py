@@ -1,4 +1,4 @@
-"""Callers in processes of their own, whose memory and CPU time are theirs alone."""
+"""Caller processes with memory and CPU time of their own."""
 
 import gc
 import json

@@ -1,4 +1,4 @@
-"""Live agents over real HTTP, on generated questions: in flight, added latency, and a panel beside its reference."""
+"""All benchmarks of live agents, on generated questions."""
 
 from collections.abc import Callable
 from pathlib import Path

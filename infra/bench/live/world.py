@@ -1,4 +1,4 @@
-"""What live agents are asked here, and who answers: generated questions and outputs, behind a server of its own."""
+"""Generated questions and outputs, and the server that plays them."""
 
 import json
 from collections.abc import Iterable, Mapping

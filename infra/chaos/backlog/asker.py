@@ -1,4 +1,4 @@
-"""A stranger who asks, asks again and judges when told."""
+"""A client that asks, asks again and judges on demand."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""A whole trial of a backlog, from first question to check."""
+"""A trial of a backlog, from first question to check."""
 
 import tempfile
 import time

@@ -1,4 +1,4 @@
-"""Ends, kills and zombies among the workers of a backlog."""
+"""Stops, kills and zombies among the workers of a backlog."""
 
 import random
 import time

@@ -1,4 +1,8 @@
-"""litellm, imported before any limit of a test starts: on a busy machine that takes longer than a call may."""
+"""
+Fixtures that import litellm before a test's limit starts.
+
+On a busy machine that import takes longer than a call may.
+"""
 
 import warnings
 

@@ -1,4 +1,8 @@
-"""A panel of models that obey whatever they read, and a provider that repeats the key it was sent."""
+"""
+Models that obey any text, and a provider repeating keys.
+
+The provider repeats the key that a request brought.
+"""
 
 import json
 import re

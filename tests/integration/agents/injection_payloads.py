@@ -1,4 +1,4 @@
-"""Texts of strangers who want more than an answer, by what they try, and the seats of agents who must read them."""
+"""Prompt injection payloads by intent, and the seats reading them."""
 
 import json
 from collections.abc import Iterator

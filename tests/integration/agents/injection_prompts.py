@@ -1,4 +1,8 @@
-"""Reads a prompt as strictly as can be: what stands in which block, and that nothing stands anywhere else."""
+"""
+A strict parser of prompts.
+
+It finds the text of each block, and refuses text outside of blocks.
+"""
 
 import re
 import unicodedata

@@ -1,4 +1,8 @@
-"""A certificate for addresses of this machine, with its key; it is worth nothing anywhere else."""
+"""
+A TLS certificate and key for loopback addresses.
+
+They are worth nothing anywhere else.
+"""
 
 import ssl
 from pathlib import Path

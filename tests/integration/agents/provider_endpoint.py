@@ -1,4 +1,8 @@
-"""A model's endpoint on loopback, whose answers a test writes; and calls to it through either client."""
+"""
+A scripted provider endpoint on loopback, and calls to it.
+
+The calls go through either client.
+"""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""A live agent that plays a script, so that what surrounds a call can be seen without a provider."""
+"""A scripted live agent that needs no provider."""
 
 import time
 from collections.abc import Callable

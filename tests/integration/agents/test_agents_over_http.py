@@ -1,4 +1,8 @@
-"""Agents as the registry makes them, against the server of recorded models: what becomes of each of its faults."""
+"""
+Agents of the factory against the recorded-model server.
+
+Each fault of the server has its outcome.
+"""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Answers are read from recorded outputs of real models."""
+"""Answers in recorded outputs of real models."""
 
 import gzip
 import json

@@ -1,4 +1,8 @@
-"""Keys: where they come from, what is none, and that they turn up nowhere."""
+"""
+API keys: their sources, and secrecy.
+
+A key turns up in no log, message or file.
+"""
 
 import base64
 import json

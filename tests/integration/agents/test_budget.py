@@ -1,4 +1,8 @@
-"""Budgets on both runtimes: what is spent never passes them, whoever spends it, and a crash loses no account of it."""
+"""
+Budgets on both runtimes, with several workers and crashes.
+
+Spending never passes a budget, whoever spends, and a crash loses no reservation.
+"""
 
 import asyncio
 import json

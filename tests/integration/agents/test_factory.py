@@ -1,4 +1,4 @@
-"""From a policy to its agents."""
+"""Agents made from a policy."""
 
 import socket
 import subprocess

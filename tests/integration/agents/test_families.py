@@ -1,4 +1,4 @@
-"""Whose model an agent is, by its name, and when a panel is all of one family."""
+"""Model families by name, and panels of one family."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An agent is called not too often, not too much at a time, and not while it only fails."""
+"""Rate limit, concurrency limit and circuit breaker of an agent."""
 
 import asyncio
 from collections.abc import Callable, Coroutine

@@ -1,4 +1,8 @@
-"""What litellm would do by itself, and does not: retries, downloads, files, prints, environment, other addresses."""
+"""
+litellm's own side effects, all switched off.
+
+Retries, downloads, files, prints, environment, other addresses.
+"""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""A live agent: what it asks, what it makes of what comes, what it knows before a call, and what it hides."""
+"""Live agents: requests, outcomes, cost estimates and hidden keys."""
 
 import asyncio
 from dataclasses import replace

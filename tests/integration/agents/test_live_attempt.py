@@ -1,4 +1,4 @@
-"""Calls that take wall time are made only when they may be: the budget, the question's time, the agent's own gate."""
+"""Preconditions of a live call: budget, time and limits."""
 
 import asyncio
 from collections.abc import AsyncIterator

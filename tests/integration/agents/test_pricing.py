@@ -1,4 +1,4 @@
-"""What a call costs, and the most it can."""
+"""Prices of calls, and their upper bound."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What asking an endpoint for its models shows, whatever the endpoint does."""
+"""The probe of an endpoint's models, whatever the endpoint does."""
 
 import asyncio
 import threading

@@ -1,4 +1,6 @@
 """
+Untrusted text in prompts, with models that obey it.
+
 Strangers' texts stay data: in the prompt, and where a model obeys them word for word.
 
 What is enforced whatever a model does: a text stays in its block, adds no option, forges no tag; what a model gives

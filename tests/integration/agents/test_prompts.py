@@ -1,4 +1,4 @@
-"""What a live agent is sent: layout, marks, what is shown of strangers' texts, and the form of the reply."""
+"""Prompts of live agents: layout, marks, escaping, reply form."""
 
 from dataclasses import replace
 from typing import Any

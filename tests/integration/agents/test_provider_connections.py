@@ -1,4 +1,8 @@
-"""Both clients' connections: given up, shared, aged, closed, through a proxy; and that no key can be seen in them."""
+"""
+Connections of both clients: cancelled, pooled, aged, closed, proxied.
+
+No key can be seen in them.
+"""
 
 import asyncio
 import traceback

@@ -1,4 +1,8 @@
-"""Both clients over real HTTP: what of a provider's answer becomes which outcome, always over one request."""
+"""
+Outcomes of provider responses, through both clients over HTTP.
+
+Each takes one request.
+"""
 
 import asyncio
 import gzip

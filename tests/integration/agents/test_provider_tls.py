@@ -1,4 +1,4 @@
-"""Both clients over TLS and through proxies that ask for a password."""
+"""Both clients over TLS and through authenticating proxies."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""The store of earlier replies: what it keeps, what it does not, and what it survives."""
+"""The reply cache: contents, exclusions and durability."""
 
 import multiprocessing
 import sqlite3

@@ -1,4 +1,4 @@
-"""What a live agent's words give: text, answer, sub-questions; and what is no answer."""
+"""The reply parser: text, answer, sub-questions and unreadable replies."""
 
 import json
 from dataclasses import replace

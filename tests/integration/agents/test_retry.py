@@ -1,4 +1,4 @@
-"""One seat: attempts, limits, waits, costs, and the event that tells of them."""
+"""The attempts of one seat: retries, limits, waits, costs, event."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,8 @@
-"""Turns to write a request: so many at a time, each ended once, whoever leaves or whatever loop is next."""
+"""
+Send slots: their number, release and event loops.
+
+Each slot is released once, also when its holder is cancelled or the next event loop starts.
+"""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""Feedback files: what a line may say, checked against the question it is about."""
+"""Feedback files, checked against the questions they are about."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Reading JSON Lines from strangers."""
+"""Strict reading of JSON Lines files."""
 
 import gzip
 import io

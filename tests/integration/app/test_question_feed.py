@@ -1,4 +1,8 @@
-"""What a question file asks of a log that may know some of it already, and what right answers teach."""
+"""
+The question feed on a log with earlier questions.
+
+The module also tests the feedback that right answers become.
+"""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Question files: which lines are taken, which are refused and why, and the right answers kept apart."""
+"""Question files: accepted lines, refusals and separate right answers."""
 
 import io
 import json

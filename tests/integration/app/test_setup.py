@@ -1,4 +1,4 @@
-"""Who is asked: from settings, from outputs, or from the log."""
+"""The agents of a run, from settings, outputs or log."""
 
 import json
 from pathlib import Path

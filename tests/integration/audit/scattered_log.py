@@ -1,4 +1,8 @@
-"""A log in partitions without a broker: stages that read them in any order, and a snapshot of what lies there."""
+"""
+A log in partitions without a broker.
+
+Stages read it in any order; a snapshot shows what lies there.
+"""
 
 import random
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,8 @@
-"""What is told of one question: every part of its tree, from a real log."""
+"""
+The explanation of one question, from a real log.
+
+The tests cover every part of its tree.
+"""
 
 import json
 import sqlite3

@@ -1,4 +1,8 @@
-"""Replay where topics have no common order: whatever was read first where, the log proves itself."""
+"""
+Replay of correct logs whose topics have no common order.
+
+The log proves itself in whatever order stages read the partitions.
+"""
 
 import random
 from collections.abc import Iterator

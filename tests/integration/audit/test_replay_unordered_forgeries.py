@@ -1,4 +1,8 @@
-"""Replay where topics have no common order: what is wrong with a log is found where it lies, and what may be is not."""
+"""
+Replay of forged logs whose topics have no common order.
+
+Replay names the place of each forgery, and accepts every order that is possible.
+"""
 
 import json
 import random

@@ -1,4 +1,8 @@
-"""The router's table now, as a question saw it, and the course of one agent, from a real log."""
+"""
+The router table: now, at a question, and by agent.
+
+All of it comes from a real log.
+"""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The sums over a log: who was asked, who was right, and at what cost."""
+"""The summary of a run: calls, right answers and cost."""
 
 import sqlite3
 from collections.abc import Iterator

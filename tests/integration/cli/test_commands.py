@@ -1,4 +1,4 @@
-"""What each command prints, and for whom."""
+"""The commands' output, for people and for programs."""
 
 import json
 import re

@@ -1,4 +1,8 @@
-"""What `orch doctor` finds in the configured agents, without calling them and with a call; and that it shows no key."""
+"""
+`orch doctor` on configured agents, with and without calls.
+
+It never shows a key.
+"""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What can be seen on a terminal while live agents are asked."""
+"""The progress display of live agents on a terminal."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""Log URLs and record headers: what both runtimes and the command line share."""
+"""Log URLs and record headers of both runtimes."""
 
 from pathlib import Path
 

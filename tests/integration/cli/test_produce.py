@@ -1,4 +1,8 @@
-"""When `produce` and `feedback` commit: of a file by lines alone, of a pipe also by time."""
+"""
+Commit intervals of `produce` and `feedback`.
+
+A file is committed by lines alone, a pipe also by time.
+"""
 
 import itertools
 import shutil

@@ -1,4 +1,4 @@
-"""`orch run`: what it asks, teaches, and refuses."""
+"""`orch run`: questions, feedback and refusals."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Options of every command, settings and their precedence, what is printed where."""
+"""Options, settings with their precedence, and output streams."""
 
 import pytest
 

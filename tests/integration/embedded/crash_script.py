@@ -1,5 +1,7 @@
 """
-A script that runs chains of `orch` commands, each command in a child of one warmed process, and says how each ended.
+A script that runs chains of `orch` commands in forks.
+
+Each command runs in a child of one warmed process; the script reports how each ended.
 
 Starting Python takes ten times as long as a small run; a fork takes a hundredth of it. On stdin it takes one JSON
 object: `warm`, steps that are taken first, in the process itself; and `chains`, lists of steps. Into the file that it

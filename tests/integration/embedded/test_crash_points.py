@@ -1,7 +1,8 @@
 """
-`orch run` is killed at points it passes, and run again: nothing is lost, nothing is there twice or otherwise.
+`orch run` killed at crash points, and run again.
 
-ORCH_CRASH_STEP=1 kills it at every point; without it, at one in seven, which takes a few seconds.
+Nothing is lost, doubled or different. ORCH_CRASH_STEP=1 kills it at every point; without it, at one in seven, which
+takes a few seconds.
 
 Where agents answer in virtual time, the times are in the file, and the second command is the first one again, the log
 is the same to the byte as without the crash. It follows from what a commit holds: all that was appended is folded, and

@@ -1,4 +1,4 @@
-"""One process writes a log at a time; the others are told who, and readers are never kept waiting."""
+"""The writer's lock: one writer, named to others, readers unhindered."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Opening the file of an embedded log: which files are refused, with which words, and what reading one needs."""
+"""Opening an embedded log's file: refusals and needed permissions."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The writer of an embedded log: what it refuses, what stands in the file after it failed, and what it writes."""
+"""The embedded writer: output, refusals, and the file after failures."""
 
 import resource
 import sqlite3

@@ -1,4 +1,8 @@
-"""SIGKILL at every point a writer passes: nothing committed is lost, and what follows is the same as without it."""
+"""
+SIGKILL at every crash point of the embedded writer.
+
+Nothing committed is lost, and what follows is the same as without the kill.
+"""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Benchmarks measure what they say, at sizes that take no time."""
+"""Embedded benchmarks at sizes that take no time."""
 
 import json
 from itertools import islice

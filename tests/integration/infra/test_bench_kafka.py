@@ -1,4 +1,8 @@
-"""Benchmarks on Kafka measure what they say, at sizes that take no time, and leave nothing on the cluster."""
+"""
+Kafka benchmarks at small sizes, and their cleanup.
+
+They leave nothing on the cluster.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,8 @@
-"""What is measured of live agents is what the server saw, at sizes that take no time; timing decides nothing here."""
+"""
+Live benchmarks at small sizes, beside the server's own counts.
+
+No test here depends on timing.
+"""
 
 import json
 from dataclasses import replace

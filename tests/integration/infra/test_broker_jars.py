@@ -1,4 +1,4 @@
-"""Kafka's jars are got once, from wherever is told, and only what the lock names is ever used."""
+"""Kafka's jars: download, sources and verification."""
 
 import hashlib
 import re

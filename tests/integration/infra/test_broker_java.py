@@ -1,4 +1,4 @@
-"""A Java that can run Kafka is found where it is, and missed in words that help."""
+"""The search for a Java that can run Kafka."""
 
 import sys
 from pathlib import Path

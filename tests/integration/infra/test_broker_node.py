@@ -1,4 +1,8 @@
-"""A broker starts, stops, dies and hangs when told, and keeps what it has acknowledged and where it is found."""
+"""
+A broker that starts, stops, dies and hangs.
+
+It keeps the records it has acknowledged, and its address.
+"""
 
 import asyncio
 import json

@@ -1,4 +1,8 @@
-"""A started process ends with its starter or outlives it, as told, and a stranger with its id is never signalled."""
+"""
+Processes that outlive their starter or end with it.
+
+A stranger with the same process id never receives a signal.
+"""
 
 import os
 import signal

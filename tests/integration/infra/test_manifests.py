@@ -1,4 +1,8 @@
-"""Container files, compose and Kubernetes manifests: valid, pinned, without secrets, and with commands that parse."""
+"""
+Container files, compose and Kubernetes manifests.
+
+They are valid, pinned and without secrets, and their `orch` commands parse.
+"""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""`python -m infra.models`: one line with the URL, then answers until it is told to end."""
+"""`python -m infra.models`, from its URL to its end."""
 
 import gzip
 import json

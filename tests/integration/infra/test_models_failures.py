@@ -1,4 +1,4 @@
-"""The recorded-model server fails on demand, as real ones do."""
+"""Faults of the recorded-model server."""
 
 import asyncio
 import json

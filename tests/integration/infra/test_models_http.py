@@ -1,4 +1,4 @@
-"""The recorded-model server answers in OpenAI's form, over HTTP."""
+"""The recorded-model server's HTTP interface in OpenAI's form."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Real questions are found in prompts, and real outputs played."""
+"""Real questions found in prompts, and real outputs played."""
 
 import json
 from itertools import islice

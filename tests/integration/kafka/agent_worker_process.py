@@ -1,5 +1,7 @@
 """
-A script that is one member of the `agents` stage: `agent_worker_process.py CONNECTION TAKES_S`.
+A script: `agent_worker_process.py CONNECTION TAKES_S`.
+
+It is one member of the consumer group of the `agents` stage.
 
 Its agents a, b and c take so many seconds for every answer. It writes a line for each thing that is asked of one of
 them, and ends in order at SIGTERM.

@@ -1,4 +1,4 @@
-"""Topics of one test on a real broker, and members of a group that read them."""
+"""Topics on a real broker, and group members reading them."""
 
 import asyncio
 import uuid

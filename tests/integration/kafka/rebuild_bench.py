@@ -1,4 +1,8 @@
-"""Stages over scattered partitions that are killed while they send, and states derived from what is left."""
+"""
+States derived from the partitions of killed stages.
+
+Stages over scattered partitions are killed while they send; states are derived from what is left.
+"""
 
 import random
 from collections import defaultdict

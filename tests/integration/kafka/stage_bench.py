@@ -1,4 +1,4 @@
-"""Stages by hand: topics of their own on a real broker, and no engine."""
+"""Stages without an engine, on topics of a real broker."""
 
 import asyncio
 import uuid

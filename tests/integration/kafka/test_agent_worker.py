@@ -1,4 +1,8 @@
-"""The `agents` and `deadlines` stages on a real broker: members that come, go and are killed, and a broker that is."""
+"""
+The `agents` and `deadlines` stages on a real broker.
+
+Members join, leave and are killed; so is the broker.
+"""
 
 import asyncio
 import signal

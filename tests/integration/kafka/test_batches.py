@@ -1,4 +1,4 @@
-"""How a batch is ordered, and how a changelog record holds its outputs."""
+"""The order within a batch, and outputs in changelog records."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The fenced changelog: one owner at a time, batches that count whole or not at all, and what others leave in it."""
+"""The fenced changelog: single owner, atomic batches, foreign records."""
 
 import asyncio
 import uuid

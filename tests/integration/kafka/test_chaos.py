@@ -1,4 +1,8 @@
-"""A trial of a Kafka log under kills, the short form of `python -m infra.chaos`: nothing lost, doubled or different."""
+"""
+A short trial of a Kafka log under kills.
+
+It is the short form of `python -m infra.chaos`: nothing lost, doubled or different.
+"""
 
 import json
 import sys

@@ -1,4 +1,8 @@
-"""Calls of agents under way: no offset is committed past their questions, so a kill leaves none of them unanswered."""
+"""
+Kills of workers with agents' calls under way.
+
+No offset is committed past a question with an open call, so a kill leaves no question unanswered.
+"""
 
 import json
 import sys

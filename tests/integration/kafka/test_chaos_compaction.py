@@ -1,4 +1,8 @@
-"""Open questions under compaction, in short: `python -m infra.chaos.backlog` in the suite."""
+"""
+Short trial of open questions under compaction.
+
+Nothing is lost, decided twice or forgotten, whatever compaction removes.
+"""
 
 import json
 import sys

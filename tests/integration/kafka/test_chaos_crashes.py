@@ -1,4 +1,8 @@
-"""Stages that die between any two of their writes, or whose fold raises: after a restart nothing is lost or doubled."""
+"""
+Stages that crash between writes or raise in a fold.
+
+After a restart nothing is lost or doubled.
+"""
 
 import inspect
 import json

@@ -1,4 +1,8 @@
-"""A changelog that a real broker compacts while owners come, go and wake up too late."""
+"""
+A changelog that a real broker compacts.
+
+Owners come and go meanwhile, and zombies wake up.
+"""
 
 import asyncio
 import uuid

@@ -1,5 +1,7 @@
 """
-Why states are not in Faust's tables, and records not acknowledged by its agents: what happens on a real broker.
+Evidence against Faust's tables and acknowledgements, on a real broker.
+
+It is the reason states are not in Faust's tables, and its agents do not acknowledge records.
 
 The processes of these tests are this file, run as a script.
 """

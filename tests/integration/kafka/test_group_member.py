@@ -1,4 +1,4 @@
-"""Members of a group on a real broker: who holds what, where reading begins and goes on, what is committed."""
+"""Consumer group members on a real broker: assignment, positions, commits."""
 
 import asyncio
 import uuid

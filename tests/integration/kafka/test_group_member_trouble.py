@@ -1,4 +1,8 @@
-"""Members of a group in trouble: topics that do not fit, brokers that are not there, refuse, or crash."""
+"""
+Consumer group members with bad topics or failing brokers.
+
+Topics do not fit; brokers are unreachable, refuse, or crash.
+"""
 
 import asyncio
 from pathlib import Path

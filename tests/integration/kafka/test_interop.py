@@ -1,4 +1,8 @@
-"""Strangers at a Kafka log: other programs ask and read; what is no event becomes a dead letter and stops nobody."""
+"""
+Other programs as clients of a Kafka log.
+
+They ask and read. A record that is no event becomes a dead letter and stops no stage.
+"""
 
 import base64
 import json

@@ -1,4 +1,8 @@
-"""Clients of a real broker, given up at any moment: no connection stays open."""
+"""
+Clients of a real broker, cancelled at any moment.
+
+No connection stays open.
+"""
 
 import asyncio
 import gc

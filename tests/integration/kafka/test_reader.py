@@ -1,4 +1,4 @@
-"""The reader of a log on a real broker: what it brings home, when, and what it says when it cannot."""
+"""The reader of a Kafka log: records, timing and errors."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""States derived from the topics of a real broker, beside those that the stages keep."""
+"""States derived from real topics, beside those of the stages."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,8 @@
-"""States derived from partitions that nothing orders: as they were, and nothing in the log decided anew."""
+"""
+States derived from partitions that have no common order.
+
+They are as they were, and nothing in the log is decided again.
+"""
 
 import random
 from collections import Counter

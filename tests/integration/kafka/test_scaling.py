@@ -1,4 +1,8 @@
-"""Workers that come, go and die under load: partitions move over in time, nothing is lost, and order holds."""
+"""
+Workers that join, leave and die under load.
+
+Partitions move in time, nothing is lost, and order holds.
+"""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The snapshot of a log in partitions: what is in it, in which form and order, and what is left out of it."""
+"""The snapshot of a log in partitions: contents, form, order."""
 
 import json
 from collections.abc import Iterable

@@ -1,4 +1,8 @@
-"""A stage on a real broker, without an engine: what it does with policies and with strangers' records."""
+"""
+A stage on a real broker: policies and invalid records.
+
+No engine takes part.
+"""
 
 import asyncio
 

@@ -1,4 +1,8 @@
-"""A stage on a real broker: repeats, crashes, and rivals for a partition. Nothing is lost, nothing decided twice."""
+"""
+Repeats, crashes and rival owners of a stage's partition.
+
+Nothing is lost, nothing is decided twice.
+"""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,8 @@
-"""A log in memory on which `route` and `merge` are always at work, its readers, and agents who take their time."""
+"""
+A log in memory with `route`, `merge` and slow agents.
+
+The module also has the log's readers.
+"""
 
 import asyncio
 from collections import Counter, defaultdict

@@ -1,4 +1,8 @@
-"""The `agents` stage: who is asked, when, and how often, on a log in memory."""
+"""
+The `agents` stage on a log in memory: its calls.
+
+The tests show which agents it calls, when, and how often.
+"""
 
 import asyncio
 from collections import Counter

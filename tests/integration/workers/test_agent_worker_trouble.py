@@ -1,4 +1,8 @@
-"""The `agents` stage: agents and records that are not as they should be, and how it ends, on a log in memory."""
+"""
+The `agents` stage with faulty agents and records.
+
+It runs on a log in memory; the tests also show how it ends.
+"""
 
 import asyncio
 

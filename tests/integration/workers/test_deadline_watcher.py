@@ -1,4 +1,8 @@
-"""The `deadlines` stage: who is declared overdue, when, and how often, on a log in memory."""
+"""
+The `deadlines` stage on a log in memory.
+
+The tests show which questions it declares overdue, when, and how often.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,8 @@
-"""What a open questions knows of questions that are strange, repeated or long gone; the laws are in `stateful/`."""
+"""
+Open questions with strange, repeated or late records.
+
+The laws are in `stateful/`.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import islice
