@@ -20,7 +20,7 @@ _FOLDER = click.argument("folder", metavar="[DIR]", default=".kafka", type=click
 
 
 def _told(function: Callable[..., int]) -> Callable[..., None]:
-    """Turn what a person can mend into a message and an exit code."""
+    """Turn an error that a person can mend into a message and an exit code."""
 
     @wraps(function)
     def call(*arguments: Any, **named: Any) -> None:

@@ -24,8 +24,8 @@ USUAL_PORT = 9092
 HOST = "127.0.0.1"
 
 _PORTS_FROM, _PORTS_TO = 20_000, 32_768
-"""Where free ports are looked for: below those that the system gives to outgoing connections. One of these could be
-taken when a killed broker wants its port again, and a client that calls it meanwhile can even meet itself."""
+"""Ports searched for a free one. They lie below the ephemeral ports of outgoing connections. An ephemeral port can be
+taken when a killed broker wants it back, and a client that connects to it meanwhile can even connect to itself."""
 
 _PROPERTIES = """\
 # Written at each start from infra/broker/folder.py.
@@ -70,7 +70,7 @@ class Ports(NamedTuple):
 
 
 class Folder:
-    """The files of one broker; nothing is there before the first start."""
+    """The files of one broker; the first start makes them."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.expanduser().absolute()
@@ -90,7 +90,7 @@ class Folder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            # A broker's data is nothing to commit, whatever the folder is called.
+            # A broker's data must not enter version control, whatever the folder's name.
             (self.path / ".gitignore").write_text("*\n")
             with (self.path / "lock").open("a") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX)
@@ -147,7 +147,7 @@ class Folder:
         return ports
 
     def _format(self, java: Sequence[str]) -> None:
-        """Make the data beside their place and move them there, so that they are whole or not there."""
+        """Make the data in a temporary folder and move it into place, so that the data are complete or absent."""
         beside = self.path / "format"
         if beside.exists():
             shutil.rmtree(beside)
@@ -183,7 +183,7 @@ def is_free(port: int) -> bool:
 
 
 def free_port(but: int = 0) -> int:
-    """Find a port other than *but* that nobody uses, and that no outgoing connection will."""
+    """Find a free port other than *but*, outside of the ephemeral ports."""
     try:
         end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
     except (OSError, ValueError):

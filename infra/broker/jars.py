@@ -85,21 +85,21 @@ def fetch(
     """
     Have all jars, downloading what is missing or is not what the lock says.
 
-    Processes may do this at the same time: a jar appears whole or not at all, and whoever comes last wins with the
-    same bytes.
+    Several processes may do this at the same time: each jar appears complete or not at all, and the last process
+    overwrites it with the same bytes.
 
     Args:
         folder: Where they are kept; the cache by default.
         jars: What to have; the lock by default.
         repository: Base URL; `ORCH_MAVEN_REPOSITORY`, else Maven Central. Proxies and certificates are the
             environment's.
-        note: Is told once, before the first download.
+        note: Called once, before the first download.
 
     Returns:
         Their paths, in the order of the lock.
 
     Raises:
-        OperatorError: A jar cannot be had or is another one there, or the folder cannot be written.
+        OperatorError: A jar cannot be downloaded or has another checksum, or the folder cannot be written.
     """
     folder = folder or cache()
     jars = locked() if jars is None else jars
@@ -150,7 +150,7 @@ def _fetch(jar: Jar, repository: str, folder: Path) -> None:
 def _download(jar: Jar, url: str, folder: Path) -> bytes:
     for attempt in range(ATTEMPTS):
         try:
-            # The limit is on each read: what trickles in is not given up.
+            # The limit is on each read, so a slow download does not time out.
             with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:
                 content = reply.read()
         except (OSError, http.client.HTTPException, ValueError) as error:

@@ -56,7 +56,7 @@ def _packaged() -> Path | None:
 
 
 def _version(java: Path) -> int | None:
-    """Ask for the major version: a `java` may be there and be nothing but a hint where to get one."""
+    """Ask for the major version: a `java` may be a stub that only says where to get one."""
     try:
         done = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

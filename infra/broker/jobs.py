@@ -9,7 +9,7 @@ from infra.broker.java import find_java
 from infra.broker.node import Broker
 
 Note = Callable[[str], None]
-"""Tells a person something; data are what a job returns."""
+"""Prints a note for a person; data are what a job returns."""
 
 
 def start(folder: Path, port: int | None, note: Note) -> Broker:
@@ -19,7 +19,7 @@ def start(folder: Path, port: int | None, note: Note) -> Broker:
     Args:
         folder: Holds its data, settings and log.
         port: For clients. None: the one it had, else 9092, else a free one.
-        note: Hears what takes a while.
+        note: Called before a step that takes a while.
 
     Raises:
         OperatorError: Java or Kafka is missing, or it does not start.

@@ -28,14 +28,14 @@ JVM = (
     # Without the second compiler a start takes 1.6 s instead of 2.2, and the first 24,000 records a third of the CPU.
     "-XX:TieredStopAtLevel=1",
     "-XX:-UsePerfData",
-    # Better gone than half alive.
+    # A broker without memory ends, rather than running on with failed threads.
     "-XX:+ExitOnOutOfMemoryError",
     # The compressors are native libraries; Java 24 and newer want to hear that this is meant.
     "--enable-native-access=ALL-UNNAMED",
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
     "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-    # What a client's trouble is looked up in: start and stop, and who joined and left a group.
+    # Lines that explain a client's trouble: start and stop of the broker, members that join and leave groups.
     "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=info",
 )
@@ -180,11 +180,11 @@ class Broker:
         self.start()
 
     def pause(self) -> None:
-        """Let it hang: connections stay open and nothing answers. Raises as *pid* does."""
+        """Suspend it: connections stay open and it answers no request. Raises as *pid* does."""
         self._needed().send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on. Raises as *pid* does."""
+        """Continue it after `pause`. Raises as *pid* does."""
         self._needed().send(signal.SIGCONT)
 
     def __enter__(self) -> Self:

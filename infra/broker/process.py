@@ -26,17 +26,17 @@ if sys.argv[2] == "leashed":
 os._exit(0)
 """
 """
-Starts a command, says its id, and ends; or waits for the end of its stdin, which comes when the starter closes it or
-dies in any way, and kills. As a parent that asks after its child only then, it keeps the id from being used again
-before that: a shell would not, for it reaps what ends while it reads. The parent-death signal of Linux needs no parent
-that waits, but is sent when the thread that started the process ends.
+The launcher: it starts a command and prints the command's process id. Without a leash it then ends. With a leash it
+waits for the end of its stdin, which comes when the starter closes it or dies, and kills the command. The launcher
+reaps its child only then, so the child's id is not reused before; a shell would reap the child earlier. Linux's
+parent-death signal needs no launcher, but comes as soon as the thread that started the process ends.
 """
 
 _POLL_S = 0.02
 
 
 class Process(NamedTuple):
-    """One process: ids are used again, but not with the same start time."""
+    """One process, by id and start time: the system reuses ids, but not with the same start time."""
 
     pid: int
     started: str
@@ -62,7 +62,7 @@ class Process(NamedTuple):
 
 
 def start_time(pid: int) -> str | None:
-    """Say when a process started, in words that are compared and not read; None if there is none or it has ended."""
+    """Give a process's start time as text to compare; None if there is no such process or it has ended."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
     except FileNotFoundError:
@@ -83,14 +83,14 @@ def _start_time_by_ps(pid: int) -> str | None:
 
 
 class Leash:
-    """What ends a started process with its starter: a parent that reads from here."""
+    """The pipe to a launcher, which kills the started process when the pipe closes."""
 
     def __init__(self, parent: subprocess.Popen[str], end: IO[str]) -> None:
         self._parent = parent
         self._end = end
 
     def let_go(self) -> None:
-        """End what is still there, and its parent."""
+        """End the process if it still runs, and its launcher."""
         self._end.close()
         self._parent.wait()
 
@@ -129,7 +129,7 @@ def start(command: Sequence[str], folder: Path, log: Path, *, leashed: bool) -> 
         if not pid:
             leash.let_go()
             raise OSError(f"{command[0]} cannot be started: {trouble.read().splitlines()[-1]}")
-    # What has ended already has no start time, and no process has the empty one.
+    # A process that has ended has no start time; no other process has the empty one.
     started = Process(int(pid), start_time(int(pid)) or "")
     if leashed:
         return started, leash

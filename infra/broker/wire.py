@@ -18,7 +18,7 @@ def brokers(port: int, timeout_s: float) -> int:
     request = struct.pack(">hhihi", _METADATA, _VERSION, 0, -1, 0)
     with socket.create_connection(("127.0.0.1", port), timeout_s) as connection:
         connection.sendall(struct.pack(">i", len(request)) + request)
-        # Size, correlation id, number of brokers: the rest is of no interest here.
+        # Size, correlation id, number of brokers; the rest is not needed.
         reply = connection.recv(12, socket.MSG_WAITALL)
     if len(reply) < 12:
         raise ConnectionError("closed before the answer was complete")

@@ -38,9 +38,9 @@ def main(report: Path | None, **plan: Any) -> None:
     python -m infra.chaos
     python -m infra.chaos --worker-kills 500 --broker-kills 50 --stops 50 --report chaos.json
     """
-    # librdkafka is no Python: if it crashes, this says where.
+    # librdkafka is a C library: if it crashes, faulthandler shows where.
     faulthandler.enable()
-    # Whoever ends it ends all it started.
+    # SIGTERM must run the clean-up, which ends every process of the trial.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         outcome = run(TrialSpec(**plan), lambda text: click.echo(text, err=True))

@@ -24,7 +24,7 @@ from infra.chaos.reading import (
 )
 
 _SAID = re.compile(r"answer is \(?([A-Z])\)?", re.IGNORECASE)
-"""How the simulated agents end."""
+"""The answer in a simulated agent's text."""
 
 
 class SeatKey(NamedTuple):
@@ -87,7 +87,7 @@ class DecisionCheck:
         self._asked_at: dict[tuple[int, str], int] = {}
         self._askings: defaultdict[str, set[str]] = defaultdict(set)
         self._assigned: dict[int, tuple[int, str]] = {}
-        """In each partition the offset of the question that was assigned last, and the place of its panel."""
+        """By partition: the offset of the question assigned last, and the position of its panel."""
         self._takes = {
             QUESTIONS: self._take_question,
             ASSIGNMENTS: self._take_opener,
@@ -98,7 +98,7 @@ class DecisionCheck:
         }
 
     def take(self, read: Read) -> None:
-        """Take in an event; those of other topics are no matter here."""
+        """Take in an event; events of other topics are ignored."""
         if read.found.topic in self._takes:
             self._takes[read.found.topic](read)
 
@@ -174,7 +174,7 @@ class DecisionCheck:
 
     def _take_feedback(self, read: Read) -> None:
         case = self._cases.get(read.fields["question_id"])
-        # Elsewhere it is the record that was copied to where it belongs.
+        # In another partition it is the misplaced record, which a stage republished.
         if case is not None and case.home == read.found.partition:
             case.feedback.setdefault((read.fields["source"], read.fields["author"]), read)
 
@@ -216,7 +216,7 @@ def _voices(decision: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _rests(case: _QuestionTrail, decision: Read) -> Iterator[tuple[str, str]]:
-    """Check that a decision heard every seat once, on the first analysis in the log, and names what it rests on."""
+    """Check that a decision counts each seat once, by its first analysis in the log, and names its causes."""
     fields, seats = decision.fields, {(seat.stage, seat.agent): seat for seat in case.seats if seat.role == "analyst"}
     heard = [(voice["stage"], voice["agent"]) for voice in _voices(fields)]
     if Counter(heard) != Counter(seats.keys()):

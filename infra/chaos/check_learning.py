@@ -29,15 +29,15 @@ class LearningCheck:
 
     def __init__(self, findings: CheckFindings) -> None:
         self.compacted = 0
-        """Entries that are gone, as the chains tell."""
+        """Entries missing from the chains."""
         self._findings = findings
         self._observed: dict[str, tuple[Observation, tuple[str, ...]]] = {}
         """What was observed and the scopes it counts in, by event id."""
         self._lines: defaultdict[tuple[str, str], list[_EntryRead]] = defaultdict(list)
         self._witnessed: dict[tuple[str, str, int], tuple[str, str]] = {}
-        """Id of each number of a line, and the place of the panel that names it: compaction does not touch panels."""
+        """Id of each number of a line, and the position of the panel that names it; panels are never compacted."""
         self._last: dict[str, int] = {}
-        """Where each entry stands last, for it may be repeated."""
+        """Position of the last copy of each entry; entries may be repeated."""
 
     @property
     def entries(self) -> int:
@@ -114,7 +114,8 @@ class LearningCheck:
         for event_id, scope in applied:
             self._findings.add("applied unseen", f"{event_id} in {scope}")
         for (scope, agent), length in lengths.items():
-            # Compaction never takes the newest, so this holds whatever else it took: a line that began anew is short.
+            # Compaction never removes the newest entry, so this holds whatever it removed: a line that lost its
+            # state and began again is too short.
             number = max((entry.sequence for entry in self._lines.get((scope, agent), ())), default=0)
             if number != length:
                 self._findings.add("wrong length", f"{scope}/{agent} ends with {number}, after {length} observations")
@@ -132,7 +133,8 @@ class LearningCheck:
                 self._findings.add("fork", f"{line}: {entry.place} and {other.place} are both number {entry.sequence}")
                 continue
             if entry.sequence < newest.sequence and not (may_lack and self._last[newest.event_id] > entry.found.offset):
-                # Else a batch was sent again, the newest with it, and of its first copies compaction has left that one.
+                # Otherwise a batch was sent again, with the newest entry in it, and compaction left only this one of
+                # its first copies.
                 after = f"after {newest.sequence} at {newest.place}"
                 self._findings.add("out of order", f"{line}: number {entry.sequence} at {entry.place} {after}")
             newest = max(newest, entry, key=lambda one: one.sequence)

@@ -40,12 +40,12 @@ class Report:
 
 def check(records: Iterable[FoundRecord], asked: Collection[str], *, refused: int = 0) -> Report:
     """
-    Check a log in which all is done.
+    Check a log at rest.
 
     Args:
         records: Of all topics, in the order of `TOPICS`, those of a partition in their own order.
         asked: Ids of the questions a broker has acknowledged.
-        refused: Dead letters that are as they should be.
+        refused: Number of dead letters that are expected.
     """
     findings = CheckFindings()
     reader, verdicts, lessons = LogCheckReader(findings), DecisionCheck(findings), LearningCheck(findings)
@@ -68,7 +68,7 @@ def check(records: Iterable[FoundRecord], asked: Collection[str], *, refused: in
                 lessons.take_panel(read)
     lessons.finish(verdicts.finish(asked), reader.gaps[ROUTER])
     unknown = reader.unknown_causes()
-    # What compaction has removed may still be named: by the entry that follows, and by the panels that saw it.
+    # The next entry, and panels that saw it, may name an entry that compaction removed.
     if len(unknown) > reader.gaps[ROUTER]:
         for event_id, place in unknown:
             findings.add("unknown cause", f"{event_id}, named at {place}")

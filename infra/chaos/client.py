@@ -17,14 +17,14 @@ Place = tuple[str, int]
 """A topic by its name in the log, and a partition."""
 
 SILENCE_S = 60.0
-"""Longest wait for brokers that do not answer, and for a record that is known to be there."""
+"""Longest wait for brokers that do not answer, and for a record that exists."""
 
 _ANSWER_S = 5.0
 """Longest wait for one answer."""
 
 _AT_A_TIME = 1_000
 _WAIT_S = 0.1
-# Lost connections are what these trials are made of; librdkafka would write each one to stderr.
+# Trials break connections all the time; librdkafka would write each lost one to stderr.
 QUIET: dict[str, Any] = {"log_level": 0}
 # By default it waits up to ten seconds before it looks for a broker again.
 _SOON: dict[str, Any] = {"reconnect.backoff.max.ms": 500}
@@ -65,7 +65,7 @@ def records(bootstrap: str, topics: Sequence[str], prefix: str = "") -> Iterator
         prefix: What stands before a name on the cluster.
 
     Raises:
-        OperatorError: The brokers fall silent.
+        OperatorError: The brokers stop answering.
     """
     with Offsets(bootstrap, prefix) as offsets:
         ends = offsets.ends()
@@ -84,7 +84,7 @@ def _messages(reading: Any, topic: str, left: dict[int, int]) -> Iterator[Any]:
     reading.assign([kafka.TopicPartition(topic, number, kafka.OFFSET_BEGINNING) for number in left])
     heard_at = time.monotonic()
     while left:
-        # It waits for as many as it is asked for, or the whole time.
+        # `consume` waits until it has that many records, or the whole time.
         found = reading.consume(_AT_A_TIME, timeout=_WAIT_S)
         if found:
             heard_at = time.monotonic()
@@ -99,7 +99,7 @@ def _messages(reading: Any, topic: str, left: dict[int, int]) -> Iterator[Any]:
 
 
 def found_of(message: Any) -> FoundRecord:
-    """Take over what the client gives."""
+    """Convert a record of the client."""
     headers = tuple((name, value or b"") for name, value in message.headers() or ())
     _, timestamp_ms = message.timestamp()
     place = message.topic(), message.partition(), message.offset()
@@ -113,9 +113,9 @@ def partitions(reading: Any, topic: str) -> list[int]:
 
 class Offsets:
     """
-    Looks at where topics end and how far the stages are; a broker may be killed and come back meanwhile.
+    End offsets of topics and committed offsets of stages; a broker may be killed and come back meanwhile.
 
-    It asks through consumers: librdkafka's client for administrators does not find a broker again that was killed.
+    It asks through consumers: librdkafka's admin client does not reconnect to a broker that was killed.
 
     Args:
         prefix: What stands before the names of topics and groups on the cluster.
@@ -189,7 +189,7 @@ class Offsets:
             try:
                 return ask()
             except self._kafka.KafkaException as error:
-                # One that has just come back does not know its partitions and groups at once.
+                # A broker that has just come back does not know its partitions and groups at once.
                 if time.monotonic() > limit:
                     raise OperatorError(f"the brokers do not tell offsets: {error}") from error
                 time.sleep(_WAIT_S)
@@ -212,10 +212,10 @@ def _dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def deal(bootstrap: str, group: str) -> dict[str, frozenset[Place]] | None:
     """
-    Say what each member of a consumer group holds, by its fixed name (or else its id).
+    Give the partitions of each member of a consumer group, by its static name (or else its id).
 
     Returns:
-        None while the partitions are being dealt out anew.
+        None during a rebalance.
     """
     kafka, admin = library(), importlib.import_module("confluent_kafka.admin")
     client = admin.AdminClient({"bootstrap.servers": bootstrap, **QUIET, **_SOON})

@@ -13,10 +13,10 @@ STAGES = ("route", "merge", "learn", "rank")
 """The stages whose states a trial is about; each has changelogs of its own."""
 
 _CHANGELOG = re.compile(r"orch-(\w+?)-changelog")
-"""How a changelog is called, after the prefix; what may follow is the program's own business."""
+"""Name of a changelog after the prefix; the program may append to it."""
 
 SEGMENT_MS = 500
-"""Age at which a segment is closed by the next record: the one that is written to is never compacted."""
+"""Age at which the next record closes a segment; the active segment is never compacted."""
 
 _SQUEEZED = {
     "segment.ms": str(SEGMENT_MS),
@@ -25,9 +25,9 @@ _SQUEEZED = {
     "segment.jitter.ms": "0",
     "min.compaction.lag.ms": "0",
     "min.cleanable.dirty.ratio": "0.001",
-    # Tombstones go with the next round after the one that saw them first.
+    # A tombstone is removed in the round after the one that first saw it.
     "delete.retention.ms": "0",
-    # Else the files of some thousand segments would lie about for a minute each.
+    # By default the files of a thousand removed segments would stay for a minute each.
     "file.delete.delay.ms": "1000",
 }
 # It sleeps for 15 s by default when it has found nothing to do.
@@ -36,20 +36,20 @@ _ANSWER_S = 10.0
 
 
 def stage_of(topic: str, prefix: str = "") -> str | None:
-    """Say whose changelog a topic of the cluster is; None if it is none, or that of a stage without questions."""
+    """Give the stage of a changelog; None if the topic is no changelog, or its stage keeps no questions."""
     named = _CHANGELOG.match(topic.removeprefix(prefix)) if topic.startswith(prefix) else None
     return named[1] if named and named[1] in STAGES else None
 
 
 def changelogs(asking: Any, prefix: str = "") -> dict[Place, str]:
     """
-    Find the partitions of all changelogs, and whose they are; topics have their full names.
+    Find the partitions of all changelogs and the stage of each; topics have their full names.
 
     Args:
-        asking: Any of librdkafka's clients.
+        asking: Any client of librdkafka.
 
     Raises:
-        OperatorError: A stage has none: they are called otherwise now.
+        OperatorError: A stage has no changelog: the program names them differently now.
     """
     topics = asking.list_topics(timeout=SILENCE_S).topics
     found = {(name, n): stage for name in topics if (stage := stage_of(name, prefix)) for n in topics[name].partitions}
@@ -63,10 +63,10 @@ def changelogs(asking: Any, prefix: str = "") -> dict[Place, str]:
 
 def squeeze(bootstrap: str, prefix: str = "") -> None:
     """
-    Have changelogs and the router table compacted within a second or two, whatever their topics were made with.
+    Have changelogs and the router table compacted within a second or two, whatever settings their topics had.
 
-    It stays so when the broker is killed. How soon its cleaner looks again is a setting of the whole broker, which is
-    therefore one of the trial's own.
+    The settings survive a kill of the broker. The cleaner's interval is a setting of the whole broker, so a trial
+    needs a broker of its own.
 
     Raises:
         OperatorError: The broker refuses.

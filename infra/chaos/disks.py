@@ -7,10 +7,10 @@ from typing import Literal
 Disk = Literal["same", "empty", "former", "none"]
 
 NOWHERE = "-"
-"""What `--state` names where nothing is kept."""
+"""Value of `--state` for no local copies."""
 
 FIRST = "state"
-"""The disk that workers share as long as nothing happens to them, as several on one machine do."""
+"""The disk that workers share until a fault hits them, as several on one machine do."""
 
 _SHARES: tuple[tuple[Disk, int], ...] = (("same", 4), ("empty", 4), ("former", 1), ("none", 1))
 
@@ -27,9 +27,9 @@ class Disks:
 
     def __init__(self, name: str, *, keeps: bool, first: str = FIRST) -> None:
         self.folder = NOWHERE
-        """What `--state` names at the newest start: a folder beside the others, or `-` for none."""
+        """Value of `--state` at the newest start: a folder beside the others, or `-` for none."""
         self.starts: Counter[str] = Counter()
-        """Starts by what they found; the first of all finds an empty one."""
+        """Starts by the kind of disk found; the very first finds an empty one."""
         self._name = name
         self._had = [first] if keeps else []
         self._now = 0
@@ -39,8 +39,8 @@ class Disks:
         """
         Choose the disk for the next start; a worker without one stays so.
 
-        Where a machine is replaced the new one's disk is empty. A former one has copies that lag far behind; where
-        there was no other before, it is the same again.
+        A replaced machine has an empty disk. A former disk has copies that are far behind; without a former disk it
+        is the same one again.
         """
         if not self._had:
             return
@@ -52,7 +52,7 @@ class Disks:
         self._next = "same" if disk == "former" and len(self._had) == 1 else disk
 
     def start(self) -> str:
-        """Count a start, and give the folder it is to keep its copies in."""
+        """Count a start, and give the folder for its local copies."""
         self.starts[self._next] += 1
         self.folder = NOWHERE if self._next == "none" else self._had[self._now]
         self._next = "same" if self._had else "none"
@@ -60,6 +60,6 @@ class Disks:
 
 
 def drawn(draw: random.Random) -> Disk:
-    """Draw what a worker finds when it comes back."""
+    """Draw the kind of disk that a worker finds when it comes back."""
     kinds, weights = zip(*_SHARES, strict=True)
     return draw.choices(kinds, weights)[0]  # type: ignore[no-any-return]  # one of these

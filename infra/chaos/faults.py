@@ -22,17 +22,17 @@ Kind = Literal["worker kill", "broker kill", "stop"]
 
 STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines")
 SESSION_TIMEOUT_S = 6.0
-"""After so long a silence the brokers give a worker's partitions to others."""
+"""Session timeout of a worker: after so long without a heartbeat the group rebalances."""
 
 _LOOK_S = 0.05
 _HIT_S = 60.0
-"""Longest wait for work to hit."""
+"""Longest wait for work in flight."""
 _IDLE_S = 5.0
-"""Longest wait for one worker to have something in hand."""
+"""Longest wait for work in flight at one worker."""
 _EARLY = 0.1
-"""Share of the faults that may hit a worker that has only begun; these do not count, and others follow."""
+"""Share of the faults that may hit a worker that is still starting; these do not count, and others follow."""
 _AT_ONCE = 0.3
-"""Share of the faults that do not wait for the one before to be overcome."""
+"""Share of the faults that come before the log has recovered from the one before."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Fault:
     open: int
     """Questions acknowledged and without a decision."""
     lag: int = 0
-    """Records that the worker's stages had not committed, of the partitions it held, as far as it tells."""
+    """Uncommitted records in the partitions it held, by its own log lines."""
     held: list[str] = field(default_factory=list)
     """Partitions of stages that it held."""
     counts: bool = True
@@ -85,10 +85,10 @@ class Faults:
 
     def inflict(self, kind: Kind) -> Fault:
         """
-        Do it at a random moment at which there is work to hit. One that hit nothing does not count.
+        Inflict a fault at a random moment with work in flight. A fault without any does not count.
 
         Raises:
-            OperatorError: There was nothing to hit for too long: the log does not recover.
+            OperatorError: No work was in flight for too long: the log does not recover.
         """
         if self._draw.random() >= _AT_ONCE:
             self._until(lambda: self._traffic.decided > self._decided, "no question was decided since the last fault")
@@ -99,7 +99,7 @@ class Faults:
         return fault
 
     def pause(self, seconds: float) -> None:
-        """Let time pass, while the crew is looked after."""
+        """Wait, while the supervisor restarts workers."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             self._supervisor.look()
@@ -138,12 +138,12 @@ class Faults:
         return fault
 
     def _reachable(self, *, early: bool = True) -> list[WorkerProcess]:
-        """List the workers at work; those that begin and hold nothing yet only if *early*."""
+        """List the workers at work; those without partitions, which are still starting, only if *early*."""
         running = [worker for worker in self._supervisor.workers if worker.running and not worker.stopped]
         return [worker for worker in running if early or worker.held]
 
     def _hit(self, kind: Kind, worker: WorkerProcess) -> Fault:
-        """Find what a worker has in hand at this moment."""
+        """Find a worker's work in flight at this moment."""
         fault = Fault(kind, worker.duty.name, self._clock(), self._traffic.open)
         stages = STAGES if "all" in worker.duty.stages else worker.duty.stages
         for stage, lags in self._offsets.lags(stages).items():

@@ -11,27 +11,27 @@ from infra.chaos.supervisor import Exit
 from infra.chaos.trial_spec import TrialSpec
 
 EXIT_ENVIRONMENT = 3
-"""What a worker ends with that finds no broker when it starts."""
+"""Exit code of a worker that finds no broker when it starts."""
 
 
 EXIT_WRONG = 4
-"""What a trial ends with that found something wrong."""
+"""Exit code of a trial that found something wrong."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrialOutcome:
-    """What came of a trial."""
+    """The outcome of a trial."""
 
     plan: TrialSpec
     faults: list[Fault]
     unsettled: str
-    """Why the log did not come to rest; empty if it did."""
+    """Reason the log did not come to rest; empty if it did."""
     exits: list[Exit]
     """Workers that ended by themselves."""
     ended: dict[str, int | None]
     """Exit codes at the end."""
     told: dict[str, int]
-    """What the workers' log lines told, and how often."""
+    """Counts of the workers' log events."""
     delays: dict[str, float]
     report: Report
     replay: dict[str, Any]
@@ -39,14 +39,14 @@ class TrialOutcome:
     starts: dict[str, int]
     """Starts of workers by the disk they found."""
     removal: Removal | None
-    """What compaction has removed; None if it was not asked for."""
+    """Records that compaction removed; None without compaction."""
 
     @property
     def right(self) -> bool:
         """
-        Whether nothing is wrong, by the check, by the replay and by the workers' own word.
+        Whether check, replay, exit codes and log lines of the workers show nothing wrong.
 
-        With compaction it has to be proved, too, that there was any for every stage, and that it was met.
+        With compaction it must also be proved that every stage had its changelogs compacted and took them over.
         """
         ends = set(self.ended.values()) <= {0} and all(one.code == EXIT_ENVIRONMENT for one in self.exits)
         proved = self.removal is None or not self.removal.lacking()

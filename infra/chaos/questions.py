@@ -5,14 +5,14 @@ import random
 from typing import Literal, NamedTuple
 
 Way = Literal["crc32", "murmur2", "no key"]
-"""How the producer chooses a partition: librdkafka's default, Java's default, or anyhow."""
+"""The producer's partitioner: librdkafka's default, Java's default, or a random partition."""
 
 SUBJECTS = ("law", "logic", None)
 
 _GOLD = 0.5
-"""Share of the questions whose right answer is told after the decision."""
+"""Share of the questions that get feedback after the decision."""
 _TWICE = 0.05
-"""Share of the questions, and of the answers told, that are published twice, as by a producer that is not sure."""
+"""Share of the questions, and of the feedback, that is published twice, as by a producer that retries."""
 
 POLICY = """\
 [policy]

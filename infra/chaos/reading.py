@@ -38,7 +38,7 @@ TOPICS = (
 PANEL = "panel.assigned.v1"
 """The kind of event that seats a question's first agents."""
 
-# What a stranger may leave out, by topic; the id is that of the whole event.
+# Fields that a producer may leave out, by topic; the id is that of the whole event.
 _LEFT_OUT: dict[str, dict[str, Any]] = {
     QUESTIONS: {"kind": "question.asked.v1", "causes": [], "options": [], "answer_type": "choice", "subject": None},
     FEEDBACK: {"kind": "feedback.given.v1", "causes": [], "author": None, "answer": None, "verdict": None},
@@ -62,7 +62,7 @@ class FoundRecord(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it stands, for people."""
+        """Topic, partition and offset, for people."""
         return f"{self.topic}/{self.partition}@{self.offset}"
 
 
@@ -75,7 +75,7 @@ class Read(NamedTuple):
 
 
 class CheckFindings:
-    """What is wrong: how often, and the first few cases of each kind."""
+    """Faults found: the count and the first few cases of each kind."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -98,9 +98,9 @@ class LogCheckReader:
     def __init__(self, findings: CheckFindings) -> None:
         self.records: Counter[str] = Counter()
         self.repeats: Counter[str] = Counter()
-        """Records whose event stood in the log before, by topic; a moved record repeats moved ones only."""
+        """Repeats of earlier events, by topic; a republished record repeats republished ones only."""
         self.moved = 0
-        """Questions and feedback that were copied to the partition of their id."""
+        """Questions and feedback republished to the partition of their id."""
         self.gaps: Counter[str] = Counter()
         """Offsets without a record: what compaction has removed."""
         self._findings = findings
@@ -114,9 +114,9 @@ class LogCheckReader:
         Read one record; those of a partition come in their order.
 
         Returns:
-            None for a repeat of what came before, and for what is no event. Repeats of questions and feedback are
-            given too, since only those in the partition of their id count; and those of router entries, of which
-            compaction keeps the last.
+            None for a repeat of an earlier event, and for a record that is no event. Repeats of questions and
+            feedback are given too, since only those in the partition of their id count; and those of router entries,
+            of which compaction keeps the last.
         """
         self.records[found.topic] += 1
         place = found.topic, found.partition
@@ -136,7 +136,7 @@ class LogCheckReader:
         return None if repeated and found.topic not in (*_LEFT_OUT, ROUTER) else event
 
     def unknown_causes(self) -> list[tuple[str, str]]:
-        """List ids that are named as causes and stand nowhere, each with a place that names it."""
+        """List the ids of causes that no record has, each with a record that names it."""
         return [(cause, place) for cause, place in self._causes.items() if cause not in self._ids]
 
     def _from_stranger(self, found: FoundRecord) -> Read | None:
@@ -145,7 +145,7 @@ class LogCheckReader:
         except ValueError:
             given = None
         if not isinstance(given, dict):
-            # A dead letter is to follow, and tells.
+            # A dead letter must follow; it is counted there.
             return None
         fields = {**_LEFT_OUT[found.topic], "occurred_at": instant(found.timestamp_ms), **given}
         told = fields.pop("event_id", None)

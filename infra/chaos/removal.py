@@ -15,7 +15,7 @@ from infra.chaos.workers import Opening
 _PERIOD_S = 1.0
 """Shortest time between two looks."""
 _SHARE = 10
-"""A look may take a tenth of the time: all of it is read again each time, and the machine has other work."""
+"""Share of the time that looks may take: each one reads every changelog again, and the machine has other work."""
 _LOOK_S = 10.0
 """Longest time of one look; the broker may be away."""
 _AT_A_TIME = 1_000
@@ -24,24 +24,24 @@ _WAIT_S = 0.1
 
 @dataclass(slots=True)
 class Removal:
-    """How many records were seen to be gone, and who has opened changelogs since."""
+    """Counts of removed records, and of changelogs taken over since."""
 
     removed: Counter[str] = field(default_factory=Counter)
     """By stage."""
     while_open: Counter[str] = field(default_factory=Counter)
-    """Of these, between two looks at both of which questions were open."""
+    """Of these, records removed between two looks with open questions at both."""
     looks: int = 0
     owners: Counter[str] = field(default_factory=Counter)
-    """Times a partition was taken over of which something had been removed, by stage."""
+    """Takeovers of partitions after compaction removed some of their records, by stage."""
     owners_without_copy: Counter[str] = field(default_factory=Counter)
-    """Of these, by a process that keeps no copies, or on a disk where nobody had opened that partition before."""
+    """Of these, takeovers without a local copy: no disk, or a disk on which that partition was never opened."""
 
     def lacking(self) -> list[str]:
-        """Say what is missing for a proof that compaction was survived; nothing where it is complete."""
+        """Say what is missing for the proof that the log survived compaction; empty if nothing is."""
         return [
             *(f"nothing was removed for {one} while questions were open" for one in STAGES if not self.while_open[one]),
-            *(f"nobody took {one} over after compaction" for one in STAGES if not self.owners[one]),
-            *(f"nobody took {one} over without a copy" for one in STAGES if not self.owners_without_copy[one]),
+            *(f"no worker took {one} over after compaction" for one in STAGES if not self.owners[one]),
+            *(f"no worker took {one} over without a copy" for one in STAGES if not self.owners_without_copy[one]),
         ]
 
     def as_json(self) -> dict[str, Any]:
@@ -68,7 +68,7 @@ class RemovalTally:
         self._stages = stages
         self._gone: Counter[Place] = Counter()
         self._first: dict[tuple[str, int], float] = {}
-        """When it was known of a stage and partition that something was gone."""
+        """Time at which a record of a stage and partition was first known to be removed."""
         self._found = Removal()
         self._was_open = False
 
@@ -77,7 +77,7 @@ class RemovalTally:
         Take in a look.
 
         Args:
-            gone: Offsets without a record, by partition; records do not come back.
+            gone: Offsets without a record, by partition; these numbers never fall.
             at: When it ended, as by `time.time`.
             is_open: Whether a question was open when it began and when it ended.
         """
@@ -96,7 +96,7 @@ class RemovalTally:
         return self._found.removed[stage]
 
     def finish(self, openings: Iterable[Opening]) -> Removal:
-        """Count who opened what after something was gone of it."""
+        """Count the takeovers of partitions after records of them were removed."""
         owners, without = Counter[str](), Counter[str]()
         copies: set[tuple[str, str, int]] = set()
         for one in sorted(openings, key=lambda opening: opening.at):
@@ -112,10 +112,10 @@ class RemovalTally:
 
 class RemovalWatch:
     """
-    Looks again and again, in a thread of its own, until it is closed.
+    Counts removed records again and again, in a thread of its own, until it is closed.
 
     Args:
-        open_now: Questions that are open.
+        open_now: Gives the number of open questions.
     """
 
     def __init__(self, bootstrap: str, open_now: Callable[[], int], prefix: str = "") -> None:

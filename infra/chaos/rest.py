@@ -12,15 +12,15 @@ from infra.chaos.outcome import EXIT_ENVIRONMENT
 from infra.chaos.workers import orch
 
 SETTLE_S = 180.0
-"""Longest wait until everything is decided and learned."""
+"""Longest wait until every question is decided and learned."""
 QUIET_S = 4.0
-"""Time without a new record after which nothing more is expected; a deadline is looked at more often."""
+"""Time without a new record after which a log counts as settled; deadlines are checked more often than that."""
 _STUCK_S = 45.0
-"""Time without a new record after which nothing more is hoped for, though questions are open."""
+"""Time without a new record after which open questions count as stuck."""
 
 _LOOK_S = 0.5
 _TELL_S = 10.0
-"""Time between two words on a log that comes to rest."""
+"""Time between two progress messages."""
 _REPLAY_S = 1_800
 
 
@@ -32,15 +32,15 @@ def settle(
     quiet_s: float = QUIET_S,
 ) -> str:
     """
-    Wait until everything is decided and learned.
+    Wait until every question is decided and learned.
 
     Args:
-        open_now: Questions that should be decided and are not.
-        pause: Lets so many seconds pass, and says whether all workers are at work.
-        quiet_s: Time without a new record that is enough.
+        open_now: Gives the number of questions without a decision.
+        pause: Waits so many seconds, and says whether all workers are at work.
+        quiet_s: Time without a new record after which the log counts as settled.
 
     Returns:
-        Why that did not come; nothing if it did.
+        Reason the log did not settle; empty if it did.
     """
     limit = time.monotonic() + SETTLE_S
     ends, since = offsets.ends(), time.monotonic()
@@ -60,7 +60,7 @@ def settle(
 
 
 def lags(offsets: Offsets) -> dict[str, int]:
-    """Count what the stages that fold have not committed, by place."""
+    """Count uncommitted records of the folding stages, by stage and partition."""
     return {
         f"{stage}: {topic}/{partition}": lag
         for stage, places in offsets.lags(STAGES).items()
@@ -70,7 +70,7 @@ def lags(offsets: Offsets) -> dict[str, int]:
 
 
 def replayed(folder: Path, url: str) -> dict[str, Any]:
-    """Have the program derive everything again; give what it says."""
+    """Have the program replay the log; give its output."""
     done = orch(folder, "--log", url, "--format", "json", "replay", limit_s=_REPLAY_S)
     said = done.stderr.decode("utf-8", "replace").strip()
     if done.returncode == EXIT_ENVIRONMENT:

@@ -30,10 +30,10 @@ class Exit(NamedTuple):
 
 class Supervisor:
     """
-    All workers; whoever ends is started again, and whoever was stopped goes on in time, while somebody looks.
+    All workers of a trial. Each call of `look` restarts those that ended and continues stopped ones that are due.
 
     Args:
-        shares: Whether they begin with one disk for all, as on one machine, or each with its own.
+        shares: Whether all workers begin on one disk, as on one machine, or each on its own.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Supervisor:
         ]
         self.exits: list[Exit] = []
         self._due: dict[str, tuple[float, str]] = {}
-        """What is to be done with a worker, and when."""
+        """Next action for each worker, and its time."""
 
     def start(self) -> None:
         """Start all of them."""
@@ -64,7 +64,7 @@ class Supervisor:
         self._due[worker.duty.name] = time.monotonic() + for_s, "go on"
 
     def look(self) -> None:
-        """Do what is due, and read what the workers tell."""
+        """Do the actions that are due, and read the workers' log lines."""
         for worker in self.workers:
             name = worker.duty.name
             worker.look()
@@ -79,16 +79,16 @@ class Supervisor:
             elif not what and not worker.running:
                 code = worker.ended()
                 self.exits.append(Exit(name, -1 if code is None else code, worker.last_words()))
-                # Not at once: what ended it may still be so.
+                # Not at once: the cause of its end may persist.
                 self._due[name] = time.monotonic() + 1, "start"
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is due: all run, none is stopped."""
+        """Whether no action is pending: all workers run, none is stopped."""
         return not self._due
 
     def owner(self, stage: str, partition: int) -> WorkerProcess | None:
-        """Find who took over a partition last."""
+        """Find the worker that took over a partition last."""
         held = [(worker.held[stage, partition], worker) for worker in self.workers if (stage, partition) in worker.held]
         return max(held, key=lambda one: one[0])[1] if held else None
 
@@ -99,16 +99,16 @@ class Supervisor:
 
     @property
     def told(self) -> dict[str, int]:
-        """What the log lines of all of them told, and how often."""
+        """Counts of log events of all workers."""
         return dict(sum((worker.told for worker in self.workers), Counter[str]()))
 
     @property
     def openings(self) -> list[Opening]:
-        """What was taken over by any of them."""
+        """Takeovers of partitions by all workers."""
         return [one for worker in self.workers for one in worker.openings]
 
     def end(self) -> dict[str, int | None]:
-        """Have all end in order, together; give their exit codes, none for one that had to be killed."""
+        """Stop all workers in order, together; give their exit codes, None for one that had to be killed."""
         for worker in self.workers:
             if not worker.running:
                 worker.start()
@@ -117,6 +117,6 @@ class Supervisor:
         return {worker.duty.name: worker.ended() for worker in self.workers}
 
     def close(self) -> None:
-        """Make sure that nothing is left."""
+        """Make sure that no process is left."""
         for worker in self.workers:
             worker.close()

@@ -15,18 +15,18 @@ from infra.chaos.questions import TrialQuestion, asked
 from infra.chaos.reading import DECISIONS, FEEDBACK, QUESTIONS
 
 MOST_OPEN = 1_000
-"""Questions without a decision, from which on no more are asked: a slow machine makes the trial longer."""
+"""Most open questions; at this number no more are asked, so a slow machine makes the trial longer."""
 
 _POLL_S = 0.01
 
 
 class Traffic:
     """
-    Asks at a rate from one thread, and hears decisions in another.
+    Asks at a fixed rate in one thread, and reads decisions in another.
 
     Args:
-        bootstrap: A broker; its topics are there.
-        seed: Which questions.
+        bootstrap: A broker; its topics exist.
+        seed: Selects the questions.
         rate: Questions a second.
         prefix: What stands before a topic's name on the cluster.
     """
@@ -45,14 +45,14 @@ class Traffic:
         self._made: dict[str, TrialQuestion] = {}
         self._asked: dict[str, float] = {}
         self._decided: dict[str, tuple[float, int]] = {}
-        """When each decision was heard, and the partition of the question."""
+        """Time at which each decision was read, and the partition of the question."""
         self._open: set[str] = set()
         self._heard_at = time.monotonic()
         self._silence_s = 0.0
         self._stopped, self._closed = threading.Event(), threading.Event()
         self._failure: BaseException | None = None
         self.untold = 0
-        """Records that no broker took in time; they may be there all the same."""
+        """Records that no broker acknowledged in time; they may be in the log all the same."""
         self._threads = [self._thread(self._ask), self._thread(self._hear)]
 
     def _thread(self, work: Callable[[], None]) -> threading.Thread:
@@ -92,7 +92,7 @@ class Traffic:
         self._check()
 
     def close(self) -> None:
-        """Stop everything."""
+        """End both threads and disconnect."""
         self._stopped.set()
         self._closed.set()
         for thread in self._threads:
@@ -141,7 +141,7 @@ class Traffic:
                 continue
             self._publish(asked(self._seed, number))
             number += 1
-            # After a pause there is no crowd to make up for it.
+            # After a pause the rate stays the same: no burst makes up for it.
             due = max(due + 1 / self._rate, time.monotonic() - 1)
         for one in self._producers.values():
             one.flush()

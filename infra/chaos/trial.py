@@ -35,7 +35,7 @@ def run(plan: TrialSpec, tell: Callable[[str], None]) -> TrialOutcome:
     Do a trial. It leaves no process and no file.
 
     Args:
-        tell: Is told what happens.
+        tell: Receives progress messages.
 
     Raises:
         OperatorError: It cannot begin: no Java, no room, no confluent-kafka, or no question is decided at all.
@@ -80,7 +80,7 @@ class _ChaosTrial:
                 self._wait(lambda: traffic.decided > 0, _FIRST_S, "no question was decided", faults)
                 self._tell("the first question is decided")
                 if watch is not None:
-                    # Every fault is to meet a log that has been compacted.
+                    # Every fault must hit a log that has been compacted.
                     self._wait(lambda: all(watch.removed().values()), _COMPACTED_S, "nothing was compacted", faults)
                     self._tell("of every stage something is compacted")
                 unsettled = self._disturb(faults, traffic, watch) or self._settle(faults, traffic, offsets)
@@ -111,7 +111,7 @@ class _ChaosTrial:
             faults.pause(0.1)
 
     def _disturb(self, faults: Faults, traffic: Traffic, watch: RemovalWatch | None) -> str:
-        """Inflict every fault, and kill on while a proof lacks; give the reason if it cannot be gone on."""
+        """Inflict every fault, and more kills while a proof is missing; give the reason if the trial cannot go on."""
         kinds = self._plan.faults()
         limit = time.monotonic() + self._plan.limit_s
         done = 0

@@ -9,7 +9,7 @@ from infra.chaos.workers import ENGINES
 
 @dataclass(frozen=True, slots=True)
 class TrialSpec:
-    """What a trial is to do; together with the code, the seed fixes every choice in it but the moments."""
+    """The plan of a trial; together with the code, the seed fixes every choice in it but the moments."""
 
     questions: int
     """At least so many are asked; more until the last fault has hit."""

@@ -36,16 +36,16 @@ if prctl is not None:
     prctl(1, 9)
 os.execv(sys.argv[1], sys.argv[1:])
 """
-"""Becomes a command that the kernel kills with its starter, however that ends (PR_SET_PDEATHSIG; Linux only)."""
+"""Script that becomes the command; the kernel kills it when its starter ends (PR_SET_PDEATHSIG; Linux only)."""
 
 
 class Duty(NamedTuple):
-    """What one worker does."""
+    """The stages and options of one worker."""
 
     name: str
     stages: tuple[str, ...]
     fixed: bool
-    """Whether it comes back under the same name, so that the groups wait for it instead of dealing out anew."""
+    """Whether it is a static member, so that its consumer groups wait for it instead of rebalancing."""
     keeps: bool
     """Whether it keeps copies of its states on disk."""
 
@@ -64,18 +64,18 @@ DUTIES = (
 
 
 class Opening(NamedTuple):
-    """A partition of a stage was taken over."""
+    """One takeover of a stage's partition."""
 
     stage: str
     partition: int
     at: float
     """As by `time.time`."""
     disk: str
-    """Where its copy is kept; `-` for nowhere."""
+    """Folder of its local copy; `-` for none."""
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Give the environment of a command: without settings of ours, and with a place for what a kill leaves behind."""
+    """Give the environment of a command, without ORCH_ settings, and with a folder for what a kill leaves behind."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ORCH_")}
     temporary = folder / "temporary"
     temporary.mkdir(exist_ok=True)
@@ -98,7 +98,7 @@ def prepare(folder: Path, url: str, policy: str) -> None:
     Make the topics of a log, and adopt the policy of a configuration, which stays in the folder.
 
     Raises:
-        OperatorError: A command did not end well.
+        OperatorError: A command failed.
     """
     (folder / "orch.toml").write_text(policy)
     for command in (("topics", "create"), ("policy", "adopt")):
@@ -113,11 +113,11 @@ class WorkerProcess:
     One worker, through all its processes.
 
     Args:
-        duty: What it does.
+        duty: Its stages and options.
         url: The log.
-        folder: Where it keeps what it keeps, and where its log lines go.
-        engine: What brings records to the stages that fold.
-        program: What is run instead of `orch`, with the same arguments.
+        folder: Holds its disks and its log lines.
+        engine: Engine of the folding stages.
+        program: Run instead of `orch`, with the same arguments.
         disk: Folder in the folder for copies of states, if it keeps any.
     """
 
@@ -137,11 +137,11 @@ class WorkerProcess:
         self.stopped = False
         """Whether it is stopped as by Ctrl-Z."""
         self.told: Counter[str] = Counter()
-        """Log lines of all its processes by what they tell."""
+        """Log events of all its processes, counted."""
         self.held: dict[tuple[str, int], str] = {}
-        """When this process took over each partition of its stages."""
+        """Time at which this process took over each partition of its stages."""
         self.openings: list[Opening] = []
-        """Of all its processes, those of partitions with states."""
+        """Takeovers of partitions with states, by all its processes."""
         self.disks = Disks(duty.name, keeps=duty.keeps, first=disk)
         self._url = url
         self._folder = folder
@@ -194,7 +194,7 @@ class WorkerProcess:
         self._lines = self.log.open("rb")
 
     def look(self) -> None:
-        """Read what its newest process has written since."""
+        """Read the log lines that its newest process has written since the last look."""
         if self._lines is None:
             return
         while line := self._lines.readline():
@@ -215,7 +215,7 @@ class WorkerProcess:
                 self._take_over(told)
 
     def _take_over(self, told: dict[str, Any]) -> None:
-        """Note the partitions of the stages that do not fold; a line does not say of which."""
+        """Note the partitions of the stages that do not fold; the log line does not name the stage."""
         for stage in SEATED if "all" in self.duty.stages else set(SEATED) & set(self.duty.stages):
             self.held.update({(stage, partition): told["timestamp"] for partition in told["gained"]})
             for partition in told["lost"]:
@@ -229,12 +229,12 @@ class WorkerProcess:
         self.stopped = False
 
     def stop(self) -> None:
-        """Stop it as it is; it notices nothing of the time that passes."""
+        """Suspend it with SIGSTOP; it does not notice the time that passes."""
         self._send(signal.SIGSTOP)
         self.stopped = True
 
     def go_on(self) -> None:
-        """Let it go on."""
+        """Continue it with SIGCONT."""
         self._send(signal.SIGCONT)
         self.stopped = False
 
@@ -256,7 +256,7 @@ class WorkerProcess:
         return b"\n".join(self.log.read_bytes().splitlines()[-lines:]).decode("utf-8", "replace")
 
     def close(self) -> None:
-        """Make sure that nothing of it is left."""
+        """Make sure that no process of it is left."""
         if self.running:
             self.kill()
         self._let_go()

@@ -35,9 +35,9 @@ def main(report: Path | None, **plan: Any) -> None:
     python -m infra.chaos.backlog
     python -m infra.chaos.backlog --questions 100 --starts 2 --kills 3 --zombies 1 --engine faust
     """
-    # librdkafka is no Python: if it crashes, this says where.
+    # librdkafka is a C library: if it crashes, faulthandler shows where.
     faulthandler.enable()
-    # Whoever ends it ends all it started.
+    # SIGTERM must run the clean-up, which ends every process of the trial.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         outcome = run(BacklogSpec(**plan), lambda text: click.echo(text, err=True))

@@ -12,16 +12,16 @@ from streams.errors import OperatorError
 
 _AT_A_TIME = 1_000
 _REPEATED = 500
-"""Records that are remembered, to be repeated."""
+"""Records kept in memory, to be published again."""
 
 
 class Asker:
     """
-    Asks and hears, in the thread that calls it; `open` may be looked at from any.
+    Asks questions and reads the log, in the caller's thread; any thread may read `open`.
 
     Args:
-        bootstrap: A broker that stays; its topics are there.
-        seed: Which questions.
+        bootstrap: A broker that the trial never kills; its topics exist.
+        seed: Selects the questions.
     """
 
     def __init__(self, bootstrap: str, seed: int) -> None:
@@ -88,7 +88,7 @@ class Asker:
             self._publish(QUESTIONS, question, question.value)
 
     def tell(self, question_ids: Iterable[str]) -> None:
-        """Tell an answer to each, as an author who has not told any, without waiting for a broker."""
+        """Give feedback on each, from an author who has given none, without waiting for a broker."""
         for question_id in question_ids:
             self._authors += 1
             said = {"source": "human", "author": f"reader-{self._authors}", "answer": "A"}
@@ -97,9 +97,9 @@ class Asker:
 
     def crowd(self, draw: random.Random, how_many: int) -> None:
         """
-        Ask again and tell answers, half of it about decided questions, and repeat what the log holds.
+        Ask questions again and give feedback, half of each on decided questions, and repeat records of the log.
 
-        As many panels and analyses come once more, as from a worker that does not know whether it had sent them.
+        As many panels and analyses are published again, as by a worker that cannot know whether it had sent them.
         """
         pools = self.undecided, [one for one in self._questions if one in self._heard[DECISIONS]]
         for number in range(how_many):
@@ -111,7 +111,7 @@ class Asker:
         self._producers["murmur2"].poll(0)
 
     def hear(self) -> None:
-        """Take in what has come since."""
+        """Read the records that were written since the last call."""
         while found := self._hearing.consume(_AT_A_TIME, timeout=0):
             for one in found:
                 if not one.error():
@@ -124,10 +124,10 @@ class Asker:
 
     def flush(self) -> None:
         """
-        Wait until a broker has taken all of it.
+        Wait until a broker has acknowledged every record.
 
         Raises:
-            OperatorError: It does not.
+            OperatorError: No broker does in time.
         """
         left = sum(one.flush(SILENCE_S) for one in set(self._producers.values()))
         if left or self._failed:

@@ -22,19 +22,19 @@ from streams.errors import OperatorError
 
 _STAGES = ("route", "merge", "learn", "rank")
 
-# One that the groups wait for, and one that they do not: each deals out its partitions in another way.
+# One static member of the consumer groups and one dynamic one: the two rebalance in different ways.
 _FOLDING = (Duty("free", _STAGES, fixed=False, keeps=True), Duty("fixed", _STAGES, fixed=True, keeps=True))
 _ANSWERING = (Duty("agents", ("agents",), fixed=False, keeps=False),)
 
 _QUIET_S = 2.0
-"""No deadline passes here, so nothing comes of itself."""
+"""Time without a new record after which the log counts as settled: no deadline passes here, so none can follow."""
 
 _SHARE = 4
-"""Of so many questions one is answered in part before the trouble, asked again after it, and judged at the end."""
+"""One question in so many is half answered before the trouble, asked again after it, and judged at the end."""
 
 
 _MORE = 20
-"""Most kills that are added while nobody was hit by compaction without a copy."""
+"""Most kills that are added while no owner without a local copy has met compaction."""
 
 
 def run(plan: BacklogSpec, tell: Callable[[str], None]) -> Outcome:
@@ -42,7 +42,7 @@ def run(plan: BacklogSpec, tell: Callable[[str], None]) -> Outcome:
     Do a trial. It leaves no process and no file.
 
     Args:
-        tell: Is told what happens.
+        tell: Receives progress messages.
 
     Raises:
         OperatorError: It cannot begin: no Java, no room, no confluent-kafka, or no backlog comes about.
@@ -113,7 +113,7 @@ class _BacklogTrial:
         asker.ask(some)
         troubles.until(lambda: asker.half_answered > some // 2 or not asker.open, "no question is answered in part")
         self._answering.close()
-        # A decision may be on its way, of which all analyses are there.
+        # A question whose analyses are complete may be about to be decided.
         while asker.open < self._plan.questions or asker.unassigned or lags(offsets):
             asker.ask(max(0, self._plan.questions - asker.open))
             troubles.until(lambda: not asker.unassigned and not lags(offsets), "panels are missing")
@@ -124,7 +124,7 @@ class _BacklogTrial:
         self._tell("of every stage something is compacted")
 
     def _trouble(self, troubles: Troubles, watch: RemovalWatch) -> str:
-        """Make all the trouble, and go on while a proof lacks; give the reason if that cannot be done."""
+        """Make all the trouble, and more while a proof is missing; give the reason if that fails."""
         kinds = self._plan.troubles()
         limit = len(kinds) + _MORE
         while kinds or (len(troubles.made) < limit and watch.finish(self._folding.openings).lacking()):
@@ -145,7 +145,7 @@ class _BacklogTrial:
         asker.ask_again(again)
         asker.tell(asker.asked - set(asker.undecided))
         asker.flush()
-        # Whoever routes again does it before the agents answer.
+        # A second panel, if the program makes one, must come before the agents answer.
         unsettled = settle(offsets, lambda: 0, troubles.pause, self._tell, _QUIET_S)
         if unsettled:
             return unsettled

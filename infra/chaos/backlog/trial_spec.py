@@ -48,25 +48,25 @@ limits = {{ timeout_ms = 120_000, max_attempts = 1 }}
 
 @dataclass(frozen=True, slots=True)
 class BacklogSpec:
-    """What is to happen; the seed fixes every choice in it but the moments."""
+    """The plan of a backlog; the seed fixes every choice in it but the moments."""
 
     questions: int
-    """Open while all of it happens; a tenth as many are decided before."""
+    """Questions open during all troubles; a tenth as many are decided before."""
     starts: int
-    """Workers told to end and started again, each on a log that was compacted since the last."""
+    """Workers ended in order and started again, each on a log that was compacted since the last start."""
     kills: int
     zombies: int
-    """Workers stopped until others have all that they held, and that was compacted; then they go on."""
+    """Workers suspended until others own their partitions and compaction ran, and then continued."""
     seed: int
     engine: str = ENGINES[0]
     slow_ms: int = 3_000
-    """Half to twice as long takes the slowest agent of each panel."""
+    """Median time of each panel's slowest agent; a call takes half to twice as long."""
     burst: int = 20
-    """Questions asked again, and answers told, at each of these troubles."""
+    """Questions asked again, and feedback given, at each trouble."""
 
     @property
     def before(self) -> int:
-        """Questions that are decided before, so that there is something to be learned."""
+        """Questions decided before the troubles, so that the router table has entries."""
         return max(6, self.questions // 10)
 
     @property
@@ -75,7 +75,7 @@ class BacklogSpec:
         return _POLICY.format(slow_ms=self.slow_ms)
 
     def troubles(self) -> list[Kind]:
-        """List what happens, in its order."""
+        """List the troubles in their order."""
         kinds: list[Kind] = ["start"] * self.starts
         kinds += ["kill"] * self.kills
         kinds += ["zombie"] * self.zombies
@@ -85,7 +85,7 @@ class BacklogSpec:
 
 @dataclass(slots=True)
 class Trouble:
-    """What was done to a worker."""
+    """One trouble and the worker it hit."""
 
     kind: Kind
     target: str
@@ -93,25 +93,25 @@ class Trouble:
     open: int
     """Questions without a decision."""
     lag: int
-    """Records that no stage had committed."""
+    """Records that the stages had not committed."""
     disk: Disk = "same"
-    """What it finds when it is started again."""
+    """Kind of disk that the worker finds at its next start."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of it."""
+    """The outcome of a backlog."""
 
     plan: BacklogSpec
     troubles: list[Trouble]
     half_answered: int
-    """Open questions of which some analyses were there."""
+    """Open questions with some of their analyses in the log."""
     open_after: int
     """Questions without a decision when the agents came back."""
     again_after: int
-    """Of these and of those decided before, asked again after the last trouble."""
+    """Open or decided questions that were asked again after the last trouble."""
     unsettled: str
-    """Why the log did not come to rest; empty if it did."""
+    """Reason the log did not settle; empty if it did."""
     exits: list[Exit]
     ended: dict[str, int | None]
     starts: dict[str, int]
@@ -124,7 +124,7 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        """Whether nothing is wrong, and what was to be survived did happen."""
+        """Whether nothing is wrong, and every planned trouble happened with open questions."""
         met = not self.removal.lacking() and all(one.open >= self.plan.questions for one in self.troubles)
         met = met and len(self.troubles) >= self.plan.starts + self.plan.kills + self.plan.zombies
         met = met and min(self.again_after, self.report.figures["late_feedback"], self.open_after) > 0

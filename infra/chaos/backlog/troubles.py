@@ -16,16 +16,16 @@ from infra.chaos.workers import WorkerProcess
 from streams.errors import OperatorError
 
 LIMIT_S = 180.0
-"""Longest wait for anything. A group waits a minute for a member that was killed while partitions were dealt out."""
+"""Longest wait. A consumer group waits a minute for a member that was killed during a rebalance."""
 
 _LOOK_S = 0.05
 _AT_ONCE = 0.4
-"""Share of the kills after which nobody waits for the worker to be back at work."""
+"""Share of the kills after which the trial does not wait until the worker is back at work."""
 
 
 class Troubles:
     """
-    Makes trouble, one after the other, and has the workers looked after meanwhile.
+    Makes one trouble after the other, while the supervisor restarts workers.
 
     Args:
         clock: Seconds since it began.
@@ -49,12 +49,12 @@ class Troubles:
         self._clock = clock
         self._draw = random.Random(plan.seed)
         self._disks: Iterator[Disk] = cycle(("none", "same", "empty", "former"))
-        """What the starts find, in turns."""
+        """Disks that the starts find, in turn."""
         self._removed = watch.removed()
 
     def make(self, kind: Kind) -> Trouble:
         """
-        Make one, while the stages have something in hand.
+        Make one trouble, while the stages have work in flight.
 
         Raises:
             OperatorError: What has to happen next does not.
@@ -80,7 +80,7 @@ class Troubles:
         return trouble
 
     def pause(self, seconds: float) -> bool:
-        """Let time pass, while the crew is looked after; say whether all of it is at work."""
+        """Wait, while the supervisor restarts workers; say whether all workers are at work."""
         until = time.monotonic() + seconds
         while True:
             self._supervisor.look()
@@ -105,10 +105,10 @@ class Troubles:
 
     def await_compaction(self) -> None:
         """
-        Wait until something was removed from every stage's changelogs since the last time; records keep coming.
+        Wait until compaction has removed records from every stage's changelogs; records keep coming meanwhile.
 
         Raises:
-            OperatorError: Nothing is.
+            OperatorError: It removes none in time.
         """
         crowded = time.monotonic()
         limit = crowded + LIMIT_S
@@ -116,25 +116,25 @@ class Troubles:
             if time.monotonic() > limit:
                 raise OperatorError(f"nothing was compacted for {LIMIT_S:g} s")
             if time.monotonic() > crowded:
-                # A segment is closed by the next record alone.
+                # The broker closes a segment only when the next record arrives.
                 self._asker.crowd(self._draw, self._plan.burst)
                 crowded = time.monotonic() + 1
             self.pause(_LOOK_S)
         self._removed = self._watch.removed()
 
     def _start(self, worker: WorkerProcess, trouble: Trouble) -> None:
-        """Have it end in order, and start it on a log that has been compacted since the last start."""
+        """Stop a worker in order, and start it on a log that has been compacted since the last start."""
         self.await_compaction()
         worker.tell_to_end()
         worker.ended()
-        # Its last lines, before the next process has a file of its own.
+        # Read its last log lines before the next process begins a new file.
         worker.look()
         worker.disks.turn_to(trouble.disk)
         worker.start()
         self.until(lambda: _at_work(worker), f"{worker.duty.name} does not come back")
 
     def _outlive(self, worker: WorkerProcess) -> None:
-        """Stop it until others have all it held and that was compacted; then it goes on and knows nothing of it."""
+        """Suspend a worker until others own its partitions and compaction ran; then continue it, as a zombie."""
         held = [place for place in worker.held if self._supervisor.owner(*place) is worker]
         worker.stop()
         self.until(lambda: all(self._supervisor.owner(*place) is not worker for place in held), "nobody takes over")
