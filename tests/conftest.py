@@ -2,9 +2,11 @@
 
 import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 import structlog
@@ -34,13 +36,49 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out live tests unless they are asked for."""
+    """Mark tests that use the shared broker or the real command; leave out live tests unless they are asked for."""
+    for item in items:
+        if "broker" in getattr(item, "fixturenames", ()) or _COMMANDS in item.path.parents:
+            item.add_marker("process")
     if config.getoption("--live"):
         return
     live = [item for item in items if item.get_closest_marker("live")]
     if live:
         config.hook.pytest_deselected(items=live)
         items[:] = [item for item in items if not item.get_closest_marker("live")]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Let only tests marked `process` start a process, in their fixtures too."""
+    if item.get_closest_marker("process"):
+        return (yield)
+    with pytest.MonkeyPatch.context() as patch:
+        # An audit hook cannot be removed, and does not see processes of multiprocessing.
+        patch.setattr(BaseProcess, "start", _refuse_process)
+        patch.setitem(_refusing, "now", True)
+        return (yield)
+
+
+_COMMANDS = ROOT / "tests" / "e2e"
+"""Folder whose tests all run the real command."""
+
+_STARTS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"})
+"""Audit events of a process that is about to start."""
+
+_refusing = {"now": False}
+
+
+def _refuse_process(*_: object) -> NoReturn:
+    pytest.fail("starts a process: mark the test with @pytest.mark.process, which leaves it out of the inner loop")
+
+
+def _audit(event: str, _: tuple[Any, ...]) -> None:
+    if event in _STARTS and _refusing["now"]:
+        _refuse_process()
+
+
+sys.addaudithook(_audit)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,6 +9,7 @@ import pytest
 from .conftest import ROOT
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [

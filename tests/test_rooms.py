@@ -304,6 +304,7 @@ def test_module_has_a_name(path: Path) -> None:
     assert not {part.strip("_") for part in path.relative_to(ROOT).with_suffix("").parts} & NOT_NAMES
 
 
+@pytest.mark.process
 def test_top_level_is_fixed() -> None:
     """Nothing but the rooms lies on the top level."""
     strangers = {entry for entry in _top_level() if entry not in TOP_LEVEL and not entry.startswith(".")}

@@ -31,7 +31,9 @@ from .hosts import Host, hosted, of
 DERIVED = (ASSIGNMENTS, DECISIONS, OBSERVATIONS, ROUTER)
 
 
-@pytest.fixture(params=["embedded", "kafka", "kafka, faust"])
+@pytest.fixture(
+    params=["embedded", *(pytest.param(kafka, marks=pytest.mark.process) for kafka in ("kafka", "kafka, faust"))]
+)
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
     """Give a new, empty log on each runtime."""
     bootstrap = request.getfixturevalue("broker").bootstrap if request.param != "embedded" else None

@@ -158,6 +158,7 @@ sys.exit(run(sys.argv[1:]))
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("options", [["crash"], ["--verbose", "crash"]], ids=["short", "verbose"])
 def test_a_crash_report_holds_no_key(options: list[str]) -> None:
     """A command that dies of an error that quotes a key reports it without the key, traceback and causes included."""

@@ -182,6 +182,7 @@ def test_a_call_whose_process_died_counts_with_all_it_reserved(tmp_path: Path) -
     assert [(decision.status, decision.calls) for decision in decisions(path)] == [("undecided", 0)]
 
 
+@pytest.mark.process
 def test_workers_on_kafka_share_one_budget(run: Run) -> None:
     """Each asks at the same time as the others; what is granted to all together fits, and all know the same."""
 

@@ -116,6 +116,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, spec: AgentSp
     assert (caught.value.exit_code, caught.value.remedy) == (3, f"pip install 'orch-streams[{extra}]'")
 
 
+@pytest.mark.process
 def test_nothing_heavy_is_imported_for_agents_that_call_nobody() -> None:
     """A process with recorded and simulated agents alone loads no HTTP client and no litellm."""
     heavy = "{'aiohttp', 'httpx', 'litellm', 'openai'}"

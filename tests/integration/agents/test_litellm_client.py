@@ -88,6 +88,7 @@ assert not litellm.callbacks + litellm.success_callback + litellm.failure_callba
 """
 
 
+@pytest.mark.process
 def test_litellm_stays_offline_and_silent(tmp_path: Path) -> None:
     """Imported and called, it asks no address but the agent's, reads no .env, starts no proxy and prints nothing."""
     (tmp_path / ".env").write_text("PLANTED=1\n")

@@ -129,6 +129,7 @@ def _write(path: str, process: int) -> None:
             store.put(f"{process}-{number}", REPLY)
 
 
+@pytest.mark.process
 def test_several_processes_share_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes that write at the same time lose none of each other's replies."""
     # They import this module, by the path they are given from here.

@@ -55,6 +55,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return Workspace()
 
 
+@pytest.mark.process
 def test_jobs_need_no_click(tmp_path: Path) -> None:
     """Without click, rich and the command line, everything is imported and a demonstration runs."""
     done = subprocess.run(

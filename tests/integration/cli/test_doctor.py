@@ -231,6 +231,7 @@ def test_no_key_is_shown(options: tuple[str, ...], place: Place, server: ModelSe
     assert not _holding(place.path, planted.values())
 
 
+@pytest.mark.process
 def test_executable_shows_no_key(place: Place, server: ModelServer) -> None:
     """The installed command, with all its log lines, shows no key either."""
     server.fail_next("gpt-4.1-mini", "unauthorized")

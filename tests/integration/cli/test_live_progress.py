@@ -96,6 +96,7 @@ def _read(terminal: int) -> Iterator[bytes]:
         return
 
 
+@pytest.mark.process
 def test_line_is_tidy_on_a_terminal(place: Place) -> None:
     """Questions, calls, failures, spend and time stand in one line that fits, and nothing is left of it at the end."""
     place.write("orch.toml", [AGENT])

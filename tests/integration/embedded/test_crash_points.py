@@ -140,7 +140,7 @@ class Scenario:
     """One point in so many."""
 
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.process]
 
 SCENARIOS = (
     Scenario("the same command"),

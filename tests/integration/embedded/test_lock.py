@@ -30,6 +30,7 @@ def writer(path: Path) -> EmbeddedWriter:
     return EmbeddedWriter(path, TINY, clock=lambda: 0)
 
 
+@pytest.mark.process
 def test_second_writer_is_told_who_writes(tmp_path: Path) -> None:
     """A second writer is refused, and told process, program, host and since when."""
     path = tmp_path / "orch.db"

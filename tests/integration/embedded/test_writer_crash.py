@@ -58,6 +58,7 @@ def values(path: Path) -> list[bytes]:
         return [record.value for record in view.records()]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("only", [None, *POINTS])
 def test_kill_at_any_point_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, only: str | None) -> None:
     """Whatever point a writer dies at, going on gives the log that a writer without a crash gives."""
@@ -73,6 +74,7 @@ def test_kill_at_any_point_changes_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert crash_at > (30 if only is None else len(STEPS))
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("point", "records"), [("commit", 0), ("committed", 4)])
 def test_commit_is_all_or_nothing(tmp_path: Path, point: str, records: int) -> None:
     """Before the commit nothing of it is there, after it all of it."""

@@ -59,6 +59,7 @@ def test_replay(tmp_path: Path) -> None:
     assert "one process" in figure.note
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_scale(tmp_path: Path) -> None:
     """Memory is that of processes of their own, and compared between two sizes."""
@@ -94,6 +95,7 @@ def test_machine(tmp_path: Path) -> None:
     assert about["file_system"] == file_system(tmp_path)
 
 
+@pytest.mark.process
 def test_command(capfdbinary: pytest.CaptureFixture[bytes], tmp_path: Path) -> None:
     """The command prints the machine, then each figure, as JSON Lines; and leaves nothing beside the log it names."""
     log = f"sqlite:///{tmp_path / 'orch.db'}"
@@ -112,6 +114,7 @@ def test_archive_is_not_measured(capfdbinary: pytest.CaptureFixture[bytes]) -> N
     assert b"an archive is not measured" in capfdbinary.readouterr().err
 
 
+@pytest.mark.process
 def test_report(tmp_path: Path) -> None:
     """A report holds the machine and a table of each benchmark, with what is reached and what is not."""
     report = tmp_path / "figures.md"

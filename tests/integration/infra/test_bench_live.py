@@ -58,6 +58,7 @@ def by_name(figures: list[Figure]) -> dict[str, Figure]:
     return {figure.name.rpartition(": ")[2]: figure for figure in figures}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("kind", ["openai", pytest.param("litellm", marks=pytest.mark.slow)])
 def test_in_flight(world: World, kind: Kind) -> None:
     """The server sees as many calls at a time as were asked for, and every call once."""
@@ -84,6 +85,7 @@ def test_target_is_for_what_it_names(world: World, monkeypatch: pytest.MonkeyPat
     assert found["openai"].target is None
 
 
+@pytest.mark.process
 def test_failed_call_is_no_figure() -> None:
     """A call that fails ends the benchmark, and says how it failed."""
     given = {"kind": "openai", "url": "http://127.0.0.1:9/v1", "in_flight": 1, "calls": 3, "latency_s": 0}
@@ -91,6 +93,7 @@ def test_failed_call_is_no_figure() -> None:
         elsewhere(flight.keep_in_flight, **given)
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("inside")
 @pytest.mark.parametrize("way", ["openai", "client", "plain"])
 def test_added(world: World, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,6 +104,7 @@ def test_added(world: World, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < half.median <= most.median
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("inside")
 def test_panel(world: World, tmp_path: Path) -> None:
     """The product and the sequential baseline make the same requests, four a question, and decide the same."""
@@ -150,6 +154,7 @@ def test_missing_extra(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert b"pip install 'orch-streams[litellm]'" in captured.err
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("no_litellm")
 def test_left_out(monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     """Without its extra the benchmark is left out of the whole, and that is said."""

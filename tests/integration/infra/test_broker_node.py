@@ -72,6 +72,7 @@ def read(broker: Broker, topic: str, count: int) -> list[bytes]:
     return asyncio.run(asyncio.wait_for(_read(broker.bootstrap, topic, count), LIMIT_S))
 
 
+@pytest.mark.process
 @pytest.mark.slow
 @pytest.mark.parametrize("end", ["stop", "kill"])
 def test_broker_keeps_data_and_port(own: Broker, end: str) -> None:
@@ -87,6 +88,7 @@ def test_broker_keeps_data_and_port(own: Broker, end: str) -> None:
     assert read(own, topic, 3) == values
 
 
+@pytest.mark.process
 def test_paused_broker_does_not_answer(own: Broker) -> None:
     """A paused broker runs and gives no answer; resumed, it has lost nothing."""
     write(own, "paused", [b"before"])
@@ -99,6 +101,7 @@ def test_paused_broker_does_not_answer(own: Broker) -> None:
     assert read(own, "paused", 1) == [b"before"]
 
 
+@pytest.mark.process
 def test_start_of_a_running_broker_does_nothing(own: Broker) -> None:
     """A second start, also by another object, leaves the process as it is."""
     pid = own.pid
@@ -160,6 +163,7 @@ def pretended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("form", "run", "message"),
     [
@@ -178,6 +182,7 @@ def test_failed_start_shows_the_log(pretended: Path, tmp_path: Path, form: str, 
     assert not failing.running
 
 
+@pytest.mark.process
 def test_half_made_data_are_made_again(pretended: Path, tmp_path: Path) -> None:
     """Data whose making was cut off are not taken for whole ones."""
     kafka = tmp_path / "kafka"
@@ -201,6 +206,7 @@ def test_machine_without_kafka_skips(monkeypatch: pytest.MonkeyPatch) -> None:
         shared.require_kafka()
 
 
+@pytest.mark.process
 def test_taken_port_is_told(pretended: Path, tmp_path: Path) -> None:
     """A port that another program listens on is an error that names it."""
     pretended.write_text(JAVA.format(format="mkdir data", run=""))
@@ -230,6 +236,7 @@ def command(folder: Path, *arguments: str, **environment: str) -> subprocess.Com
     )
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_commands_start_and_stop(tmp_path: Path) -> None:
     """`start` prints the URL and ends while the broker stays; `status`, `kill` and `stop` find it by its folder."""
@@ -252,6 +259,7 @@ def test_commands_start_and_stop(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "some" / "kafka" / "ports.json").read_bytes())["port"] == port
 
 
+@pytest.mark.process
 def test_command_tells_what_is_missing(tmp_path: Path) -> None:
     """Without a way to get the jars, `fetch` ends with 3, one message and one remedy; a wrong word ends with 2."""
     (tmp_path / "empty").mkdir()

@@ -28,6 +28,7 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("tie", "state", "lives"),
     [("leashed", "running", False), ("leashed", "paused", False), ("left", "running", True)],
@@ -58,6 +59,7 @@ def test_stranger_with_the_same_id_is_left_alone() -> None:
     assert Process(os.getpid(), own).alive
 
 
+@pytest.mark.process
 def test_process_that_ended_counts_as_gone() -> None:
     """A process that nobody has waited for yet is gone all the same."""
     with subprocess.Popen(["true"]) as child:
@@ -68,6 +70,7 @@ def test_process_that_ended_counts_as_gone() -> None:
     assert start_time(child.pid) is None
 
 
+@pytest.mark.process
 def test_leash_let_go_ends_it(tmp_path: Path) -> None:
     """Output goes to the log after what was there, and letting go leaves no process behind."""
     log = tmp_path / "log"
@@ -82,6 +85,7 @@ def test_leash_let_go_ends_it(tmp_path: Path) -> None:
     assert started.gone_within(30)
 
 
+@pytest.mark.process
 def test_id_of_a_leashed_process_stays_taken(tmp_path: Path) -> None:
     """As long as the leash may kill, no stranger can have the id, also when the process was killed by somebody."""
     started, leash = process.start(["sleep", "60"], tmp_path, tmp_path / "log", leashed=True)
@@ -95,6 +99,7 @@ def test_id_of_a_leashed_process_stays_taken(tmp_path: Path) -> None:
         os.kill(started.pid, 0)
 
 
+@pytest.mark.process
 def test_command_that_is_not_there_is_named(tmp_path: Path) -> None:
     """What cannot be started says so at once."""
     with pytest.raises(OSError, match=r"nowhere cannot be started: FileNotFoundError"):

@@ -51,6 +51,7 @@ class Writer:
             time.sleep(0.05)
 
 
+@pytest.mark.process
 def test_compaction_is_real_and_is_seen(tmp_path: Path) -> None:
     """Records of each stage go while others are written, also after the broker was killed, and none too many."""
     require_kafka()

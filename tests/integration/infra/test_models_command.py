@@ -32,6 +32,7 @@ def _lines(rows: Iterable[dict[str, Any]]) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_command_serves_until_told_to_end(files: tuple[Path, Path], number: signal.Signals) -> None:
     """It prints its URL first, and ends with code 0 when it is signalled."""
@@ -43,6 +44,7 @@ def test_command_serves_until_told_to_end(files: tuple[Path, Path], number: sign
         assert process.wait(10) == 0
 
 
+@pytest.mark.process
 def test_process_answers_as_told(files: tuple[Path, Path]) -> None:
     """Options of the command reach the server: faults, key, further models, the name it reports."""
     options = ("--key", "sk-1", "--fault", "empty=1", "--fault-model", "small", "--model", "judge", "--model-suffix=-x")
@@ -54,6 +56,7 @@ def test_process_answers_as_told(files: tuple[Path, Path]) -> None:
         assert server.stats()["requests"]["by_fault"] == {"empty": 1}
 
 
+@pytest.mark.process
 def test_process_ends_with_its_starter(files: tuple[Path, Path]) -> None:
     """When the pipe to it closes, as it does when the starter is killed, it ends by itself."""
     command = [sys.executable, "-m", "infra.models", "--questions", str(files[0]), "--outputs", str(files[1])]
@@ -81,6 +84,7 @@ def test_wrong_options_are_told(files: tuple[Path, Path], options: list[str], sa
     assert said in done.stderr
 
 
+@pytest.mark.process
 def test_line_that_is_wrong_is_named(files: tuple[Path, Path], capfd: pytest.CaptureFixture[str]) -> None:
     """A file with an entry that cannot be used is refused with its place, and the process says so."""
     with files[0].open("ab") as questions:

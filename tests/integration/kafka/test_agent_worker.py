@@ -207,6 +207,7 @@ def test_work_moves_on_when_a_member_is_killed(run: Callable[..., None]) -> None
     run(test)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_a_broker_that_crashes_in_the_middle_stops_nothing(tmp_path: Path) -> None:
     """Calls go on meanwhile, what they gave is written afterwards, and none is made twice."""

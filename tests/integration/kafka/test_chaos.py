@@ -24,6 +24,7 @@ PLAN = TrialSpec(
 """About a minute on two cores. `python -m infra.chaos --help` shows the long form."""
 
 
+@pytest.mark.process
 def test_kills_and_stops_change_nothing() -> None:
     """
     Each question has one decision, counted again from the log, and each lesson is learned once, whoever is killed.

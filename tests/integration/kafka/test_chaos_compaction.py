@@ -16,7 +16,7 @@ from infra.chaos.compaction import STAGES
 
 from ...broker import require_kafka
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.process]
 
 BACKLOG = {"questions": 30, "starts": 1, "kills": 1, "zombies": 1, "seed": 20_261_128, "slow_ms": 600, "burst": 10}
 """`python -m infra.chaos.backlog --help` shows the long form, which runs either engine."""

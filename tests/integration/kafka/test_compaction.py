@@ -31,6 +31,7 @@ LIMIT_S = 60
 """Longest wait for the broker to compact; it looks ten times a second."""
 
 
+@pytest.mark.process
 def test_owners_find_all_that_counts_whatever_a_broker_has_removed(tmp_path: Path) -> None:
     """Commit records of earlier owners are gone, their states are not; disks old and new, and none, say the same."""
     require_kafka()

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 WITHOUT_FAUST = """
 import importlib, pkgutil, sys
 sys.modules |= dict.fromkeys(("faust", "mode"))
@@ -33,6 +35,7 @@ def worker(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
+@pytest.mark.process
 def test_default_engine_needs_no_faust(tmp_path: Path) -> None:
     """Without it everything else is imported, and a worker gets as far as looking for a broker."""
     done = worker(tmp_path)
@@ -41,6 +44,7 @@ def test_default_engine_needs_no_faust(tmp_path: Path) -> None:
     assert "faust" not in done.stderr
 
 
+@pytest.mark.process
 def test_missing_engine_names_its_extra(tmp_path: Path) -> None:
     """`--engine faust` without the extra ends with 3 and what to install, before any broker is asked."""
     done = worker(tmp_path, "--engine", "faust")

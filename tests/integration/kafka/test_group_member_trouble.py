@@ -120,6 +120,7 @@ def test_an_event_that_could_not_be_queued_is_sent_again(run: Run) -> None:
     run(test)
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_a_broker_that_crashes_and_comes_back_loses_nothing(tmp_path: Path) -> None:
     """Over an outage longer than the session, members keep what they hold, and bring each record once."""
