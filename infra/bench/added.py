@@ -20,7 +20,7 @@ from streams.agents.agent import Agent, Reply, Task
 from streams.agents.factory import make_agents
 
 CALL_S = 0.2
-"""Time of every call: that of a small hosted model, and constant, so that it can be taken off."""
+"""Time of every call: that of a small hosted model, and constant, so that it can be subtracted."""
 P50_TARGET_MS, P99_TARGET_MS = 10, 50
 
 Advance = Callable[[int], None]
@@ -28,9 +28,9 @@ Advance = Callable[[int], None]
 
 class WaitingAgent:
     """
-    A simulated agent that takes its time: the same for each call, but longer for the first questions.
+    A simulated agent that waits: the same time for each call, but longer for the first questions.
 
-    The first ones are spread over one call's time, so that the questions do not go through the stages in one crowd.
+    The first calls are spread over one call's time, so that the questions do not move through the stages as one crowd.
     """
 
     virtual = False
@@ -46,7 +46,7 @@ class WaitingAgent:
         return self._inner.spec
 
     async def reply(self, task: Task) -> Reply:
-        """Wait, then answer as the simulated agent does; the latency is left to be measured."""
+        """Wait, then answer as the simulated agent does; the caller measures the latency."""
         number = int(task.question_id.rpartition("-")[2])
         extra = CALL_S * number / self._spread if number < self._spread else 0
         await asyncio.sleep(CALL_S + extra)

@@ -46,7 +46,7 @@ def measure(directory: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
     Args:
         directory: A fresh one; logs are left in it.
         sizes: How many runs and questions.
-        advance: Hears when a run is done.
+        advance: Called when a run is done.
 
     Returns:
         Decided questions and events per second, and the two baselines.

@@ -25,7 +25,7 @@ class Figure:
     target: float | None = None
     more_is_better: bool = True
     note: str = ""
-    """What was measured, in the words of whoever wants to repeat it."""
+    """Description of the measurement, for a person who repeats it."""
 
     @property
     def median(self) -> float:
@@ -57,7 +57,7 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured; figures of different sizes do not compare."""
+    """Sizes of the measurements; figures of different sizes do not compare."""
 
     runs: int = 5
     decided: int = 5_000
@@ -65,9 +65,9 @@ class Sizes:
     one_by_one: int = 500
     """Questions of a run that asks one at a time."""
     waiting: int = 1_500
-    """Questions of a run whose agents take their time."""
+    """Questions of a run whose agents wait."""
     open: tuple[int, ...] = (1, 50, 200)
-    """Questions open at a time, while agents take their time."""
+    """Questions open at a time in that run."""
     replayed: int = 100_000
     """Events of the log that is replayed."""
     small: int = 100_000
@@ -93,7 +93,7 @@ def machine(directory: Path) -> dict[str, Any]:
 
 
 def file_system(directory: Path) -> str:
-    """Name the kind of file system that holds a directory; `unknown` where the system does not tell."""
+    """Name the kind of file system that holds a directory; `unknown` if the system does not say."""
     try:
         mounts = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
     except OSError:

@@ -12,7 +12,7 @@ N = TypeVar("N", int, float)
 
 
 def if_told(read: Callable[..., N], *of: int) -> N | Literal[0]:
-    """Read a figure; 0 where the system does not tell."""
+    """Read a figure; 0 if the system does not have it."""
     return read(*of) if HAS_PROC else 0
 
 

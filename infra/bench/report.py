@@ -9,7 +9,7 @@ COLUMNS = ("what", "median", "min", "max", "unit", "target", "reached")
 
 
 def number(value: float) -> str:
-    """Write a figure with three digits that count."""
+    """Write a figure with three significant digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"
@@ -33,7 +33,7 @@ def machine_line(about: Mapping[str, Any]) -> str:
 
 
 def notes(figures: Sequence[Figure]) -> list[str]:
-    """List what the figures say of themselves, each thing once."""
+    """List the notes of all figures, each once."""
     return list(dict.fromkeys(figure.note for figure in figures if figure.note))
 
 

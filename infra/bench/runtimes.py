@@ -20,14 +20,14 @@ class Ready(NamedTuple):
 
     title: str
     steps: int
-    """How many steps it reports."""
+    """Number of steps it reports."""
     run: Callable[[Callable[[int], None]], list[Figure]]
     check: Callable[[], None] = lambda: None
     """Raises an OperatorError where it cannot be measured here."""
 
 
 class Measurable(NamedTuple):
-    """What can be measured of one runtime."""
+    """The benchmarks of one runtime."""
 
     about: Mapping[str, Any]
     benches: Mapping[str, Ready]
@@ -93,7 +93,7 @@ def on_kafka(
     Args:
         connection: The cluster.
         worker_stages: Stages of each worker process; empty: as usual.
-        engine: What brings records to the stages.
+        engine: Engine of the folding stages.
         quick: Whether to measure less.
         runs: Runs of each; None: as many as usual.
     """

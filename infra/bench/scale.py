@@ -17,7 +17,7 @@ from infra.bench.workload import STATED, make_log
 from streams.errors import InvariantError
 
 MOST_GROWTH = 1.5
-"""Peak memory at the large size over that at the small one, up to which it counts as constant: caches fill up."""
+"""Largest ratio of peak memory at the two sizes that counts as constant; it is above 1 because caches fill up."""
 
 _CALL = (
     "import sys; from streams import logs; from infra.bench import scale; logs.configure(verbose=False);"
@@ -28,7 +28,7 @@ Advance = Callable[[int], None]
 
 
 def measure(directory: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
-    """Make two logs, and open and replay each in processes of their own, whose memory is theirs alone."""
+    """Make two logs, and open and replay each in a process of its own, to measure its memory alone."""
     figures: list[Figure] = []
     peaks: dict[str, list[float]] = {}
     for events in (sizes.small, sizes.large):
@@ -118,7 +118,7 @@ def _peak_mib() -> float:
     """
     Give the largest resident size of this process, or of a child it has waited for, in MiB.
 
-    Linux hands a parent's peak down through `ru_maxrss` when it starts a process; VmHWM is the process's own.
+    On Linux a child inherits its parent's peak in `ru_maxrss`; VmHWM is the process's own.
     """
     import resource
 

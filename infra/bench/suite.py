@@ -17,7 +17,7 @@ from infra.bench.live.plan import LiveSizes, check, steps
 Measure = Callable[[Path, Sizes, Callable[[int], None]], list[Figure]]
 
 IN_MEMORY = ("tmpfs", "ramfs")
-"""File systems on which a durable commit costs nothing, so that figures would flatter."""
+"""File systems in memory, on which a durable commit costs nothing and figures mislead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class Bench:
     title: str
     measure: Measure
     steps: Callable[[Sizes], int]
-    """How many steps it reports."""
+    """Number of steps it reports."""
     check: Callable[[], None] = lambda: None
     """Raises an OperatorError where it cannot be measured here."""
 
 
 def benches(live: LiveSizes) -> dict[str, Bench]:
-    """Give all of them by name, with what is measured of live agents."""
+    """Give all benchmarks by name, with sizes for those of live agents."""
     chosen = (
         Bench("decided", "Decided questions per second", decided.measure, lambda sizes: sizes.runs),
         Bench("latency", "Time added to the agents' own", added.measure, lambda sizes: sizes.runs * len(sizes.open)),

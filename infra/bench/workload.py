@@ -75,7 +75,7 @@ def gold(event: Event) -> Sequence[Event]:
 
 
 class WatchedWriter(EmbeddedWriter):
-    """The writer as it is, which also notes when each decision was committed."""
+    """The program's writer, which also notes the time at which each decision was committed."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, PROCESSORS, clock=wall_clock_ms)
@@ -99,7 +99,7 @@ class WatchedWriter(EmbeddedWriter):
         return written
 
     def commit(self) -> None:
-        """Commit, and note when."""
+        """Commit, and note the time."""
         super().commit()
         self.commits += 1
         now = time.perf_counter()
@@ -109,7 +109,7 @@ class WatchedWriter(EmbeddedWriter):
 
 @dataclass(frozen=True, slots=True)
 class SessionRun:
-    """How one run went."""
+    """The figures of one run."""
 
     questions: int
     events: int
@@ -132,7 +132,7 @@ def run_session(
         path: Where the log is made.
         asked: The questions; building them counts, as reading them from a file would.
         window: Questions open at a time; by default as in `orch run`.
-        agents: Agents by name, where those of the policy will not do.
+        agents: Agents by name; by default those of the policy.
     """
     policy = bench_policy()
     with WatchedWriter(path) as log:

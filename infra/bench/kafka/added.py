@@ -28,11 +28,11 @@ Advance = Callable[[int], None]
 
 async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
     """
-    Ask at half of the rate that saturates, learning included; by the clock, and not by what is answered.
+    Ask at half of the rate that saturates, learning included; the clock sets the pace, not the answers.
 
     Returns:
-        For agents that answer at once, and for agents that take their time, the median and the 99th percentile of the
-        latency added, in milliseconds.
+        For agents that answer at once, and for agents that wait, the median and the 99th percentile of the latency
+        added, in milliseconds.
     """
     figures: list[Figure] = []
     async with (
@@ -66,10 +66,10 @@ async def _run(load: Load, per_s: float, seconds: float, call_ms: int) -> list[f
 
 async def _slowest_calls_ms(decisions: Mapping[str, bytes], call_ms: int) -> dict[str, int]:
     """
-    Give what the slowest seat of each panel was to take.
+    Give the planned time of each panel's slowest seat.
 
-    The events have what its call did take, which is longer where the process that made it was late; that is not the
-    agent's time, so it counts.
+    Events have the call's actual time, which is longer if the process was late. That delay is not the agent's, so it
+    counts as added latency.
     """
     virtual = make_agents(bench_policy(call_ms), None)
     found = {}

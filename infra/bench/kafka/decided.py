@@ -25,16 +25,16 @@ class KafkaRun:
     """One run at saturation."""
 
     decided_s: float
-    """From the first question to the last decision read."""
+    """Time from the first question to the last decision read."""
     learned_s: float
-    """From the first question to the last record of the router table."""
+    """Time from the first question to the last record of the router table."""
     events: int
     changelog: int
-    """Records of the changelogs, which are no events."""
+    """Records in the changelogs; they are not events."""
     cpu_s: dict[str, float]
-    """By process."""
+    """CPU time by process."""
     lasted_s: float
-    """Time in which that was spent."""
+    """Wall time of the same run."""
 
 
 async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
@@ -42,11 +42,11 @@ async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
     Keep a constant number of questions open, several times over one log.
 
     Args:
-        plan: Cluster, crew and sizes.
-        advance: Hears when a run is done.
+        plan: Cluster, worker processes and sizes.
+        advance: Called when a run is done.
 
     Returns:
-        Decided questions per second, the same with all that is learned from them, events and CPU time a question.
+        Decided questions per second, the same until all is learned from them, events and CPU time a question.
     """
     sizes, found = plan.sizes, []
     async with (
@@ -66,10 +66,10 @@ async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
 
 async def saturated(watch: Watch, load: Load, meter: Meter, plan: KafkaPlan) -> KafkaRun:
     """
-    Run once at saturation, over a log that is settled, and until it is again.
+    Run once at saturation, from a settled log to a settled log.
 
     Args:
-        meter: Just made.
+        meter: A new one.
     """
     events, changelog = sum((await watch.counts()).values()), await watch.in_changelogs()
     started = time.time()

@@ -28,21 +28,21 @@ Advance = Callable[[int], None]
 
 
 class Drained(NamedTuple):
-    """How one stage went through its backlog."""
+    """The run of one stage through its backlog."""
 
     records_per_s: float
     cpu_us: float
     """CPU time of the worker for each input record, in microseconds."""
     first_s: float
-    """From the start of the process to the first record it wrote."""
+    """Time from the start of the process to the first record it wrote."""
 
 
 async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
     """
-    Let one stage after the other fold what the ones before it left, each in a process of its own.
+    Let one stage after the other fold the outputs of those before it, each in a process of its own.
 
     Returns:
-        For each stage the records it reads per second, and their CPU time; and how soon the first one had begun.
+        For each stage its input records per second and their CPU time; and the startup time of the first stage.
     """
     found: dict[str, list[Drained]] = {stage: [] for stage in FOLDING}
     for _ in range(plan.sizes.runs):
@@ -71,7 +71,7 @@ async def _drain(plan: KafkaPlan, watch: Watch, stage: str, reads: tuple[str, ..
     asked = time.monotonic()
     async with BenchWorker(watch.log, (stage,), plan, state=plan.directory / watch.log.prefix) as worker:
         watch.workers = (worker,)
-        # From the last look that found nothing written: before that it starts, which is another figure.
+        # The time counts from the last look that found no output: the startup before it is another figure.
         begun, spent = asked, 0.0
         while (await watch.counts())[writes] == before[writes]:
             watch.require(asked)

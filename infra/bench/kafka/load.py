@@ -26,30 +26,30 @@ _FIELDS = ("question_id", "text", "options", "subject")
 
 class Load:
     """
-    Asks and hears, with as little work as that takes: it shares the machine with what it measures.
+    Asks questions and reads decisions with little CPU time: it shares the machine with the workers it measures.
 
     Args:
-        watch: The log, and the workers without whom there is no decision.
+        watch: The log, and the workers that every decision needs.
         producer: Started.
-        consumer: Started, at the ends of the decisions.
+        consumer: Started, positioned at the end of the decisions.
     """
 
     def __init__(self, watch: Watch, producer: AIOKafkaProducer, consumer: AIOKafkaConsumer) -> None:
         self.decisions: dict[str, bytes] = {}
-        """What was heard in the last run, by question id; each question counts once."""
+        """Decisions read in the last run, by question id; each question counts once."""
         self.waited_s: dict[str, float] = {}
-        """From when a question was to be asked to when its decision was read, in the last run."""
+        """Time from when a question was due to when its decision was read, in the last run."""
         self._watch = watch
         self._log = watch.log
         self._questions = _as_json()
         self._due: dict[str, float] = {}
-        """When each open question was to be asked, by the monotonic clock."""
+        """Time at which each open question was due, by the monotonic clock."""
         self._heard_at = 0.0
         self._producer = producer
         self._consumer = consumer
 
     async def ask(self, number: int) -> None:
-        """Ask so many questions, and wait for nothing but the log to have them."""
+        """Ask so many questions, and wait only until the log has them."""
         for question_id, value in islice(self._questions, number):
             await self._send(QUESTIONS, question_id, value)
         await self._producer.flush()
@@ -100,7 +100,7 @@ class Load:
         for place, (question_id, value) in enumerate(waiting):
             due = started + place / per_s
             await asyncio.sleep(max(0.0, due - time.monotonic()))
-            # The time it was meant to be asked: when this process is late, the question waits already.
+            # The time at which the question was due: if this process is late, the question already waits.
             self._due[question_id] = due
             await self._send(QUESTIONS, question_id, value)
 

@@ -22,7 +22,7 @@ from streams.runtimes.kafka.client.topics import administered, create_topics, wa
 from streams.topology import ROUTER, TOPICS
 
 LIMIT_S = 120.0
-"""Silence after which something is taken to be wrong: more than two rebalances of a busy machine."""
+"""Time without progress that counts as a failure: more than two rebalances on a busy machine."""
 LOOK_S, _SETTLE_S = 0.02, 0.2
 
 
@@ -34,7 +34,7 @@ async def own_log(cluster: Connection) -> AsyncIterator[Connection]:
     try:
         yield mine
     finally:
-        # Offsets of its groups go with the topics.
+        # Deleting the topics also deletes their consumer groups' offsets.
         async with administered(mine) as admin:
             await admin.delete_topics([topic.name for topic in wanted_topics(mine)])
 
@@ -47,11 +47,11 @@ async def adopt(log: Connection, policy: PolicyAdopted) -> None:
 
 class Watch:
     """
-    Looks at how far a log is.
+    The progress of a log.
 
     Args:
         log: The log.
-        workers: Those without whom nothing happens.
+        workers: The workers that all progress needs.
         client: Started, a consumer of no group.
     """
 
@@ -70,7 +70,7 @@ class Watch:
             for processor in PROCESSORS
             for number in range(max(TOPICS[topic].partitions for topic in processor.reads))
         ]
-        # Asked about topics it was not assigned, the client looks them up one by one, a tenth of a second each.
+        # The client looks up topics that are not assigned to it one by one, a tenth of a second each.
         client.assign([*self._topics, *self._changelogs])
         client.pause(*self._topics, *self._changelogs)
 
@@ -101,13 +101,13 @@ class Watch:
 
     async def settled(self) -> None:
         """
-        Wait until everything in the topics is folded, and whatever follows from it too.
+        Wait until every record is folded, those that follow included.
 
         Raises:
-            InvariantError: A worker ended, or nothing is folded any more.
+            InvariantError: A worker ended, or folding makes no progress.
         """
         known, since = -1, time.monotonic()
-        # Looked at in the order in which records go, so what a stage had written is seen as the lag of the next one.
+        # Lags are read in the order in which records move, so a stage's output shows as the lag of the next stage.
         while lag := sum(one.lag for one in await group_lags(self.log) if one.stage in FOLDING):
             if lag != known:
                 known, since = lag, time.monotonic()
@@ -126,10 +126,10 @@ class Watch:
 
     def require(self, since: float) -> None:
         """
-        Make sure that there is hope.
+        Make sure that progress is possible.
 
         Raises:
-            InvariantError: A worker ended, or nothing has happened since that time of the monotonic clock for too long.
+            InvariantError: A worker ended, or the last progress, by the monotonic clock, is too long ago.
         """
         for worker in self.workers:
             worker.require()
@@ -139,7 +139,7 @@ class Watch:
 
 @asynccontextmanager
 async def watched(log: Connection, workers: Sequence[BenchWorker] = ()) -> AsyncIterator[Watch]:
-    """Connect to look at a log."""
+    """Connect to a log, to read its progress."""
     client = await plain_consumer(log)
     try:
         yield Watch(log, workers, client)

@@ -11,12 +11,12 @@ WorkerStages = tuple[tuple[str, ...], ...]
 
 FOLDING = ("route", "merge", "learn", "rank")
 WORKER_STAGES: WorkerStages = (("all",),)
-"""What decides most questions on two cores."""
+"""The split that decides most questions a second on two cores."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaSizes:
-    """How much is measured; figures of different sizes do not compare."""
+    """Sizes of the measurements; figures of different sizes do not compare."""
 
     runs: int = 5
     warm_up: int = 500
@@ -44,10 +44,10 @@ class KafkaPlan:
     """The cluster; the log it names is not touched."""
     sizes: KafkaSizes
     directory: Path
-    """For what worker processes write: states, and what they say. Removed in the end."""
+    """Folder for the workers' states and output; removed in the end."""
     worker_stages: WorkerStages = WORKER_STAGES
     engine: EngineName = "aiokafka"
-    """What brings records to the folding stages."""
+    """Engine of the folding stages."""
 
     @property
     def workers(self) -> str:

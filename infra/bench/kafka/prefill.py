@@ -26,7 +26,7 @@ from streams.runtimes.urls import open_reader
 from streams.topology import ASSIGNMENTS, ROUTER, TOPICS
 
 _LEARNED = 300
-"""Questions after which all agents have been asked as often as the warm-up wants, so that panels have three seats."""
+"""Questions after which the warm-up of all agents is over, so that panels have three seats."""
 _AT_ONCE = 500
 
 

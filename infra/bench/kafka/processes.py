@@ -17,13 +17,13 @@ from streams.errors import InvariantError
 from streams.runtimes.kafka.client.connection import Connection
 
 ORCH = ("-c", "from streams.cli.main import main; main()")
-"""What the installed `orch` does."""
+"""Code of the installed `orch`."""
 
 STOP_S = 30.0
 """Longest wait for an orderly end; then it is killed."""
 
 OTHERS = "other work"
-"""What has no part in the benchmark: much of it, and the figures are of no use."""
+"""CPU time of processes outside the benchmark: with much of it the figures are useless."""
 
 _LOOPBACK = ("127.", "localhost", "[::1]")
 _LISTENS = "0A"
@@ -31,14 +31,14 @@ _LISTENS = "0A"
 
 class BenchWorker:
     """
-    One `orch worker`, which is started with the object and ends with the block.
+    One `orch worker`, which starts with the object and ends with the block.
 
     Args:
-        log: What it works on.
+        log: The log it works on.
         stages: As on its command line.
-        plan: Its directory gets what the process says.
-        state: Folder of local states; none keeps them in memory.
-        program: How Python is told to run `orch`.
+        plan: Its directory gets the output of the process.
+        state: Folder of local states; None keeps them in memory.
+        program: Python's arguments that run `orch`.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class BenchWorker:
         self._said = folder / f"{'-'.join(stages)}-{time.monotonic_ns()}.log"
         options = ["--engine", plan.engine, "--state", "-" if state is None else str(state)]
         command = [sys.executable, "-P", *program, "--log", log.url, "worker", *stages, *options]
-        # In a folder of its own: the configuration of whoever measures is no part of what is measured.
+        # In a folder of its own: an orch.toml in the current folder must not change the measurement.
         with self._said.open("wb") as said:
             self._process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said)
 
@@ -102,7 +102,7 @@ class BenchWorker:
 async def at_work(
     log: Connection, plan: KafkaPlan, *, program: Sequence[str] = ORCH
 ) -> AsyncIterator[list[BenchWorker]]:
-    """Run the processes of the crew, with states on disk, until the block ends."""
+    """Run all worker processes, with states on disk, until the block ends."""
     state = plan.directory / "state"
     async with AsyncExitStack() as stack:
         yield [
@@ -113,9 +113,9 @@ async def at_work(
 
 class Meter:
     """
-    CPU seconds since it was made, by process: the broker, each worker, the bench itself, and all that runs beside.
+    CPU seconds since the meter was made, by process: the broker, each worker, the bench itself, and all others.
 
-    A broker on another machine, or of another user, is not counted by itself.
+    A broker on another machine, or of another user, has no figure of its own.
     """
 
     def __init__(self, connection: Connection, workers: Sequence[BenchWorker]) -> None:
@@ -139,7 +139,7 @@ class Meter:
 
 
 def broker_pid(connection: Connection) -> int | None:
-    """Find the process that listens where the log is; none if it is not on this machine, or not to be seen."""
+    """Find the process that listens at the log's address; None if it is not on this machine or not visible."""
     address, _, port = connection.bootstrap[0].rpartition(":")
     if not address.startswith(_LOOPBACK):
         return None

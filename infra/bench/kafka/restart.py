@@ -25,11 +25,11 @@ Advance = Callable[[int], None]
 
 
 class RestartCase(NamedTuple):
-    """One way to come back."""
+    """One kind of restart."""
 
     name: str
     end: signal.Signals
-    """How the process before it ended."""
+    """Signal that ended the process before."""
     disk: bool
     """Whether it has its folder of local states."""
 
@@ -46,8 +46,8 @@ async def measure(plan: KafkaPlan, advance: Advance) -> list[Figure]:
     Stop and start a worker again and again.
 
     Returns:
-        For each way to come back, seconds from the start of the process until a question that waited in each partition
-        is decided, and the most memory it took.
+        For each kind of restart, seconds from the start of the process until a waiting question of each partition is
+        decided, and the peak memory.
     """
     sizes = plan.sizes
     seconds: dict[str, list[float]] = {case.name: [] for case in CASES}

@@ -69,5 +69,5 @@ def where(plan: KafkaPlan) -> str:
 def _prepare() -> None:
     if not Path("/proc/self/stat").exists():
         raise OperatorError("this system does not tell what CPU time a process takes", remedy="Measure on Linux")
-    # It tells of whatever it tries again, and topics that were just made have no leader for a moment.
+    # aiokafka logs every retry, and new topics have no leader for a moment.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)

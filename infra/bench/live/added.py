@@ -37,7 +37,7 @@ Close = Callable[[], Awaitable[None]]
 
 def measure(world: World, sizes: LiveSizes, runs: int, advance: Advance) -> list[Figure]:
     """
-    Ask at a steady rate, whether or not there are answers, each way in processes of its own.
+    Ask at a steady rate, whether or not answers have come, through each client in processes of its own.
 
     Returns:
         For each way the median and the 99th percentile of the latency added, in milliseconds.
@@ -81,7 +81,7 @@ def _run(world: World, way: str, sizes: LiveSizes) -> list[float]:
 
 
 def ask_steadily(way: str, url: str, calls: int, per_s: int, latency_s: float) -> dict[str, Any]:
-    """Ask at this rate, and give what each call took over the server's latency; in a process of its own."""
+    """Ask at this rate, and give each call's time over the server's latency; in a process of its own."""
     return {"added_ms": asyncio.run(_ask_steadily(way, url, calls, per_s, latency_s))}
 
 
@@ -90,7 +90,7 @@ async def _ask_steadily(way: str, url: str, calls: int, per_s: int, latency_s: f
     asked = list(islice(questions(), QUESTIONS))
     # Imports what the client needs.
     await ask(asked[0])
-    # The first calls open connections, which those that count find open.
+    # The first calls do not count: they open the connections.
     first = round(2 * per_s * latency_s)
     added_ms: list[float] = []
 
@@ -116,7 +116,7 @@ def _agent(kind: Any, url: str) -> tuple[Ask, Close]:
 
 
 def _request(url: str, question: QuestionAsked) -> Request:
-    """Ask what an agent asks."""
+    """Make an agent's request."""
     return Request(
         model=MODELS[0],
         base_url=url,

@@ -25,7 +25,7 @@ from streams.agents.factory import make_agents
 from streams.errors import InvariantError
 
 _LOOK_S = 0.05
-"""How often memory is looked at."""
+"""Interval at which memory is read."""
 
 Advance = Callable[[int], None]
 
@@ -107,7 +107,7 @@ def keep_in_flight(kind: Kind, url: str, in_flight: int, calls: int, latency_s: 
     Make one call, then so many at once, then *calls* with so many always in flight; in a process of its own.
 
     Returns:
-        How long and how much that took; CPU times are those of the last part.
+        Times and memory; CPU times are those of the last part.
     """
     return asyncio.run(_keep_in_flight(kind, url, in_flight, calls, latency_s))
 

@@ -41,10 +41,10 @@ Advance = Callable[[int], None]
 
 def measure(world: World, directory: Path, sizes: LiveSizes, runs: int, advance: Advance) -> list[Figure]:
     """
-    Ask all questions as the product does, then some of them one at a time, and those as the reference does.
+    Ask all questions as the program does, then some of them one at a time, and the same ones as the reference does.
 
     Returns:
-        Questions a second and calls a question of each, ratios, and the share of decisions that are the same.
+        Questions a second and calls a question of each, ratios, and the share of equal decisions.
     """
     found: list[dict[str, dict[str, Any]]] = []
     with world.server(sizes.panel_ms, sizes.panel_spread_ms) as server:
@@ -81,7 +81,7 @@ def _figure(name: str, unit: str, values: tuple[float, ...], note: str = "") -> 
 
 
 def _shared(ours: Mapping[str, Any], baseline: Mapping[str, Any]) -> float:
-    """Give the percentage of the baseline's questions for which ours has the same."""
+    """Give the percentage of the baseline's questions with an equal value in the program's run."""
     return 100 * sum(bool(ours.get(name) == same) for name, same in baseline.items()) / len(baseline)
 
 
@@ -97,10 +97,10 @@ def _run(server: ModelProcess, path: Path, sizes: LiveSizes, number: int) -> dic
 
 
 def _counted(server: ModelProcess, function: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
-    """Let a process ask, and add its rate and the calls a question that the server saw."""
+    """Run one process, and add its rate and the server's count of calls a question."""
     before = server.stats()["requests"]["total"]
     found = elsewhere(function, **arguments)
-    # One question more warmed up.
+    # The warm-up took one more question.
     asked = len(found["decisions"]) + 1
     calls = (server.stats()["requests"]["total"] - before) / asked
     return {**found, "calls": calls, "per_s": len(found["decisions"]) / found["seconds"]}
@@ -172,7 +172,7 @@ async def _in_turn(agents: Mapping[str, Agent], question: QuestionAsked) -> tupl
     task = analyst_task(question)
     asked: list[str] = []
     said = {name: await _reply(agents[name], task, asked) for name in analysts}
-    # The order in which the product shows analyses, so that the merge agent is asked the same.
+    # The order in which the program shows analyses, so that the merge agent gets an equal request.
     shown = sorted(analysts, key=lambda name: content_id(f"{question.question_id}\n{name}".encode()))
     merging = replace(task, role="merger", stage=1, analyses=tuple(said[name] for name in shown))
     verdict = await _reply(agents[merger], merging, asked)

@@ -10,7 +10,7 @@ Kind = Literal["litellm", "openai"]
 KINDS: tuple[Kind, ...] = ("litellm", "openai")
 
 WAYS = {
-    # Way in which the added latency is measured: how the table calls it.
+    # Client through which added latency is measured: its name in the table.
     "litellm": "litellm",
     "openai": "openai",
     "client": "baseline: the client of openai alone",
@@ -19,20 +19,20 @@ WAYS = {
 
 SHARE_TARGET = 0.9
 TARGET_IN_FLIGHT = 1_000
-"""The target names litellm, and so many calls in flight; with any other number there is none."""
+"""Calls in flight for which litellm has a target; other numbers have none."""
 
 _OTHER_FILES = 100
-"""Files a process has open besides its connections, generously."""
+"""Upper bound of the files a process has open besides its connections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSizes:
-    """How much is measured; figures of different sizes do not compare."""
+    """Sizes of the measurements; figures of different sizes do not compare."""
 
     litellm_in_flight: int = 1_000
     openai_in_flight: int = 5_000
     flight_ms: int = 5_000
-    """Time of a call while so many are in flight."""
+    """Latency of a call in the in-flight benchmark."""
     waves: int = 3
     """Calls of a steady run, as a multiple of those in flight; more than 2, for the first and last do not count."""
     added_calls: int = 300
@@ -41,10 +41,10 @@ class LiveSizes:
     added_ms: int = 200
     questions: int = 200
     one_by_one: int = 40
-    """Of these, in each run other ones: those that are asked one at a time."""
+    """Of these, the questions asked one at a time; each run takes others."""
     panel_ms: int = 300
     panel_spread_ms: int = 100
-    """At most added to it, for each call its own."""
+    """Most that is added to that latency; it differs by call."""
 
     def in_flight(self, kind: Kind) -> int:
         """Calls in flight of this kind of agent."""

@@ -22,16 +22,16 @@ def elsewhere(function: Callable[..., dict[str, Any]], **arguments: Any) -> dict
     Call a function of a module in a new process, which ends with the call, also if that is interrupted.
 
     Args:
-        function: Of the top level of its module.
-        arguments: As JSON can hold them.
+        function: At the top level of its module.
+        arguments: Values of JSON.
 
     Raises:
-        InvariantError: It failed; the message ends with what it said.
+        InvariantError: It failed; the message ends with its output.
     """
     # The collector runs as rarely as in the command that measures, and in the product.
     program = _PROGRAM.format(module=function.__module__, function=function.__name__, thresholds=gc.get_threshold())
     command = [sys.executable, "-P", "-c", program, json.dumps(arguments)]
-    # A proxy is for addresses out there.
+    # No call to loopback goes through a proxy.
     environment = {**os.environ, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if ended.returncode:

@@ -14,7 +14,7 @@ def measure(directory: Path, sizes: LiveSizes, runs: int, advance: Callable[[int
     Measure all of it in a fresh directory; files are left in it.
 
     Raises:
-        InvariantError: A call failed, which none should on loopback.
+        InvariantError: A call failed; on loopback none should.
     """
     world = World.make(directory)
     figures = [figure for kind in KINDS for figure in flight.measure(world, kind, sizes, runs, advance)]

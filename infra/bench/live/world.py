@@ -18,11 +18,11 @@ from streams.agents.agent import Task
 from streams.agents.simulated import truth
 
 QUESTIONS = 1_000
-"""Different ones; more than the requests that an agent keeps built, so that each call writes its own."""
+"""Number of different questions: more than an agent's cache of built requests, so that each call builds its own."""
 MODELS = ("recorded-1", "recorded-2", "recorded-3")
 MERGER = "judge"
 SKILL = 0.7
-"""Share of right outputs: panels disagree, and mergers have something to decide."""
+"""Share of right outputs: panels disagree, and merge agents have something to decide."""
 
 _SENTENCE = "Step {number}: what the rule says of case {case} is compared with this statement, and it holds in part. "
 _SENTENCES = 8
@@ -34,7 +34,7 @@ _LIMITS = LiveLimits(max_attempts=1, breaker_failures=0)
 
 @dataclass(frozen=True)
 class World:
-    """Files of questions and of what models gave to them."""
+    """Files of questions and of models' outputs."""
 
     questions: Path
     outputs: Path
