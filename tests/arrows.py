@@ -133,14 +133,14 @@ def libraries(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 def violations(module: str, text: str) -> list[str]:
     """
-    Say which imports of a module go against the arrows.
+    List the imports of a module that go against the arrows.
 
     Args:
         module: Dotted name; of a package with `.__init__` at its end.
         text: Its source.
 
     Returns:
-        `line: what: what to do`, one for each.
+        `line: fault: remedy`, one for each.
     """
     tree = ast.parse(text)
     room = _longest(module, ROOMS)

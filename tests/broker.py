@@ -17,7 +17,7 @@ from streams.errors import OperatorError
 
 
 def require_kafka() -> None:
-    """Skip where this machine can have no broker. One that is there and does not start is a failure."""
+    """Skip if this machine has no Java or cannot get Kafka's jars. A broker that does not start is a failure."""
     try:
         find_java()
         fetch()

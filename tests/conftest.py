@@ -19,13 +19,13 @@ ROOT = Path(__file__).resolve().parents[1]
 """The checkout."""
 
 OPTIONAL = "optional:"
-"""How the reason of a skip begins that CI accepts."""
+"""Prefix of a skip's reason that CI accepts."""
 
 # No deadline: it measures the machine, not the code. In CI Hypothesis itself fixes the seed, so a red run stays red.
 settings.register_profile("orch", parent=settings(), deadline=None, print_blob=True)
 settings.load_profile("orch")
 
-# Whoever runs the tests in the background may have had Ctrl-C ignored, which every command they start would inherit.
+# A shell starts background jobs with SIGINT ignored, and every command of the tests would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -109,14 +109,14 @@ def _refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 
 @pytest.fixture(autouse=True)
 def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Settings of the person who runs the tests change no test."""
+    """Remove ORCH_ settings of the environment, so that they change no test."""
     for name in [name for name in os.environ if name.startswith("ORCH_")]:
         monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True)
 def no_logging_from_before() -> Iterator[None]:
-    """What a test, or a command it ran in this process, set for log lines ends with it."""
+    """Reset structlog after each test, which may have run a command in this process."""
     yield
     structlog.reset_defaults()
 

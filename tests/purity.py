@@ -129,7 +129,7 @@ _INTEGERS = "use integers with the unit in the name, and one named rounding func
 
 
 def floats(source: Source) -> Iterator[Finding]:
-    """Find what is or makes a float; a type test that refuses one is welcome."""
+    """Find floats and calls that make them; a type test that refuses a float is allowed."""
     for node in source.nodes:
         match node:
             case ast.Constant(value=float() | complex() as value):
@@ -193,7 +193,7 @@ def sets(source: Source) -> Iterator[Finding]:
     """
     Find sets whose order could reach a result.
 
-    Welcome: a set that is compared, tested, counted or sorted (without a key: equal keys would keep the set's order)
+    Allowed: a set that is compared, tested, counted or sorted (without a key: equal keys would keep the set's order)
     on the spot, one given as `include` or `exclude`, and one that a module or class constant holds.
     """
     constants = {name for node in source.nodes if (name := _constant_name(node)) and _makes_set(node.value)}

@@ -25,12 +25,12 @@ def ids_at(partition: int, prefix: str = "q") -> Iterator[str]:
 
 
 def panel(asked: QuestionAsked, policy: PolicyAdopted) -> PanelAssigned:
-    """Assign a question as `route` does where nothing has been learned."""
+    """Assign a question as `route` does with an empty router table."""
     return assign(asked, policy, Tables(policy, {}))
 
 
 def stage(first: PanelAssigned, *agents: str, number: int = 1, material: Sequence[str] = ()) -> StageOpened:
-    """Open a later stage for analysts, or for a merger where there is material to read."""
+    """Open a later stage for analysts, or for a merger if there is material to read."""
     return StageOpened(
         causes=(first.event_id, *material),
         occurred_at=first.occurred_at,
@@ -75,6 +75,6 @@ def decision(first: PanelAssigned) -> DecisionMade:
 def record_of(
     event: Event, offset: int, *, partition: int | None = None, timestamp_ms: int = 0, headers: Headers = ()
 ) -> Record:
-    """Lay an event down in its partition, or in another one."""
+    """Make the record of an event in its partition, or in another one."""
     place = home(event.key) if partition is None else partition
     return Record(event.topic, place, offset, timestamp_ms, event.key, event.encode(), headers)

@@ -211,7 +211,7 @@ def routings(draw: st.DrawFn, agent_list: list[str], panel_size: int) -> Routing
 
 @st.composite
 def policies(draw: st.DrawFn) -> PolicyAdopted:
-    """Draw a whole configuration that agrees with itself."""
+    """Draw a consistent policy."""
     named = draw(st.lists(agent_names, min_size=1, max_size=5, unique=True))
     panel_size, merge = draw(panels_and_merges(len(named)))
     return PolicyAdopted(

@@ -22,11 +22,11 @@ from streams.processors.fold import Processor, Rejection, Step, Tables
 E = TypeVar("E", bound=Event)
 Opener = PanelAssigned | StageOpened
 Script = Callable[[Opener, str], AnalysisPublished | None]
-"""What an agent makes of its seat; none if it never answers."""
+"""An agent's reply for its seat; None if it never answers."""
 
 EPOCH = "2026-01-01T00:00:00.000Z"
 FAILED, UNREADABLE, OUTSIDE, SILENT = "<failed>", "<unreadable>", "<outside>", "<silent>"
-"""Replies that are no answer: `said` knows them."""
+"""Replies without an answer, for `said`."""
 
 
 def moment(seconds: int) -> str:
@@ -65,7 +65,7 @@ def question(question_id: str = "q", *, at: int = 10, options: int = 4, **fields
 
 
 def analysis(opener: Opener, agent: str, reply: str = "A", **fields: Any) -> AnalysisPublished:
-    """Build what an agent published for its seat: an answer, or one of the replies that are none."""
+    """Build an agent's analysis for its seat: an answer, or one of the replies without one."""
     failed = reply == FAILED
     answer = {FAILED: None, UNREADABLE: None, OUTSIDE: "Z"}.get(reply, reply)
     latency_ms = fields.pop("latency_ms", 1_000)
@@ -97,7 +97,7 @@ def said(**replies: str) -> Script:
 
 
 def merged(verdict: str, **replies: str) -> Script:
-    """Script analysts as `said` does, and besides what any merge agent says."""
+    """Script analysts as `said` does, and one reply for any merge agent."""
     analysts = said(**replies)
 
     def script(opener: Opener, agent: str) -> AnalysisPublished | None:
@@ -131,7 +131,7 @@ def retraction(feedback: FeedbackGiven, *, at: int = 3_000) -> FeedbackRetracted
 
 
 def entry(agent: str, scope: str = "*", *, seen: int = 100, **fields: Any) -> RouterEntry:
-    """Build a router entry with so many observations of everything; what is not given is as in a cold start."""
+    """Build a router entry with so many observations of each measure; other values are those of a cold start."""
     averages = {
         "quality_ppb": 500_000_000,
         "latency_ns": 2_000_000_000,
@@ -160,7 +160,7 @@ class Folder:
     One processor with its states.
 
     Args:
-        reload: Whether each state goes through its JSON form between two events, as where a host restarts.
+        reload: Whether each state goes through its JSON form between two events, as after a host's restart.
     """
 
     def __init__(self, processor: Processor, tables: Tables | None = None, *, reload: bool = False) -> None:
@@ -188,12 +188,12 @@ class Folder:
 
 class World:
     """
-    The four processors over one list log: what comes is folded at once, and so is what follows from it.
+    The four processors over a log in a list: each event is folded at once, and so are the events that follow.
 
     Args:
         policy: The first policy.
         reload: As for `Folder`.
-        frozen_table: Whether the router goes on seeing an empty table, whatever is learned.
+        frozen_table: Whether `route` sees an empty router table, whatever `rank` writes.
     """
 
     def __init__(self, policy: PolicyAdopted, *, reload: bool = False, frozen_table: bool = False) -> None:
@@ -206,14 +206,14 @@ class World:
         self.put(policy)
 
     def put(self, *events: Event) -> None:
-        """Take each event, and all that follows from it before the next."""
+        """Fold each event, and all that follow from it, before the next."""
         for given in events:
             pending = deque([given])
             while pending:
                 pending.extend(self._take(pending.popleft()))
 
     def play(self, script: Script) -> None:
-        """Let the agents answer, in seat order, until nobody who has a seat has anything to say."""
+        """Let the agents answer, in seat order, until no seated agent has a reply left."""
         while answers := [answer for seat in self.waiting() if (answer := script(*seat))]:
             for answer in answers:
                 self.put(answer)
@@ -278,7 +278,7 @@ class World:
         return self.entries[(scope, agent)]
 
     def _keep(self, line: RouterEntry) -> None:
-        """Keep a router entry, unless it is older than the one that is there."""
+        """Keep a router entry, unless the table has a newer one."""
         known = self.entries.get((line.scope, line.agent))
         if known is None or known.sequence < line.sequence:
             self.entries[(line.scope, line.agent)] = line
@@ -304,7 +304,7 @@ class World:
 def decide(
     given: PolicyAdopted, script: Script, asked: QuestionAsked | None = None, known: Iterable[RouterEntry] = ()
 ) -> World:
-    """Run one question through a new world, which knows some router entries, as far as the script goes."""
+    """Run one question through a new world with some router entries, to the end of the script."""
     world = World(given)
     world.put(*known, asked or question())
     world.play(script)
@@ -314,7 +314,7 @@ def decide(
 def voted(
     rule: str = "vote", *, asked: QuestionAsked | None = None, learning: Mapping[str, Any] | None = None, **replies: str
 ) -> World:
-    """Decide a question by the replies of all agents; those who are silent are overdue."""
+    """Decide a question by the replies of all agents; the deadline passes for silent ones."""
     given = policy(*replies, routing={"panel_size": len(replies)}, merge={"rule": rule}, learning=learning or {})
     world = decide(given, said(**replies), asked)
     world.put(overdue())

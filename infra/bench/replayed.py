@@ -28,7 +28,7 @@ def measure(directory: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
     path = directory / "replayed.db"
     make_log(path, sizes.replayed)
     found = []
-    # The first one fills the caches of the disk and is not counted.
+    # The first replay fills the page cache and does not count.
     for number in range(sizes.runs + 1):
         with open_reader(f"sqlite:///{path}") as reader:
             result = replay(reader)

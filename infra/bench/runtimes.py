@@ -36,7 +36,7 @@ class Measurable(NamedTuple):
 
     def chosen(self, only: Sequence[str], names: Sequence[str], left_out: Callable[[str], None]) -> list[Ready]:
         """
-        Give the benchmarks that were asked for, or else all that can be measured here.
+        Give the benchmarks that were asked for, or else all that this machine can measure.
 
         Args:
             only: What was asked for.

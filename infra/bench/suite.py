@@ -53,7 +53,7 @@ def benches(live: LiveSizes) -> dict[str, Bench]:
 
 
 def _measure_live(live: LiveSizes, directory: Path, sizes: Sizes, advance: Callable[[int], None]) -> list[Figure]:
-    # The server of recorded models is an extra, without which the others are measured all the same.
+    # The server of recorded models is an extra; the other benchmarks do not need it.
     from infra.bench.live import suite
 
     return suite.measure(directory, live, sizes.runs, advance)

@@ -32,7 +32,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 class ModelApp:
     """
-    One server's state: what it plays, how, and what it was asked so far.
+    State of one server: library, behaviour and counts.
 
     Attributes:
         behaviour: May be changed while it serves; requests that come later go by it.
@@ -48,7 +48,7 @@ class ModelApp:
         self._asked: Counter[tuple[str, str, str]] = Counter()
 
     def application(self) -> web.Application:
-        """Give it as an application of aiohttp."""
+        """Give the aiohttp application."""
         app = web.Application(middlewares=[self._refusals], client_max_size=_LARGEST_BODY_BYTES)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_get("/v1/models", self._models)
@@ -102,7 +102,7 @@ class ModelApp:
             return response
 
     def _key(self, request: web.Request) -> str:
-        """Give the caller's key, after a look whether it is the right one."""
+        """Give the caller's key, after a check that it is the right one."""
         scheme, _, key = request.headers.get("Authorization", "").partition(" ")
         key = key.strip() if scheme.lower() == "bearer" else ""
         if self.behaviour.key is not None and key != self.behaviour.key:
@@ -141,7 +141,7 @@ class ModelApp:
         response.content_type = "text/event-stream" if asked.stream else "application/json"
         if not asked.stream:
             response.content_length = sum(map(len, pieces))
-        # A client that goes away has ended the matter.
+        # The client has disconnected; there is no response to send.
         with suppress(ConnectionError):
             await response.prepare(request)
             if fault == "slow-drip":

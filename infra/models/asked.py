@@ -18,12 +18,12 @@ class CompletionRequest:
     One request.
 
     Attributes:
-        model: As the caller names it.
+        model: Name that the caller gives.
         prompt: All messages.
         structured: Whether the words must be a JSON object.
         stream: Whether they come as server-sent events.
         usage: Whether the stream ends with the count of tokens.
-        most_tokens: The longest answer the caller wants to pay for; None: any.
+        most_tokens: The longest answer the caller pays for; None: any.
     """
 
     model: str
@@ -78,7 +78,7 @@ def _texts(messages: Any) -> Iterator[str]:
 
 
 def _part(part: Any) -> str:
-    """Give a part's text; pictures and sounds have none."""
+    """Give a part's text; images and audio have none."""
     text = part.get("text", "") if isinstance(part, dict) else None
     if not isinstance(text, str):
         raise invalid("messages: a part is an object, and its text a text", "messages")

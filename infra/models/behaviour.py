@@ -18,17 +18,17 @@ class Behaviour:
         latency_ms: Wait before each answer, faults included.
         spread_ms: Most that is added to it; how much depends on the plan's seed, model, question, role and n alone.
         faults: A plan, or only its rates.
-        key: What callers must send as `Authorization: Bearer KEY`; None lets everyone in.
-        models: Models that may be asked though nothing of them is recorded: for dispatchers and mergers.
+        key: Key that callers must send as `Authorization: Bearer KEY`; None accepts every caller.
+        models: Models that may be asked without recordings, as dispatchers and mergers.
         model_suffix: Added to the model's name in answers, as providers add a date: "-2024-08-06".
-        retry_after_s: What a `rate-limit` tells the client to wait.
-        drip_s: How long the body of a `slow-drip` takes.
+        retry_after_s: Time that a `rate-limit` response tells the client to wait.
+        drip_s: Time that the body of a `slow-drip` takes.
         obey: Answers also hold, verbatim, each line of the prompt's data that reads like an order, and a structured
-            answer is what the last `ANSWER WITH:` asks for. So attackers' words reach whatever reads the answer.
-            Where nothing is recorded an obeying analyst says only these lines.
+            answer is what the last `ANSWER WITH:` asks for. So an attacker's words reach every reader of the answer.
+            An obeying analyst without a recording says only these lines.
 
     Raises:
-        UsageError: A time is negative, or the faults cannot be.
+        UsageError: A time is negative, or the faults are invalid.
     """
 
     latency_ms: float = 0
@@ -53,6 +53,6 @@ class Behaviour:
         return self.faults if isinstance(self.faults, FaultPlan) else FaultPlan(self.faults)
 
     def delay_s(self, model: str, question_id: str, role: Role, n: int) -> float:
-        """Say how long this request waits for its answer."""
+        """Give the time this request waits for its answer."""
         spread = share("latency", self.plan.seed, model, question_id, role, n) if self.spread_ms else 0
         return (self.latency_ms + self.spread_ms * spread) / 1_000

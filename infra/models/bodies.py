@@ -11,7 +11,7 @@ CREATED = 1_700_000_000
 """Seconds since 1970. Always the same, so that the same request gets the same bytes."""
 
 _PIECE_CHARS = 24
-"""Text in one event of a stream, about what providers send; of long texts more, so that there are few events."""
+"""Characters of text in one event of a stream, about as providers send; long texts have larger events."""
 _MOST_PIECES = 256
 
 DONE = b"data: [DONE]\n\n"
@@ -21,18 +21,18 @@ MALFORMED_STREAM = (b"data: " + MALFORMED + b"\n\n", DONE)
 
 @dataclass(frozen=True)
 class Envelope:
-    """What stands around the words of one answer."""
+    """Fields of one response besides its text."""
 
     request: bytes
     """Body of the request; ids come from it."""
     model: str
-    """As it is reported."""
+    """Model name in the response."""
     prompt_tokens: int
     most_tokens: int | None
-    """More is not charged, however long the recorded answer is."""
+    """Most output tokens that are charged, however long the recorded answer is."""
 
     def body(self, completion: PlayedCompletion) -> bytes:
-        """Give the answer as a whole."""
+        """Give the response as one JSON object."""
         message: dict[str, Any] = {"role": "assistant", "content": completion.content, "refusal": completion.refusal}
         if completion.tool:
             message["tool_calls"] = [self._tool_call(completion.tool)]
@@ -41,7 +41,7 @@ class Envelope:
         return json.dumps({**self._head("chat.completion"), "choices": [choice], "usage": usage}).encode()
 
     def events(self, completion: PlayedCompletion, *, usage: bool) -> list[bytes]:
-        """Give the answer as server-sent events: role, pieces of text, the reason it ends, and the end."""
+        """Give the response as server-sent events: role, pieces of text, finish reason, end."""
         deltas: list[dict[str, Any]]
         if completion.tool:
             deltas = [{"tool_calls": [{"index": 0, **self._tool_call(completion.tool)}]}]

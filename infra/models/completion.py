@@ -9,23 +9,23 @@ from schemas.panels import Role
 from schemas.questions import LETTERS
 
 VERY_LONG_CHARS = 1_100_000
-"""Over a megabyte, though not so much that a client's limit in megabytes would be missed by its unit."""
+"""More than a megabyte by either unit (10**6 or 2**20), and little more, to test a client's limit."""
 
 _REFUSAL = "I'm sorry, but I can't help with that request."
-# Chosen so that no reader finds an answer in it: there is no statement, no option letter and no digit.
+# No parser finds an answer in it: there is no statement, no option letter and no digit.
 _OTHER_LANGUAGE = "Hyvä kysymys, mutta tarvitsen lisää tietoa ennen kuin voin sanoa mitään varmaa."
 
 
 @dataclass(frozen=True)
 class PlayedCompletion:
     """
-    What the one choice of an answer holds.
+    Contents of the one choice in a response.
 
     Attributes:
-        content: The words; None where there is something else in their place.
+        content: The text; None if a refusal or a tool call stands in its place.
         finish_reason: stop, length, content_filter or tool_calls.
         refusal: Words of a model that refuses to fill the given schema.
-        tool: Name of a tool that is called, without arguments.
+        tool: Name of a called tool, without arguments.
     """
 
     content: str | None
@@ -45,7 +45,7 @@ def tokens(text: str) -> int:
 
 
 def complete(reply: ModelReply, role: Role, *, structured: bool) -> PlayedCompletion:
-    """Put a reply into words, or into a JSON object of the role's form."""
+    """Write a reply as text, or as a JSON object of the role's form."""
     if not structured:
         return PlayedCompletion(reply.text)
     if role == "dispatcher":
@@ -56,7 +56,7 @@ def complete(reply: ModelReply, role: Role, *, structured: bool) -> PlayedComple
 
 
 def spoil(fault: str | None, reply: ModelReply, question: LibraryQuestion, key: str) -> ModelReply:
-    """Change what the model says, where the fault is in that."""
+    """Change the answer, if the fault is one of content."""
     match fault:
         case "wrong-letter":
             wrong = _no_answer(question)
@@ -72,7 +72,7 @@ def spoil(fault: str | None, reply: ModelReply, question: LibraryQuestion, key: 
 
 
 def disfigure(fault: str | None, completion: PlayedCompletion, *, structured: bool) -> PlayedCompletion:
-    """Change the form in which it is said, where the fault is in that."""
+    """Change the form of the answer, if the fault is one of form."""
     match fault:
         case "empty":
             return replace(completion, content="")

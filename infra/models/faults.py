@@ -30,26 +30,26 @@ FAULTS: Mapping[str, str] = {
     "other-language": "another language, and no answer in it",
     "echo-key": "the text with the caller's key in it",
 }
-"""Name of each fault, and what the client gets."""
+"""Name of each fault, and the response it causes."""
 
 
 @dataclass(frozen=True)
 class FaultPlan:
     """
-    When faults happen. A fault depends on the seed, the model, the question, the role and n alone.
+    The fault of each request. It depends on the seed, the model, the question, the role and n alone.
 
-    n counts the requests of a model for a question in a role, from 1: a retry is the next n, and is drawn anew.
+    n counts the requests of a model for a question in a role, from 1: a retry has the next n and its own draw.
 
     Attributes:
         rates: Share of requests with each fault; together at most 1.
         models: Models the rates hold for; None means all.
         seed: Another one gives other faults at the same rates.
-        sequences: By model, what its requests get in each question and role: the first is for n = 1, None is no
-            fault. Rates count after the end.
-        every: By model, the fault of each of its requests, whatever else the plan says.
+        sequences: By model, the faults of its requests in each question and role: the first is for n = 1, None is no
+            fault. After the end of the sequence the rates apply.
+        every: By model, the fault of all its requests; it overrides the rest of the plan.
 
     Raises:
-        UsageError: No such fault, or rates that are no shares.
+        UsageError: A fault has an unknown name, or the rates are no shares.
     """
 
     rates: Mapping[str, float] = field(default_factory=dict)
@@ -62,12 +62,12 @@ class FaultPlan:
         listed = (fault for sequence in self.sequences.values() for fault in sequence if fault is not None)
         for fault in (*self.rates, *self.every.values(), *listed):
             check_fault(fault)
-        # Ten tenths make a little more than 1.
+        # Ten floats of 0.1 may add up to a little more than 1.
         if any(rate < 0 for rate in self.rates.values()) or sum(self.rates.values()) > 1 + 1e-9:
             raise UsageError(f"Fault rates {dict(self.rates)}", remedy="Rates are 0 or more, together 1 or less")
 
     def fault(self, model: str, question_id: str, role: Role, n: int) -> str | None:
-        """Say which fault this request gets, if any."""
+        """Give the fault of this request, if any."""
         if model in self.every:
             return self.every[model]
         sequence = self.sequences.get(model, ())
@@ -85,10 +85,10 @@ class FaultPlan:
 
 def check_fault(fault: str) -> None:
     """
-    Refuse what is no name of a fault.
+    Refuse a name that no fault has.
 
     Raises:
-        UsageError: It is none.
+        UsageError: No fault has this name.
     """
     if fault not in FAULTS:
         raise UsageError(f"{fault!r} is no fault", remedy=f"Faults: {', '.join(FAULTS)}")

@@ -20,7 +20,7 @@ _SUFFIXES: Mapping[Role, str] = {"analyst": "", "dispatcher": "#dispatcher", "me
 
 
 class LibraryQuestion(NamedTuple):
-    """What can be asked: texts without the white space around them, which a prompt may leave out."""
+    """A question; its texts are stripped of white space, which a prompt may leave out."""
 
     question_id: str
     text: str
@@ -29,7 +29,7 @@ class LibraryQuestion(NamedTuple):
 
 
 class LibraryOutput(NamedTuple):
-    """What one model once gave."""
+    """A recorded output of one model."""
 
     text: str
     answer: str | None
@@ -37,12 +37,12 @@ class LibraryOutput(NamedTuple):
 
 class Library:
     """
-    All that can be played.
+    All questions and recorded outputs.
 
     Args:
         questions: With question_id, text, options, and answer_type (else a choice if there are options).
-        outputs: With question_id, model, text, and answer (or null). What a model gave as dispatcher or merger stands
-            under `<question_id>#dispatcher` and `<question_id>#merger`. Ids without a question are no mistake.
+        outputs: With question_id, model, text, and answer (or null). Outputs as dispatcher or merger have the ids
+            `<question_id>#dispatcher` and `<question_id>#merger`. Ids without a question are allowed.
         models: Further models that may be asked, without recordings.
 
     Raises:
@@ -64,7 +64,7 @@ class Library:
         self.models = tuple(dict.fromkeys([*(model for model, _ in self._outputs), *models]))
 
     def recorded(self, model: str, question_id: str, role: Role) -> LibraryOutput | None:
-        """Give what the model gave in this role."""
+        """Give the model's recorded output in this role."""
         return self._outputs.get((model, question_id + _SUFFIXES[role]))
 
 

@@ -17,7 +17,7 @@ prompt for each of their lengths."""
 
 
 class _Wording(NamedTuple):
-    """A question as it may stand in a prompt."""
+    """One way in which a prompt may write a question."""
 
     text: str
     options: tuple[str, ...]
@@ -25,7 +25,7 @@ class _Wording(NamedTuple):
 
 
 def _wordings(question: LibraryQuestion) -> Iterator[_Wording]:
-    """Give a question in its own words, and as the program writes out what nobody would see, where that differs."""
+    """Give a question verbatim, and with invisible characters written out as the program does, if that differs."""
     options = tuple(question.options)
     yield _Wording(question.text, options, question)
     text, written = visible(question.text), tuple(map(shown_option, options))
@@ -69,7 +69,7 @@ class QuestionIndex:
     def _contained(self, text: str) -> Iterator[_Wording]:
         for length, anchors in self._anchors.items():
             for start in range(len(text) - length + 1):
-                # Twice in the rare case: a slice and a test are all there is to do at most places.
+                # A hit looks the slice up twice; at most positions there is no hit.
                 if text[start : start + length] in anchors:
                     yield from (
                         one for one in anchors[text[start : start + length]] if text.startswith(one.text, start)

@@ -11,14 +11,14 @@ from typing import Any, Self
 from streams.errors import OperatorError
 
 _EXIT_S = 10
-"""Longest wait for its counts, and for its end when it is told to; both take milliseconds."""
+"""Longest wait for the server's counts, and for its end after SIGTERM; both take milliseconds."""
 
 
 class ModelProcess:
     """
-    The server as a process of its own, between `with` and the end of its block.
+    The server as a process of its own, for the duration of a `with` block.
 
-    Benchmarks take it: the server then has a core to itself. It ends with this process, also if that is killed.
+    Benchmarks use it, so that the server has a core to itself. It ends with this process, also if that is killed.
 
     Args:
         questions: A file.
@@ -50,7 +50,7 @@ class ModelProcess:
         Start it and wait for its URL.
 
         Raises:
-            OperatorError: It ended instead; what it said is on stderr.
+            OperatorError: The server ended instead; its output is on stderr.
         """
         self._process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None

@@ -13,7 +13,7 @@ _TYPES: Mapping[int, str] = {
     500: "server_error",
     503: "server_error",
 }
-"""By status; a client's mistake unless it is here."""
+"""Error type by status; any other status is an invalid request."""
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -23,11 +23,11 @@ class ApiError(Exception):
     An answer with a status of 400 or more.
 
     Args:
-        status: Of HTTP.
-        code: What programs tell it by.
-        message: What people read.
-        param: The field of the request that is wrong.
-        headers: Sent with it.
+        status: HTTP status.
+        code: Error code for programs.
+        message: Text for people.
+        param: The wrong field of the request.
+        headers: Headers of the response.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class ApiError(Exception):
 
 
 def invalid(message: str, param: str | None = None, code: str = "invalid_request") -> ApiError:
-    """Refuse a request that is wrong in itself."""
+    """Make the error of an invalid request."""
     return ApiError(400, code, message, param=param)
 
 
 def injected(fault: str | None, behaviour: Behaviour, key: str) -> ApiError | None:
-    """Give the error that a fault is; None where it is no error."""
+    """Give the error of a fault; None if the fault is no error."""
     match fault:
         case "rate-limit":
             wait = {"Retry-After": str(behaviour.retry_after_s)}

@@ -15,7 +15,7 @@ from infra.models.refusals import ApiError, invalid
 from streams.processors.answers import read_choice, read_number
 
 MOST_SEATS = 100
-"""More sub-questions than any panel has seats: a number beyond it is a mistake of the caller."""
+"""More sub-questions than any panel has seats: a larger number is the caller's mistake."""
 
 _SUB_QUESTIONS = (
     "What exactly does the question ask for, and in which terms or units?",
@@ -29,7 +29,7 @@ _ANSWER_WITH = re.compile(r"ANSWER WITH:\s*(\S.*)")
 
 
 class ModelReply(NamedTuple):
-    """Words, and the answer in them as structured output has it; a dispatcher's sub-questions are lines."""
+    """Text, and its answer as structured output has it; a dispatcher's sub-questions are lines."""
 
     text: str
     answer: str | None
@@ -37,10 +37,10 @@ class ModelReply(NamedTuple):
 
 def reply_to(model: str, question: LibraryQuestion, prompt: Prompt, library: Library, *, obey: bool) -> ModelReply:
     """
-    Say what the model answers before any fault.
+    Give the model's reply before any fault.
 
     Raises:
-        ApiError: 404 `not_recorded` where an analyst has no output; 400 where the seats are no number.
+        ApiError: 404 `not_recorded` if an analyst has no output; 400 if the seats are no number.
     """
     output = library.recorded(model, question.question_id, prompt.role)
     if output is not None:
@@ -57,7 +57,7 @@ def reply_to(model: str, question: LibraryQuestion, prompt: Prompt, library: Lib
 
 
 def _merged(question: LibraryQuestion, analyses: Iterable[str]) -> ModelReply:
-    """Answer as most analyses do; of equals, as the one that was read first."""
+    """Answer as most analyses do; on a tie, as the first of them."""
     if question.answer_type == "choice":
         readings = (read_choice(analysis, len(question.options)) for analysis in analyses)
     else:

@@ -19,10 +19,10 @@ from streams.errors import OperatorError
 HOST = "127.0.0.1"
 
 _BACKLOG = 8_192
-"""Connections that wait to be taken; a benchmark opens thousands at once. The system may allow fewer."""
+"""Length of the accept queue; a benchmark opens thousands of connections at once. The system may allow fewer."""
 
 _STOP_S = 0.05
-"""What answers under way get at the end, before they are cut off: whoever stops the server wants no more of them."""
+"""Time that responses in progress get when the server stops, before they are cut off."""
 
 
 @asynccontextmanager
@@ -57,7 +57,7 @@ async def serving(app: ModelApp, host: str = HOST, port: int = 0) -> AsyncIterat
 
 
 def _allow_many_connections() -> None:
-    """Let this process open as many files as the system ever will; each connection is one."""
+    """Raise this process's limit of open files to the hard limit; each connection is a file."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Some systems name a hard limit that they do not grant.
     with suppress(ValueError, OSError):
@@ -66,7 +66,7 @@ def _allow_many_connections() -> None:
 
 class ModelServer:
     """
-    A server on a thread of this process, between `with` and the end of its block.
+    A server on a thread of this process, for the duration of a `with` block.
 
     Args:
         questions: A file, or dicts; see `Library`.
@@ -96,7 +96,7 @@ class ModelServer:
 
     @property
     def behaviour(self) -> Behaviour:
-        """How it behaves from the next request on; its models are fixed at the start."""
+        """Behaviour from the next request on; the models are fixed at the start."""
         return self._app.behaviour
 
     @behaviour.setter
@@ -133,9 +133,9 @@ class ModelServer:
             raise self._failure
 
     def stop(self) -> None:
-        """Cut off what is under way and end the thread; nothing happens if it has ended."""
+        """Cut off responses in progress and end the thread; nothing happens if it has ended."""
         if self._loop is not None:
-            # It may have closed by itself in this moment.
+            # The loop may have closed by itself at this moment.
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None:

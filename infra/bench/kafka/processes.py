@@ -72,7 +72,7 @@ class BenchWorker:
 
     def require(self) -> None:
         """
-        Make sure that it works.
+        Make sure that it runs.
 
         Raises:
             InvariantError: It ended.
@@ -166,5 +166,5 @@ def _open_files(pid: int) -> Iterator[str]:
         for entry in Path(f"/proc/{pid}/fd").iterdir():
             yield str(entry.readlink())
     except OSError:
-        # Somebody else's, or gone meanwhile.
+        # Another user's process, or one that has ended meanwhile.
         return

@@ -123,8 +123,8 @@ async def _keep_in_flight(kind: Kind, url: str, in_flight: int, calls: int, late
     ended_s: list[float] = []
 
     async def slot(place: int) -> None:
-        # Over the time of one call, or all would go on in step: a loop that has a thousand things to do does a bit of
-        # each, so a crowd that starts as one ends as one, and between crowds there is nothing to do.
+        # The starts are spread over the time of one call. Calls that start together also end together, for the event
+        # loop does a bit of each in turn, and it would be idle between crowds.
         await asyncio.sleep(latency_s * place / in_flight)
         for number in numbers:
             await seat(agent, asked[number % len(asked)])

@@ -63,7 +63,7 @@ def steps(runs: int) -> int:
 
 def check(sizes: LiveSizes) -> None:
     """
-    Make sure that all this can be measured here.
+    Make sure that this machine can measure all of it.
 
     Raises:
         OperatorError: An extra is not installed, or a process may not open as many connections.
