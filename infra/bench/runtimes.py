@@ -39,9 +39,9 @@ class Measurable(NamedTuple):
         Give the benchmarks that were asked for, or else all that this machine can measure.
 
         Args:
-            only: What was asked for.
-            names: All there are.
-            left_out: Hears which of all cannot be measured here, and why.
+            only: Names that were asked for.
+            names: All benchmarks.
+            left_out: Called for each of all that this machine cannot measure, with the reason.
 
         Raises:
             OperatorError: One that was asked for cannot be measured here.

@@ -135,13 +135,23 @@ class Troubles:
 
     def _outlive(self, worker: WorkerProcess) -> None:
         """Suspend a worker until others own its partitions and compaction ran; then continue it, as a zombie."""
-        held = [place for place in worker.held if self._supervisor.owner(*place) is worker]
+        held = [place for place in worker.held if self._supervisor.owner(*place) is worker and self._in_use(*place)]
         worker.stop()
         self.until(lambda: all(self._supervisor.owner(*place) is not worker for place in held), "nobody takes over")
         self._removed = self._watch.removed()
         self.await_compaction()
         worker.go_on()
         self.pause(self._draw.uniform(0, 2))
+
+    def _in_use(self, stage: str, partition: int) -> bool:
+        """
+        Whether a stage has ever committed records of a partition.
+
+        A worker that holds one without records need not open it again when it returns under the same assignment, and
+        then no log line names its new owner.
+        """
+        committed = self._offsets.committed(stage)
+        return any(offset > 0 for (_, number), offset in committed.items() if number == partition)
 
 
 def _at_work(worker: WorkerProcess) -> bool:
