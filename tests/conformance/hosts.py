@@ -29,10 +29,10 @@ class Host(Protocol):
     """A log with its four processors."""
 
     def put(self, *inputs: Event) -> None:
-        """Append inputs, and wait until everything that follows is there."""
+        """Append inputs, and wait until all events that follow are in the log."""
 
     def crash(self) -> None:
-        """Die without a word, and start again."""
+        """Crash as by SIGKILL, and start again."""
 
     def values(self) -> dict[str, list[bytes]]:
         """List the values of each topic, sorted, each once."""
@@ -121,7 +121,7 @@ class KafkaHost:
             self._call(self._put((event,)))
 
     def put_bytes(self, topic: str, value: bytes, *, key: str = "", partition: int | None = None) -> None:
-        """Write what a stranger writes."""
+        """Write arbitrary bytes, as any producer may."""
         self._call(self._put_bytes(topic, value, key, partition))
 
     async def _put_bytes(self, topic: str, value: bytes, key: str, partition: int | None) -> None:
@@ -136,7 +136,7 @@ class KafkaHost:
         self._call(self._start())
 
     async def _crash(self) -> None:
-        # What a process that is killed cannot do: tell the next owner that nothing is unsent.
+        # A killed process cannot tell the next owner that no output is unsent, so its tasks must not either.
         for engine in self._stages._engines:
             engine.line.stage._partition_tasks.clear()
         await self._stack.aclose()

@@ -26,7 +26,7 @@ LIMIT_S = 120
 
 @dataclass(frozen=True)
 class Ended:
-    """A command that came to its end."""
+    """A command that has ended."""
 
     code: int
     out: str
@@ -34,12 +34,12 @@ class Ended:
 
     @property
     def lines(self) -> list[dict[str, Any]]:
-        """Each line of stdout, as JSON: there is nothing else."""
+        """The lines of stdout, each a JSON value."""
         return [json.loads(line) for line in self.out.splitlines()]
 
     @property
     def object(self) -> dict[str, Any]:
-        """The one JSON object on stdout."""
+        """The only line of stdout, a JSON object."""
         (only,) = self.lines
         return only
 
@@ -51,7 +51,7 @@ class Place:
         self.path = path
 
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Give the environment of a command: plain, without colours and of no width."""
+        """Give the environment of a command: no ORCH_ settings, no colours, no terminal width."""
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -134,7 +134,7 @@ def question(number: int, **fields: Any) -> dict[str, Any]:
 
 
 def output(number: int, model: str, answer: str) -> dict[str, Any]:
-    """Write an output line of a model that took its time."""
+    """Write an output line of a model, with its latency."""
     return {
         "question_id": f"q{number}",
         "model": model,
@@ -169,7 +169,7 @@ def prepare(place: Place, count: int, **fields: Any) -> None:
 
 
 def ids(place: Place, log: str = "orch.db") -> list[tuple[str, int, int, str]]:
-    """List place and digest of every record of a log."""
+    """List position and digest of every record of a log."""
     connection = sqlite3.connect(place.path / log)
     rows = connection.execute('SELECT topic, partition, "offset", value FROM log ORDER BY seq').fetchall()
     connection.close()

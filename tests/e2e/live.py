@@ -88,12 +88,12 @@ def attempts(place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def fates(place: Place) -> Counter[str]:
-    """Count attempts by what became of them."""
+    """Count attempts by outcome."""
     return Counter(attempt["error"] or attempt["outcome"] for _, attempt in attempts(place))
 
 
 def leaks(place: Place, *said: str) -> list[str]:
-    """Name all that holds the key: files of the place, and what commands said."""
+    """List the files of the directory, and the outputs of commands, that hold the key."""
     files = [
         str(path.relative_to(place.path))
         for path in place.path.rglob("*")

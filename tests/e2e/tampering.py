@@ -28,7 +28,7 @@ MORE_QUESTIONS = 10
 
 
 class Row(NamedTuple):
-    """A record as it lies in the file."""
+    """A row of the record table."""
 
     seq: int
     topic: str
@@ -58,12 +58,12 @@ class Tampering:
         self.connection.execute("PRAGMA synchronous = OFF")
 
     def reset(self) -> None:
-        """Begin with a new copy."""
+        """Replace the copy by a new one."""
         self.close()
         self._copy()
 
     def close(self) -> None:
-        """Commit what was changed, and let go of the copy."""
+        """Commit the changes, and close the copy."""
         self.connection.commit()
         self.connection.close()
 
@@ -86,7 +86,7 @@ class Tampering:
         self.connection.execute(f"UPDATE records SET {names} WHERE seq = ?", (*columns.values(), seq))
 
     def remove(self, seq: int) -> None:
-        """Take one record out; the others keep their places."""
+        """Remove one record; the others keep their positions."""
         self.connection.execute("DELETE FROM records WHERE seq = ?", (seq,))
 
     def insert(self, topic: str, key: str, correlation: str, value: bytes) -> Row:
@@ -106,7 +106,7 @@ class Tampering:
         return int(stream)
 
     def forge(self, seq: int, **fields: Any) -> Row:
-        """Change fields of one event, give it the id that it then has, and so all events that rest on it."""
+        """Change fields of one event, and recompute its id and those of all events that name it as a cause."""
         renamed: dict[bytes, bytes] = {}
         for row in self.rows():
             value = re.sub(rb"[0-9a-f]{64}", lambda found: renamed.get(found[0], found[0]), row.value)

@@ -131,11 +131,11 @@ TEXTS: dict[tuple[str, str, str], str] = {
     ("tides", "di", "analyst"): "Storms do. The answer is (A).",
     ("tides", "", "merger"): "The second argument holds: tides are a matter of differences. The answer is (B).",
 }
-"""What agents write, by question, agent (or anyone) and role; who has nothing here fails."""
+"""Agents' texts by question, agent (or any agent) and role; an agent without a text fails."""
 
 
 def published(opener: PanelAssigned | StageOpened, agent: str, place: int) -> AnalysisPublished:
-    """Publish what an agent has to say for its seat; latency and cost follow from its place."""
+    """Make an agent's analysis for its seat; latency and cost follow from the position of the seat."""
     role, question_id = opener.stage.role, opener.question_id
     text = TEXTS.get((question_id, agent, role)) or TEXTS.get((question_id, "", role), "")
     failed = not text
@@ -160,7 +160,7 @@ def published(opener: PanelAssigned | StageOpened, agent: str, place: int) -> An
 
 
 def called(analysis: AnalysisPublished) -> Iterator[Event]:
-    """Have a provider called for an analysis: reserved, settled and told, or refused where there is no room."""
+    """Make the events of a provider's call: reserved, settled and published, or refused without room in the budget."""
     amount_nusd = 3_500 if analysis.question_id == "prime" else 2_400
     reserved = BudgetReserved(
         causes=analysis.causes,
@@ -195,13 +195,13 @@ def called(analysis: AnalysisPublished) -> Iterator[Event]:
 
 
 def retold(analysis: AnalysisPublished, **other: object) -> AnalysisPublished:
-    """Say the same with some fields changed."""
+    """Copy an event with some fields changed."""
     fields = {name: getattr(analysis, name) for name in AnalysisPublished.model_fields if name != "event_id"}
     return AnalysisPublished(**{**fields, **other})
 
 
 def answers(world: World, question_id: str, *but: str) -> Iterator[Event]:
-    """Let all who are asked publish, stage after stage, except those named."""
+    """Let all seated agents publish, stage after stage, except those named."""
     while seats := [(place, *seat) for place, seat in enumerate(world.waiting(question_id)) if seat[1] not in but]:
         for place, opener, agent in seats:
             analysis = published(opener, agent, place)
@@ -221,7 +221,7 @@ def said(at: str, question_id: str, source: str, **statement: str) -> FeedbackGi
 
 
 def story(world: World) -> Iterator[Event]:
-    """Tell what comes from outside; each part depends on what followed from those before it."""
+    """Give the inputs in order; each part depends on the events that followed from the parts before it."""
     yield CAPITAL
     yield from answers(world, "capital")
     gold = said("08:04:00", "capital", "gold", answer="b")
@@ -248,7 +248,7 @@ def story(world: World) -> Iterator[Event]:
 
 
 def told() -> World:
-    """Run the whole story."""
+    """Run the whole script."""
     world = World(PLAIN)
     for event in story(world):
         world.put(event)

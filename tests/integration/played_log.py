@@ -45,7 +45,7 @@ class Played:
         return made
 
     def play(self, script: Script) -> list[AnalysisPublished]:
-        """Let the agents answer until nobody who has a seat has anything to say."""
+        """Let the agents answer until no seated agent has a reply left."""
         said: list[AnalysisPublished] = []
         while answers := list(self._answers(script)):
             for answer in answers:
@@ -67,5 +67,5 @@ class Played:
                 yield answer
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         self._log.close()

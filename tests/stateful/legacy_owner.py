@@ -49,7 +49,7 @@ class LegacyOwner:
             self.land(len(self._queue))
 
     def begin(self, changes: dict[str, bytes | None], offsets: dict[str, int], outputs: list[ProducerRecord]) -> None:
-        """Queue a batch; its records land later, or never."""
+        """Queue a batch; its records are written later, or never."""
         for key, value in changes.items():
             self._queue.append((b"state/" + key.encode(), value))
             if value is None:
@@ -60,7 +60,7 @@ class LegacyOwner:
         self._queue.append((b"commit", pack({"format": FORMAT, "offsets": offsets}, outputs)))
 
     def land(self, records: int) -> None:
-        """Let so many queued records be written; an owner that sees a stranger's record in between ends."""
+        """Write so many queued records; an owner that sees another owner's record in between ends."""
         for _ in range(min(records, len(self._queue))):
             offset = self.write(*self._queue.pop(0))
             self.alive = self.alive and offset == self._next

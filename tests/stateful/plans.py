@@ -41,7 +41,7 @@ shares = st.sampled_from([0, PPB // 4, PPB // 2, 6 * PPB // 10, 8 * PPB // 10, P
 
 @dataclass(frozen=True)
 class Plan:
-    """All that comes into one world from outside."""
+    """All inputs of one world."""
 
     policy: PolicyAdopted
     questions: tuple[QuestionAsked, ...]
@@ -115,7 +115,7 @@ def small_policies(draw: st.DrawFn) -> PolicyAdopted:
 
 @st.composite
 def unguided_policies(draw: st.DrawFn) -> PolicyAdopted:
-    """Draw a policy whose panels and votes depend on nothing that is learned."""
+    """Draw a policy whose panels and votes do not depend on the router table."""
     names = AGENTS[: draw(st.integers(1, len(AGENTS)))]
     size = draw(st.integers(1, len(names)))
     return policy(
@@ -147,7 +147,7 @@ def plans(
     said: st.SearchStrategy[str] = replies,
     most: int = 3,
 ) -> Plan:
-    """Draw everything that comes into a world of a few questions."""
+    """Draw the inputs of a world with a few questions."""
     adopted = draw(given if given is not None else small_policies())
     asked = tuple(
         question(f"q{number}", at=10 * number, subject=draw(st.sampled_from([None, "law"])))
@@ -167,7 +167,7 @@ def plans(
 
 
 def life(plan: Plan, world: World, asked: QuestionAsked) -> Iterator[Event]:
-    """Iterate what comes for one question, in order; each input depends on what followed from those before it."""
+    """Iterate the inputs of one question, in order; each depends on the events that followed from those before it."""
     question_id = asked.question_id
     yield from (one for one in plan.early if one.question_id == question_id)
     yield asked
@@ -184,7 +184,7 @@ def played(plan: Plan, schedule: Sequence[int] = (), **options: Any) -> World:
     Run a plan.
 
     Args:
-        plan: What comes.
+        plan: The inputs.
         schedule: Which question's next input comes, by place; when it is used up, the questions follow one by one.
         options: Those of `World`.
     """

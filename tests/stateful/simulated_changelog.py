@@ -18,7 +18,7 @@ from streams.runtimes.kafka.stages.changelog_records import FENCE, BatchId, Reco
 from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 
 _SPINS = 60
-"""Turns of the event loop after which an owner that was let go on has come to its next stop."""
+"""Turns of the event loop after which a continued owner has reached its next stop."""
 
 
 class Written(NamedTuple):
@@ -31,7 +31,7 @@ class Written(NamedTuple):
 
 
 class Expected(NamedTuple):
-    """What an owner has to find."""
+    """The states and outputs that an owner must find."""
 
     states: dict[str, bytes]
     offsets: dict[str, int]
@@ -39,7 +39,7 @@ class Expected(NamedTuple):
 
 
 class SimulatedLog:
-    """One partition: all that was ever written, and what compaction has left of it."""
+    """One partition: all records ever written, and those that compaction has left."""
 
     def __init__(self) -> None:
         self.history: list[Written] = []
@@ -54,7 +54,7 @@ class SimulatedLog:
         return record.offset
 
     def removable(self) -> list[int]:
-        """List what Kafka may remove: replaced records, and tombstones that have nothing left to remove."""
+        """List the records Kafka may remove: replaced ones, and tombstones of keys without older records."""
         newest: dict[bytes, int] = {}
         oldest: dict[bytes, int] = {}
         for offset, record in self.left.items():
@@ -70,7 +70,7 @@ class SimulatedLog:
         ]
 
     def remove(self, offsets: Sequence[int]) -> None:
-        """Let compaction have removed these."""
+        """Remove these records, as compaction does."""
         for offset in offsets:
             del self.left[offset]
         self.removed += len(offsets)
@@ -101,8 +101,8 @@ class SimulatedLog:
         return found
 
 
-class _Ledger(Changelog):
-    """The program's own, reading the simulated partition."""
+class _PartitionChangelog(Changelog):
+    """The program's changelog, reading the simulated partition."""
 
     reading: Callable[[int, int], AsyncIterator[Any]]
 
@@ -112,7 +112,7 @@ class _Ledger(Changelog):
 
 @dataclass
 class SimulatedOwner:
-    """A process that owns the changelog, or thinks so. It goes on by a step only when it is told to."""
+    """An owner of the changelog, or a zombie. It takes a step only when the test says so."""
 
     log: SimulatedLog
     path: Path | None
@@ -125,12 +125,12 @@ class SimulatedOwner:
     def __post_init__(self) -> None:
         self._turns = asyncio.Semaphore(0)
         self.store = KafkaStateStore(self.path, "simulated")
-        self.changelog = _Ledger(Connection(("nowhere:1",)), self, "merge", 0, self.store)  # type: ignore[arg-type]
+        self.changelog = _PartitionChangelog(Connection(("nowhere:1",)), self, "merge", 0, self.store)  # type: ignore[arg-type]
         self.changelog.reading = self._read
         self.busy = False
 
     async def send_to(self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Any = ()) -> Any:
-        """Stand in for the producer: a record lands when the owner is let go on."""
+        """Stand in for the producer: a record is written when the test continues the owner."""
         await self._turns.acquire()
         acknowledged: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         acknowledged.set_result(Written(self.log.append(key, value, headers), key, value, ()))
@@ -140,14 +140,14 @@ class SimulatedOwner:
         at = start
         while at < end:
             await self._turns.acquire()
-            # A fetch brings what is there now; what is removed while it is looked at has been read.
+            # A fetch returns the records present now; records removed afterwards have been read.
             for offset in range(at, min(at + 4, end)):
                 if offset in self.log.left:
                     yield self.log.left[offset]
             at += 4
 
     def begin(self, work: Callable[[], Any]) -> None:
-        """Give it something to do."""
+        """Start a task of the owner."""
 
         async def doing() -> None:
             try:
@@ -170,7 +170,7 @@ class SimulatedOwner:
         self.begin(self._open)
 
     def rebuild(self, derived: Rebuilt) -> None:
-        """Let it take over with states from elsewhere."""
+        """Let it take over with rebuilt states."""
 
         async def derive() -> Rebuilt:
             return derived
@@ -195,26 +195,26 @@ class SimulatedOwner:
         self.begin(work)
 
     async def step(self, steps: int) -> None:
-        """Let it go on: so many records are written, or fetches made."""
+        """Continue it: so many records are written, or fetches made."""
         for _ in range(steps):
             if not self.busy:
                 return
             self._turns.release()
             for _ in range(_SPINS):
                 await asyncio.sleep(0)
-        # A turn that was not taken must not be taken by the next work.
+        # Take back unused turns, so that the next task cannot use them.
         while not self._turns.locked():
             await self._turns.acquire()
 
     async def finish(self) -> None:
-        """Let it go on to the end of what it does."""
+        """Continue it to the end of its task."""
         while self.busy:
             await self.step(1)
         if self.task is not None:
             await self.task
 
     async def vanish(self) -> None:
-        """End as by SIGKILL: what the local copy has not flushed is gone."""
+        """End as by SIGKILL: unflushed writes of the local copy are lost."""
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)

@@ -40,7 +40,7 @@ def feedback(name: str = "q", answer: str = "1") -> FeedbackGiven:
 
 
 def _observe(event: Event, name: str, tables: Tables) -> AgentObserved:
-    """Blame the event on the first agent of the policy in force; the causes show what the router table held."""
+    """Observe the first agent of the policy in force; the causes show the entries of the router table."""
     assert tables.policy is not None
     agent = tables.policy.agents[0].name
     entry = tables.entries.get(("*", agent))
@@ -105,7 +105,7 @@ TINY = (COUNT, CHAIN)
 
 @dataclass
 class DictLog:
-    """What an embedded log has to do, written down as simply as it can be said."""
+    """The simplest model of an embedded log."""
 
     events: list[Event] = field(default_factory=list)
     cursor: int = 0
@@ -117,7 +117,7 @@ class DictLog:
 
     @property
     def ready(self) -> bool:
-        """Whether anything can be folded."""
+        """Whether any record is left to fold."""
         return self.cursor < len(self.events) and any(isinstance(event, PolicyAdopted) for event in self.events)
 
     def append(self, event: Event) -> bool:
@@ -128,7 +128,7 @@ class DictLog:
         return True
 
     def fold(self, most: int) -> list[Event]:
-        """Fold up to *most* events, and give what follows."""
+        """Fold up to *most* events, and give the events that follow."""
         before = len(self.events)
         while self.ready and most:
             most -= 1
@@ -170,7 +170,7 @@ class DictLog:
 
 
 def writer(path: Path, processors: tuple[Processor, ...] = TINY) -> EmbeddedWriter:
-    """Open a writer whose clock stands still."""
+    """Open a writer with a constant clock."""
     return EmbeddedWriter(path, processors, clock=lambda: 0)
 
 

@@ -25,5 +25,5 @@ def refusal(topic: str, raw: bytes, **options: Any) -> InvalidRecord:
 
 
 def says(pattern: str, error: InvalidRecord) -> None:
-    """Fail, showing the message, where the pattern is not found in it."""
+    """Fail, and show the message, if it does not match the pattern."""
     assert re.search(pattern, str(error)), str(error)

@@ -71,7 +71,7 @@ class Parrot:
 
 
 def panel_policy(**fields: object) -> PolicyAdopted:
-    """Build a policy that asks all three, `parrot` first: it dispatches and merges, where anybody does."""
+    """Build a policy that asks all three, `parrot` first; it is also dispatcher and merge agent, if there is one."""
     agents = tuple(
         OpenAIAgent(
             name=name,

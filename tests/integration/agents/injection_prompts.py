@@ -77,7 +77,7 @@ def letters_in(options: str) -> str:
 
 
 def check_characters(messages: tuple[ChatMessage, ...]) -> None:
-    """See that the data hold nothing that a model reads and a person does not see, and no token of a template."""
+    """Check that the data hold no invisible character and no token of a chat template."""
     text = messages[1].content
     unseen = {
         f"U+{ord(character):04X}"

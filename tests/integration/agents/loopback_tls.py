@@ -31,7 +31,7 @@ Nmu16bu9cIz39GeGEvPakX8l1+yXV/hMByB1In+0JWYBUiHzRPhv1rPJ
 
 
 def server_context(directory: Path) -> ssl.SSLContext:
-    """Make what a server with this certificate needs; it is written into *directory* as `cert.pem`."""
+    """Make a server's TLS context with this certificate, which is written into *directory* as `cert.pem`."""
     (directory / "cert.pem").write_text(CERTIFICATE)
     (directory / "key.pem").write_text(_KEY)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

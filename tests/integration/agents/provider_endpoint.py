@@ -44,14 +44,14 @@ REPLY: dict[str, Any] = {
 
 
 class Endpoint:
-    """What a server was asked, and how it answers."""
+    """A server's requests so far, and its handler."""
 
     def __init__(self, handler: Handler) -> None:
         self.url = ""
         self.asked: list[web.Request] = []
         self.bodies: list[dict[str, Any]] = []
         self.gone = asyncio.Event()
-        """Set when a caller has left before its answer was whole."""
+        """Set when a client has disconnected before its response was complete."""
         self._handler = handler
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -125,7 +125,7 @@ def request_of(kind: Kind, url: str | None, **changes: Any) -> Request:
 
 
 def called(kind: Kind, handler: Handler, **changes: Any) -> tuple[Completion | AgentError, Endpoint]:
-    """Make one call to an endpoint with this handler, and say what came of it and what the endpoint saw."""
+    """Make one call to an endpoint with this handler; give the outcome and the endpoint."""
 
     async def call() -> tuple[Completion | AgentError, Endpoint]:
         async with asyncio.timeout(LIMIT_S), serving(handler) as endpoint:

@@ -29,7 +29,7 @@ Place = tuple[str, int]
 
 
 class View(NamedTuple):
-    """What a reader saw, as offsets; see `UnorderedReader`."""
+    """A reader's view, as offsets; see `UnorderedReader`."""
 
     ends: Mapping[Place, int]
     settled: Mapping[Place, int]
@@ -38,11 +38,11 @@ class View(NamedTuple):
 
 class Scattered:
     """
-    Partitions, and the four stages over them. Nothing orders two partitions but the chance that picks the next step.
+    Partitions, and the four stages over them. Only chance, which picks the next step, orders two partitions.
 
     Args:
         chance: Decides which stage folds next, and how far `route` sees the router's table.
-        clock: Gives timestamps; none: chance does, as if each producer had a clock that runs wild.
+        clock: Gives timestamps; None: chance does, as if no producer's clock were right.
     """
 
     def __init__(self, chance: random.Random, clock: Callable[[], int] | None = None) -> None:
@@ -52,7 +52,7 @@ class Scattered:
             (topic.name, number): [] for topic in TOPICS.values() for number in range(topic.partitions)
         }
         self.seats: list[tuple[Opener, str]] = []
-        """Seats that opened and nobody was asked to take yet."""
+        """Open seats whose agents have not been asked yet."""
         self.folded: dict[str, dict[Place, int]] = {
             processor.name: {place: 0 for place in self.partitions if place[0] in processor.reads}
             for processor in PROCESSORS
@@ -63,7 +63,7 @@ class Scattered:
         self._opened: set[str] = set()
 
     def put(self, event: Event, *, partition: int | None = None, **fields: Any) -> RawRecord:
-        """Write an event where it belongs, or to another partition."""
+        """Write an event to its own partition, or to another one."""
         return self.put_bytes(event.topic, event.encode(), event.key, partition=partition, **fields)
 
     def put_bytes(
@@ -88,7 +88,7 @@ class Scattered:
         ]
 
     def step(self) -> bool:
-        """Let one stage fold one record; false where there is none."""
+        """Let one stage fold one record; false if there is none."""
         steps = self.steps()
         if not steps:
             return False
@@ -105,7 +105,7 @@ class Scattered:
         return True
 
     def settle(self) -> None:
-        """Let the stages fold all there is."""
+        """Let the stages fold every record."""
         while self.step():
             pass
 
@@ -133,7 +133,7 @@ class Scattered:
                 yield dead_letter(event, record.partition, record.offset, step.rejection)
 
     def _table(self, partition: int) -> Tables:
-        """Give what `route` knows in one partition: more or less of what there is, and never less than before."""
+        """Give the router table as `route` sees it in one partition: some prefix, never shorter than before."""
         tables, read = self._views.setdefault(partition, (Tables(None, {}), {(POLICIES, 0): 0, (ROUTER, 0): 0}))
         entries = dict(tables.entries)
         for place, start in read.items():
@@ -176,7 +176,7 @@ class Scattered:
         return [one for one in held if wanted(read_input(one))]
 
     def replace(self, record: RawRecord, value: bytes | None) -> None:
-        """Put other bytes in the place of a record; None takes it out, with every repetition of it."""
+        """Replace the bytes of a record and of all its repeats; None removes them."""
         held = self.partitions[record.topic, record.partition]
         if value is None:
             held[:] = [one for one in held if one.value != record.value]
@@ -184,7 +184,7 @@ class Scattered:
             held[held.index(record)] = record._replace(value=value)
 
     def play(self, script: Script) -> None:
-        """Let stages fold and agents answer until nobody who has a seat has anything to say."""
+        """Let stages fold and agents answer until no seated agent has a reply left."""
         self.settle()
         while self.seats:
             opener, agent = self.seats.pop(0)

@@ -26,7 +26,7 @@ AT_ONCE = 2
 """Children at work, each on a chain of its own."""
 
 LIMIT_S = 60
-"""What a command may take; then the kernel ends it with SIGALRM."""
+"""Time limit of a command; then the kernel ends it with SIGALRM."""
 
 
 class Step(TypedDict):
@@ -38,7 +38,7 @@ class Step(TypedDict):
 
 
 def warm_up(steps: list[Step]) -> dict[str, int]:
-    """Run commands here, so that all they import is there for the children; count the points that the last passes."""
+    """Run commands in this process, so that children inherit its imports; count the crash points of the last one."""
     passed: Counter[str] = Counter()
     reach = CrashPoints.reach
     CrashPoints.reach = lambda self, name: passed.update([name])

@@ -22,8 +22,8 @@ from streams.runtimes.kafka.client.producer import RecordProducer
 from streams.workers.agent_worker import run_agents
 
 
-class Clerk:
-    """An agent who takes its time, and notes first what it was asked."""
+class WaitingAgent:
+    """An agent that prints the question it was asked, then waits."""
 
     virtual = False
     live = None
@@ -41,7 +41,7 @@ class Clerk:
 async def main() -> None:
     """Work until told to stop."""
     connection = parse_connection(sys.argv[1], {})
-    agents = {name: Clerk(name, float(sys.argv[2])) for name in "abc"}
+    agents = {name: WaitingAgent(name, float(sys.argv[2])) for name in "abc"}
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with RecordProducer(connection) as producer:

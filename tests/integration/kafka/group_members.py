@@ -27,7 +27,7 @@ Run = Callable[[Test], None]
 
 
 class Reader:
-    """A member, and what it was brought."""
+    """A group member, and the records it has read."""
 
     def __init__(self, subscription: GroupMember) -> None:
         self.subscription = subscription
@@ -57,11 +57,11 @@ class Reader:
         self.records += look.records
 
     def ids(self) -> list[str]:
-        """List the questions that were brought."""
+        """List the ids of the questions it has read."""
         return [record.key for record in self.records if record.topic == QUESTIONS]
 
     def offsets(self) -> dict[tuple[str, int], list[int]]:
-        """List the offsets that were brought of each place."""
+        """List the offsets it has read of each partition."""
         found = defaultdict(list)
         for record in self.records:
             found[record.topic, record.partition].append(record.offset)
@@ -81,7 +81,7 @@ class Cluster:
 
     @asynccontextmanager
     async def member(self, *, instance: str | None = None, reading: bool = True) -> AsyncIterator[Reader]:
-        """Have a member in the group."""
+        """Run a member of the group."""
         subscription = GroupMember(self.connection, self.producer, "agents", instance=instance)
         reader = Reader(subscription)
         try:

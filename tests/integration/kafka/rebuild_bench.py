@@ -32,7 +32,7 @@ REPLIES = ("A", "A", "B", "B", "C", FAILED, UNREADABLE, OUTSIDE, SILENT)
 
 
 def plan_of(chance: random.Random) -> Plan:
-    """Draw a world with enough in it: some questions, and a panel that goes through stages."""
+    """Draw a plan with some questions and a panel of several stages."""
     names = "abcde"[: chance.randint(2, 5)]
     reserve = chance.randint(0, len(names) - 1)
     size = len(names) - reserve
@@ -67,12 +67,12 @@ def plan_of(chance: random.Random) -> Plan:
 
 
 def record_of(raw_record: RawRecord) -> Record:
-    """Read an arrival as a stage does."""
+    """Decode a raw record as a stage does."""
     return Record(*raw_record[:4], raw_record.key_text, raw_record.value, raw_record.headers)
 
 
 def rebuilt(log: Scattered, processor: Processor, partition: int) -> Rebuilt:
-    """Derive the states of one partition from what lies in a log."""
+    """Derive the states of one partition from the records of a log."""
     tables = log._table(partition) if processor is ROUTE else Tables(None, {})
     with closing(derivation_of(processor, partition, tables)) as derivation:
         for one in derivation.passes():
@@ -98,7 +98,7 @@ def all_rebuilt(log: Scattered, processor: Processor) -> Rebuilt:
 
 
 def states_of(log: Scattered, processor: Processor) -> dict[str, bytes]:
-    """Give the states that the stage itself has, as it stores them."""
+    """Give the stage's own states, as it stores them."""
     return {
         key: canonical_json(processor.dump(state))
         for (name, key), state in log._states.items()
@@ -107,7 +107,7 @@ def states_of(log: Scattered, processor: Processor) -> dict[str, bytes]:
 
 
 def fold_unsent(log: Scattered, processor: Processor) -> list[Event]:
-    """Let a stage fold all that is there, and keep what follows; only copies of misplaced records are written."""
+    """Let a stage fold every record, and keep its outputs; only copies of misplaced records are written."""
     made: list[Event] = []
     folded = log.folded[processor.name]
     while places := [place for place, offset in folded.items() if offset < len(log.partitions[place])]:
@@ -119,7 +119,7 @@ def fold_unsent(log: Scattered, processor: Processor) -> list[Event]:
 
 
 def send(log: Scattered, message: ProducerRecord) -> None:
-    """Write a message as a publisher does, and seat whom it calls for."""
+    """Write a message as a producer does, and note the seats it opens."""
     log.put_bytes(message.topic, message.value, message.key, headers=message.headers)
     event = decode(message.topic, message.value, 0)
     if isinstance(event, PanelAssigned | StageOpened) and event.event_id not in log._opened:
@@ -128,7 +128,7 @@ def send(log: Scattered, message: ProducerRecord) -> None:
 
 
 def send_some(log: Scattered, made: Iterable[Event]) -> list[Event]:
-    """Send of each partition the first few, as one who is killed on the way; give those that were not sent."""
+    """Send the first messages of each partition, as a stage that is killed meanwhile; give the unsent ones."""
     queues: dict[Place, list[Event]] = defaultdict(list)
     for event in made:
         queues[event.topic, partition_of(event.key.encode(), TOPICS[event.topic].partitions)].append(event)
@@ -142,12 +142,12 @@ def send_some(log: Scattered, made: Iterable[Event]) -> list[Event]:
 
 
 def events_of(messages: Iterable[ProducerRecord]) -> list[Event]:
-    """Read what would be sent."""
+    """Decode unsent messages."""
     return [decode(message.topic, message.value, 0) for message in messages]
 
 
 def lived(seed: int, processor: Processor) -> tuple[Life, list[Event]]:
-    """Live for a while, until a stage is killed in the middle of sending what follows from many records at once."""
+    """Run the stages for a while, until one is killed in the middle of sending a large batch's outputs."""
     living = Life(plan_of(random.Random(seed)), seed)
     log = living.log
     for _ in range(log.chance.randrange(120)):

@@ -29,7 +29,7 @@ from ...worlds import question
 
 
 class Bench:
-    """Topics of their own, and stages by hand."""
+    """Topics of one test, and stages without an engine."""
 
     def __init__(self, connection: Connection, producer: RecordProducer, folder: Path) -> None:
         self.connection = connection
@@ -39,7 +39,7 @@ class Bench:
         self.stages: list[KafkaStage] = []
 
     async def stage(self, processor: Processor, *partitions: int, producer: RecordProducer | None = None) -> KafkaStage:
-        """Start a stage that holds some partitions."""
+        """Start a stage that owns some partitions."""
         tables = None
         if processor.sees_tables:
             tables = KafkaGlobalTables(self.connection)
@@ -83,7 +83,7 @@ Run = Callable[[Callable[[Bench], Coroutine[Any, Any, None]]], None]
 
 @pytest.fixture
 def run(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a test against topics of its own; the records it gives to a stage need not be in them."""
+    """Run a test on topics of its own; the records it gives to a stage need not be in them."""
     monkeypatch.setattr(stage_module, "FENCED_WAIT_S", 0.05)
     monkeypatch.setattr(stage_module, "require_reached", AsyncMock())
 
@@ -107,7 +107,7 @@ def run(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 def at(event: Event, offset: int = 0, **fields: Any) -> Record:
-    """Place an event where its key belongs."""
+    """Make the record of an event in its key's partition."""
     partition = partition_of(event.key.encode(), TOPICS[event.topic].partitions)
     placed = Record(event.topic, partition, offset, 1_000, event.key, event.encode())
     return placed._replace(**fields)

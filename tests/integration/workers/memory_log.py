@@ -30,7 +30,7 @@ from ...worlds import World, policy, question
 KEPT = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS)
 EVERYWHERE = frozenset(range(QUESTION_PARTITIONS))
 NOW_MS = 1_000_000
-"""What the log's clock shows at first."""
+"""Initial time of the log's clock."""
 
 Place = tuple[str, int]
 
@@ -40,7 +40,7 @@ AB = policy("a", "b")
 
 @pytest.fixture(autouse=True)
 def quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second is long in a test."""
+    """Commit at short intervals: the default second is long in a test."""
     monkeypatch.setattr(partition_consumer, "COMMIT_S", 0.01)
 
 
@@ -55,7 +55,7 @@ def questions(count: int) -> list[QuestionAsked]:
 
 
 async def until_true(condition: Callable[[], object], limit_s: float = 20) -> None:
-    """Wait for something to come true."""
+    """Wait until a condition is true."""
     async with asyncio.timeout(limit_s):
         while not condition():
             await asyncio.sleep(0.002)
@@ -63,7 +63,7 @@ async def until_true(condition: Callable[[], object], limit_s: float = 20) -> No
 
 class MemoryLog:
     """
-    What is in the log, and what follows from it at once.
+    A log in memory; `route` and `merge` fold each record at once.
 
     Args:
         policy: Whose agents are asked.
@@ -82,7 +82,7 @@ class MemoryLog:
         return self.now_ms
 
     def lay_down(self, event: Event, *, partition: int | None = None, headers: Headers = ()) -> None:
-        """Write a record, from which nothing follows."""
+        """Write a record without folding it."""
         place = (event.topic, home(event.key) if partition is None else partition)
         self.write(record_of(event, 0, partition=place[1], timestamp_ms=self.now_ms, headers=headers))
 
@@ -93,7 +93,7 @@ class MemoryLog:
         self.grown.set()
 
     def put(self, event: Event, headers: Headers = ()) -> None:
-        """Write an event, and all that follows from it."""
+        """Write an event, and all events that follow from it."""
         self.lay_down(event, headers=headers)
         if not self.folds:
             return
@@ -124,16 +124,16 @@ def decided(memory_log: MemoryLog) -> int:
 
 
 class Member:
-    """A member of a group, whose share of the partitions is whatever the test says; see `log.Subscription`."""
+    """A group member; the test assigns its partitions; see `log.Subscription`."""
 
     def __init__(self, memory_log: MemoryLog, held: Iterable[int] = EVERYWHERE) -> None:
         self.held = frozenset(held)
         self.hidden: frozenset[str] = frozenset()
         """Topics whose records come late."""
         self.broken = False
-        """Whether brokers take no commits and tell no ends."""
+        """Whether the brokers are away: they take no commits and give no end offsets."""
         self.dead = False
-        """Whether the process is gone: nothing it does has any effect."""
+        """Whether the process was killed: its calls have no effect any more."""
         self.refuses: str = ""
         self.takes_s = 0.0
         """Time it takes to write."""
@@ -168,7 +168,7 @@ class Member:
         return Polled(records, frozenset(partition for _, partition in self._next), dict(self._next))
 
     def rewind(self) -> None:
-        """Bring what is held from what was committed on, once more."""
+        """Read the assigned partitions again, from their committed offsets."""
         self._next = {place: self._memory_log.committed.get(place, 0) for place in self._next}
 
     def _forget(self) -> None:
@@ -212,7 +212,7 @@ class Member:
 
 
 class Waiter:
-    """An agent who takes its time, or for ever; it says which tasks it was asked, and how many at a time."""
+    """An agent that waits, or never ends; it records its tasks, and how many ran at a time."""
 
     virtual = False
     live = None
@@ -266,7 +266,7 @@ class Employed:
             await self.task
 
     async def kill(self) -> None:
-        """End the process at once: nothing it does has an effect any more."""
+        """Kill the process: its calls have no effect any more."""
         self.member.dead = True
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
