@@ -1,5 +1,5 @@
 """
-What can go wrong outside the folds, by what to do next.
+The error tree, by what to do next.
 
 OrchError
 ├── InvariantError      our bug: stop and report                          exit 1

@@ -1,4 +1,4 @@
-"""What any runtime promises, so that workers, audits and the command line need to know none of them."""
+"""The contract of a log that every runtime keeps."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,8 @@
-"""Log lines: an event name that never changes and its values, as JSON on stderr, or in colour on a terminal."""
+"""
+Configuration of structured log lines on stderr.
+
+A line is an event name that never changes, with values as keys: JSON, or coloured text on a terminal.
+"""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""The shape of the stream, as data: topics with their keys, partitions and cleanup, and who reads and writes what."""
+"""Topics with their keys, partitions, cleanup, writers and readers."""
 
 from dataclasses import dataclass
 from typing import Literal

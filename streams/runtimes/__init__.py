@@ -1,1 +1,5 @@
-"""Where the processors run: each folder is one runtime. `streams/log.py` is what each of them promises."""
+"""
+Runtimes that host the processors, one folder each.
+
+`streams/log.py` is the contract that each of them keeps.
+"""

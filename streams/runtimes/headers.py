@@ -1,4 +1,4 @@
-"""Record headers: those that follow from the event, and how the others are stored."""
+"""CloudEvents headers, and the storage format of other headers."""
 
 import json
 

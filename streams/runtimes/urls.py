@@ -1,4 +1,4 @@
-"""Log URLs, and which runtime each one opens."""
+"""Log URLs and the runtimes they open."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -1,1 +1,1 @@
-"""The runtime of one machine: a log, its states and its checkpoint in one SQLite file."""
+"""The one-machine runtime: log, states and checkpoint in SQLite."""

@@ -1,4 +1,4 @@
-"""The end of the log at which records are added: places, timestamps, and rows on their way into SQLite."""
+"""Appends of records to the SQLite file."""
 
 import sqlite3
 from collections import OrderedDict

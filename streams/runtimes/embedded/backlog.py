@@ -1,4 +1,4 @@
-"""What was appended and not folded: as objects where this process appended it, else read back from the file."""
+"""Records that were appended but not folded yet."""
 
 import sqlite3
 from collections import deque

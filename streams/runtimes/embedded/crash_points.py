@@ -1,4 +1,8 @@
-"""Points at which a test makes the process die as if the power had gone: SIGKILL, no cleanup, nothing flushed."""
+"""
+Points at which a test kills the process.
+
+The process dies as in a power failure: by SIGKILL, without cleanup, with nothing flushed.
+"""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The compacted topics as the folds see them: the policy in force, and the newest router entries."""
+"""Policy in force and router table of an embedded log."""
 
 import sqlite3
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""Who may write: one process at a time holds the lock beside the log. Readers never ask for it."""
+"""The lock that admits one writer to a log file."""
 
 import fcntl
 import json

@@ -1,4 +1,4 @@
-"""Opening the SQLite file: every way in which it can be the wrong file is told before a byte of it changes."""
+"""Opening and checking of the SQLite file."""
 
 import os
 import sqlite3

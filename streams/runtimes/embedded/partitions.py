@@ -1,4 +1,4 @@
-"""Partitions as one log file numbers them."""
+"""Partition numbers within one log file."""
 
 from streams.topology import TOPICS, partition_of
 

@@ -1,4 +1,4 @@
-"""The reader of an embedded log: a view that ends at one commit, beside a writer at work or on a read-only copy."""
+"""The reader of an embedded log."""
 
 import os
 import sqlite3

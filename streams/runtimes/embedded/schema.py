@@ -1,4 +1,4 @@
-"""What is in the SQLite file: its marks, its tables and its checkpoint."""
+"""Tables, format marks and checkpoint of the SQLite file."""
 
 import sqlite3
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The one boundary at which SQLite's errors become ours."""
+"""Translation of SQLite's errors into errors with a remedy."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""The state store of one processor: what was used last in memory, all of it in the file."""
+"""The state store of one processor, with an LRU cache."""
 
 import sqlite3
 from collections import OrderedDict

@@ -1,4 +1,4 @@
-"""The writer of an embedded log, which hosts the processors: append, fold in log order, commit all of it at once."""
+"""The writer of an embedded log, host of the processors."""
 
 import os
 import sqlite3

@@ -1,1 +1,5 @@
-"""The runtime on Apache Kafka: engines bring records to the four processors, a fenced changelog keeps their state."""
+"""
+The runtime on Apache Kafka.
+
+Engines bring records to the four processors; a fenced changelog keeps the processors' states.
+"""

@@ -1,4 +1,4 @@
-"""Records as brokers hold them, and what they stand for: one reading for stages and for audits."""
+"""Records as brokers hold them, before decoding."""
 
 import heapq
 import re

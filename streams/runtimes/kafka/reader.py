@@ -1,4 +1,4 @@
-"""The reader of a log on Kafka: a view up to certain offsets, copied to this machine when it is read."""
+"""The reader of a log on Kafka."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path

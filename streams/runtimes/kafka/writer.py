@@ -1,4 +1,4 @@
-"""The writer of a log on Kafka, for whoever adds inputs: it publishes, and leaves the folding to the workers."""
+"""The writer of a log on Kafka, for input producers."""
 
 import asyncio
 from typing import Any, Self

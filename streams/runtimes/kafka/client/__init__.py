@@ -1,1 +1,1 @@
-"""Connections to brokers: producer, group member, topics, lags, and reads without a group."""
+"""Clients of the brokers: producer, group member, administration, plain reads."""

@@ -1,4 +1,4 @@
-"""How every client of this program reaches a cluster: addresses, TLS, SASL, and the names of things there."""
+"""Cluster addresses, TLS, SASL, and the cluster's topic names."""
 
 import re
 import ssl

@@ -1,4 +1,4 @@
-"""Consumer groups of the stages: where each has come to, and how far it is behind."""
+"""Lag and members of each stage's consumer group."""
 
 import asyncio
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""Reading a stretch of one partition, without a consumer group."""
+"""Reads of an offset range, without a consumer group."""
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any

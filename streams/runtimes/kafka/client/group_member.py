@@ -1,4 +1,4 @@
-"""A member of a consumer group on Kafka: co-partitioned topics, read with aiokafka and committed by whoever uses it."""
+"""A consumer group member that reads co-partitioned topics."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence

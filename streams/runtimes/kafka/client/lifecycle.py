@@ -1,4 +1,4 @@
-"""Clients of the brokers, started and stopped so that no connection stays open behind them."""
+"""Start and stop of aiokafka clients, without leaked connections."""
 
 import asyncio
 from typing import TypeAlias

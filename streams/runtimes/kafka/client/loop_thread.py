@@ -1,4 +1,4 @@
-"""An event loop of its own, in a thread of its own: how plain code uses clients that are asynchronous."""
+"""An event loop in a thread, for synchronous callers."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""The producer of this program: events to records, in order, acknowledged by every replica."""
+"""The idempotent producer, and the records it writes."""
 
 import asyncio
 from collections.abc import Iterable

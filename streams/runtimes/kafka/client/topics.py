@@ -1,4 +1,4 @@
-"""The topics of the topology on a cluster: made with explicit partitions, replication and cleanup, and checked."""
+"""Creation and checks of a log's topics."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

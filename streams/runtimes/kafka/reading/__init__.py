@@ -1,1 +1,1 @@
-"""Read-only views of a log: a snapshot in a local file, and the tail of a topic."""
+"""Read-only views of a log: snapshot and topic tail."""

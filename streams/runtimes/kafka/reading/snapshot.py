@@ -1,4 +1,4 @@
-"""A temporary copy of a log that lies in many partitions, in the layout of an embedded one, to be read like it."""
+"""A temporary SQLite copy of a log on Kafka."""
 
 import os
 from collections.abc import Iterable, Mapping

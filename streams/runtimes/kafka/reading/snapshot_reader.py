@@ -1,4 +1,4 @@
-"""The reader of a snapshot: that of an embedded log, and what can be said of a log in many partitions besides."""
+"""The reader of a snapshot file."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial

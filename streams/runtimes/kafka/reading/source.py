@@ -1,4 +1,4 @@
-"""What a reader asks of the brokers: how far the partitions and the stages are, and the records in between."""
+"""Ends, committed offsets and records of a log's partitions."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence

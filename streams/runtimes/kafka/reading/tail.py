@@ -1,4 +1,4 @@
-"""Records of one topic as they come, for a reader who belongs to no group."""
+"""The tail of one topic, read without a consumer group."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

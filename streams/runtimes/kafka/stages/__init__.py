@@ -1,1 +1,1 @@
-"""Hosts of the processors: engines, partition tasks, the fenced changelog and its state stores."""
+"""Hosts of the processors: engines, partition tasks, changelogs, state stores."""

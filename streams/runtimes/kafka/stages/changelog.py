@@ -1,4 +1,4 @@
-"""The changelog of one stage and partition: states, place and outputs of a batch as one, with one owner at a time."""
+"""The fenced changelog of one stage and partition."""
 
 import asyncio
 import uuid

@@ -1,4 +1,8 @@
-"""How a changelog holds what a step wants written elsewhere: one line of JSON, then the bytes as they are."""
+"""
+Encoding of outputs in changelog records.
+
+A value is one line of JSON, then the outputs' bytes unchanged.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Judgement of a changelog's records: which count, which never will, and which are obsolete."""
+"""The reader of a changelog, which judges what counts."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Faust as the engine of a stage: it brings records, keeps the group together and commits offsets."""
+"""The engine on Faust."""
 
 import asyncio
 import tempfile

@@ -1,4 +1,4 @@
-"""The compacted topics as `route` sees them: the newest policy and the router table, followed as they are written."""
+"""The newest policy and router table, followed on Kafka."""
 
 import asyncio
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Changelogs of format 1, read one last time by the owner that takes them over."""
+"""The reader of changelogs of format 1."""
 
 from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.stages.changelog_codec import unpack

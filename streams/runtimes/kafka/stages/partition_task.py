@@ -1,4 +1,4 @@
-"""One partition of one stage: its states, its place in the input, and the folding of a batch."""
+"""The task that processes one partition of one stage."""
 
 import heapq
 from collections import OrderedDict

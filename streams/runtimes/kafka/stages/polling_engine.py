@@ -1,4 +1,4 @@
-"""What brings batches to a stage: a line of records, the loop that folds them, and the engine on plain aiokafka."""
+"""The engine on aiokafka, and the queue before a stage."""
 
 import asyncio
 from collections import deque

@@ -1,4 +1,4 @@
-"""States of a stage derived again from the topics."""
+"""Rebuild of a stage's states from the topics."""
 
 import asyncio
 from contextlib import closing

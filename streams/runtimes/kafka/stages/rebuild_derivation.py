@@ -1,4 +1,4 @@
-"""A stage's states from what it read and wrote."""
+"""Derivation of one stage's states from its topics."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace

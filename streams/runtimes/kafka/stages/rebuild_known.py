@@ -1,4 +1,4 @@
-"""Names that were seen, in a temporary file, since a log has too many."""
+"""An on-disk set of event ids for a rebuild."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""States of `merge` from what it read and concluded."""
+"""Derivation of the states of `merge`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

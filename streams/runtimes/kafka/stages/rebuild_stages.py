@@ -1,4 +1,4 @@
-"""States of `route`, `learn` and `rank` from what they read and wrote."""
+"""Derivation of the states of `route`, `learn` and `rank`."""
 
 from collections.abc import Iterator
 

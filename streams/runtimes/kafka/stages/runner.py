@@ -1,4 +1,4 @@
-"""Several stages in one process: started together, stopped together, and all ended when one cannot go on."""
+"""Stages of one process, started and stopped together."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence

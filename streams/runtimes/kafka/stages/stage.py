@@ -1,4 +1,4 @@
-"""One processor on Kafka: which partitions it holds, and each batch from records to outputs. It decides nothing."""
+"""The host of one processor and its partition tasks."""
 
 import asyncio
 import time

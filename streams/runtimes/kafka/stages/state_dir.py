@@ -1,4 +1,4 @@
-"""A folder of its own for each process that keeps local copies of states, the same one again after a restart."""
+"""Exclusive state directories for the processes of one machine."""
 
 import fcntl
 import os

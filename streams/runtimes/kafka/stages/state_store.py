@@ -1,4 +1,4 @@
-"""The local copy of one changelog partition: states by key, where its owner had come to, and how far it was read."""
+"""The local state store of one changelog partition."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
