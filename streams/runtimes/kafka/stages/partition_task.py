@@ -1,11 +1,13 @@
 """The task that processes one partition of one stage."""
 
 import heapq
+import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
+import structlog
 
 from schemas.canonical import canonical_json
 from schemas.event import Event
@@ -13,23 +15,24 @@ from schemas.registry import InvalidRecord
 from streams.log import Record
 from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Step, Tables
-from streams.runtimes.kafka.client.producer import ProducerRecord, carried_on, message_of
+from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer, carried_on, message_of
 from streams.runtimes.kafka.raw_record import MOVED, RawRecord, is_misplaced, read_input
 from streams.runtimes.kafka.stages.changelog import Changelog
 from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 
 CACHED_STATES = 2_000
-"""States kept in memory for each partition; the others are in the local store."""
+"""States cached in memory for each partition; the others are in the local state store."""
+
+_log = structlog.get_logger("orch.partition_task")
 
 
 class RecentEventIds:
     """
-    Ids of events folded lately, for a processor whose state does not tell which it has seen.
+    Ids of recently folded events, for a processor whose state does not tell which events it has folded.
 
     Args:
-        most: How many are remembered. A repeat comes from the restart of whoever wrote the event, so it lies within
-        what
-            was written meanwhile.
+        most: Ids kept. An event is repeated when the process that wrote it restarts, so the repeat follows within what
+            other processes wrote meanwhile.
     """
 
     def __init__(self, most: int) -> None:
@@ -37,7 +40,7 @@ class RecentEventIds:
         self._ids: OrderedDict[str, None] = OrderedDict()
 
     def add(self, event_id: str) -> None:
-        """Remember an event."""
+        """Add an id, and evict the oldest beyond *most*."""
         self._ids[event_id] = None
         if len(self._ids) > self._most:
             self._ids.popitem(last=False)
@@ -48,18 +51,30 @@ class RecentEventIds:
 
 class PartitionTask:
     """
-    Folds the records of one partition index, of every topic that a processor reads.
+    Processes one partition number of every topic that a processor reads, batch by batch.
 
-    Only the owner of the changelog can commit, so nothing is sent that another owner would decide otherwise.
+    `process` takes one batch through four steps. What may fail behind each of them:
+
+    1. **Fold.** The processor folds the records; states change in memory, outputs are collected, nothing is written.
+       If the process dies here, the next owner folds the same records again.
+    2. **Commit.** States, input offsets and outputs go to the changelog as one batch. If another process owns the
+       changelog by now, or a rebalance took the partition away, this raises `Fenced` and sends nothing; the stage
+       opens a new task. If the process dies here, the changelog tells the next owner whether the batch counts.
+    3. **Send.** The producer writes the outputs to their topics. If the process dies here, the next owner sends all of
+       them again; consumers recognise the repeats by their event ids.
+    4. **Done.** Every output is acknowledged, so the engine may commit the input offsets to the consumer group. If the
+       process dies before that, the group's offsets are stale: records come again, and step 1 skips them by offset.
+
+    Only the owner of the changelog can commit, so no output contradicts what another owner has decided.
 
     Args:
-        processor: What folds.
-        partition: Index of the partitions.
-        changelog: The opened changelog.
-        store: What the changelog keeps up to date.
-        offsets: Next offset of each input topic, as the changelog has it.
-        tables: What the processor sees of the compacted topics.
-        recent: Events whose repetition the processor would not recognise; none where it does.
+        processor: Folds the records.
+        partition: Partition number.
+        changelog: Opened.
+        store: State store that the changelog keeps up to date.
+        offsets: Next offset of each input topic, as recovered from the changelog.
+        tables: View of the compacted topics for the processor.
+        recent: Ids of recently folded events; None for a processor that recognises repeats by its state.
     """
 
     def __init__(
@@ -75,9 +90,9 @@ class PartitionTask:
         self.partition = partition
         self.changelog = changelog
         self.sent = True
-        """Whether all outputs are known to be written."""
+        """Whether all outputs of the last batch are acknowledged."""
         self.done = dict(offsets)
-        """Next offset of each input topic, as far as what follows is written too."""
+        """Next offset of each input topic whose earlier records are folded, with every output acknowledged."""
         self._processor = processor
         self._store = store
         self._offsets = dict(offsets)
@@ -85,13 +100,45 @@ class PartitionTask:
         self._recent = recent
         self._states: OrderedDict[str, Any] = OrderedDict()
 
+    async def process(self, records: Sequence[Record], producer: RecordProducer) -> None:
+        """
+        Fold a batch, commit it to the changelog, send its outputs, and mark it done.
+
+        Args:
+            records: Without gaps; records folded before may be among them.
+            producer: Started; writes the outputs.
+
+        Raises:
+            Fenced: Another process owns the changelog, or a rebalance took the partition away; nothing was sent.
+            OperatorError: The brokers do not answer; the batch may or may not count.
+        """
+        self.changelog.require()
+        started = time.perf_counter()
+        changes, offsets, outputs = self.fold(records)
+        folded_at = time.perf_counter()
+        await self.changelog.commit(changes, offsets, outputs)
+        self.forget()
+        self.sent = False
+        await producer.publish(outputs)
+        self.sent, self.done = True, offsets
+        _log.debug(
+            "batch_committed",
+            stage=self._processor.name,
+            partition=self.partition,
+            records=len(records),
+            states=len(changes),
+            outputs=len(outputs),
+            fold_ms=round((folded_at - started) * 1000, 3),
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+        )
+
     def fold(self, records: Sequence[Record]) -> tuple[dict[str, bytes], dict[str, int], list[ProducerRecord]]:
         """
         Fold a batch.
 
         Returns:
-            States that changed, the place they belong to, and what is to be sent: what `Changelog.commit` takes.
-            Records folded before, recognised by their offsets, change nothing.
+            Changed states, next input offsets and outputs: the arguments of `Changelog.commit`. Records that were
+            folded before are recognised by their offsets and change nothing.
         """
         changed: dict[str, Any] = {}
         outputs: list[ProducerRecord] = []
@@ -138,13 +185,13 @@ class PartitionTask:
         self._states.move_to_end(key)
 
     def forget(self) -> None:
-        """Let go of states beyond `CACHED_STATES`, all of which are in the store once a batch is committed."""
+        """Evict cached states beyond `CACHED_STATES`; once a batch is committed, the state store holds all of them."""
         while len(self._states) > CACHED_STATES:
             self._states.popitem(last=False)
 
 
 def read_record(record: Record) -> Event | ProducerRecord:
-    """Read what a record of an input topic stands for; or what is written instead of folding it: a letter, a copy."""
+    """Decode the event of an input record; else make the record that replaces it: a dead letter, or a moved copy."""
     place = record.topic, record.partition, record.offset, record.timestamp_ms
     raw_record = RawRecord(*place, record.key.encode(), record.value, record.headers)
     try:
@@ -156,7 +203,7 @@ def read_record(record: Record) -> Event | ProducerRecord:
 
 
 def follows(step: Step[Any], record: Record, event: Event) -> Iterator[ProducerRecord]:
-    """Write what a step made of the event in a record."""
+    """Make the records of a step's outputs: new events, and a dead letter for a rejection."""
     carried = carried_on(record.headers)
     for made in step.events:
         yield message_of(made, carried)
@@ -168,8 +215,8 @@ def moved(record: Record, key: str) -> ProducerRecord:
     """
     Copy a record to the partition of its key.
 
-    Clients hash keys in different ways (librdkafka by CRC32 unless told otherwise), and some give no key. All records
-    about one question have to meet in one partition; time and bytes stay the same, and so does the event.
+    Clients hash keys in different ways (librdkafka by CRC32 by default), and some set no key. All records about one
+    question must be in one partition. Bytes and timestamp stay the same, and so does the event.
     """
     came = (MOVED, f"{record.partition}@{record.offset}".encode())
     return ProducerRecord(record.topic, key, record.value, (*record.headers, came), record.timestamp_ms)
@@ -177,9 +224,9 @@ def moved(record: Record, key: str) -> ProducerRecord:
 
 def in_order(records: Iterable[Record]) -> Iterator[Record]:
     """
-    Merge the records of several topics by their time; those of one topic stay in their order.
+    Merge the records of several topics by timestamp; records of one topic keep their order.
 
-    So a deadline is folded after the analyses that were there before it, as far as they were read together.
+    So a deadline is folded after the earlier analyses of the same batch.
     """
     topics: dict[str, list[Record]] = {}
     for record in records:

@@ -1,7 +1,6 @@
 """The host of one processor and its partition tasks."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,11 +21,11 @@ from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 from streams.topology import TOPICS
 
 LAST_WORD_S = 5.0
-"""Longest wait for the word that nothing is unsent. Without it the next owner sends the outputs of the last batch once
-more, and who reads them knows them by their ids."""
+"""Longest wait for the commit that records all outputs as sent. Without it the next owner sends the outputs of the last
+batch again, and consumers recognise the repeats by their event ids."""
 
 FENCED_WAIT_S = 1.0
-"""Wait before a changelog is taken over again: whoever was stopped learns in the meantime that it holds it no more."""
+"""Back-off after a fencing: a process that was paused learns meanwhile that it lost the partition."""
 
 _EVENT_ID = b'"event_id":"'
 
@@ -35,18 +34,19 @@ _log = structlog.get_logger("orch.stage")
 
 class KafkaStage:
     """
-    Hosts one processor for the partitions held.
+    Hosts one processor, with a `PartitionTask` for each partition that its group member holds. It decides nothing.
 
-    A batch goes: fold, write to the changelog, wait until it counts, send the outputs, wait until they are there. Only
-    then may the engine commit offsets, which are a hint where to begin; the place that counts is in the changelog.
+    The task takes a batch through its steps: fold, commit, send, done. Only then may the engine commit offsets to the
+    consumer group. They are a hint where to start reading; the changelog holds the input offsets that count.
 
     Args:
-        processor: What folds.
+        processor: Folds the records.
         connection: The cluster.
         producer: Started; shared by all stages of a process.
         tables: Started; None for a processor that sees none.
-        state_dir: Where local copies of the states live; None keeps them in memory, and reads them back at each start.
-        rebuild: Whether states are derived again from the topics, whatever the changelogs hold; once for a partition.
+        state_dir: Directory of the local state stores. None keeps states in memory, and each start reads the changelog
+            from its beginning.
+        rebuild: Whether to derive the states again from the topics, once a partition, whatever the changelog holds.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class KafkaStage:
         self.folded = 0
         """Records folded by this process."""
         self.on_failure: Callable[[Exception], None] = lambda error: None
-        """Hears why a partition cannot be opened."""
+        """Called with the error when a partition cannot be opened."""
         self._connection = connection
         self._producer = producer
         self._tables = tables
@@ -72,10 +72,10 @@ class KafkaStage:
         self._rebuilt: set[int] = set()
         self._partition_tasks: dict[int, asyncio.Task[PartitionTask]] = {}
         self._leaving: set[asyncio.Task[PartitionTask]] = set()
-        """Of partitions that were let go of while they opened; they still have to disconnect."""
+        """Cancelled openings of partitions that a rebalance took away; their clients still have to disconnect."""
 
     def hold(self, partitions: Iterable[int]) -> None:
-        """Take over these partitions, and let go of all others; both happen in the background."""
+        """Open these partitions in the background, and drop all others."""
         held = set(partitions)
         for partition in [known for known in self._partition_tasks if known not in held]:
             task = self._partition_tasks.pop(partition)
@@ -83,20 +83,20 @@ class KafkaStage:
                 self._leaving.add(task)
                 task.add_done_callback(self._leaving.discard)
             elif not task.cancelled() and task.exception() is None:
-                # Nothing is written: whoever holds it now may have begun.
+                # Write nothing more: the new owner may have started.
                 task.result().changelog.drop()
         for partition in sorted(held - self._partition_tasks.keys()):
             self._open(partition)
 
     async def take(self, records: Sequence[Record]) -> set[int]:
         """
-        Fold records and send what follows.
+        Process records: fold them, commit, and send the outputs.
 
         Returns:
-            Partitions whose records were taken; those not held are left to whoever holds them.
+            Partitions whose records were processed; records of other partitions are left to the members that hold them.
 
         Raises:
-            OperatorError: The brokers do not answer; the records count as not taken.
+            OperatorError: The brokers do not answer; the records count as not processed.
         """
         by_partition: dict[int, list[Record]] = {}
         for record in records:
@@ -105,7 +105,12 @@ class KafkaStage:
         return {partition for partition, done in zip(by_partition, taken, strict=True) if done}
 
     def reached(self) -> dict[tuple[str, int], int]:
-        """Give the next offset of every topic and partition held, as far as what follows is written too."""
+        """
+        Give the offset before which every record is folded and its outputs are acknowledged.
+
+        Returns:
+            By topic and partition, of all partitions; -1 where the partition is not held, or not opened yet.
+        """
         places: dict[tuple[str, int], int] = {}
         for partition in range(max(TOPICS[topic].partitions for topic in self.processor.reads)):
             task = self._partition_tasks.get(partition)
@@ -115,7 +120,7 @@ class KafkaStage:
         return places
 
     async def close(self) -> None:
-        """Let go of everything, and tell the next owners that nothing is unsent."""
+        """Close all partitions, and record in each changelog that no outputs are unsent."""
         partition_tasks = list(self._partition_tasks.values())
         self._partition_tasks.clear()
         for task in partition_tasks:
@@ -129,7 +134,7 @@ class KafkaStage:
         await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def _let_go(self, partition_task: PartitionTask) -> None:
-        """Close one changelog, with its last word if that can be written soon."""
+        """Close one changelog; drop it without a last commit if that takes longer than `LAST_WORD_S`."""
         try:
             async with asyncio.timeout(LAST_WORD_S):
                 await partition_task.changelog.close(sent=partition_task.sent)
@@ -144,7 +149,7 @@ class KafkaStage:
     async def _take(self, partition: int, records: Sequence[Record]) -> bool:
         while (task := self._partition_tasks.get(partition)) is not None:
             try:
-                # A partition that is let go while it opens is cancelled; its records are another's.
+                # `hold` cancels the opening of a partition that a rebalance took away; another member has its records.
                 partition_task = await asyncio.shield(task)
                 await self._batch(partition_task, await self._without_gaps(partition_task, records))
                 return True
@@ -162,10 +167,9 @@ class KafkaStage:
 
     async def _without_gaps(self, partition_task: PartitionTask, records: Sequence[Record]) -> Sequence[Record]:
         """
-        Put before a batch what the engine left out: its offsets are a hint, and the place that counts is the
-        changelog's.
+        Prepend the records that the engine left out: it starts at the group's offset, the task at the changelog's.
 
-        Where other clients write transactions there are offsets without records, and this finds none either.
+        Transaction markers of other clients take offsets but are no records; there this finds nothing.
         """
         missing: list[Record] = []
         known: set[str] = set()
@@ -185,28 +189,10 @@ class KafkaStage:
 
     async def _batch(self, partition_task: PartitionTask, records: Sequence[Record]) -> None:
         if self._tables is not None:
-            # Without a policy a question waits.
+            # Questions wait until a policy is adopted.
             await self._tables.policy()
-        partition_task.changelog.require()
-        started = time.perf_counter()
-        changes, offsets, outputs = partition_task.fold(records)
-        folded_at = time.perf_counter()
-        await partition_task.changelog.commit(changes, offsets, outputs)
-        partition_task.forget()
-        partition_task.sent = False
-        await self._producer.publish(outputs)
-        partition_task.sent, partition_task.done = True, offsets
+        await partition_task.process(records, self._producer)
         self.folded += len(records)
-        _log.debug(
-            "batch_committed",
-            stage=self.processor.name,
-            partition=partition_task.partition,
-            records=len(records),
-            states=len(changes),
-            outputs=len(outputs),
-            fold_ms=round((folded_at - started) * 1000, 3),
-            duration_ms=round((time.perf_counter() - started) * 1000, 3),
-        )
 
     def _open(self, partition: int) -> None:
         task = asyncio.create_task(self._opened(partition), name=f"{self.processor.name}-{partition}")
@@ -214,7 +200,7 @@ class KafkaStage:
         self._partition_tasks[partition] = task
 
     def _look_at(self, task: "asyncio.Task[PartitionTask]") -> None:
-        """Report a partition that cannot be opened; there may never be a record that asks for it."""
+        """Report a partition that cannot be opened, since no record of it may ever arrive to raise the error."""
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self.on_failure(error)
 
@@ -224,7 +210,7 @@ class KafkaStage:
         self._open(partition)
 
     async def _opened(self, partition: int) -> PartitionTask:
-        """Become the owner of a partition, and send what its last owner may not have sent."""
+        """Become the owner of a partition, retrying while other processes fence it."""
         while True:
             try:
                 return await self._owned(partition)
@@ -238,7 +224,7 @@ class KafkaStage:
         changelog = Changelog(self._connection, self._producer, self.processor.name, partition, store)
         try:
             if self._tables is not None:
-                # No older than what the last owner saw: a panel must not know less than the one before it.
+                # No older than what the last owner saw: a panel must not rest on older entries than the one before it.
                 await self._tables.catch_up()
             tables = Tables(None, {}) if self._tables is None else self._tables.tables
             derive = partial(rebuild, self._connection, self.processor, partition, tables)
@@ -255,7 +241,7 @@ class KafkaStage:
         return PartitionTask(self.processor, partition, changelog, store, offsets, tables, recent)
 
     async def _recall(self, partition: int, offsets: dict[str, int]) -> RecentEventIds | None:
-        """Read back the ids of what was folded last, where the processor's state does not hold them."""
+        """Read back the ids of the events folded last; None for a processor that recognises repeats by its state."""
         most = self.processor.recalled
         if not most:
             return None
