@@ -15,24 +15,24 @@ from streams.log import Headers
 from streams.topology import DEAD_LETTERS, POLICIES, TOPICS, partition_of
 
 MOVED = "orch_moved_from"
-"""Header of a record that was copied to the partition its key belongs to: where it stood."""
+"""Header of a record that a stage copied to the right partition of its key: partition and offset of the original."""
 
-# Of records of one millisecond, causes before effects. Only policies stand further back in the topology than here.
+# Order of topics within one millisecond: causes before effects. It is the topology's order, but with policies first.
 _RANK = {topic: place for place, topic in enumerate((POLICIES, *(name for name in TOPICS if name != POLICIES)))}
 
 
 _QUESTION = re.compile(rb'"question_id":("(?:[^"\\]|\\.)*")')
-"""In canonical JSON a quote inside a string is escaped, so this is the member; it is found in damaged JSON too."""
+"""The member `question_id`, also in damaged JSON. Canonical JSON escapes quotes inside strings, so no text matches."""
 
 
 class RawRecord(NamedTuple):
     """
-    A record as anybody may have written it.
+    A record from any producer, not decoded.
 
     Attributes:
-        topic: The topology's name for it.
-        timestamp_ms: As its producer or the broker gave it; -1 for none.
-        value: Empty where there is none.
+        topic: Name in the topology.
+        timestamp_ms: Set by the producer or the broker; -1 for none.
+        value: Empty for a record without a value.
     """
 
     topic: str
@@ -45,21 +45,22 @@ class RawRecord(NamedTuple):
 
     @property
     def key_text(self) -> str:
-        """The key; bytes that are no text are written as escapes, and no key as an empty one."""
+        """The key as text: bytes that are not UTF-8 as escapes, a missing key as the empty string."""
         return (self.key or b"").decode("utf-8", "backslashreplace")
 
     @property
     def place_text(self) -> str:
-        """Where it stands, in a word."""
+        """The place as `TOPIC/PARTITION@OFFSET`."""
         return _place_text(self.topic, self.partition, self.offset)
 
 
 def read_input(raw_record: RawRecord) -> Event:
     """
-    Read what a record of an input topic stands for, whoever wrote it.
+    Decode the event of an input record, from any producer.
 
     Raises:
-        InvalidRecord: No event of its topic, or one that was moved to where it does not belong either.
+        InvalidRecord: The record is no event of its topic, or a copy that a stage moved to this partition although its
+            key hashes to another.
     """
     event = decode(raw_record.topic, raw_record.value, raw_record.timestamp_ms)
     if is_misplaced(raw_record, event) and any(name == MOVED for name, _ in raw_record.headers):
@@ -69,11 +70,11 @@ def read_input(raw_record: RawRecord) -> Event:
 
 
 def is_misplaced(raw_record: RawRecord, event: Event) -> bool:
-    """Say whether an event lies in another partition than its key's; its producer has hashed it in a way of its own."""
+    """Say whether an event is in another partition than its key hashes to; other clients may hash keys differently."""
     return _partition_of(event.key, TOPICS[raw_record.topic].partitions) != raw_record.partition
 
 
-# The records of one question come close together, and each is looked at more than once.
+# Records of one question arrive close together, and each is checked more than once.
 @lru_cache(maxsize=4_096)
 def _partition_of(key: str, partitions: int) -> int:
     return partition_of(key.encode(), partitions)
@@ -81,9 +82,9 @@ def _partition_of(key: str, partitions: int) -> int:
 
 def subject_of(raw_record: RawRecord) -> str:
     """
-    Tell what a record that a processor wrote is about: its question, as events say it, also where it is damaged.
+    Give the correlation of a record that a processor wrote, even if its value is damaged.
 
-    A letter is about the key of its record; one without a key stands alone, for there may be any number of them.
+    The correlation of a dead letter is the key of its source record, or the place of a source record without a key.
     """
     if raw_record.topic == DEAD_LETTERS:
         try:
@@ -107,9 +108,11 @@ def _place_text(topic: str, partition: int, offset: int) -> str:
 
 def by_time(partitions: Iterable[Iterable[RawRecord]]) -> Iterator[RawRecord]:
     """
-    Merge partitions into one order, by the latest timestamp that a partition has come to, so that each keeps its own.
+    Merge partitions by timestamp; each partition keeps its own order, since a record counts as no older than the one
+    before it.
 
-    It is a guess: clocks differ, and nothing but a partition's own order says what a stage saw first.
+    The order between partitions is a guess: clocks differ, and only the order within a partition tells what a stage
+    read first.
     """
     return map(itemgetter(1), heapq.merge(*map(_timed, partitions)))
 

@@ -15,15 +15,16 @@ from streams.topology import TOPICS, partition_of
 
 class KafkaReader:
     """
-    The `UnorderedReader` of a cluster.
+    The `UnorderedReader` of a cluster: a view up to the end offsets at the time it is taken.
 
-    `ends` is the brokers' answer. Everything else reads all records of the view into a temporary file first
-    (`Snapshot`; TMPDIR says where), and again only what is new after `refresh`. Memory does not grow with the log.
+    `ends` asks the brokers. Every other method first copies all records of the view to a temporary file (`Snapshot`, in
+    TMPDIR); after `refresh` only new records are copied. Memory does not grow with the log.
 
     Args:
         connection: The cluster.
-        about: The one question that is asked about: of the topics keyed by question only its partition is read.
-        topics: The only topics that are asked for; all, if none.
+        about: Question id, if the caller asks about one question only: of topics keyed by question only its partition
+            is read.
+        topics: Topics to read; all topics if empty.
 
     Raises:
         OperatorError: No broker answers, or topics are missing.
@@ -41,17 +42,18 @@ class KafkaReader:
             raise
 
     def _take_view(self) -> None:
-        # In this order: what follows from records that were folded is there before their offsets are committed, and
-        # what stands before the first ends rests on nothing behind the second ones. One request is not one moment.
+        # The order matters, since the brokers answer at different moments. Stages commit offsets only after their
+        # outputs are acknowledged, so the ends asked afterwards include the outputs of all committed records. And no
+        # record before the first ends has a cause behind the second ends.
         committed = self._source.committed()
         self._extent = SnapshotExtent(committed, self._source.ends())
         self._ends = self._source.ends()
 
     def _snapshot(self) -> SnapshotReader:
-        """Give the reader of the copy, which is made when it is first asked for."""
+        """Give the reader of the snapshot, which is made at the first call."""
         if self._copy is None:
-            self._files = TemporaryDirectory(prefix="orch-mirror-", ignore_cleanup_errors=True)
-            snapshot = Snapshot(Path(self._files.name, "mirror.db"))
+            self._files = TemporaryDirectory(prefix="orch-snapshot-", ignore_cleanup_errors=True)
+            snapshot = Snapshot(Path(self._files.name, "snapshot.db"))
             try:
                 self._read_to = self._source.beginnings()
                 self._copy_to(snapshot)
@@ -73,21 +75,21 @@ class KafkaReader:
 
     @property
     def folded(self) -> int:
-        """Give the `seq` up to which everything was folded; later records may have been folded too."""
+        """Give the `seq` up to which every record was folded; later records may have been folded too."""
         return self._snapshot().folded
 
     @property
     def taken(self) -> int:
-        """Count the records read for this view, repeated ones and those left out included."""
+        """Count the records read for this view, including repeats and records left out."""
         return self._snapshot().taken
 
     @property
     def repeats(self) -> int:
-        """Count those among them that repeat an earlier record of their partition."""
+        """Count the records read that repeat an earlier record of their partition."""
         return self._snapshot().repeats
 
     def refresh(self) -> bool:
-        """Move the view to what the brokers hold now; say whether there was more."""
+        """Move the view to the current end offsets; say whether there were new records."""
         before = self._ends
         self._take_view()
         if self._copy is not None:
@@ -98,10 +100,10 @@ class KafkaReader:
 
     def records(self, topics: Sequence[str] = (), *, after: int = 0, limit: int | None = None) -> Iterator[Record]:
         """
-        Iterate the records of *topics* (all, if none) by time, those with `seq` above *after*.
+        Iterate the records of *topics* (all if empty) with a `seq` above *after*, by time.
 
         Raises:
-            UsageError: A topic that does not exist.
+            UsageError: A topic does not exist.
         """
         return self._snapshot().records(topics, after=after, limit=limit)
 
@@ -111,43 +113,43 @@ class KafkaReader:
 
     def by_correlation(self, topics: Sequence[str] = ()) -> Iterator[tuple[str, list[Record]]]:
         """
-        Iterate the records of *topics* grouped by what they are about, each group by time, in constant memory.
+        Iterate the records of *topics* in groups, one for each correlation, each by time; in constant memory.
 
         Raises:
-            UsageError: A topic that does not exist.
+            UsageError: A topic does not exist.
         """
         return self._snapshot().by_correlation(topics)
 
     def last(self, topic: str, key: str) -> Record | None:
-        """Find the newest record of a key."""
+        """Find the newest record of a key; None if there is none."""
         return self._snapshot().last(topic, key)
 
     def ends(self) -> dict[tuple[str, int], int]:
-        """Give the next offset of every partition; nothing is read for that."""
+        """Give the next offset of every partition, without reading records."""
         return dict(self._ends)
 
     def unordered(self) -> UnorderedReader:
-        """Give the reader itself; nothing is read for that."""
+        """Give the reader itself, without reading records."""
         return self
 
     def committed(self, stage: str) -> Mapping[tuple[str, int], int]:
-        """Give the offset before which a stage has folded everything, for each topic and partition it reads."""
+        """Give the offsets before which a stage has folded every record, by topic and partition that it reads."""
         return self._extent.committed.get(stage, {})
 
     def settled(self) -> Mapping[tuple[str, int], int]:
-        """Give for each partition the offset before which all that any record rests on is in view."""
+        """Give for each partition the offset before which every record has all its causes in view."""
         return self._extent.settled
 
     def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
-        """Iterate what was left out by what it is about (its place, if nothing says that), as `by_correlation` does."""
+        """Iterate the records left out, grouped by correlation (by place if the correlation is unknown)."""
         return self._snapshot().left_out()
 
     def elsewhere(self) -> Callable[[], UnorderedReader]:
-        """Give a function that opens the copy in another process, for as long as it is open in this one."""
+        """Give a function that opens the snapshot in another process, while it is open in this one."""
         return self._snapshot().elsewhere()
 
     def close(self) -> None:
-        """Disconnect, and remove the copy."""
+        """Disconnect, and remove the snapshot."""
         try:
             self._source.close()
         finally:
@@ -164,7 +166,7 @@ class KafkaReader:
 
 
 def _places(about: str | None, topics: Sequence[str]) -> list[SourcePlace]:
-    """List the partitions that can hold what is asked for."""
+    """List the partitions that can hold records of these topics and this question."""
     places = []
     for topic in TOPICS.values():
         if topics and topic.name not in topics:

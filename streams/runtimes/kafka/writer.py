@@ -15,15 +15,15 @@ from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.topology import POLICIES
 
 MOST_QUEUED = 5_000
-"""Records under way before `append` waits for the oldest: what bounds memory when a large file is published."""
+"""Unacknowledged records at which `append` waits; this bounds memory when a large file is published."""
 
 
 class KafkaWriter:
     """
-    The `Appender` of a cluster. There may be many at a time, and none of them folds.
+    The `Appender` of a cluster. A log may have many at a time; workers fold what they publish.
 
     Args:
-        connection: The cluster; its topics must be there.
+        connection: The cluster; the topics of the log must exist.
 
     Raises:
         OperatorError: No broker answers, or topics are missing.
@@ -46,19 +46,19 @@ class KafkaWriter:
 
     @property
     def policy(self) -> PolicyAdopted | None:
-        """Give the policy adopted last; none while the log holds no policy."""
+        """Give the policy adopted last; None while the log holds no policy."""
         return self._loop.call(newest_policy(self._connection))
 
     def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
         """
-        Publish an event; it is durable after `commit`. An event given twice is published twice, and counts once.
+        Publish an event; it is durable after `commit`. An event appended twice is published twice, and counts once.
 
         Returns:
-            Where it will stand is not known yet: the place is (0, 0).
+            The event with partition 0 and offset 0, since its place is not known yet.
 
         Raises:
-            UsageError: More than MAX_EVENT_BYTES; the writer stays usable.
-            OperatorError: The brokers did not take an event that was appended before.
+            UsageError: The event has more than MAX_EVENT_BYTES; the writer stays usable.
+            OperatorError: The brokers refused an event that was appended before.
         """
         size = len(event.encode())
         if size > MAX_EVENT_BYTES:
@@ -72,7 +72,7 @@ class KafkaWriter:
         return Stored(event.topic, 0, 0, event)
 
     def send(self, message: ProducerRecord) -> None:
-        """Publish a record as it is."""
+        """Publish a record unchanged."""
         self._loop.call(self._send(message))
 
     async def _send(self, message: ProducerRecord) -> None:
@@ -86,18 +86,18 @@ class KafkaWriter:
 
     def commit(self) -> None:
         """
-        Wait until everything appended is acknowledged.
+        Wait until every appended event is acknowledged.
 
         Raises:
-            OperatorError: The brokers did not take an event.
+            OperatorError: The brokers refused an event.
         """
         self._loop.call(self._settle())
 
     def folding(self) -> None:
-        """Give none: workers fold."""
+        """Give None: workers fold."""
 
     def close(self) -> None:
-        """Let go of the cluster; what was not committed may or may not be there."""
+        """Disconnect; events that were not committed may or may not be in the log."""
         try:
             self._loop.call(self._producer.stop())
         finally:
@@ -112,7 +112,7 @@ class KafkaWriter:
 
 async def newest_policy(connection: Connection) -> PolicyAdopted | None:
     """
-    Find the policy adopted last; none where there is none.
+    Find the policy adopted last; None while the log holds no policy.
 
     Raises:
         OperatorError: No broker answers.

@@ -17,7 +17,7 @@ from streams.topology import INPUT_TOPICS
 _FLUSH_ROWS = 2_000
 _FLUSH_BYTES = 4 << 20
 _CACHE_KIB = 65_536
-"""Holds the ends of both indexes and of `seen`, all of which are written to at random."""
+"""Large enough for the pages in use of both indexes and of `seen`, which are written in random order."""
 
 _TABLES = """
 CREATE TABLE seen (digest INTEGER PRIMARY KEY, seq INTEGER NOT NULL);
@@ -63,19 +63,22 @@ _Row = tuple[int, int, int, str, str, bytes, str | None]
 
 
 class SnapshotExtent(NamedTuple):
-    """How far things are, as offsets by topic and partition; see `UnorderedReader`."""
+    """Offsets that say how far stages and view are, by topic and partition."""
 
     committed: Mapping[str, Mapping[tuple[str, int], int]]
-    """By stage."""
+    """By stage: offset before which the stage has folded every record."""
     settled: Mapping[tuple[str, int], int]
+    """Offset before which every record has all its causes in view."""
 
 
 class Snapshot:
     """
-    Writes the copy. `end` is the seq of its newest record; see `UnorderedReader` for what is in it and what is not.
+    Writes a snapshot in the layout of an embedded log; `UnorderedReader` says which records it holds.
+
+    `end` is the seq of the newest record. The file is temporary, so nothing is flushed to disk for durability.
 
     Args:
-        path: A file that is not there yet. Nothing in it is worth a flush: whoever loses it makes it again.
+        path: A file that does not exist yet.
 
     Raises:
         OperatorError: The file cannot be made, or the disk is full.
@@ -96,15 +99,15 @@ class Snapshot:
 
     def add(self, raw_records: Iterable[RawRecord], extent: SnapshotExtent) -> None:
         """
-        Append records, in the order in which they are to be read, and note how far things are.
+        Append records, in the order in which readers shall see them, and store the extent.
 
         Raises:
-            OperatorError: The disk is full; the snapshot is of no use any more.
+            OperatorError: The disk is full; the snapshot is unusable afterwards.
         """
         with mapped(self.path):
             indexes = self._connection.execute(_INDEXES).fetchall() if not self.end else []
             for name, _ in indexes:
-                # Made at once at the end they cost half of what they cost record by record.
+                # Building the indexes once at the end costs half as much as updating them for each record.
                 self._connection.execute(f"DROP INDEX {name}")
             self._connection.execute("BEGIN")
             for raw_record in raw_records:
@@ -121,7 +124,7 @@ class Snapshot:
             self._connection.execute("COMMIT")
 
     def _take_input(self, raw_record: RawRecord) -> None:
-        """Store the event a record stands for; leave out what is none, and what lies where no stage folds it."""
+        """Store the event of an input record; leave out a record that is no event, or is in the wrong partition."""
         try:
             event = read_input(raw_record)
         except InvalidRecord as problem:
@@ -134,7 +137,7 @@ class Snapshot:
 
     def _put(self, raw_record: RawRecord, key: str, correlation: str, value: bytes) -> None:
         stream = self._streams.numbers[raw_record.topic, raw_record.partition]
-        # Headers that follow from the event need not be kept.
+        # CloudEvents headers are functions of the event, so they are not stored.
         given = [header for header in raw_record.headers if not header[0].startswith(("ce_", "content-type"))]
         headers = pack_headers(tuple(given)) if given else None
         self._rows.append((stream, raw_record.offset, raw_record.timestamp_ms, key, correlation, value, headers))
@@ -144,9 +147,10 @@ class Snapshot:
 
     def _flush(self) -> None:
         """
-        Write what has come, without derived events that stand in their partition already: crashes make such repeats.
+        Write the buffered rows, except repeats of derived events in one partition, which crashes cause.
 
-        A digest of 64 bits only says where to look; it is good for this process alone, as the writer of a snapshot is.
+        A 64-bit digest finds candidates for a repeat; `_same` compares them. Digests are valid within this process
+        only, which alone writes the snapshot.
         """
         rows, first = self._rows, self.end + 1
         before = self._connection.total_changes
@@ -159,7 +163,7 @@ class Snapshot:
         self._row_bytes = 0
 
     def _without_repeats(self, rows: list[_Row]) -> list[_Row]:
-        """Choose the rows to be written; repeats of inputs are among them, for folds meet them too."""
+        """Drop repeats of derived events; repeats of inputs stay, because folds see them too."""
         first = self.end + 1
         self._connection.execute("DELETE FROM seen WHERE seq >= ?", (first,))
         kept: list[_Row] = []
@@ -195,7 +199,7 @@ class Snapshot:
         )
 
     def _note(self, extent: SnapshotExtent) -> None:
-        """Write how far the stages and the view are, and up to which record everything is folded."""
+        """Store the extent, and the seq up to which every record is folded."""
         for stage, places in extent.committed.items():
             rows = [(stage, *place, offset) for place, offset in places.items()]
             self._connection.executemany("INSERT OR REPLACE INTO committed VALUES (?, ?, ?, ?)", rows)
@@ -211,7 +215,7 @@ class Snapshot:
         schema.store_cursor(self._connection, folded, ",".join(processor.name for processor in PROCESSORS))
 
     def close(self) -> None:
-        """Let go of the file; whoever made its place removes it."""
+        """Close the file; the caller removes it."""
         self._connection.close()
 
 
@@ -220,5 +224,5 @@ def _digest(row: _Row) -> int:
 
 
 def _same(row: _Row, other: _Row) -> bool:
-    """Say whether two rows are one record written twice: in one partition, with the same key and the same bytes."""
+    """Say whether two rows are one record written twice: same partition, key and bytes."""
     return (row[0], row[3], row[5]) == (other[0], other[3], other[5])

@@ -13,7 +13,7 @@ from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.runtimes.headers import unpack_headers
 
 _CHUNK_ROWS = 100
-"""Records fetched at a time; each may have a megabyte."""
+"""Rows of one query; a row may have a megabyte."""
 _LEFT_OUT = (
     'SELECT number, correlation, seq, topic, partition, "offset", timestamp_ms, key, value, headers, reason, detail'
     " FROM left_out INDEXED BY left_out_by_correlation WHERE (correlation, number) > (?, ?)"
@@ -23,7 +23,7 @@ _LEFT_OUT = (
 
 class SnapshotReader(EmbeddedReader):
     """
-    The `UnorderedReader` of a snapshot's file, in the process that writes it or in another.
+    The `UnorderedReader` of a snapshot file, in the process that writes the snapshot or in another.
 
     Args:
         path: A file that a `Snapshot` has filled.
@@ -34,21 +34,21 @@ class SnapshotReader(EmbeddedReader):
         super().__init__(path)
 
     def refresh(self) -> bool:
-        """Move the view to what the snapshot holds now; say whether there was more."""
+        """Move the view to the newest commit of the snapshot; say whether there was a newer one."""
         with mapped(self._path):
             self.taken, self.repeats = self._connection.execute("SELECT taken, repeats FROM counts").fetchone()
         return super().refresh()
 
     def unordered(self) -> UnorderedReader:
-        """Give the reader itself: a snapshot's numbers guess at an order between partitions."""
+        """Give the reader itself: the `seq` of a snapshot only guesses at an order between partitions."""
         return self
 
     def committed(self, stage: str) -> Mapping[tuple[str, int], int]:
-        """Give the offset before which a stage has folded everything, for each topic and partition it reads."""
+        """Give the offsets before which a stage has folded every record, by topic and partition that it reads."""
         return self._offsets("committed WHERE stage = ?", stage)
 
     def settled(self) -> Mapping[tuple[str, int], int]:
-        """Give for each partition the offset before which all that any record rests on is in view."""
+        """Give for each partition the offset before which every record has all its causes in view."""
         return self._offsets("settled")
 
     def _offsets(self, source: str, *values: str) -> dict[tuple[str, int], int]:
@@ -57,7 +57,7 @@ class SnapshotReader(EmbeddedReader):
         return {(topic, partition): offset for topic, partition, offset in rows}
 
     def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
-        """Iterate what was left out by what it is about (its place, if nothing says that), as `by_correlation` does."""
+        """Iterate the records left out, grouped by correlation (by place if the correlation is unknown)."""
         for correlation, rows in groupby(self._left_out_rows(), key=lambda row: str(row[1])):
             yield correlation, [_left_out(row) for row in rows]
 

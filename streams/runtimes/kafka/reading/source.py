@@ -18,14 +18,14 @@ from streams.runtimes.kafka.client.topics import administered, require_topics
 from streams.runtimes.kafka.raw_record import RawRecord, by_time
 
 SourcePlace = tuple[str, int]
-"""A topic by the topology's name, and a partition."""
+"""Topic, by its name in the topology, and partition."""
 
 _PARTITION_BYTES = 1 << 19
 _FETCH_BYTES = 32 << 20
-"""Bytes of one partition and of all of them that are fetched at a time: with sixty partitions, what bounds memory."""
+"""Most bytes fetched at a time, of one partition and of all; this bounds memory, with some sixty partitions."""
 _FETCH_WAIT_MS = 50
 _SILENCE_S = 30
-"""Longest wait for a record that is known to be there, or for offsets."""
+"""Longest wait for a record that exists, or for offsets."""
 _RETRY_S = 0.1
 
 
@@ -33,11 +33,11 @@ class LogSource:
     """
     The partitions of one log, read without a consumer group.
 
-    Used by one thread at a time, which may have an event loop of its own: the client runs in another thread.
+    Used by one thread at a time. That thread may run an event loop: the client runs in a thread of its own.
 
     Args:
         connection: The cluster.
-        places: Which partitions may be asked for.
+        places: Partitions that callers may ask for.
 
     Raises:
         OperatorError: No broker answers, or topics are missing.
@@ -67,7 +67,7 @@ class LogSource:
             max_partition_fetch_bytes=_PARTITION_BYTES,
         )
         await connect(consumer, self._connection)
-        # Asked about topics it was not assigned, the client looks them up one by one, a tenth of a second each.
+        # Without an assignment the client would look up each topic's metadata one by one, 0.1 s each.
         consumer.assign(list(self._places))
         consumer.pause(*self._places)
         return consumer
@@ -83,7 +83,7 @@ class LogSource:
 
     def beginnings(self) -> dict[SourcePlace, int]:
         """
-        Ask for the first offset of every partition that is still there.
+        Ask for the first available offset of every partition.
 
         Raises:
             OperatorError: The brokers do not answer.
@@ -92,10 +92,13 @@ class LogSource:
 
     def committed(self) -> dict[str, dict[SourcePlace, int]]:
         """
-        Ask how far the stages are: the offset before which each has folded everything, by topic and partition.
+        Ask for the committed offsets of every stage: it has folded every earlier record.
+
+        Returns:
+            By stage, then by topic and partition.
 
         Raises:
-            OperatorError: The brokers do not answer, or do not allow it.
+            OperatorError: The brokers do not answer, or refuse.
         """
         found: dict[str, dict[SourcePlace, int]] = self._ask(self._committed())
         return found
@@ -114,10 +117,13 @@ class LogSource:
 
     def raw_records(self, spans: Mapping[SourcePlace, tuple[int, int]]) -> Iterator[RawRecord]:
         """
-        Iterate the records of partitions by time, each from its first offset to before its last.
+        Iterate the records of partitions by time.
+
+        Args:
+            spans: First offset of each partition, and the offset before which to stop.
 
         Raises:
-            OperatorError: The brokers do not answer any more.
+            OperatorError: The brokers do not answer.
         """
         wanted = {self._partitions[place]: span for place, span in spans.items() if span[0] < span[1]}
         self._ask(self._begin({partition: start for partition, (start, _) in wanted.items()}))
@@ -138,7 +144,7 @@ class LogSource:
             self._client.seek(partition, start)
 
     async def _take(self, partition: TopicPartition, end: int) -> Sequence[Any]:
-        """Take what was fetched of a partition, and have more fetched meanwhile; nothing: its end is reached."""
+        """Take the fetched records of a partition, and start fetching its next ones; empty at the end."""
         await self._fetch(wait_ms=0)
         async with asyncio.timeout(_SILENCE_S):
             while partition not in self._fetched and await self._client.position(partition) < end:
@@ -150,10 +156,10 @@ class LogSource:
 
     async def _fetch(self, wait_ms: int) -> None:
         """
-        Take over all that has come, for the client fetches nothing else while it holds anything.
+        Take all records out of the client, which fetches nothing more while it holds any.
 
-        No more of these partitions is fetched until `_take` asks for it; nor is anything of one that is at its end, for
-        which the broker would keep the others waiting.
+        Their partitions are paused until `_take` resumes them. A partition at its end stays paused: for it the broker
+        would delay the fetch of the others.
         """
         found = await self._client.getmany(timeout_ms=wait_ms)
         self._fetched.update(found)
@@ -165,7 +171,7 @@ class LogSource:
         return self._consumer
 
     def _ask(self, question: Any) -> Any:
-        """Run a coroutine of the client, and say in our words why it failed."""
+        """Run a coroutine of the client, and map its errors."""
         try:
             return self._loop.call(question)
         except TimeoutError as error:
@@ -192,7 +198,7 @@ class LogSource:
 
 
 async def _offsets_of(admin: AIOKafkaAdminClient, group: str) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Ask for the offsets of a group; the first to ask a new cluster waits until it has made a place for them."""
+    """Ask for the offsets of a group; retry while a new cluster creates its offsets topic."""
     async with asyncio.timeout(_SILENCE_S):
         while True:
             try:

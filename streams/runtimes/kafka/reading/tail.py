@@ -22,10 +22,10 @@ def records_of(connection: Connection, topic: str, *, follow: bool) -> Iterator[
     Iterate the records of a topic from its beginning, those of one partition in order.
 
     Args:
-        follow: Whether to wait for more after the end.
+        follow: Whether to wait for new records after the end.
 
     Raises:
-        OperatorError: No broker answers, or the topic is not there.
+        OperatorError: No broker answers, or topics are missing.
     """
     loop = LoopThread()
     try:
@@ -44,8 +44,8 @@ def decision_of(connection: Connection, question_id: str, ask: Callable[[], None
     Wait for the decision of a question.
 
     Args:
-        ask: Called once the topic is watched from its beginning in this partition; publishes the question.
-        tell: Called once if there is nothing after a few seconds.
+        ask: Publishes the question; called once the question's partition of decisions is read from its beginning.
+        tell: Called once if there is no decision after `_PATIENCE_S`.
     """
     loop = LoopThread()
     try:
@@ -84,6 +84,6 @@ def _read(
 
 
 async def _begin(consumer: AIOKafkaConsumer, places: Sequence[TopicPartition]) -> None:
-    """Have a consumer read these partitions from their beginnings."""
+    """Assign these partitions to a consumer, from their beginnings."""
     consumer.assign(list(places))
     await consumer.seek_to_beginning()

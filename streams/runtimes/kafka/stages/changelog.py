@@ -32,43 +32,51 @@ _log = structlog.get_logger("orch.changelog")
 
 
 class Fenced(Exception):
-    """Another process has written to this changelog since: whatever was to follow must not be sent."""
+    """This process no longer owns the changelog, so it must not send the outputs of its batch."""
 
 
 class Recovered(NamedTuple):
-    """What the changelog knew."""
+    """Input offsets and outputs of the last batch that counts."""
 
     offsets: dict[str, int]
     """Next offset of each input topic."""
     unsent: list[ProducerRecord]
-    """Outputs of the last batch, which may not have been written."""
+    """Outputs that the owner of that batch may not have sent."""
 
 
 class Rebuilt(NamedTuple):
-    """States of one stage and partition, derived from the topics instead of read from the changelog."""
+    """States of one stage and partition, derived from the topics instead of the changelog."""
 
     states: dict[str, bytes]
     """State of each key."""
     offsets: dict[str, int]
     """Next offset of each input topic."""
     outputs: list[ProducerRecord]
-    """What follows from the inputs and is not in the topics yet."""
+    """Outputs that the inputs cause and the topics lack."""
 
 
 class Changelog:
     """
-    A write-ahead log of batches; `README.md` beside this file states its rules and why they hold.
+    A write-ahead log of batches with one owner at a time; `README.md` beside this file says why its rules hold.
 
-    One owner, step by step, and what may fail between two of them:
+    One batch is one unit: new states, next input offsets, and outputs. An owner goes through these steps. `open` takes
+    steps 1 to 3, its caller step 4; for each batch `commit` takes steps 5 and 6, its caller step 7.
 
-    1. It writes a fence, and learns its offset, the epoch. From now on no earlier owner can commit.
-    2. It reads up to the fence. Whoever takes over meanwhile writes a fence of its own.
-    3. It writes a probe. If that stands right behind the fence, nobody wrote while it read, so what it read is all.
-    4. It sends the outputs of the last batch again, for its writer may have died before step 7.
-    5. It writes a batch: what is useless now, end markers of earlier epochs, new states, outputs, and last the commit.
-    6. Every acknowledged offset follows the one before: the batch counts. If not, somebody else was here (`Fenced`):
-       nothing is sent, and the owner begins at step 1.
-    7. It sends the outputs, and goes on with step 5.
+    1. **Fence.** The owner writes a fence record; its acknowledged offset is the owner's epoch. From here on no batch
+       of an earlier owner can begin to count. If the owner dies here, the fence alone changes nothing.
+    2. **Read.** The owner reads the records up to its fence into the state store. If another process writes a fence
+       meanwhile, step 3 detects it.
+    3. **Probe.** The owner writes a probe record. If it stands right behind the fence, nobody wrote during step 2, and
+       the owner has read everything. Otherwise `open` raises `Fenced`, and the caller starts again at step 1.
+    4. **Send again.** The caller sends the outputs of the last batch that counts, whose owner may have died before
+       step 7. If this owner dies too, the next one sends them again; consumers see byte-identical repeats.
+    5. **Batch.** The owner writes tombstones for useless records, missing end markers, new states, outputs, and last
+       the commit record. If it dies before the commit record, the batch never counts; the next owner removes it.
+    6. **Check.** The owner waits for every acknowledgement. If each offset follows the one before, the batch counts.
+       A gap means that another process wrote in between: `commit` raises `Fenced`, nothing is sent, and the caller
+       starts again at step 1. If the brokers fail, nobody knows whether the batch counts; only a new `open` can tell.
+    7. **Send.** The caller sends the outputs and continues with step 5. If it dies here, the next owner's step 4
+       sends them.
     """
 
     def __init__(
@@ -80,42 +88,43 @@ class Changelog:
         self._partition = partition
         self._store = store
         self._name = b""
-        """Of the fence, for owners of format 1."""
+        """Random name of the fence; owners of format 1 compare it."""
         self._batch = BatchId(-1, 0)
-        """The last one that was begun."""
+        """The batch that was begun last."""
         self._next = 0
-        """Offset of the next record, if nobody else writes."""
+        """Offset that the next record gets if no other process writes."""
         self._since = 0
+        """First epoch whose states count: that of the last rebuild."""
         self._useless: list[bytes] = []
-        """Keys that the next batch gives up."""
+        """Keys for which the next batch writes tombstones."""
         self._current: list[bytes] = []
         """Keys of the commit and outbox records of the last batch that counts."""
         self._ends: dict[int, int] = {}
-        """End markers that the next batch writes."""
+        """End markers that the next batch writes: last batch that counts, by epoch."""
         self._barred = True
-        """Whether owners of format 1 are told to stay away."""
+        """Whether the changelog holds the barrier that makes owners of format 1 refuse."""
         self._unsent = 0
-        """Outputs of the last batch, as the log has it."""
+        """Outputs in the last batch that counts; 0 once a later commit recorded them as sent."""
         self._dropped = False
         self._unsettled = False
-        """Whether a batch was begun of which it is not known that it counts."""
+        """Whether a batch was begun that is not known to count."""
 
     async def open(self, rebuild: Callable[[], Awaitable[Rebuilt]] | None = None) -> Recovered:
         """
-        Become the owner: fence off whoever was it before, and bring the store up to the fence.
+        Become the owner: fence off the previous one, and bring the state store up to the fence.
 
         Args:
-            rebuild: Derives the states again from the topics; they replace whatever the changelog holds.
+            rebuild: Derives the states again from the topics; they replace the content of the changelog.
 
         Raises:
             OperatorError: The brokers do not answer, or the changelog cannot tell which of its states count.
-            Fenced: Somebody else became the owner in the same moment.
+            Fenced: Another process wrote to the changelog meanwhile.
         """
         await self._fence()
         if rebuild is not None:
             return await self._rebuild(rebuild)
         if self._store.place.position > self._batch.epoch:
-            # The topic was made anew.
+            # The topic was deleted and created again, so the local states are stale.
             self._store.clear()
         reader = ChangelogReader(self._store)
         async for record in self._records(self._store.place.position):
@@ -123,7 +132,7 @@ class Changelog:
         await self._probe()
         found = reader.finish(self._batch.epoch)
         _log.debug(
-            "ledger_opened",
+            "changelog_opened",
             changelog=self._topic,
             partition=self._partition,
             records=reader.taken,
@@ -150,14 +159,14 @@ class Changelog:
         Args:
             changes: New state of each key.
             offsets: Next offset of each input topic.
-            outputs: What is to be sent.
+            outputs: Records that the caller sends afterwards.
 
         Raises:
-            Fenced: Another process owns the changelog now; the batch may or may not be in it.
-            OperatorError: The brokers do not answer.
+            Fenced: This process no longer owns the changelog; the batch may or may not count.
+            OperatorError: The brokers do not answer; the batch may or may not count.
         """
         if self._unsettled:
-            raise Fenced(f"{self._topic}, partition {self._partition}: nobody knows yet whether the last batch counts")
+            raise Fenced(f"{self._topic}, partition {self._partition}: the last batch may or may not count")
         self._unsettled = True
         batch = self._batch = BatchId(self._batch.epoch, self._batch.number + 1)
         known = ((key, self._store.version(key)) for key in changes)
@@ -186,12 +195,18 @@ class Changelog:
 
     async def close(self, *, sent: bool) -> None:
         """
-        Let go of the changelog.
+        Give up ownership and close the state store.
 
         Args:
-            sent: Whether all outputs of the last batch are known to be written, so the next owner need not repeat them.
+            sent: Whether all outputs of the last batch are acknowledged; then an empty batch records it, and the next
+                owner does not repeat them.
+
+        Raises:
+            Fenced: Another process owns the changelog.
+            OperatorError: The brokers do not answer.
         """
-        # Behind a batch that may yet count, this would be the last word, and take its place and outputs back.
+        # After a batch that may count, an empty batch with older offsets would take that batch's offsets and outputs
+        # back.
         if sent and self._unsent and not self._unsettled:
             await self.commit({}, self._store.place.offsets, ())
         self._store.flush()
@@ -199,16 +214,16 @@ class Changelog:
 
     def require(self) -> None:
         """
-        Make sure that the changelog was not let go of.
+        Check that this process has not dropped the changelog.
 
         Raises:
-            Fenced: It was.
+            Fenced: It has.
         """
         if self._dropped:
-            raise Fenced(f"{self._topic}, partition {self._partition}: it was let go")
+            raise Fenced(f"{self._topic}, partition {self._partition}: this process gave it up")
 
     def drop(self) -> None:
-        """Let go of the changelog without a word in it."""
+        """Give up ownership and close the state store, without writing to the changelog."""
         self._dropped = True
         self._store.flush()
         self._store.close()
@@ -221,18 +236,18 @@ class Changelog:
         self._unsettled = False
 
     async def _probe(self) -> None:
-        """Make sure that nobody has written since the fence: what was read is what there is."""
+        """Check that no other process has written since the fence, so that everything has been read."""
         await self._require_contiguous([await self._send(PROBE, b"")])
 
     async def _take_over(self, found: ChangelogFindings) -> Recovered:
-        """Write the states of a changelog of format 1 anew."""
+        """Convert a changelog of format 1: write its states in format 2, then tombstones for its records."""
         legacy = found.legacy
-        assert legacy is not None, "it was looked at"
+        assert legacy is not None, "the caller checked"
         if not legacy.certain(found.gap) or self._store.place.batch.epoch >= 0:
             raise OperatorError(
                 f"{self._topic}, partition {self._partition}: this changelog of an earlier version was compacted across"
                 " owners, so it cannot tell which of its states count",
-                remedy="`orch worker STAGE --rebuild` derives the states again from the topics; what was decided stays",
+                remedy="`orch worker STAGE --rebuild` derives the states again from the topics; decisions stay",
             )
         await self.commit(legacy.states, legacy.offsets, legacy.unsent)
         self._useless += [key for key in legacy.keys if key != BARRIER]
@@ -241,13 +256,13 @@ class Changelog:
         return Recovered(dict(legacy.offsets), legacy.unsent)
 
     async def _rebuild(self, rebuild: Callable[[], Awaitable[Rebuilt]]) -> Recovered:
-        """Replace what the changelog holds by what the topics say."""
+        """Replace the content of the changelog by states derived from the topics."""
         self._store.clear()
         leftovers = Leftovers()
         async for record in self._records(0):
             leftovers.take(record.key, record.value)
         await self._probe()
-        # What the last owner decided has to be in the topics before they are read.
+        # The outputs of the last owner must be in the topics before the derivation reads them.
         await self._producer.publish(leftovers.unsent)
         derived = await rebuild()
         self._useless, self._current, self._ends, self._barred = [], [], {}, False
@@ -259,11 +274,11 @@ class Changelog:
         return Recovered(derived.offsets, derived.outputs)
 
     def _records(self, start: int) -> AsyncIterator[Any]:
-        """Iterate what stands between an offset and this owner's fence, the fence included."""
+        """Iterate the records from an offset to this owner's fence, the fence included."""
         return fetch(self._connection, self._topic, self._partition, start, self._batch.epoch + 1)
 
     async def _require_contiguous(self, queued: "Iterable[asyncio.Future[Any]]") -> None:
-        """Wait for acknowledgements, and make sure that nobody else wrote in between."""
+        """Wait for acknowledgements, and check that no other process wrote in between."""
         for written in await settled(queued):
             if written.offset != self._next:
                 raise Fenced(

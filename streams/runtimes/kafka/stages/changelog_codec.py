@@ -12,11 +12,11 @@ import orjson
 from streams.runtimes.kafka.client.producer import ProducerRecord
 
 CHUNK_BYTES = 400_000
-"""Bytes of outputs kept in one record, where no single one is larger."""
+"""Most bytes of outputs in one record; a single larger output gets a record of its own."""
 
 
 def pack(facts: dict[str, Any], messages: Sequence[ProducerRecord]) -> bytes:
-    """Write facts and messages as the value of one record."""
+    """Encode facts and outputs as the value of one record."""
     outputs = [
         [m.topic, m.key, m.timestamp_ms, [[name, value.decode("latin-1")] for name, value in m.headers], len(m.value)]
         for m in messages
@@ -26,7 +26,7 @@ def pack(facts: dict[str, Any], messages: Sequence[ProducerRecord]) -> bytes:
 
 
 def unpack(value: bytes) -> tuple[dict[str, Any], list[ProducerRecord]]:
-    """Read what `pack` wrote."""
+    """Decode a value that `pack` encoded."""
     line, _, blob = value.partition(b"\n")
     facts = orjson.loads(line)
     messages, at = [], 0
@@ -38,7 +38,7 @@ def unpack(value: bytes) -> tuple[dict[str, Any], list[ProducerRecord]]:
 
 
 def chunks(messages: Sequence[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
-    """Split messages into groups that fit a record each."""
+    """Split outputs into groups of at most `CHUNK_BYTES` where possible; at least one group, which may be empty."""
     group: list[ProducerRecord] = []
     held = 0
     for message in messages:

@@ -22,27 +22,27 @@ from streams.runtimes.kafka.stages.state_store import NO_BATCH, KafkaStateStore,
 
 
 class ChangelogFindings(NamedTuple):
-    """What a changelog says to the owner that has read it up to its own fence."""
+    """Findings of an owner that has read its changelog up to its own fence."""
 
     unsent: list[ProducerRecord]
-    """Outputs of the last batch that counts; nobody knows whether all of them were written."""
+    """Outputs of the last batch that counts; its owner may not have sent all of them."""
     ends: dict[int, int]
-    """End markers that are missing: the last batch that counts of each epoch, 0 for none."""
+    """Missing end markers: number of the last batch that counts, by epoch; 0 for none."""
     useless: list[bytes]
-    """Keys of records that will never count, and of those that later ones replaced."""
+    """Keys of records that will never count, and of records that later batches replaced."""
     current: list[bytes]
     """Keys of the commit and outbox records of the last batch that counts."""
     barrier: bool
-    """Whether owners of format 1 are told to stay away."""
+    """Whether the changelog holds the barrier that makes owners of format 1 refuse."""
     legacy: LegacyReader | None
-    """A changelog of format 1 that nobody has taken over yet."""
+    """Content of a changelog of format 1 that no owner has converted yet."""
     gap: int | None
-    """Offset of the first record that compaction has removed, if the changelog was read from its beginning."""
+    """Offset of the first record that compaction has removed; None if the reader did not start at the beginning."""
 
 
 @dataclass(slots=True)
 class _OpenBatch:
-    """Records of one batch of which it is not known yet whether it counts."""
+    """Records of one batch that is not known to count yet."""
 
     id: BatchId
     first: int
@@ -51,20 +51,21 @@ class _OpenBatch:
     outbox: dict[int, bytes] = field(default_factory=dict)
 
     def keys(self) -> list[bytes]:
-        """List the keys of its records."""
+        """List the keys of its state and outbox records."""
         parts = [outbox_key(self.id, place) for place in self.outbox]
         return [*(state_key(self.id, key) for key in self.states), *parts]
 
 
 class ChangelogReader:
     """
-    Takes up a changelog, record by record, and brings the local store up to it (README.md has the rules).
+    Reads a changelog record by record and brings the local state store up to date (README.md has the rules).
 
     A batch counts if its commit record stands before any later fence, if its owner began another batch, or if an end
-    marker says so. Until one of these is read, its records wait; of each epoch only the newest batch can be waiting.
+    marker says so. Until the reader finds one of these, the batch is open; of each epoch only the newest batch can be
+    open.
 
     Args:
-        store: The local copy; reading begins at its place.
+        store: Local state store; reading begins at its position.
     """
 
     def __init__(self, store: KafkaStateStore) -> None:
@@ -78,25 +79,25 @@ class ChangelogReader:
         self._reign = place.reign
         """Offset of the newest fence."""
         self._last = {place.batch.epoch: place.batch.number} if place.batch != NO_BATCH else {}
-        """Number of the last batch known to count, by epoch; 0 where only records that do not count were read."""
+        """Number of the last batch known to count, by epoch; 0 where no batch is known to count."""
         self._ends: dict[int, int] = {}
         self._open: dict[int, _OpenBatch] = {}
         self._unsent: list[ProducerRecord] = []
         self._strays: dict[bytes, None] = {}
         self._commits: dict[bytes, BatchId] = {}
-        """Keys of commit and outbox records that nobody has given up, with their batches."""
+        """Keys of commit and outbox records without a tombstone, with their batches."""
         self._barrier = not self._from_start
         self._legacy = LegacyReader()
 
     def take(self, offset: int, key: bytes, value: bytes | None, epoch: bytes = b"") -> None:
         """
-        Take up the next record.
+        Read the next record.
 
         Args:
             epoch: Its header `epoch`, which records of format 1 carry.
 
         Raises:
-            OperatorError: It cannot stand there: the changelog has lost records that are never removed.
+            OperatorError: The changelog has an unknown format, or lost records that are never removed.
         """
         self.taken += 1
         if self._gap is None and offset != self._expected:
@@ -131,7 +132,7 @@ class ChangelogReader:
             self._legacy.take(offset, key, value, epoch)
 
     def _take_part(self, offset: int, key: bytes, value: bytes, parsed: RecordKey) -> None:
-        """Take up a record of a batch."""
+        """Read a record of a batch."""
         batch = parsed.batch
         if batch.epoch > self._reign:
             raise OperatorError(
@@ -140,10 +141,10 @@ class ChangelogReader:
             )
         if parsed.kind is not RecordKind.STATE:
             self._commits[key] = batch
-        # Its owner would not have begun this batch without knowing that the one before it counts.
+        # An owner begins a batch only when it knows that the one before counts.
         self._count_up_to(BatchId(batch.epoch, batch.number - 1))
         if batch.epoch < self._reign:
-            # Behind a later fence: neither this record nor the rest of its batch will ever count.
+            # The record stands behind a later fence: its batch will never count.
             self._void(batch.epoch)
             self._strays[key] = None
             return
@@ -151,7 +152,7 @@ class ChangelogReader:
         if waiting is None:
             waiting = self._open[batch.epoch] = _OpenBatch(batch, offset)
             if batch > self._store.place.batch:
-                # Whoever begins a batch gives up first what the batch before it has replaced.
+                # An owner begins a batch with the tombstones of what the batch before has replaced.
                 self._store.replaced.clear()
         if parsed.kind is RecordKind.STATE:
             waiting.states[parsed.name] = value
@@ -161,16 +162,16 @@ class ChangelogReader:
             self._commit(waiting, value)
 
     def _commit(self, batch: _OpenBatch, value: bytes) -> None:
-        """Take over a batch whose commit record stands before any later fence."""
+        """Apply a batch whose commit record stands before any later fence."""
         known = self._store.place
         if batch.id < known.batch:
-            # Reading began before it, but the store is further on.
+            # The state store is ahead of this batch already.
             self._open.pop(batch.id.epoch)
             return
         facts, outputs = unpack(value)
         earlier = [message for _, part in sorted(batch.outbox.items()) for message in unpack(part)[1]]
         self._unsent = [*earlier, *outputs]
-        # An owner's second batch gives up what was left before it, so a first one is no place to read on from.
+        # An owner's second batch writes the tombstones of earlier leftovers, so reading must not resume at a first one.
         position, reign = (known.position, known.reign) if batch.id.number == 1 else (batch.first, batch.id.epoch)
         if facts["since"] > known.since:
             self._store.forget_before(facts["since"])
@@ -179,10 +180,10 @@ class ChangelogReader:
 
     def _apply(self, batch: _OpenBatch, place: StorePosition, *, last: bool) -> None:
         """
-        Bring the store up to a batch.
+        Apply a batch to the state store.
 
         Args:
-            last: Whether nothing is known to follow it, so what it replaces has yet to be given up.
+            last: Whether no later batch is known, so the states that it replaces still lack tombstones.
         """
         changes, replaced = {}, []
         for key, state in batch.states.items():
@@ -196,26 +197,26 @@ class ChangelogReader:
         self._open.pop(batch.id.epoch, None)
 
     def _count_up_to(self, batch: BatchId) -> None:
-        """Take over what waits of batches up to this one of an epoch."""
+        """Count all batches of an epoch up to this one, and apply the open batch if it is among them."""
         waiting = self._open.get(batch.epoch)
         if waiting is not None and waiting.id <= batch:
             self._apply(waiting, self._store.place, last=False)
         self._last[batch.epoch] = max(batch.number, self._last.get(batch.epoch, 0))
 
     def _end(self, epoch: int, last: int) -> None:
-        """Take up an end marker: the batches of an epoch up to *last* count, and no others ever will."""
+        """Read an end marker: the batches of an epoch up to *last* count, and no others ever will."""
         self._ends[epoch] = last
         self._count_up_to(BatchId(epoch, last))
         self._void(epoch)
 
     def _void(self, epoch: int) -> None:
-        """Give up what waits of an epoch: it will never count."""
+        """Discard the open batch of an epoch: it will never count."""
         waiting = self._open.pop(epoch, None)
         if waiting is not None:
             self._strays.update(dict.fromkeys(waiting.keys()))
 
     def _give_up(self, key: bytes, parsed: RecordKey) -> None:
-        """Take up a tombstone."""
+        """Read a tombstone."""
         for known in (self._strays, self._store.replaced, self._commits):
             known.pop(key, None)
         waiting = self._open.get(parsed.batch.epoch)
@@ -228,7 +229,7 @@ class ChangelogReader:
 
     def finish(self, epoch: int) -> ChangelogFindings:
         """
-        Judge what is left: everything before the reader's own fence has been read.
+        Conclude: everything before the reader's own fence has been read.
 
         Args:
             epoch: Offset of that fence.
@@ -250,17 +251,17 @@ class ChangelogReader:
 
 
 class Leftovers:
-    """What a changelog holds of any format and any owner, for an owner that replaces all of it."""
+    """Keys and unsent outputs of a changelog of any format, for an owner that replaces all of it."""
 
     def __init__(self) -> None:
         self.keys: dict[bytes, None] = {}
         """Keys of all records but fences, end markers and the barrier."""
         self.unsent: list[ProducerRecord] = []
-        """Outputs of the last commit record, which its owner may not have written."""
+        """Outputs of the last batch with a commit record; its owner may not have sent them."""
         self._outbox: list[ProducerRecord] = []
 
     def take(self, key: bytes, value: bytes | None) -> None:
-        """Take up the next record."""
+        """Read the next record."""
         parsed = parse_key(key)
         if value is None:
             self.keys.pop(key, None)

@@ -8,30 +8,30 @@ from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.stages.changelog_codec import pack
 
 FORMAT = 2
-"""Of keys, states and commit records. An owner of another format cannot take over."""
+"""Format number of keys, states and commit records. An owner of another format cannot take over."""
 
 FENCE = b"fence/"
-"""Prefix of a fence's key; a random name follows, so that no compaction ever removes one."""
+"""Prefix of a fence's key; a random name follows, so that compaction never removes a fence."""
 
 EPOCH_HEADER = "epoch"
-"""Header that format 1 put on every record; fences and the barrier still carry it, for owners of format 1 read it."""
+"""Header that format 1 put on every record; fences and the barrier still carry it, since owners of format 1 read it."""
 
 BARRIER = b"commit"
-"""Key of the record that makes owners of format 1 refuse: it is where they look for a commit record."""
+"""Key of the record that makes owners of format 1 refuse: they look for a commit record under this key."""
 
 PROBE = b"v2/probe"
-"""Key of a record that says nothing; the offset of its acknowledgement is what its writer wants."""
+"""Key of an empty record; its writer only needs the offset of its acknowledgement."""
 
 _ROOT = b"v2"
 
 
 class BatchId(NamedTuple):
     """
-    One batch of one owner. Ids of batches that count are ordered as the batches are in the log.
+    Id of one batch of one owner. Of batches that count, a greater id stands later in the log.
 
     Attributes:
         epoch: Offset of the owner's fence.
-        number: 1 for the owner's first batch, one more for each that follows.
+        number: 1 for the owner's first batch, then counting up.
     """
 
     epoch: int
@@ -39,7 +39,7 @@ class BatchId(NamedTuple):
 
 
 class RecordKind(enum.Enum):
-    """The records that a batch is made of, and the end marker of an epoch."""
+    """Kinds of records: the three of a batch, and the end marker of an epoch."""
 
     STATE = b"state"
     """New state of one key."""
@@ -52,54 +52,54 @@ class RecordKind(enum.Enum):
 
 
 class RecordKey(NamedTuple):
-    """A record's key, taken apart."""
+    """A parsed record key."""
 
     kind: RecordKind
     batch: BatchId
-    """Of an end marker, the epoch with number 0."""
+    """For an end marker, the epoch with number 0."""
     name: str = ""
-    """Key of a state; place of an outbox record in its batch."""
+    """For a state record, the key of the state; for an outbox record, its number within the batch."""
 
 
 def state_key(batch: BatchId, key: str) -> bytes:
-    """Write the key of a state record: no two batches share one, so no record of one can replace another's."""
+    """Encode the key of a state record; no two batches share one, so no batch's record can replace another's."""
     return b"v2/state/%d/%d/%b" % (batch.epoch, batch.number, key.encode())
 
 
 def outbox_key(batch: BatchId, place: int) -> bytes:
-    """Write the key of one part of a batch's outputs."""
+    """Encode the key of one outbox record of a batch."""
     return b"v2/outbox/%d/%d/%d" % (batch.epoch, batch.number, place)
 
 
 def commit_key(batch: BatchId) -> bytes:
-    """Write the key of a batch's commit record."""
+    """Encode the key of a batch's commit record."""
     return b"v2/commit/%d/%d" % batch
 
 
 def end_key(epoch: int) -> bytes:
-    """Write the key of an epoch's end marker."""
+    """Encode the key of an epoch's end marker."""
     return b"v2/end/%d" % epoch
 
 
 def commit_value(offsets: Mapping[str, int], since: int, outputs: Sequence[ProducerRecord]) -> bytes:
     """
-    Write a commit record.
+    Encode the value of a commit record.
 
     Args:
         offsets: Next offset of each input topic.
         since: First epoch whose states count; that of the last rebuild, 0 if there was none.
-        outputs: What follows from the batch, as far as it fits.
+        outputs: The last chunk of the batch's outputs; outbox records hold the others.
     """
     return pack({"format": FORMAT, "offsets": dict(offsets), "since": since}, outputs)
 
 
 def barrier_value() -> bytes:
-    """Write what an owner of format 1 takes for a commit record of a format that it cannot read."""
+    """Encode the barrier, which an owner of format 1 reads as a commit record of an unknown format."""
     return pack({"format": FORMAT}, ())
 
 
 def parse_key(key: bytes) -> RecordKey | None:
-    """Take a key apart; None for one that is not of this format: a fence, the probe, or a record of format 1."""
+    """Parse a key; None for a key without a batch: a fence, the probe, or a record of format 1."""
     root, _, rest = key.partition(b"/")
     if root != _ROOT:
         return None

@@ -13,7 +13,7 @@ from streams.runtimes.kafka.stages.polling_engine import RecordQueue
 from streams.runtimes.kafka.stages.stage import KafkaStage
 
 SESSION_TIMEOUT_S = 6.0
-"""Until a silent member's partitions go to others; the shortest that brokers take unless told otherwise."""
+"""Silence after which the group removes a member; the shortest that brokers accept by default."""
 HEARTBEAT_S = 1.5
 COMMIT_S = 0.5
 WATCH_S = 0.5
@@ -22,17 +22,17 @@ FULL_WAIT_S = 0.005
 
 class FaustEngine:
     """
-    Runs one stage as a Faust app, which consumes and nothing else.
+    Runs one stage on a Faust app that only consumes records and commits offsets.
 
-    State and outputs are the stage's own: Faust's tables cannot tell whether another process has taken over, its agents
-    acknowledge a record although what followed from it failed, and a record and its output are two sends. So nothing is
-    acknowledged here before the stage has done with it, and after a failure nothing more is folded: the process ends,
-    and whoever starts it again goes on from the changelog.
+    The stage keeps states and sends outputs itself. Faust's tables have no fencing; its agents acknowledge a record
+    whose processing raised; and it writes a state and its outputs separately. So this engine acknowledges a record only
+    after the stage has processed it. After a failure the stage folds nothing more: the process ends, and its next start
+    resumes from the changelog.
 
     Args:
         connection: The cluster.
-        stage: What to run.
-        instance: Name of this member, for one that comes back after a restart without a rebalance.
+        stage: Processes the records.
+        instance: Kafka's `group.instance.id`: the member returns after a restart without a rebalance.
     """
 
     def __init__(self, connection: Connection, stage: KafkaStage, instance: str | None = None) -> None:
@@ -40,7 +40,7 @@ class FaustEngine:
         self._stage = stage
         self._connection = connection
         self._tasks: list[asyncio.Task[None]] = []
-        # Faust makes a folder for tables, of which there are none.
+        # Faust creates a data directory although the app has no tables.
         self._folder = tempfile.TemporaryDirectory(prefix="orch-faust-")
         self._app = self._make_app(instance)
 
@@ -57,8 +57,8 @@ class FaustEngine:
             consumer_auto_offset_reset="earliest",
             consumer_group_instance_id=instance,
             datadir=self._folder.name,
-            # Without tables of its own Faust deals out topics one by one; its assignor keeps those of one size
-            # together, and is chosen where tables have standbys.
+            # Faust must co-partition the topics. Its own assignor does so, and Faust uses it only where tables have
+            # standbys; otherwise it assigns topics one by one.
             table_standby_replicas=1,
             topic_allow_declare=False,
             topic_disable_leader=True,
@@ -71,7 +71,7 @@ class FaustEngine:
         topics = [connection.topic(topic) for topic in self._stage.processor.reads]
         channel = app.topic(*topics, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
         app.agent(channel, name=f"{app.conf.id}-host")(self._host)
-        # Held weakly, a bound method would be gone at once.
+        # With a weak reference the bound method would be collected at once.
         app.on_partitions_assigned.connect(self._on_assigned, weak=False)  # type: ignore[arg-type]  # it gets keywords
         return app
 
@@ -85,7 +85,7 @@ class FaustEngine:
         ]
 
     async def stop(self) -> None:
-        """Leave the group, with what was done committed."""
+        """Commit the offsets of processed records and leave the group."""
         await self._app.stop()
         for task in self._tasks:
             task.cancel()
@@ -97,22 +97,22 @@ class FaustEngine:
         self._stage.hold({place.partition for place in assigned})
 
     async def _host(self, stream: Any) -> None:
-        """Line up what Faust brings."""
+        """Queue the records that Faust delivers."""
         async for event in stream.noack().events():
             self.line.put(self._record(event.message), event.ack)
             while self.line.full:
                 await asyncio.sleep(FULL_WAIT_S)
 
     async def _watch(self) -> None:
-        """Notice when Faust itself gives up."""
+        """Report a crash of Faust itself."""
         while not self._app.crashed:
             await asyncio.sleep(WATCH_S)
         reason = self._app.crash_reason
         name = self._stage.processor.name
         self.line.fail(
             OperatorError(
-                f"stage {name}: Faust gave up: {type(reason).__name__}: {reason}",
-                remedy="Start the worker again: it goes on where it was; `orch doctor` looks at brokers and topics",
+                f"stage {name}: Faust crashed: {type(reason).__name__}: {reason}",
+                remedy="Start the worker again: it resumes where it stopped; `orch doctor` checks brokers and topics",
             )
         )
 

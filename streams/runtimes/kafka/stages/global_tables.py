@@ -26,14 +26,14 @@ _log = structlog.get_logger("orch.global_tables")
 
 class KafkaGlobalTables:
     """
-    Reads `orch.policies` and `orch.router` from their beginnings and goes on reading.
+    Reads `orch.policies` and `orch.router` from their beginnings and follows new records.
 
-    What a reader of the table saw is never older than what any reader saw before it called `catch_up`.
+    After `catch_up` the tables are at least as new as any process saw them before the call.
 
     Args:
         connection: The cluster.
-        topics: What is read.
-        hear: Is told of every event, in the order of each partition.
+        topics: Topics to read.
+        hear: Called with every event, in the order of each partition.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class KafkaGlobalTables:
     ) -> None:
         self.entries: dict[tuple[str, str], RouterEntry] = {}
         self.policies: dict[str, PolicyAdopted] = {}
-        """Every policy read, by event id, in the order of their adoption."""
+        """Every policy read, by event id, in order of adoption."""
         self.tables = Tables(None, self.entries)
         self._connection = connection
         self._hear = hear
@@ -54,13 +54,13 @@ class KafkaGlobalTables:
             for partition in range(TOPICS[name].partitions)
         }
         self._read = dict.fromkeys(self._places, 0)
-        """Offset up to which each partition is in the tables."""
+        """Next offset of each partition; the tables hold all earlier records."""
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """
-        Read all there is, and begin to follow.
+        Read all existing records, then follow new ones in the background.
 
         Raises:
             OperatorError: No broker answers.
@@ -72,16 +72,16 @@ class KafkaGlobalTables:
         await self.catch_up()
 
     async def stop(self) -> None:
-        """Read no further."""
+        """Stop following and disconnect."""
         if self._task is not None:
             self._task.cancel()
-            # What it failed with was raised by whoever asked; here it must not keep the connection open.
+            # Callers of `catch_up` and `policy` get the task's error; here it must not keep the connection open.
             await asyncio.gather(self._task, return_exceptions=True)
         if self._consumer is not None:
             await let_go(self._consumer)
 
     async def catch_up(self) -> None:
-        """Wait until everything is read that was in the topics when this was called."""
+        """Wait until the tables hold every record that was in the topics at the time of the call."""
         consumer = self._consumer
         assert consumer is not None, "start() comes first"
         ends = await consumer.end_offsets(list(self._places))
@@ -91,7 +91,7 @@ class KafkaGlobalTables:
                 await asyncio.sleep(_LOOK_S)
 
     async def policy(self) -> PolicyAdopted:
-        """Wait until there is a policy, and give the newest."""
+        """Wait until a policy is adopted, and give the newest."""
         warned = False
         while self.tables.policy is None:
             self._check()
@@ -131,7 +131,7 @@ class KafkaGlobalTables:
         if isinstance(event, RouterEntry):
             line = event.scope, event.agent
             known = self.entries.get(line)
-            # A process that was stopped in the middle of sending may write an older entry once more.
+            # A zombie, or a new owner that sends the last batch again, may write an older entry behind a newer one.
             if known is None or known.sequence < event.sequence:
                 self.entries[line] = event
         elif isinstance(event, PolicyAdopted):

@@ -10,10 +10,10 @@ LEGACY_STATE, LEGACY_OUTBOX, LEGACY_COMMIT = b"state/", b"outbox/", b"commit"
 
 class LegacyReader:
     """
-    Reads what owners of format 1 wrote.
+    Reads records of format 1, for the owner that converts them to format 2.
 
-    There every epoch used the same keys, so compaction could remove a commit record while states that it covers stayed,
-    and a state that counts while one that does not stayed. Where neither can have happened, `certain` says so.
+    In format 1 every epoch used the same keys. So compaction could remove a commit record and keep the states that it
+    covers, or remove a state that counts and keep one that does not. `certain` is true where neither can have happened.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class LegacyReader:
         self.offsets: dict[str, int] = {}
         self.unsent: list[ProducerRecord] = []
         self.keys: dict[bytes, None] = {}
-        """Every key read, to be given up once the states stand in the new format."""
+        """Every key read; the owner writes tombstones for them once the states are in format 2."""
         self.fence = -1
         """Offset of the fence of the last owner of this format that committed; -1 before the first commit."""
         self._first: int | None = None
@@ -34,16 +34,16 @@ class LegacyReader:
         self._reign = -1
 
     def take_fence(self, offset: int, epoch: bytes) -> None:
-        """Take up the fence of an owner of any format: what is pending does not count."""
+        """Read the fence of an owner of any format: pending records do not count."""
         self._strays.update((key, at) for key, (at, _) in self._pending.items())
         self._pending.clear()
         self._outbox.clear()
         self._owner, self._reign = epoch, offset
 
     def take(self, offset: int, key: bytes, value: bytes | None, epoch: bytes) -> None:
-        """Take up a record that is no fence."""
+        """Read a record that is no fence."""
         if value is None and not epoch:
-            # An owner of the new format has given it up.
+            # A tombstone by an owner of format 2, which sets no epoch header.
             self.keys.pop(key, None)
             return
         self.keys[key] = None
@@ -75,7 +75,7 @@ class LegacyReader:
 
     def certain(self, gap: int | None) -> bool:
         """
-        Whether what was read is all that counts.
+        Say whether `states` holds every state that counts and no other.
 
         Args:
             gap: Offset of the first record that compaction removed; None if it removed none.

@@ -12,11 +12,11 @@ from streams.log import Record, Subscription
 from streams.runtimes.kafka.stages.stage import KafkaStage
 
 BATCH_RECORDS = 500
-"""Most records of a batch. A batch is what came while the one before it was folded: under load it is large, and where
-there is little to do nobody waits for more."""
+"""Most records of a batch. A batch holds the records that arrived while the one before was processed: it is large under
+load, and no record waits for others when there is little load."""
 
 MOST_WAITING = 2_000
-"""Records lined up before no more are read."""
+"""Queued records at which the engine pauses reading."""
 
 POLL_MS = 100
 COMMIT_S = 0.5
@@ -24,42 +24,42 @@ COMMIT_S = 0.5
 _log = structlog.get_logger("orch.polling_engine")
 
 Done = Callable[[], None]
-"""Called when a record is folded and what follows from it is written."""
+"""Called when a record is folded and its outputs are acknowledged."""
 
 
 class RecordQueue:
     """
-    Records on their way into one stage.
+    Queue of records before one stage.
 
-    Nothing is acknowledged before the stage is done with it, and after a failure nothing more is folded: the process
-    ends, and whoever starts it again goes on from the changelog.
+    A record is acknowledged only after the stage has processed it. After a failure the stage folds nothing more: the
+    process ends, and its next start resumes from the changelog.
     """
 
     def __init__(self, stage: KafkaStage) -> None:
         self.stage = stage
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        """Done, with the error, as soon as the stage cannot go on."""
+        """Completes with the stage's first error."""
         self._waiting: deque[tuple[Record, Done | None]] = deque()
         self._came = asyncio.Event()
         stage.on_failure = self.fail
 
     @property
     def full(self) -> bool:
-        """Whether no more should be read for now."""
+        """Whether the engine should pause reading."""
         return len(self._waiting) >= MOST_WAITING
 
     def put(self, record: Record, done: Done | None = None) -> None:
-        """Line up a record."""
+        """Queue a record."""
         self._waiting.append((record, done))
         self._came.set()
 
     def fail(self, error: Exception) -> None:
-        """End the stage's work; the first error counts."""
+        """Report an error that ends the stage; the first one counts."""
         if not self.failed.done():
             self.failed.set_exception(error)
 
     async def work(self) -> None:
-        """Fold what has come, in batches, for as long as nothing fails."""
+        """Process queued records in batches until an error occurs."""
         try:
             while True:
                 await self._came.wait()
@@ -68,7 +68,7 @@ class RecordQueue:
                     self._came.clear()
                 taken = await self.stage.take([record for record, _ in batch])
                 for record, done in batch:
-                    # What another member is to fold must not look done.
+                    # Records of partitions that other members hold now must not be acknowledged.
                     if done is not None and record.partition in taken:
                         done()
         except Exception as error:
@@ -80,7 +80,7 @@ class Engine(Protocol):
 
     @property
     def line(self) -> RecordQueue:
-        """The records on their way into the stage."""
+        """Queue of records before the stage."""
 
     async def start(self) -> None:
         """
@@ -91,15 +91,15 @@ class Engine(Protocol):
         """
 
     async def stop(self) -> None:
-        """Leave the group, with what was done committed."""
+        """Commit the offsets of processed records and leave the group."""
 
 
 class PollingEngine:
     """
-    Runs a stage on a subscription.
+    Runs a stage on a subscription: one task polls records into the queue, one processes them, one commits offsets.
 
     Args:
-        stage: What to run.
+        stage: Processes the records.
         subscription: Not started.
     """
 
@@ -115,7 +115,7 @@ class PollingEngine:
         self._tasks = [asyncio.create_task(task) for task in (self.line.work(), self._read(), self._keep_committing())]
 
     async def stop(self) -> None:
-        """Leave the group, with what was done committed."""
+        """Commit the offsets of processed records and leave the group."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -125,7 +125,7 @@ class PollingEngine:
         await self._stage.close()
 
     async def _read(self) -> None:
-        """Bring records, and the news of which partitions are held, also while a batch takes its time."""
+        """Poll records and the held partitions, also while the stage processes a batch."""
         topics, paused = self._stage.processor.reads, False
         try:
             while True:
@@ -145,7 +145,7 @@ class PollingEngine:
             await self._commit()
 
     async def _commit(self) -> None:
-        """Say how far everything is done: a hint where to begin, for the place that counts is in the changelog."""
+        """Commit the offsets of processed records: a hint where to start reading, since the changelog has the truth."""
         done = {place: offset for place, offset in self._stage.reached().items() if offset > 0}
         try:
             await self._subscription.commit(done)

@@ -30,7 +30,7 @@ _log = structlog.get_logger("orch.rebuild")
 
 
 def derivation_of(processor: Processor, partition: int, tables: Tables) -> StateDerivation:
-    """Begin the derivation of one stage and partition; whoever does closes it."""
+    """Begin the derivation of one stage and partition; the caller closes it."""
     return _DERIVATIONS[processor.name](processor, partition, tables)
 
 
@@ -38,17 +38,16 @@ async def rebuild(connection: Connection, processor: Processor, partition: int, 
     """
     Derive the states of one stage and partition from its inputs, from their beginnings to their ends as they are now.
 
-    What stands in the output topics is the truth: it is neither decided anew nor sent again. So whoever calls this is
-    the owner of the partition, and no owner before it is sending any more; what comes into the output topics meanwhile
-    would be missed, and may be sent in another form.
+    Events in the output topics are the truth: they are neither decided again nor sent again. So the caller must own the
+    partition, and no earlier owner may still be sending: this would miss events that reach the output topics meanwhile,
+    and could send different ones.
 
-    In memory are the states of the partition, what is to be sent, and of `merge` the events about questions without a
-    decision; the ids of what is known besides are in a temporary file. Each input is read once, each topic that the
-    stage writes once, and where records lay in the wrong partition those that they belong to. `StateDerivation` and its
-    kinds say more.
+    Memory holds the states of the partition, the outputs to send, and for `merge` the events about questions without a
+    decision; a temporary file holds the ids of other known events. Each input topic and each output topic is read once;
+    where records lay in the wrong partition, their right partitions too. `StateDerivation` and its subclasses say more.
 
     Args:
-        tables: What the processor sees of the compacted topics, no older than what any owner saw.
+        tables: View of the compacted topics, no older than what any owner saw.
 
     Raises:
         OperatorError: No broker answers; the beginning of a topic was deleted; topics contradict each other; questions
@@ -56,7 +55,8 @@ async def rebuild(connection: Connection, processor: Processor, partition: int, 
     """
     looking = await plain_consumer(connection)
     try:
-        # First: what an owner before had made of inputs that came before these ends is in the outputs read after it.
+        # Ask for the input ends first: outputs of an earlier owner for inputs before these ends are in the output
+        # topics, which are read afterwards.
         offsets = {topic: await _end(connection, looking, topic, partition) for topic in processor.reads}
         records = 0
         with closing(derivation_of(processor, partition, tables)) as derivation:
@@ -68,7 +68,7 @@ async def rebuild(connection: Connection, processor: Processor, partition: int, 
                     end = await _end(connection, looking, one.topic, one.partition)
                 records += await _read(connection, one, end)
             for _ in derivation.finish():
-                # There may be many questions, and brokers want to hear from this process.
+                # There may be many questions; the event loop must send heartbeats meanwhile.
                 await asyncio.sleep(0)
     finally:
         await let_go(looking)
@@ -84,18 +84,18 @@ async def rebuild(connection: Connection, processor: Processor, partition: int, 
 
 
 async def _end(connection: Connection, looking: AIOKafkaConsumer, topic: str, partition: int) -> int:
-    """Ask where a partition ends, and make sure that its beginning is there."""
+    """Give the end offset of a partition, and check that its beginning was not deleted."""
     place = TopicPartition(connection.topic(topic), partition)
     try:
         begin = (await looking.beginning_offsets([place]))[place]
         end: int = (await looking.end_offsets([place]))[place]
     except KafkaError as error:
         raise unreachable(connection, error) from error
-    # Old letters may be thrown away: at worst some are written once more.
+    # The beginning of the dead letter topic may be missing: at worst some letters are written again.
     if begin > 0 and TOPICS[topic].cleanup == "keep" and topic != DEAD_LETTERS:
         raise OperatorError(
-            f"{place.topic}, partition {partition} begins at offset {begin}: a part of it tells no states",
-            remedy="Restore the topic, or make the log anew under another name on the cluster",
+            f"{place.topic}, partition {partition} begins at offset {begin}: states need all of its records",
+            remedy="Restore the topic, or create a new log under another name on the cluster",
             topic=topic,
             partition=partition,
         )
@@ -103,7 +103,7 @@ async def _end(connection: Connection, looking: AIOKafkaConsumer, topic: str, pa
 
 
 async def _read(connection: Connection, one: RebuildPass, end: int) -> int:
-    """Read a stretch, and count its records."""
+    """Read one pass, and count its records."""
     records = 0
     async for found in fetch(connection, connection.topic(one.topic), one.partition, one.start, end):
         one.take(record_of(found, one.topic))

@@ -21,12 +21,12 @@ from streams.topology import DEAD_LETTERS, TOPICS, partition_of
 Heard = tuple[Record, Event]
 
 
-RESTORE = "`orch replay` shows what differs; restore the topics, or make the log anew under another name on the cluster"
-"""What may be done about topics that contradict each other."""
+RESTORE = "`orch replay` shows what differs; restore the topics, or create a new log under another name on the cluster"
+"""Remedy for topics that contradict each other."""
 
 
 class RebuildPass(NamedTuple):
-    """A stretch of a partition that is to be read now, and who takes its records; `end` None is the topic's own."""
+    """An offset range of a partition to read, and the function that takes its records; `end` None reads to the end."""
 
     topic: str
     partition: int
@@ -37,43 +37,47 @@ class RebuildPass(NamedTuple):
 
 class StateDerivation:
     """
-    Derives the states of one stage and partition anew, and nothing that the log has already.
+    Derives the states of one stage and partition, and the outputs that the log lacks.
 
-    It is told what to think of every record, and reads none: whoever hosts it reads each of `passes` to its end before
-    it asks for the next, then goes through `finish`; afterwards `states` and `outputs` are whole.
+    It reads nothing itself. Its host reads each of `passes` to the end before it asks for the next, then exhausts
+    `finish`; afterwards `states` and `outputs` are complete.
 
-    In memory are the states, as bytes, and the outputs; for each record in the wrong partition its place and a digest.
-    What is known of the log besides is in a temporary file (`KnownNames`). A kind may add to that, and says so.
+    Memory holds the states, as bytes, the outputs, and for each record in the wrong partition its place and a digest. A
+    temporary file (`KnownNames`) holds the ids of events in the log. A subclass may keep more, and says so.
 
     Args:
-        processor: Whose states.
-        partition: Index of the partitions it reads.
-        tables: What the processor sees of the compacted topics.
+        processor: Owner of the states.
+        partition: Partition number of its input topics.
+        tables: View of the compacted topics for the processor.
     """
 
     def __init__(self, processor: Processor, partition: int, tables: Tables) -> None:
         self.states: dict[str, bytes] = {}
         """State of each key, as the stage stores it."""
         self.outputs: list[ProducerRecord] = []
-        """What follows and is not in the topics."""
+        """Outputs that the topics lack."""
         self.known = KnownNames()
-        """Event ids, and the places of records that have a letter (`topic@offset`)."""
+        """Event ids, and the places (`topic@offset`) of records that have a dead letter."""
         self._processor = processor
         self._partition = partition
         self._tables = tables
         self._copies: dict[tuple[str, int], dict[bytes, tuple[int, bytes]]] = {}
-        """Records whose copy was not seen yet: by where that belongs, then by its header, offset and digest."""
+        """
+        Misplaced records whose copy was not found yet.
+
+        By topic and right partition, then by the value of the copy's `MOVED` header: offset and digest of the original.
+        """
         self._lost: dict[str, set[int]] = {}
-        """Offsets of those that have none."""
+        """Offsets of misplaced records that have no copy, by topic."""
 
     def passes(self) -> Iterator[RebuildPass]:
-        """Iterate what is to be read, in order; which comes next may depend on what was read."""
+        """Iterate the offset ranges to read, in order; the next one may depend on the records of the ones before."""
         yield RebuildPass(DEAD_LETTERS, 0, self._recall_letter)
         yield from self.written()
         yield from self.inputs()
-        # Not every fold is silent when a record comes again (a conflict gets a letter each time), and where a producer
-        # hashes keys in its own way most of the topic was moved; so copies are looked for, and never made twice. It
-        # costs nothing where nothing was misplaced.
+        # A copy must not be made twice: some folds answer a repeated record (a conflict gets a dead letter each time),
+        # and a producer with another key hash misplaces most of its records. So existing copies are searched for. This
+        # costs nothing where no record is misplaced.
         for topic, partition in list(self._copies):
             yield RebuildPass(topic, partition, self._recall_copy)
         for (topic, _), copies in self._copies.items():
@@ -83,16 +87,16 @@ class StateDerivation:
                 yield RebuildPass(topic, self._partition, self._copy, min(offsets), max(offsets) + 1)
 
     def written(self) -> Iterator[RebuildPass]:
-        """Iterate what the stage writes, dead letters apart."""
+        """Iterate the output topics of the stage, except dead letters."""
         yield from ()
 
     def inputs(self) -> Iterator[RebuildPass]:
-        """Iterate what the stage reads."""
+        """Iterate the input topics of the stage."""
         for topic in self._processor.reads:
             yield RebuildPass(topic, self._partition, self.take)
 
     def take(self, record: Record) -> None:
-        """Take a record that the stage reads."""
+        """Take a record of an input topic."""
         read = read_record(record)
         if not isinstance(read, ProducerRecord):
             self.hear(record, read)
@@ -102,13 +106,13 @@ class StateDerivation:
             self.outputs.append(read)
 
     def hear(self, record: Record, event: Event) -> None:
-        """Fold an event that lies where it belongs."""
+        """Fold an event from its right partition."""
         for key in self._processor.keys(event):
             self.fold_stored(key, record, event)
 
     def finish(self) -> Iterator[None]:
         """
-        Conclude what can be concluded only now, in pieces, between which a host may see to other things.
+        Derive what needs all records, in steps, so that the host can run its event loop in between.
 
         Raises:
             OperatorError: The topics contradict each other.
@@ -116,15 +120,15 @@ class StateDerivation:
         yield from ()
 
     def is_new(self, event: Event) -> bool:
-        """Say whether the log lacks an event that follows."""
+        """Say whether the log lacks a derived event."""
         return event.event_id not in self.known
 
     def has_letter(self, record: Record) -> bool:
-        """Say whether the log has a letter about a record that the stage reads."""
+        """Say whether the log has a dead letter about an input record."""
         return f"{record.topic}@{record.offset}" in self.known
 
     def fold(self, state: Any, key: str, record: Record, event: Event) -> Step[Any]:
-        """Fold an event into a state, and keep of what follows what is new; a record has one letter at most."""
+        """Fold an event into a state, and keep the outputs that the log lacks; a record has at most one dead letter."""
         step = self._processor.fold(state, event, key, self._tables)
         told = step.rejection is not None and self.has_letter(record)
         new = tuple(made for made in step.events if self.is_new(made))
@@ -140,15 +144,15 @@ class StateDerivation:
             self.store(key, step.state)
 
     def store(self, key: str, state: Any) -> None:
-        """Store a state as the stage does."""
+        """Encode and keep a state as the stage does."""
         self.states[key] = canonical_json(self._processor.dump(state))
 
     def close(self) -> None:
-        """Let go of the temporary file."""
+        """Delete the temporary file."""
         self.known.close()
 
     def _recall_letter(self, record: Record) -> None:
-        # By place, not by id: the words of a letter change with the libraries that wrote them.
+        # By place, not by id: the text of a dead letter changes with library versions.
         letter = read_record(record)
         if isinstance(letter, RecordRejected) and letter.partition == self._partition:
             self.known.add(f"{letter.source_topic}@{letter.offset}")
@@ -162,7 +166,7 @@ class StateDerivation:
     def _recall_copy(self, record: Record) -> None:
         copies = self._copies[record.topic, record.partition]
         for name, value in record.headers:
-            # Anybody may write such a header; of another record's bytes it says nothing.
+            # Any producer may write such a header, so the bytes must match too.
             if name == MOVED and value in copies and copies[value][1] == sha256(record.value).digest():
                 del copies[value]
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from streams.errors import OperatorError
 
 _CACHE_KIB = 16_384
-"""The digests come in no order, so each looks at another page; beyond that the system's own cache holds the file."""
+"""SQLite's page cache. Digests arrive in random order, so each touches another page; the system caches the rest."""
 
 
 class KnownNames:
@@ -21,15 +21,15 @@ class KnownNames:
 
     def __init__(self) -> None:
         with _mapped():
-            # Without a name it is a file of this connection alone, which is gone when it is closed.
+            # The empty name is a private temporary file, which SQLite deletes on close.
             self._connection = sqlite3.connect("", isolation_level=None)
             self._connection.execute("CREATE TABLE names (digest BLOB PRIMARY KEY) WITHOUT ROWID")
             self._connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            # Never committed: nobody else reads it, and a commit writes what may stay in memory.
+            # Never committed: only this connection reads it, and a commit would flush pages that may stay in memory.
             self._connection.execute("BEGIN")
 
     def add(self, name: str) -> bool:
-        """Remember a name; say whether it is new."""
+        """Add a name; say whether it is new."""
         with _mapped():
             cursor = self._connection.execute("INSERT OR IGNORE INTO names VALUES (?)", (_digest(name),))
         return cursor.rowcount == 1
@@ -40,7 +40,7 @@ class KnownNames:
         return row is not None
 
     def close(self) -> None:
-        """Let go of them all."""
+        """Delete the temporary file."""
         self._connection.close()
 
 
@@ -54,6 +54,6 @@ def _mapped() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise OperatorError(
-            f"what the log holds cannot be kept in a temporary file ({error})",
-            remedy="Free some space, or set TMPDIR to a directory that has more",
+            f"the temporary file of event ids cannot be written ({error})",
+            remedy="Free some disk space, or set TMPDIR to a directory that has more",
         ) from error

@@ -20,18 +20,18 @@ Said = StageOpened | DecisionMade
 
 @dataclass(slots=True)
 class _QuestionRecords:
-    """What stands in the topics about one question, in the order of each."""
+    """Events of the topics about one question, in the order of each topic."""
 
     panels: list[Heard] = field(default_factory=list)
     stages: dict[str, StageOpened] = field(default_factory=dict)
-    """By event id."""
+    """Stages by the id of their event."""
     decision: DecisionMade | None = None
     analyses: list[Heard] = field(default_factory=list)
     deadlines: list[Heard] = field(default_factory=list)
 
     @property
     def said(self) -> tuple[Said, ...]:
-        """What was concluded."""
+        """Stages and decision in the log."""
         return (*self.stages.values(), *(() if self.decision is None else (self.decision,)))
 
     def put(self, record: Record, event: Event) -> None:
@@ -48,41 +48,41 @@ class _QuestionRecords:
             self.deadlines.append((record, event))
 
     def panel(self) -> Heard | None:
-        """Choose the panel that counts: the one that conclusions rest on, else the first."""
+        """Choose the panel that counts: the one that a stage or decision names as a cause, else the first."""
         causes = {cause for said in self.said for cause in said.causes}
         return next((one for one in self.panels if one[1].event_id in causes), next(iter(self.panels), None))
 
 
 class MergeDerivation(StateDerivation):
     """
-    The states of `merge`: closed where there is a decision, else what has come so far.
+    Derives the states of `merge`: closed for a decided question, else folded from the events so far.
 
-    Nothing says in which order the topics were read, but what was concluded names what it rests on. So each stage in
-    the log is concluded again from exactly that, and only then comes the rest, by time. What follows from the rest, the
-    log does not hold.
+    The log does not say in which order an owner read its input topics, but each stage and decision names its causes. So
+    the derivation first folds exactly the causes of each stage in the log, then the other events by time. The log lacks
+    the outputs of the latter.
 
-    Of a letter about an analysis that fits no stage nobody can tell whether it was due: whoever read the analysis
-    before the panel wrote none. Of a question without a decision it is written if it is not there, of another never.
+    An analysis that fits no stage may or may not get a dead letter: an owner that read the analysis before the panel
+    wrote none. A missing one is written for a question without a decision, never for a decided question.
 
-    In memory besides: the events about questions without a decision, and the keys of the others.
+    Memory also holds the events about questions without a decision, and the keys of decided questions.
     """
 
     def __init__(self, processor: Processor, partition: int, tables: Tables) -> None:
         super().__init__(processor, partition, tables)
         self._closed: dict[str, int] = {}
-        """Decided questions, with the number of the last stage their decision knows, 0 once it was seen."""
+        """Decided questions, with the number of the last stage in the decision's trace; 0 once that stage was read."""
         self._cases: dict[str, _QuestionRecords] = {}
         self._torn: frozenset[str] = frozenset()
-        """Decided questions whose decision knows a stage that is not there."""
+        """Decided questions whose decision names a stage that the log lacks."""
         self._said: frozenset[str] = frozenset()
-        """Ids of what was concluded about the question looked at."""
+        """Event ids of the stages and decision of the question in work."""
 
     def written(self) -> Iterator[RebuildPass]:
-        """Iterate what the stage writes; stages stand among what it reads."""
+        """Iterate the decisions; the stages that `merge` writes are in one of its input topics."""
         yield RebuildPass(DECISIONS, self._partition, self._close)
 
     def inputs(self) -> Iterator[RebuildPass]:
-        """Iterate what the stage reads."""
+        """Iterate the input topics; decided questions that lack a stage are read again."""
         for one in super().inputs():
             yield one
             if one.topic == ASSIGNMENTS and self._reopen():
@@ -96,10 +96,11 @@ class MergeDerivation(StateDerivation):
 
     def _reopen(self) -> bool:
         """
-        Look again at decided questions that lack a stage, if there are any.
+        Treat decided questions that lack a stage as open again; say whether there are any.
 
-        A deadline may follow a stage in one batch. Decision and stage go to different topics, so a crash may have left
-        the decision alone; the stage can still be derived from what the decision names.
+        One batch may hold the analysis that opens a stage and the deadline that decides. Stage and decision go to
+        different topics, so after a crash the log may hold the decision alone. The causes of the decision still tell
+        the stage.
         """
         self._torn = frozenset(key for key, last in self._closed.items() if last)
         for key in self._torn:
@@ -112,7 +113,7 @@ class MergeDerivation(StateDerivation):
             self._cases.setdefault(event.key, _QuestionRecords()).put(record, event)
 
     def hear(self, record: Record, event: Event) -> None:
-        """Keep an event about a question that has no decision."""
+        """Keep an event about a question without a decision."""
         key = event.key
         if key in self._closed:
             if isinstance(event, StageOpened) and event.stage.number >= self._closed[key]:
@@ -122,10 +123,10 @@ class MergeDerivation(StateDerivation):
 
     def finish(self) -> Iterator[None]:
         """
-        Conclude question by question what follows.
+        Derive the states and missing outputs, question by question.
 
         Raises:
-            OperatorError: A stage in the log does not follow from what it names.
+            OperatorError: A stage or decision in the log does not follow from its causes.
         """
         for key in self._closed:
             self.store(key, Merged(closed=True))
@@ -134,7 +135,7 @@ class MergeDerivation(StateDerivation):
             yield
 
     def is_new(self, event: Event) -> bool:
-        """Say whether a stage or decision is not there yet."""
+        """Say whether the log lacks a stage or decision."""
         return event.event_id not in self._said
 
     def _conclude(self, key: str, case: _QuestionRecords) -> None:
@@ -144,8 +145,8 @@ class MergeDerivation(StateDerivation):
             state = self.fold(state, key, *panel).state
         for said in case.said:
             state = self._conclude_again(state, key, case, said)
-        # Who wrote a letter about an analysis had read those before it, and no deadline yet, for that would have closed
-        # the question. So what they call for was concluded, though the log may lack it.
+        # An owner that wrote a dead letter about an analysis had folded all analyses before it, and no deadline, which
+        # would have closed the question. So their outputs were decided, though the log may lack them.
         told = max((end for end, (record, _) in enumerate(case.analyses, 1) if self.has_letter(record)), default=0)
         for record, event in case.analyses[:told]:
             state = self.fold(state, key, record, event).state
@@ -157,10 +158,10 @@ class MergeDerivation(StateDerivation):
 
     def _conclude_again(self, state: Merged | None, key: str, case: _QuestionRecords, said: Said) -> Merged:
         """
-        Fold what a stage or decision names until it follows; stages before it that the log lacks may follow first.
+        Fold the causes of a stage or decision until it follows; earlier stages that the log lacks may follow first.
 
-        Analyses that it does not name and that change nothing (a second one of a seat, one that fits no stage) are
-        folded in their place, for the letter depends on it. Those that would change something wait.
+        Other analyses that change nothing (a second one of a seat, one that fits no stage) are folded in their place,
+        because their dead letter depends on it. Other analyses that would change the state wait.
         """
         waiting: list[Heard] = []
         coming = iter([*case.analyses, *(one for one in case.deadlines if one[1].event_id in said.causes)])
@@ -175,7 +176,7 @@ class MergeDerivation(StateDerivation):
                 return state
         raise OperatorError(
             f"question {key!r}: {said.topic}, partition {self._partition} holds {said.kind} {said.event_id}, which does"
-            " not follow from what it names: a panel or an analysis is not there, or not what it was",
+            " not follow from its causes: a panel or an analysis is missing or was changed",
             remedy=RESTORE,
             key=key,
             event_id=said.event_id,

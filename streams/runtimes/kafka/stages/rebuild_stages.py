@@ -17,17 +17,17 @@ from streams.runtimes.kafka.stages.rebuild_derivation import RESTORE, Heard, Reb
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS, partition_of
 
 _EVENT_ID = b'"event_id":"'
-"""In canonical JSON a quote inside a string is escaped, so this is the member."""
+"""Start of the member `event_id`: in canonical JSON, quotes inside a string are escaped, so no text contains this."""
 _ID_LENGTH = 64
 
 
 class RouteDerivation(StateDerivation):
     """
-    The states of `route`: of each question the one that has the panel, else the first.
+    Derives the states of `route`: for each question id the question that has the panel, else the first.
 
-    A panel in the log is never chosen again, nor is another one for its question. One that is missing is chosen by the
-    tables as they are now. In memory besides: for each panel the id of its question, and questions that came before
-    the one under their id that has the panel (there are none, but where states were lost once).
+    A panel in the log is never chosen again, and its question gets no other. A missing panel is chosen by the tables as
+    they are now. Memory also holds the event id of each panel's question, and earlier questions under the same id that
+    have no panel (they exist only where states were lost once).
     """
 
     def __init__(self, processor: Processor, partition: int, tables: Tables) -> None:
@@ -36,7 +36,7 @@ class RouteDerivation(StateDerivation):
         self._early: dict[str, list[Heard]] = {}
 
     def written(self) -> Iterator[RebuildPass]:
-        """Iterate what the stage writes."""
+        """Iterate the panels."""
         yield RebuildPass(ASSIGNMENTS, self._partition, self._recall)
 
     def _recall(self, record: Record) -> None:
@@ -49,7 +49,7 @@ class RouteDerivation(StateDerivation):
         Fold a question.
 
         Raises:
-            OperatorError: It needs a panel, and there is no policy.
+            OperatorError: The question needs a panel, and there is no policy.
         """
         key = event.key
         if key in self.states or not isinstance(event, QuestionAsked):
@@ -70,7 +70,12 @@ class RouteDerivation(StateDerivation):
                 self.fold_stored(key, *early)
 
     def finish(self) -> Iterator[None]:
-        """Make sure that every panel has its question; raises OperatorError."""
+        """
+        Check that every panel has its question.
+
+        Raises:
+            OperatorError: A question is missing.
+        """
         for key, event_id in self._asked.items():
             if key not in self.states:
                 raise OperatorError(
@@ -85,28 +90,29 @@ class RouteDerivation(StateDerivation):
 
 class LearnDerivation(StateDerivation):
     """
-    The states of `learn`. Whether decisions or feedback are read first changes neither states nor observations.
+    Derives the states of `learn`. Whether decisions or feedback are read first changes neither states nor observations.
 
-    In the temporary file: the ids of all observations there are.
+    The temporary file holds the ids of all observations in the log.
     """
 
     def written(self) -> Iterator[RebuildPass]:
-        """Iterate what the stage writes."""
+        """Iterate the observations."""
         for partition in range(TOPICS[OBSERVATIONS].partitions):
             yield RebuildPass(OBSERVATIONS, partition, self._recall)
 
     def _recall(self, record: Record) -> None:
-        # Those of all partitions' questions are among them, so there may be millions; they are not looked into.
+        # Observations of all questions, not only of this partition's: there may be millions, so none is decoded.
         _, _, rest = record.value.partition(_EVENT_ID)
         self.known.add(rest[:_ID_LENGTH].decode("ascii", "replace"))
 
 
 class RankDerivation(StateDerivation):
     """
-    The states of `rank`: each line's chain from its first observation on, each observation once, however far apart.
+    Derives the states of `rank`: each scope's and agent's chain of entries, from its first observation on.
 
-    Entries above the newest that stands in the router's topic are new; below it compaction may have removed any. In
-    memory besides: the newest entry of each line by place and id. In the temporary file: the ids of the observations.
+    Each observation counts once, even if its repeat comes much later. An entry is new if its sequence number exceeds
+    that of the newest entry of its key in the router's topic; compaction may have removed any earlier entry. Memory
+    also holds sequence number and id of each key's newest entry; the temporary file holds the ids of the observations.
     """
 
     def __init__(self, processor: Processor, partition: int, tables: Tables) -> None:
@@ -115,7 +121,7 @@ class RankDerivation(StateDerivation):
         self._agents: dict[str, str] = {}
 
     def written(self) -> Iterator[RebuildPass]:
-        """Iterate what the stage writes."""
+        """Iterate the router entries."""
         yield RebuildPass(ROUTER, 0, self._recall)
 
     def _recall(self, record: Record) -> None:
@@ -125,22 +131,22 @@ class RankDerivation(StateDerivation):
             self._agents[entry.key] = entry.agent
 
     def hear(self, record: Record, event: Event) -> None:
-        """Fold an observation, unless it was folded; raises as `is_new` does."""
+        """Fold an observation that was not folded yet; raises as `is_new` does."""
         if self.known.add(event.event_id):
             super().hear(record, event)
 
     def is_new(self, event: Event) -> bool:
         """
-        Say whether an entry stands above the newest of its line.
+        Say whether an entry's sequence number exceeds that of the newest entry of its key in the log.
 
         Raises:
-            OperatorError: It is another one than that which stands in its place.
+            OperatorError: The log holds another entry under the same sequence number.
         """
-        assert isinstance(event, RouterEntry), "the processor makes no others"
+        assert isinstance(event, RouterEntry), "rank makes no other events"
         sequence, event_id = self._newest.get(event.key, (0, ""))
         if event.sequence == sequence and event.event_id != event_id:
             raise OperatorError(
-                f"{ROUTER} holds entry {sequence} of {event.key} as event {event_id}, but the observations make it"
+                f"{ROUTER} holds entry {sequence} of {event.key} as event {event_id}, but the observations give event"
                 f" {event.event_id}",
                 remedy=RESTORE,
                 key=event.key,
@@ -149,7 +155,12 @@ class RankDerivation(StateDerivation):
         return event.sequence > sequence
 
     def finish(self) -> Iterator[None]:
-        """Make sure that no line of these agents has more entries than observations; raises OperatorError."""
+        """
+        Check that no key of this partition's agents has more entries than observations.
+
+        Raises:
+            OperatorError: One has more.
+        """
         for key, (sequence, event_id) in self._newest.items():
             if partition_of(self._agents[key].encode(), TOPICS[OBSERVATIONS].partitions) != self._partition:
                 continue

@@ -28,7 +28,7 @@ _LOOK_S = 0.02
 
 
 class RunningStages:
-    """Stages at work."""
+    """The running stages of one process."""
 
     def __init__(self, connection: Connection, engines: Sequence[Engine], looking: AIOKafkaConsumer) -> None:
         self._connection = connection
@@ -37,10 +37,10 @@ class RunningStages:
 
     async def failed(self) -> None:
         """
-        Wait until a stage cannot go on.
+        Wait until a stage fails.
 
         Raises:
-            OperatorError, or what else ended it.
+            OperatorError: Brokers, topics or disk failed; any other exception of the stage is raised as it is.
         """
         if not self._engines:
             await asyncio.Event().wait()
@@ -51,9 +51,9 @@ class RunningStages:
 
     async def settled(self) -> None:
         """
-        Wait until everything that is in the topics has been folded, and what follows from it too.
+        Wait until all records of the input topics are folded, including those that the stages write meanwhile.
 
-        For a process that holds all partitions of all stages.
+        Only for a process that holds all partitions of all its stages.
         """
         done: dict[TopicPartition, int] = {}
         while True:
@@ -63,7 +63,7 @@ class RunningStages:
                 for (topic, partition), offset in engine.line.stage.reached().items()
             }
             ends = await self._looking.end_offsets(list(reached)) if reached else {}
-            # Twice the same: what the last look found done may have caused something that it did not see.
+            # Two equal looks: records that were done at the last look may have caused new ones after it read the ends.
             if reached == done and all(reached[place] >= end for place, end in ends.items()):
                 return
             done = reached
@@ -72,15 +72,15 @@ class RunningStages:
 
 @dataclass(frozen=True, slots=True)
 class HostingOptions:
-    """How the stages of a process are hosted."""
+    """Options of a process that hosts stages."""
 
     state_dir: Path | None = None
-    """Where local copies of the states live; None keeps them in memory."""
+    """Directory of the local state stores; None keeps them in memory."""
     instance: str | None = None
-    """Name of this process among the group's, if it has a fixed one."""
+    """Kafka's `group.instance.id`, for static membership; None for a dynamic member."""
     engine: EngineName = "aiokafka"
     rebuild: bool = False
-    """Whether states are derived again from the topics."""
+    """Whether to derive the states again from the topics."""
 
 
 @asynccontextmanager
@@ -91,7 +91,7 @@ async def running(
     Run stages until the block ends, then stop them gracefully.
 
     Args:
-        names: Of `FOLDING`.
+        names: Names of stages, each one of `FOLDING`.
         producer: Started.
 
     Raises:
@@ -111,7 +111,7 @@ async def running(
             engines.append(_engine(connection, stage, producer, hosting))
 
         async def stop() -> None:
-            # All at once: without a broker each of them takes as long as it is given.
+            # All at once: without a broker each of them takes its full time-out.
             await asyncio.gather(*(engine.stop() for engine in engines))
 
         stack.push_async_callback(stop)
@@ -123,7 +123,7 @@ async def running(
 
 def _engine(connection: Connection, stage: KafkaStage, producer: RecordProducer, hosting: HostingOptions) -> Engine:
     if hosting.engine == "faust":
-        # In an extra of its own, and slow to import.
+        # Faust is an optional extra, and slow to import.
         from streams.runtimes.kafka.stages.faust_engine import FaustEngine
 
         return FaustEngine(connection, stage, hosting.instance)

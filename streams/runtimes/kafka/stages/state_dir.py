@@ -15,13 +15,14 @@ MOST = 64
 @contextmanager
 def slot(folder: Path) -> Iterator[Path]:
     """
-    Take the first numbered folder in *folder* that no other process has.
+    Lock the first numbered directory in *folder* that no other process has locked.
 
-    The kernel gives it back when the process ends, however it ends. Two owners of one copy would write over each other,
-    and a copy that is behind is only read on from the changelog.
+    The kernel releases the lock when the process ends, however it ends; after a restart a process usually gets the same
+    directory again. Two processes must not write to one state store. A store that another process left behind may be
+    stale: its owner reads the rest from the changelog.
 
     Raises:
-        OperatorError: The folder cannot be made or written to.
+        OperatorError: The directory cannot be made or written to, or all of them are in use.
     """
     for number in range(MOST):
         mine = folder / str(number)

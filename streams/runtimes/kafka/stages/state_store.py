@@ -10,7 +10,7 @@ import orjson
 from streams.runtimes.kafka.stages.changelog_records import BatchId, state_key
 
 FLUSH_BATCHES, FLUSH_STATES = 50, 1_000
-"""Batches, and states, after which what changed goes into the file; a transaction costs as much as folding a record."""
+"""Batches, or changed states, after which `apply` flushes to the file; one transaction costs as much as one fold."""
 
 _FORMAT = 2
 _SCHEMA = """
@@ -24,15 +24,15 @@ CREATE TABLE place (
 """
 
 NO_BATCH = BatchId(-1, 0)
-"""Before every batch there is."""
+"""Id that is smaller than that of any batch."""
 
 
 @dataclass(frozen=True, slots=True)
 class StorePosition:
-    """How far a changelog partition was read, and the input offsets its states belong to."""
+    """Position of a state store in its changelog, with the input offsets that its states belong to."""
 
     position: int = 0
-    """Offset in the changelog from which to read on: where the last batch begins, since it tells what may be unsent."""
+    """Offset in the changelog at which to resume: the start of the last batch, since its outputs may be unsent."""
     reign: int = -1
     """Offset of the newest fence before *position*; -1 for none."""
     offsets: Mapping[str, int] = field(default_factory=dict)
@@ -45,14 +45,14 @@ class StorePosition:
 
 class KafkaStateStore:
     """
-    States of one stage and partition in one SQLite file.
+    States of one stage and partition, in one SQLite file.
 
-    It is a cache: whatever is wrong with the file, the changelog makes it anew. Changes and the place they belong to
-    are one transaction, so a process may be killed at any moment.
+    The file is a cache: a damaged or missing one is filled again from the changelog. States and the position that they
+    belong to are written in one transaction, so the process may be killed at any moment.
 
     Args:
-        path: The file; none keeps the states in memory alone.
-        changelog: Names the topic and cluster the states came from; a file of another one is emptied.
+        path: The file; None keeps the states in memory.
+        changelog: Name of the cluster and changelog partition behind the states; a file of another one is emptied.
     """
 
     def __init__(self, path: Path | None, changelog: str) -> None:
@@ -71,9 +71,9 @@ class KafkaStateStore:
             "SELECT position, reign, offsets, epoch, number, since, replaced FROM place"
         ).fetchone()
         self.place = StorePosition(position, reign, orjson.loads(offsets), BatchId(epoch, number), since)
-        """Where the states stand."""
+        """Position that the states belong to."""
         self.replaced: dict[bytes, None] = {key.encode(): None for key in orjson.loads(replaced)}
-        """Keys of the state records that the last batch has replaced; the next one gives them up."""
+        """Keys of state records that the last batch replaced; the next batch writes their tombstones."""
 
     def _open(self) -> sqlite3.Connection:
         if self._path is not None:
@@ -81,7 +81,7 @@ class KafkaStateStore:
         connection = sqlite3.connect(self._path or ":memory:", isolation_level=None, check_same_thread=False)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            # A lost transaction is read again from the changelog; nothing here needs a flush for each commit.
+            # A lost transaction is read again from the changelog, so no commit needs an fsync.
             connection.execute("PRAGMA synchronous = NORMAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version != _FORMAT:
@@ -105,28 +105,28 @@ class KafkaStateStore:
         connection.execute("COMMIT")
 
     def clear(self) -> None:
-        """Forget everything: the changelog is not the one the states came from."""
+        """Delete all states and the position, for states that do not belong to the changelog any more."""
         self._clear(self._connection)
         self._changed.clear()
         self.replaced.clear()
         self.place = StorePosition()
 
     def get(self, key: str) -> bytes | None:
-        """Find the state of a key."""
+        """Give the state of a key; None if it has none."""
         if key in self._changed:
             return self._changed[key][1]
         row = self._connection.execute("SELECT value FROM states WHERE key = ?", (key,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def version(self, key: str) -> BatchId | None:
-        """Find the batch that wrote the state of a key."""
+        """Give the batch that wrote the state of a key; None if the key has no state."""
         if key in self._changed:
             return self._changed[key][0]
         row = self._connection.execute("SELECT epoch, number FROM states WHERE key = ?", (key,)).fetchone()
         return None if row is None else BatchId(*row)
 
     def records(self) -> Iterator[bytes]:
-        """Iterate the changelog keys of all states."""
+        """Iterate the keys of all states' changelog records."""
         self.flush()
         for key, epoch, number in self._connection.execute("SELECT key, epoch, number FROM states"):
             yield state_key(BatchId(epoch, number), key)
@@ -135,10 +135,10 @@ class KafkaStateStore:
         self, changes: Mapping[str, bytes], batch: BatchId, place: StorePosition, replaced: Iterable[bytes] = ()
     ) -> None:
         """
-        Take over the new states of a batch together with the place they belong to.
+        Apply the new states of a batch, with the position that they belong to.
 
         Args:
-            replaced: Keys of the state records that the batch replaces, beside those that `replaced` holds.
+            replaced: Keys of the state records that the batch replaces; they are added to `self.replaced`.
         """
         self._changed.update((key, (batch, value)) for key, value in changes.items())
         self.place = place
@@ -148,12 +148,12 @@ class KafkaStateStore:
             self.flush()
 
     def forget_before(self, epoch: int) -> None:
-        """Forget the states of earlier epochs: those of *epoch* were derived from the topics and replace all."""
+        """Delete the states of earlier epochs: a rebuild in *epoch* derived all states again."""
         self.flush()
         self._connection.execute("DELETE FROM states WHERE epoch < ?", (epoch,))
 
     def flush(self) -> None:
-        """Write what was taken over; what is lost with the process before is read from the changelog again."""
+        """Write applied states to the file; if the process dies before, the next one reads them from the changelog."""
         changed = [(key, value, *batch) for key, (batch, value) in self._changed.items()]
         place = self.place
         offsets = orjson.dumps(dict(place.offsets)).decode()
@@ -174,5 +174,5 @@ class KafkaStateStore:
         self._batches = 0
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, without a flush."""
         self._connection.close()
