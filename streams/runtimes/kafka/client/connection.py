@@ -18,21 +18,26 @@ _DEFAULT_PORT = ":9092"
 
 @dataclass(frozen=True, slots=True)
 class Security:
-    """How clients prove who they are, and whom they trust. A password is never shown."""
+    """Security settings of the clients: authentication, and trusted certificates. `repr` hides passwords."""
 
     protocol: str = "PLAINTEXT"
     mechanism: str = "PLAIN"
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
-    """Certificate authorities in PEM; the system's where none is named."""
+    """Certificate authorities in PEM; None for the system's."""
     cert_file: str | None = None
     key_file: str | None = None
     key_password: str | None = field(default=None, repr=False)
 
     @property
     def tls(self) -> ssl.SSLContext | None:
-        """Make the TLS context; none for a plain connection."""
+        """
+        Make the TLS context; None for a plain connection.
+
+        Raises:
+            OperatorError: A TLS file is missing or invalid.
+        """
         if not self.protocol.endswith("SSL"):
             return None
         try:
@@ -50,10 +55,10 @@ class Security:
 
 def security_from(environ: Mapping[str, str]) -> Security:
     """
-    Read the security settings, which come from the environment alone, since secrets do.
+    Read the security settings; they come from the environment only, as all secrets do.
 
     Raises:
-        UsageError: A protocol or mechanism that does not exist, or a user without a password.
+        UsageError: The protocol or mechanism does not exist, or SASL lacks a user or a password.
     """
 
     def given(name: str) -> str | None:
@@ -77,12 +82,12 @@ def security_from(environ: Mapping[str, str]) -> Security:
 @dataclass(frozen=True, slots=True)
 class Connection:
     """
-    A cluster, and which log on it.
+    A cluster, and one log on it.
 
     Attributes:
-        bootstrap: Addresses to start from, as `host:port`.
-        prefix: Name of the log on a cluster that holds several: it stands before every topic and group.
-        security: How clients prove who they are.
+        bootstrap: Bootstrap servers, as `host:port`.
+        prefix: Name of the log on a cluster that holds several; it prefixes the name of every topic and group.
+        security: Security settings of the clients.
     """
 
     bootstrap: tuple[str, ...]
@@ -90,11 +95,11 @@ class Connection:
     security: Security = Security()
 
     def topic(self, name: str) -> str:
-        """Give a topic's name on the cluster."""
+        """Give the cluster's name of a topic of the topology."""
         return f"{self.prefix}.{name}" if self.prefix else name
 
     def logical(self, name: str) -> str:
-        """Give the name by which the topology knows a topic of the cluster."""
+        """Give the topology's name of a topic of the cluster."""
         return name[len(self.prefix) + 1 :] if self.prefix else name
 
     def group(self, stage: str) -> str:
@@ -102,7 +107,7 @@ class Connection:
         return self.topic(f"orch-{stage}")
 
     def changelog(self, stage: str) -> str:
-        """Name the topic (on the cluster) that can rebuild the state of one stage."""
+        """Name the changelog topic of one stage on the cluster."""
         return self.topic(f"orch-{stage}-changelog")
 
     @property
@@ -111,7 +116,12 @@ class Connection:
         return f"kafka://{','.join(self.bootstrap)}{'/' + self.prefix if self.prefix else ''}"
 
     def client(self) -> dict[str, Any]:
-        """Give the arguments that every aiokafka client takes."""
+        """
+        Give the arguments common to all aiokafka clients.
+
+        Raises:
+            OperatorError: A TLS file is missing or invalid.
+        """
         settings = self.security
         arguments: dict[str, Any] = {
             "bootstrap_servers": list(self.bootstrap),
@@ -130,10 +140,11 @@ class Connection:
 
 def parse_connection(target: str, environ: Mapping[str, str]) -> Connection:
     """
-    Read what follows `kafka://` in a log URL: `HOST:PORT[,HOST:PORT...][/PREFIX]`.
+    Parse the part of a log URL after `kafka://`: `HOST:PORT[,HOST:PORT...][/PREFIX]`.
 
     Raises:
-        UsageError: No such address, or a password, which does not belong where URLs are kept.
+        UsageError: An address or the prefix is malformed, the URL holds a user or a password, or the security settings
+            are invalid (see `security_from`).
     """
     if "@" in target:
         raise UsageError(
@@ -145,12 +156,13 @@ def parse_connection(target: str, environ: Mapping[str, str]) -> Connection:
     for address in found:
         if not _ADDRESS.match(address):
             raise UsageError(
-                f"kafka://{target}: {address!r} is no address", remedy="Use kafka://HOST:PORT, several by commas"
+                f"kafka://{target}: {address!r} is no address",
+                remedy="Use kafka://HOST:PORT; separate several addresses by commas",
             )
     if prefix and not _PREFIX.match(prefix):
         raise UsageError(
-            f"kafka://{target}: {prefix!r} cannot stand before a topic's name",
-            remedy="A prefix holds up to 64 letters, digits, _ and -",
+            f"kafka://{target}: {prefix!r} cannot prefix a topic's name",
+            remedy="Use at most 64 letters, digits, _ and -, beginning with a letter or digit",
         )
     with_ports = tuple(address if _ADDRESS.match(address)[2] else address + _DEFAULT_PORT for address in found)  # type: ignore[index]
     return Connection(with_ports, prefix, security_from(environ))

@@ -16,12 +16,12 @@ from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
 
 
 class GroupLag(NamedTuple):
-    """One stage's group."""
+    """Lag and members of one stage's consumer group."""
 
     stage: str
     members: int
     lag: int
-    """Records not known to be done; what is in flight counts, for offsets are committed now and then."""
+    """Records behind the committed offsets. It includes records in flight, since offsets are committed periodically."""
 
 
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -29,17 +29,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "agents": (QUESTIONS, ASSIGNMENTS, ANALYSES, DECISIONS),
     "deadlines": (ASSIGNMENTS, DECISIONS),
 }
-"""Stages with a consumer group, each with the topics it reads there."""
+"""Stages with a consumer group, each with the topics that its members read."""
 
 _TRIES, _WAIT_S = 20, 0.2
 
 
 async def group_lags(connection: Connection) -> list[GroupLag]:
     """
-    Look at every stage's group.
+    Measure the lag of every stage's consumer group.
 
     Raises:
-        OperatorError: No broker answers.
+        OperatorError: No broker answers, or it refuses.
     """
     consumer = await plain_consumer(connection)
     try:
@@ -59,13 +59,13 @@ async def group_lags(connection: Connection) -> list[GroupLag]:
                 found.append(GroupLag(stage, await _members(admin, connection.group(stage)), lag))
             return found
     except KafkaError as error:
-        raise OperatorError(f"the consumer groups cannot be looked at: {type(error).__name__}: {error}") from error
+        raise OperatorError(f"the consumer groups cannot be described: {type(error).__name__}: {error}") from error
     finally:
         await let_go(consumer)
 
 
 async def _committed(admin: Any, group: str) -> dict[TopicPartition, Any]:
-    """Read a group's offsets; a cluster that has never had a group takes a moment to find who keeps them."""
+    """Read a group's committed offsets; retry while a new cluster finds a coordinator for its first group."""
     for _ in range(_TRIES):
         try:
             return dict(await admin.list_consumer_group_offsets(group))

@@ -15,7 +15,7 @@ _WAIT_MS = 200
 
 
 def record_of(found: Any, topic: str) -> Record:
-    """Make a record of what a client fetched; bytes of a key that are no text are written as escapes."""
+    """Convert a record of the client; key bytes that are not UTF-8 become escapes."""
     return Record(
         topic,
         found.partition,
@@ -29,7 +29,7 @@ def record_of(found: Any, topic: str) -> Record:
 
 async def plain_consumer(connection: Connection) -> AIOKafkaConsumer:
     """
-    Connect a consumer that belongs to no group and reads what it is assigned by hand.
+    Connect a consumer without a group, for manual assignment.
 
     Raises:
         OperatorError: No broker answers.
@@ -47,9 +47,15 @@ async def plain_consumer(connection: Connection) -> AIOKafkaConsumer:
 
 async def fetch(connection: Connection, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Any]:
     """
-    Iterate the records of a partition (of a topic by its name on the cluster) from offset *start* to before *end*.
+    Iterate the records of a partition from offset *start* to before *end*.
 
-    Compaction may have removed some; a start before what is kept begins with what is kept.
+    Compaction may have removed some of them. If the log starts after *start*, reading begins with its first record.
+
+    Args:
+        topic: Name on the cluster.
+
+    Raises:
+        OperatorError: No broker answers.
     """
     if start >= end:
         return
@@ -69,11 +75,11 @@ async def fetch(connection: Connection, topic: str, partition: int, start: int, 
 
 async def require_reached(connection: Connection, partition: int, offsets: Mapping[str, int]) -> None:
     """
-    Make sure that input topics reach as far as they were folded.
+    Check that input topics reach the offsets up to which they were folded.
 
     Raises:
-        OperatorError: One ends before, so it is not the one that the states come from, and new records in it would be
-            taken for old ones.
+        OperatorError: A topic ends before its offset. Its end was lost or the topic was replaced, and the stage would
+            skip new records as already folded. Also if no broker answers.
     """
     places = {TopicPartition(connection.topic(topic), partition): offset for topic, offset in offsets.items()}
     if not places:
@@ -87,6 +93,6 @@ async def require_reached(connection: Connection, partition: int, offsets: Mappi
         if ends[place] < offset:
             raise OperatorError(
                 f"{place.topic}, partition {partition} ends at offset {ends[place]}, but was folded up to {offset}:"
-                " its end was lost, or the topic was made anew",
-                remedy="Restore it, or make the whole log anew under another name on the cluster",
+                " its end was lost, or the topic was deleted and created again",
+                remedy="Restore the topic, or create a new log under another name on the cluster",
             )

@@ -25,33 +25,33 @@ from streams.runtimes.kafka.client.lifecycle import connect, let_go
 from streams.runtimes.kafka.client.producer import RecordProducer, carried_on, message_of, settled
 
 SESSION_TIMEOUT_MS = 6_000
-"""Until a silent member's partitions go to others; the shortest that brokers take unless told otherwise."""
+"""Silence after which the group removes a member; the shortest that brokers accept by default."""
 HEARTBEAT_MS = 1_500
 POLL_INTERVAL_MS = 600_000
-"""Longest time between two looks before the member gives its partitions up."""
+"""Longest time between two polls before the member leaves the group."""
 
 FETCH_WAIT_MS = 100
-"""How long a broker holds a request for which it has nothing. There is one request at a time, so a partition that was
-just gained or resumed waits for that."""
+"""Longest time that a broker holds a fetch without records. There is one fetch at a time, so a partition that was just
+assigned or resumed waits for the current one."""
 GATHER_BYTES = 1 << 20
-"""What a broker gathers at most where records may gather for a while."""
+"""Bytes at which a broker answers a fetch early, where records may gather (`gather_ms`)."""
 PARTITION_BYTES = 1 << 20
-"""Most that one request brings of a partition; no less than the largest record."""
+"""Most bytes of one partition in one fetch; a broker sends a larger first record batch all the same (KIP-74)."""
 LOOK_RECORDS = 500
-"""Records of one look: some 15 ms of work, in which nothing else is done."""
+"""Most records of one poll: some 15 ms of work, during which the event loop does nothing else."""
 
 METADATA_AGE_MS = 10_000
-"""How old the knowledge of topics may be. Whoever deals the partitions out while a broker that just came back does not
-know its topics yet deals out nothing, and nobody asks again before this time."""
+"""Longest age of the topic metadata. If the group leader assigns partitions while a restarted broker does not know its
+topics yet, no member gets any until the metadata is refreshed."""
 
 PATIENCE_S = 5.0
-"""Longest wait for an answer of the brokers where the question can be put again."""
+"""Time-out of requests to the brokers that the caller can retry."""
 POSITIONS_S = 0.2
-"""Time between two looks at positions that no record has told."""
+"""Interval and time-out of position look-ups, which advance over transaction markers; back-off after a failed poll."""
 
 MOST_FAILURES = 50
-"""Looks that fail one after the other, ten seconds of them, before the client counts as broken. It waits for brokers
-without failing; what it tells otherwise it tells once."""
+"""Failed polls in a row, over ten seconds, after which the client counts as broken. aiokafka waits for absent brokers
+without an error, and raises any other error once."""
 
 _REFUSALS = (AuthenticationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
@@ -60,19 +60,20 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.group_member")
 
 class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
     """
-    One member of the group of a stage, as `log.Subscription` has it.
+    One member of a stage's consumer group; implements `log.Subscription`.
 
-    At every rebalance the group takes all partitions from all members and deals them out anew; most come straight back.
-    So nothing counts as lost before the new assignment is there, and a partition that is still held goes on where its
-    reader had come to, whatever others may have committed meanwhile.
+    Every rebalance revokes all partitions of all members and assigns them again; most return to the same member. So a
+    partition counts as lost only once the new assignment lacks it. A partition that stays resumes at the reader's
+    position, whatever other members committed meanwhile.
 
     Args:
         connection: The cluster.
-        producer: Started; writes what is published.
-        stage: Whose group it is.
-        instance: Name of this member, if it has a fixed one: after a restart within the session timeout it goes on
-            without a rebalance.
-        gather_ms: Milliseconds for which a broker may gather records before it gives them; 0: it gives the first one.
+        producer: Started; writes published events.
+        stage: Name of the stage, which names the group.
+        instance: Kafka's `group.instance.id` (static membership): after a restart within the session time-out the
+            member resumes without a rebalance. None for a dynamic member.
+        gather_ms: Milliseconds for which a broker may gather records before it answers a fetch; with 0 it answers at
+            the first record.
     """
 
     def __init__(
@@ -96,9 +97,9 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         self._assigned: frozenset[TopicPartition] = frozenset()
         self._rebalancing = False
         self._next: dict[TopicPartition, int] = {}
-        """Where each place goes on that the reader knows to be held."""
+        """Next offset of each place that the reader knows to be held."""
         self._fresh: frozenset[TopicPartition] = frozenset()
-        """Places of which the reader was told at the last look; records come from the next one on."""
+        """Places that the last poll reported as gained; their records come from the next poll on."""
         self._looking: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
         self._look_at_positions = 0.0
         self._failures = 0
@@ -110,7 +111,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             **self._connection.client(),
             group_id=self._group,
             group_instance_id=self._instance,
-            # Of topics with as many partitions each it deals the same ones out together.
+            # The range assignor co-partitions topics with equal numbers of partitions.
             partition_assignment_strategy=[RangePartitionAssignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -126,7 +127,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         await connect(consumer, self._connection)
 
     async def stop(self) -> None:
-        """Leave the group; a member with a fixed name is expected back, and stays in it for the session timeout."""
+        """Leave the group; the group keeps the partitions of a static member for the session time-out."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -134,11 +135,11 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             await let_go(self._consumer)
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Hear that the group is being redistributed."""
+        """Note that a rebalance has begun."""
         self._rebalancing = True
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Hear the outcome: go on with what is still held; the rest has to wait until its reader is told."""
+        """Seek partitions that stay to the reader's position; pause gained ones until `poll` has reported them."""
         self._rebalancing = False
         self._assigned = frozenset(assigned)
         for place in self._assigned:
@@ -148,7 +149,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._client.pause(place)
 
     async def poll(self, wait_ms: int) -> Polled:
-        """Wait for records."""
+        """Wait for records; see `log.Subscription`."""
         self._forget()
         self._resume(self._fresh)
         self._fresh = await self._begin(wait_ms)
@@ -166,14 +167,16 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             async with asyncio.timeout(PATIENCE_S):
                 ends = await self._client.end_offsets(places)
         except (KafkaError, TimeoutError) as error:
-            raise TransientError(f"the ends of {self._group} are not known: {type(error).__name__}: {error}") from error
+            raise TransientError(
+                f"{self._group}: the brokers gave no end offsets: {type(error).__name__}: {error}"
+            ) from error
         return {self._place(place): end for place, end in ends.items()}
 
     async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
-        """Say where the next owner is to begin."""
+        """Commit the offsets of places that are still held."""
         if self._rebalancing:
-            # With the number of the old generation, the group would take it for somebody else's and throw us out.
-            raise TransientError(f"{self._group} is being redistributed")
+            # The coordinator would fence a commit with the old generation, and this member would have to join anew.
+            raise TransientError(f"{self._group}: a rebalance is in progress, partitions are being redistributed")
         places = {TopicPartition(self._connection.topic(topic), number): at for (topic, number), at in offsets.items()}
         held = {place: offset for place, offset in places.items() if place in self._next and place in self._assigned}
         if not held:
@@ -182,23 +185,23 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             async with asyncio.timeout(PATIENCE_S):
                 await self._client.commit(held)
         except (KafkaError, TimeoutError) as error:
-            raise TransientError(f"{self._group} takes no commit: {type(error).__name__}: {error}") from error
+            raise TransientError(f"{self._group}: the commit failed: {type(error).__name__}: {error}") from error
 
     def pause(self, topics: Iterable[str]) -> None:
-        """Bring no more records of these topics."""
+        """Stop fetching records of these topics."""
         named = frozenset(map(self._connection.topic, topics))
         self._paused |= named
         if not self._rebalancing:
             self._client.pause(*(place for place in self._assigned if place.topic in named))
 
     def resume(self, topics: Iterable[str]) -> None:
-        """Bring records of these topics again."""
+        """Fetch records of these topics again."""
         named = frozenset(map(self._connection.topic, topics))
         self._paused -= named
         self._resume(place for place in self._next if place.topic in named)
 
     async def publish(self, event: Event, carried: Headers = ()) -> None:
-        """Write an event and wait until the log has it."""
+        """Write an event and wait until it is acknowledged."""
         await settled([await self._producer.send(message_of(event, carried_on(carried)))])
 
     @property
@@ -210,28 +213,28 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         return self._connection.logical(place.topic), place.partition
 
     def _resume(self, places: Iterable[TopicPartition]) -> None:
-        # While the group is redistributed nothing comes anyway, and the new assignment begins with what is known here.
+        # During a rebalance the client fetches nothing; `on_partitions_assigned` applies the pauses afterwards.
         if not self._rebalancing:
             self._client.resume(*(p for p in places if p in self._assigned and p.topic not in self._paused))
 
     def _forget(self) -> None:
-        """Let go of what is no longer held."""
+        """Drop the positions of places that are no longer held."""
         self._next = {place: offset for place, offset in self._next.items() if place in self._assigned}
 
     async def _begin(self, wait_ms: int) -> frozenset[TopicPartition]:
-        """Find out where the places begin that were gained, and give them."""
+        """Look up the start positions of gained places, and give these places; none while positions are unknown."""
         assigned = self._assigned
         gained = assigned - self._next.keys()
         if any(TopicPartition(topic, place.partition) not in assigned for place in gained for topic in self._topics):
             raise OperatorError(
-                f"{self._group}: the partitions held of {', '.join(self._topics)} are not the same ones",
-                remedy="`orch topics check` tells whether the topics have as many partitions each",
+                f"{self._group}: this member's partitions of {', '.join(self._topics)} are not the same ones",
+                remedy="The topics must have equal numbers of partitions; `orch topics check` checks them",
             )
         try:
             async with asyncio.timeout(max(wait_ms / 1000, POSITIONS_S)):
                 begin = {place: await self._client.position(place) for place in gained}
         except (KafkaError, TimeoutError):
-            # The brokers are not ready, or there is a new assignment: the next look asks again.
+            # The brokers are not ready, or there is a new assignment: the next poll retries.
             return frozenset()
         if self._assigned is not assigned:
             return frozenset()
@@ -239,7 +242,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         return gained
 
     async def _found(self, wait_ms: int) -> dict[TopicPartition, list[Any]]:
-        """Look for records. The client may wait longer than told, for a rebalance to end; then it goes on by itself."""
+        """Fetch records; a rebalance may keep the client longer than *wait_ms*, then a later poll takes the result."""
         if self._looking is None:
             look = self._client.getmany(timeout_ms=wait_ms, max_records=LOOK_RECORDS)
             self._looking = asyncio.create_task(look)
@@ -254,7 +257,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             if isinstance(error, _REFUSALS) or self._failures > MOST_FAILURES:
                 raise OperatorError(
                     f"{self._connection.url}: {self._group} cannot read: {type(error).__name__}: {error}",
-                    remedy="The user needs the rights to read the topics and the group; else start again",
+                    remedy="Give the user the rights to read the topics and the group; if it has them, start again",
                 ) from error
             _log.warning("records_not_read", group=self._group, error=type(error).__name__, why=str(error))
             await asyncio.sleep(POSITIONS_S)
@@ -263,7 +266,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         return found
 
     def _new(self, place: TopicPartition, found: list[Any]) -> Iterable[Record]:
-        """Give the records that were not brought before; those of places that are no longer held are left out."""
+        """Give the records that no poll gave before, without those of places that are no longer held."""
         begin = self._next.get(place)
         if begin is None or not found:
             return
@@ -275,7 +278,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         self._next[place] = max(begin, found[-1].offset + 1)
 
     async def _skip_marks(self) -> None:
-        """Move on over marks of transactions, which take offsets but are no records."""
+        """Advance over transaction markers, which take offsets but are no records."""
         now = asyncio.get_running_loop().time()
         if now < self._look_at_positions or self._looking is not None or self._rebalancing:
             return
@@ -283,5 +286,5 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(POSITIONS_S):
                 for place, known in list(self._next.items()):
-                    # All that the client has brought is known here, so what is between is no record.
+                    # Every record that the client returned is before `known`, so no record is in between.
                     self._next[place] = max(known, await self._client.position(place))

@@ -13,16 +13,15 @@ from streams.runtimes.kafka.client.connection import Connection
 Client: TypeAlias = AIOKafkaAdminClient | AIOKafkaConsumer | AIOKafkaProducer
 
 STOP_S = 5.0
-"""Longest wait for a client to end in order: to leave its group, or to have acknowledgements of what is on its way.
-Also for one that is still connecting."""
+"""Longest wait for a client's own stop (it leaves its group, waits for acknowledgements), or for its start to end."""
 
 
 async def connect(client: Client, connection: Connection) -> None:
     """
-    Start a client; one that cannot start, or is no longer wanted meanwhile, is let go of.
+    Start a client; stop it if it cannot start or if the caller is cancelled.
 
-    In a task of its own, for whoever is cancelled while a client connects would leave the connection it was about to
-    keep open (aiokafka 0.14, `AIOKafkaClient.bootstrap`).
+    The start runs in a task of its own: a cancellation inside it would leak the connection that it was about to keep
+    (aiokafka 0.14, `AIOKafkaClient.bootstrap`).
 
     Raises:
         OperatorError: No broker answers.
@@ -40,10 +39,10 @@ async def connect(client: Client, connection: Connection) -> None:
 
 async def let_go(client: Client) -> None:
     """
-    Stop a client, also while brokers are away: its own way for a while, then by closing its connections.
+    Stop a client, also while no broker answers: give its own stop `STOP_S`, then close its connections.
 
-    In a task of its own, for a consumer whose fetch has just failed takes its own cancelling for ours, raises it, and
-    leaves the connections open (aiokafka 0.14, `Fetcher.close`).
+    The stop runs in a task of its own: a consumer whose fetch has just failed cancels itself there, which would look
+    like a cancellation of the caller and leave the connections open (aiokafka 0.14, `Fetcher.close`).
     """
     stop = client.close if isinstance(client, AIOKafkaAdminClient) else client.stop
     await _ended(asyncio.create_task(stop()))
@@ -57,7 +56,7 @@ async def _ended(task: "asyncio.Task[None]") -> None:
 
 
 def unreachable(connection: Connection, error: BaseException) -> OperatorError:
-    """Say that no broker answers, and what may be done about it."""
+    """Make the error for a cluster of which no broker answers."""
     said = str(error) or type(error).__name__
     return OperatorError(
         f"{connection.url}: no broker answers ({said})",

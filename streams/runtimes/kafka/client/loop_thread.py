@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines for callers who have no event loop, or are in the middle of another one."""
+    """Runs coroutines for callers that have no event loop, or whose own event loop is running."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -17,7 +17,7 @@ class LoopThread:
         self._thread.start()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end, and give what it gives; an interrupt cancels it."""
+        """Run a coroutine and give its result; an interrupt cancels it."""
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
             return future.result()
@@ -26,7 +26,7 @@ class LoopThread:
             raise
 
     def close(self) -> None:
-        """End the loop; what still runs in it is dropped."""
+        """Stop the loop and its thread; tasks that still run are cancelled."""
         if self._loop.is_closed():
             return
         self.call(drop_all())
@@ -36,7 +36,7 @@ class LoopThread:
 
 
 async def drop_all() -> None:
-    """Cancel whatever else runs in this loop, and wait until it has ended."""
+    """Cancel all other tasks of this loop, and wait until they have ended."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

@@ -17,44 +17,44 @@ from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.lifecycle import connect, let_go
 
 MAX_BATCH_BYTES = 262_144
-"""Bytes of one produce batch. The client's default of 16 KiB holds a handful of events, and a request costs as much as
-several records: with it a Faust trial folded 1,230 records a second, with this one 1,700."""
+"""Most bytes of one produce batch. The client's default of 16 KiB holds a handful of events, and a request costs as
+much as several records: a Faust trial folded 1,230 records a second with the default, 1,700 with this value."""
 
 MAX_REQUEST_BYTES = 32 << 20
-"""Largest record the client lets through; what a topic takes is the topic's own setting."""
+"""Largest record that the client sends; each topic has a limit of its own (`max.message.bytes`)."""
 
 _log = structlog.get_logger("orch.producer")
 
 TRACE = "traceparent"
-"""The W3C trace context header; whatever follows from a record carries it on."""
+"""Name of the W3C trace context header; records derived from a record carry it on."""
 
 
 class ProducerRecord(NamedTuple):
-    """A record to be written; `topic` is the topology's name for it."""
+    """A record to send; `topic` is its name in the topology."""
 
     topic: str
     key: str
     value: bytes
     headers: Headers = ()
     timestamp_ms: int | None = None
-    """None: the time of writing."""
+    """None for the time of sending."""
 
 
 def message_of(event: Event, carried: Headers = ()) -> ProducerRecord:
-    """Make the record of an event, with its CloudEvents headers and what is carried on from the record behind it."""
+    """Make the record of an event, with its CloudEvents headers and the headers carried on from its cause."""
     return ProducerRecord(event.topic, event.key, event.encode(), (*ce_headers(event), *carried))
 
 
 def carried_on(headers: Headers) -> Headers:
-    """Choose the headers that the records derived from this one carry on."""
+    """Choose the headers that records derived from this one carry on."""
     return tuple(header for header in headers if header[0] == TRACE)
 
 
 class RecordProducer:
     """
-    An idempotent producer: records of one partition stay in order, and none is doubled by a retry.
+    An idempotent producer: records of one partition stay in order, and retries cause no duplicates.
 
-    Keys choose partitions by murmur2, as Kafka's own clients do.
+    Every record is acknowledged by all in-sync replicas. Keys choose partitions by murmur2, as in Kafka's own clients.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -79,17 +79,17 @@ class RecordProducer:
         self._producer = producer
 
     async def stop(self) -> None:
-        """Send what is left and disconnect."""
+        """Send queued records and disconnect."""
         if self._producer is not None:
-            # Without a broker it would wait for ever, for a batch that may have been sent must not be given up.
+            # aiokafka's own stop would wait forever without a broker: it never drops a batch that may have been sent.
             await let_go(self._producer)
 
     async def send(self, message: ProducerRecord) -> "asyncio.Future[Any]":
         """
-        Queue a record; the future gives its place once every replica has it.
+        Queue a record; the future gives its place once all in-sync replicas have it.
 
         Raises:
-            OperatorError: The brokers refuse it.
+            OperatorError: The brokers refused the record.
         """
         return await self._queue(
             self._connection.topic(message.topic),
@@ -102,7 +102,12 @@ class RecordProducer:
     async def send_to(
         self, topic: str, partition: int, key: bytes, value: bytes | None, headers: Headers = ()
     ) -> "asyncio.Future[Any]":
-        """Queue a record for one partition of a topic of the cluster; raises as `send` does."""
+        """
+        Queue a record for one partition of a topic, by its name on the cluster.
+
+        Raises:
+            OperatorError: The brokers refused the record.
+        """
         return await self._queue(topic, value, key=key, partition=partition, headers=list(headers))
 
     async def _queue(self, topic: str, value: bytes | None, **record: Any) -> "asyncio.Future[Any]":
@@ -111,7 +116,8 @@ class RecordProducer:
             try:
                 queued: asyncio.Future[Any] = await self._producer.send(topic, value, **record)
             except KafkaError as error:
-                # It was not queued, so it may be tried again: the client gives up after 40 s without a broker.
+                # The record was not queued, so a retry cannot duplicate it: the client times out after 40 s without a
+                # broker.
                 if not error.retriable and not isinstance(error, KafkaTimeoutError):
                     raise _not_taken(topic, error) from error
                 _log.warning("send_put_off", topic=topic, why=f"{type(error).__name__}: {error}")
@@ -120,10 +126,10 @@ class RecordProducer:
 
     async def publish(self, messages: Iterable[ProducerRecord]) -> None:
         """
-        Write records and wait until all of them are acknowledged.
+        Send records and wait until all of them are acknowledged.
 
         Raises:
-            OperatorError: The brokers did not take one, and no retry helped.
+            OperatorError: The brokers refused one, or no retry succeeded.
         """
         futures = [await self.send(message) for message in messages]
         await settled(futures)
@@ -140,10 +146,10 @@ class RecordProducer:
 
 async def settled(futures: "Iterable[asyncio.Future[Any]]") -> list[Any]:
     """
-    Wait for acknowledgements, all of them, and give the records' places.
+    Wait for all acknowledgements, and give the records' places.
 
     Raises:
-        OperatorError: The brokers did not take one.
+        OperatorError: The brokers refused a record, or no retry succeeded.
     """
     results = await asyncio.gather(*futures, return_exceptions=True)
     for result in results:
@@ -157,5 +163,5 @@ async def settled(futures: "Iterable[asyncio.Future[Any]]") -> list[Any]:
 def _not_taken(topic: str, error: KafkaError) -> OperatorError:
     return OperatorError(
         f"{topic}: the brokers did not take a record: {type(error).__name__}: {error}",
-        remedy="`orch doctor` checks brokers and topics; what was not committed is done again at the next start",
+        remedy="`orch doctor` checks brokers and topics; the next start repeats everything that was not committed",
     )

@@ -17,15 +17,15 @@ from streams.runtimes.kafka.client.producer import MAX_REQUEST_BYTES
 from streams.topology import TOPICS
 
 MOST_REPLICAS = 3
-"""Replicas a topic gets where the cluster has as many brokers; with `min.insync.replicas` 2, one may fail."""
+"""Default replicas of a topic, if the cluster has as many brokers; with `min.insync.replicas` 2, one may fail."""
 
 _HOUR_MS = 3_600_000
 
 MAX_RECORD_BYTES = 2 << 20
-"""Largest record of a topic: an input has a limit of its own below 1 MiB, and what follows may hold its text again."""
+"""Largest record of a topic. An input stays below 1 MiB; an event derived from it may contain its text again."""
 
 _KEPT = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
-# Small segments, since the one that is written to is never compacted, and whoever starts reads all of it.
+# Small segments: the active one is never compacted, and each start of a worker reads all of it.
 _COMPACTED = {
     "cleanup.policy": "compact",
     "segment.bytes": str(64 << 20),
@@ -33,16 +33,16 @@ _COMPACTED = {
     "min.cleanable.dirty.ratio": "0.2",
 }
 _CHANGELOG = {**_COMPACTED, "max.message.bytes": str(MAX_REQUEST_BYTES)}
-# A record's time is its producer's: one that is moved to its partition keeps it.
+# Producers set timestamps, so a record that a stage moves to its right partition keeps its timestamp.
 _STAMPED = {"message.timestamp.type": "CreateTime", "max.message.bytes": str(MAX_RECORD_BYTES)}
 
 _FREE = ("segment.bytes", "segment.ms", "min.cleanable.dirty.ratio")
-"""Settings that change how fast a worker starts and how much disk is used, but nothing that is promised."""
+"""Settings that an operator may change: they affect start-up time and disk usage, but no guarantee."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as it has to be; `name` is the cluster's."""
+    """The required shape of a topic; `name` is its name on the cluster."""
 
     name: str
     partitions: int
@@ -50,7 +50,7 @@ class TopicSpec:
 
 
 class TopicCheck(NamedTuple):
-    """What a check says of one topic."""
+    """The result of a check of one topic."""
 
     topic: str
     state: Literal["ok", "missing", "wrong"]
@@ -59,7 +59,7 @@ class TopicCheck(NamedTuple):
 
 
 def wanted_topics(connection: Connection) -> list[TopicSpec]:
-    """List the topics a log needs: those of the topology, and a changelog for each stage."""
+    """List the topics of a log: those of the topology, and a changelog for each stage."""
     topics = [
         TopicSpec(
             connection.topic(topic.name),
@@ -104,13 +104,13 @@ async def brokers(connection: Connection) -> list[str]:
 
 async def create_topics(connection: Connection, replication: int | None = None) -> list[str]:
     """
-    Make the topics that are missing; those that are there stay as they are.
+    Create the topics that are missing; existing topics stay unchanged.
 
     Args:
-        replication: Replicas of each; where none is given, as many as there are brokers, up to `MOST_REPLICAS`.
+        replication: Replicas of each topic; None for one on each broker, up to `MOST_REPLICAS`.
 
     Returns:
-        Names of the topics that were made.
+        Names of the missing topics, as on the cluster; another process may have created some of them meanwhile.
 
     Raises:
         OperatorError: The cluster refuses, or no broker answers.
@@ -133,20 +133,20 @@ async def create_topics(connection: Connection, replication: int | None = None) 
             raise _refused(connection, error) from error
     for name, code, *message in response.topic_errors:
         problem = for_code(code)
-        # Somebody else was as quick: both wanted the same.
+        # Another process may have created the topic meanwhile, with the same settings.
         if code and problem is not TopicAlreadyExistsError:
             said = next((text for text in message if text), problem.__name__)
-            remedy = "Give --replication, or ask whoever runs the cluster"
-            raise OperatorError(f"topic {name} could not be made: {said}", remedy=remedy)
+            remedy = "Give --replication, or ask the administrator of the cluster"
+            raise OperatorError(f"topic {name} could not be created: {said}", remedy=remedy)
     return [topic.name for topic in missing]
 
 
 async def check_topics(connection: Connection) -> list[TopicCheck]:
     """
-    Compare the cluster's topics with those a log needs.
+    Compare the topics on the cluster with those of a log.
 
     Raises:
-        OperatorError: No broker answers, or it refuses to tell.
+        OperatorError: No broker answers, or it refuses.
     """
     wanted = wanted_topics(connection)
     async with administered(connection) as admin:
@@ -172,7 +172,7 @@ async def check_topics(connection: Connection) -> list[TopicCheck]:
             if actual != value and name not in _FREE:
                 problems.append(f"{name}={actual} instead of {value}")
         if problems:
-            remedy = "Partitions can't be changed without moving keys: make the log anew under a prefix of its own"
+            remedy = "Partitions can't be changed without moving keys: create a new log under another prefix"
             if partitions[topic.name] == topic.partitions:
                 remedy = f"kafka-configs.sh --alter --topic {topic.name} --add-config ..."
             checked.append(TopicCheck(topic.name, "wrong", "; ".join(problems), remedy))
@@ -184,10 +184,10 @@ async def check_topics(connection: Connection) -> list[TopicCheck]:
 
 async def require_topics(connection: Connection) -> None:
     """
-    Make sure that a log is there.
+    Check that the topics of a log exist.
 
     Raises:
-        OperatorError: Topics are missing, or have other partitions than the topology; or no broker answers.
+        OperatorError: Topics are missing, or have another number of partitions than the topology; or no broker answers.
     """
     async with administered(connection) as admin:
         try:
@@ -201,18 +201,18 @@ async def require_topics(connection: Connection) -> None:
         more = f" and {len(missing) - 1} more topics" if len(missing) > 1 else ""
         raise OperatorError(
             f"{connection.url} has no topic {missing[0]}{more}",
-            remedy=f"`orch --log {connection.url} topics create` makes what is missing",
+            remedy=f"`orch --log {connection.url} topics create` creates missing topics",
         )
     for found in described:
         if len(found["partitions"]) != wanted[found["topic"]]:
             raise OperatorError(
                 f"topic {found['topic']} has {len(found['partitions'])} partitions instead of {wanted[found['topic']]}",
-                remedy="`orch topics check` tells more",
+                remedy="`orch topics check` checks all topics",
             )
 
 
 async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Read the settings of topics."""
+    """Read the configuration of topics."""
     if not names:
         return {}
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
@@ -225,6 +225,6 @@ async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str
 
 def _refused(connection: Connection, error: BaseException) -> OperatorError:
     return OperatorError(
-        f"{connection.url}: the cluster does not answer for its topics ({type(error).__name__}: {error})",
+        f"{connection.url}: the cluster refused a request about topics ({type(error).__name__}: {error})",
         remedy="`orch doctor` checks the connection; rights to describe and create topics are needed",
     )
