@@ -3,10 +3,10 @@ The error tree, by what to do next.
 
 OrchError
 ├── InvariantError      our bug: stop and report                          exit 1
-├── TransientError      try again (retriable)                             exit 3
+├── TransientError      retry later (retriable)                           exit 3
 ├── UsageError          the command or an input file is wrong: correct it exit 2
 ├── OperatorError       settings, file, disk, broker: a person acts       exit 3
-└── DifferenceError     the log does not prove itself                     exit 4
+└── DifferenceError     an event or a proof does not match the log        exit 4
 """
 
 from typing import Any, ClassVar
@@ -14,11 +14,11 @@ from typing import Any, ClassVar
 
 class OrchError(Exception):
     """
-    Base of the family.
+    Base class of all errors of this program.
 
     Args:
-        message: The wrong value and where it stood.
-        remedy: What to do about it.
+        message: The wrong value and its place.
+        remedy: Action for the user.
         place: Position as keywords, any of topic, partition, offset, key, event_id, file, line.
     """
 
@@ -36,7 +36,7 @@ class OrchError(Exception):
 
 
 class InvariantError(OrchError):
-    """Something that cannot be, is: a bug in this program."""
+    """An invariant is broken: a bug in this program."""
 
 
 class TransientError(OrchError):
@@ -47,13 +47,13 @@ class TransientError(OrchError):
 
 
 class UsageError(OrchError):
-    """What the user gave cannot be used as it is."""
+    """A command, an option or an input file is wrong; the user corrects it."""
 
     exit_code = 2
 
 
 class OperatorError(OrchError):
-    """The surroundings do not allow it: a file, a disk, a lock, a setting."""
+    """A setting, file, disk, lock or broker prevents the operation; a person acts."""
 
     exit_code = 3
 

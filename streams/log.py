@@ -10,10 +10,10 @@ from schemas.registry import InvalidRecord, decode_canonical, describe
 from streams.errors import DifferenceError
 
 Clock = Callable[[], int]
-"""Milliseconds since 1970-01-01 UTC; only runtimes and workers hold one."""
+"""Gives milliseconds since 1970-01-01 UTC; only runtimes and workers hold a clock."""
 
 Headers = tuple[tuple[str, bytes], ...]
-"""Record headers as Kafka has them: ordered, names may repeat."""
+"""Record headers as in Kafka: ordered, names may repeat."""
 
 
 def wall_clock_ms() -> int:
@@ -25,8 +25,9 @@ class Record(NamedTuple):
     """
     Bytes in the log, with their place.
 
-    `seq` orders the records of one log file over all topics, from 1 and without gaps, where the runtime has such an
-    order. `headers` are those somebody gave; the CloudEvents headers follow from the event (`headers.ce_headers`).
+    Attributes:
+        headers: Headers from the producer; the CloudEvents headers are functions of the event (`headers.ce_headers`).
+        seq: Place in the total order of a log file over all topics, from 1 without gaps; 0 if the runtime has none.
     """
 
     topic: str
@@ -41,10 +42,10 @@ class Record(NamedTuple):
 
 def read_event(record: Record) -> Event:
     """
-    Read a record of the log, which this program wrote.
+    Decode a record that this program wrote.
 
     Raises:
-        DifferenceError: It is not what was written there; message and attributes name the place.
+        DifferenceError: The record is no canonical event, so it was changed; message and attributes name the place.
     """
     try:
         return decode_canonical(record.topic, record.value)
@@ -61,7 +62,7 @@ def read_event(record: Record) -> Event:
 
 
 class Stored(NamedTuple):
-    """An event and where it stands."""
+    """An event and its place in the log."""
 
     topic: str
     partition: int
@@ -71,7 +72,7 @@ class Stored(NamedTuple):
 
 
 class LogReader(Protocol):
-    """A consistent, read-only view of a log; it sees nothing committed after it was opened, until `refresh`."""
+    """A consistent, read-only view of a log; later commits become visible at `refresh`."""
 
     @property
     def end(self) -> int:
@@ -79,34 +80,34 @@ class LogReader(Protocol):
 
     @property
     def folded(self) -> int:
-        """Give the `seq` of the last record that was folded: what follows from those up to it is in view."""
+        """Give the `seq` of the last record that was folded; the outputs of all records up to it are in view."""
 
     def refresh(self) -> bool:
         """Move the view to the newest commit; say whether there was a newer one."""
 
     def records(self, topics: Sequence[str] = (), *, after: int = 0, limit: int | None = None) -> Iterator[Record]:
-        """Iterate the records of *topics* (all, if none) in log order, those with `seq` above *after*."""
+        """Iterate the records of *topics* (all if empty) with a `seq` above *after*, in log order."""
 
     def about(self, correlation: str) -> list[Record]:
         """List every record about one question (or one key), in log order."""
 
     def by_correlation(self, topics: Sequence[str] = ()) -> Iterator[tuple[str, list[Record]]]:
-        """Iterate the records of *topics* by what they are about, each group in log order, in constant memory."""
+        """Iterate the records of *topics* grouped by correlation, each group in log order; in constant memory."""
 
     def last(self, topic: str, key: str) -> Record | None:
-        """Find the newest record of a key."""
+        """Find the newest record of a key; None if there is none."""
 
     def ends(self) -> dict[tuple[str, int], int]:
         """Give the next offset of every partition of every topic."""
 
     def elsewhere(self) -> "Callable[[], LogReader]":
-        """Give a function that opens this log in another process, to see at least what is in view here."""
+        """Give a function that opens this log in another process, with a view at least as new as this one."""
 
     def unordered(self) -> "UnorderedReader | None":
-        """Give this very view as one whose topics have no common order, reading nothing; none where they have one."""
+        """Give this view as an `UnorderedReader`, without reading records; None if its topics have a common order."""
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
 
     def __enter__(self) -> Self: ...
 
@@ -114,70 +115,78 @@ class LogReader(Protocol):
 
 
 class LeftOut(NamedTuple):
-    """A record of an input topic that is no part of a view, for no stage folds it; `record.value` is as it came."""
+    """A record of an input topic that no stage folds, so the view leaves it out; `record.value` holds its raw bytes."""
 
     record: Record
     key: bytes | None
-    """The key as it came."""
+    """Raw bytes of the key."""
     problem: InvalidRecord | None
-    """Why it is no event; none of an event in another partition than its key's, which a stage copies to that one."""
+    """
+    Reason why the record could not be decoded.
+
+    None when it decoded but is in the wrong partition; a stage republishes such a record to the right one.
+    """
 
 
 class UnorderedReader(LogReader, Protocol):
     """
     A view of a log whose topics have no common order, as on Kafka.
 
-    `seq` numbers its records by time, which is a guess between partitions. Inputs are in canonical form, whatever their
-    producers wrote; of what processors wrote, each event is there once, and of compacted topics what is left.
+    `seq` numbers the records by time; between partitions this order is a guess. Inputs are converted to canonical form.
+    Repeats of events that processors wrote are removed. A compacted topic has the records that compaction left.
     """
 
     @property
     def taken(self) -> int:
-        """Count the records read for this view, repeated ones and those left out included."""
+        """Count the records read for this view, including repeats and records left out."""
 
     @property
     def repeats(self) -> int:
-        """Count those among them that repeat an earlier record of their partition."""
+        """Count the records read that repeat an earlier record of their partition."""
 
     def committed(self, stage: str) -> Mapping[tuple[str, int], int]:
-        """Give the offset before which a stage has folded everything, for each topic and partition it reads."""
+        """Give the offsets before which a stage has folded every record, by topic and partition that it reads."""
 
     def settled(self) -> Mapping[tuple[str, int], int]:
-        """Give for each partition the offset before which all that any record rests on is in view."""
+        """Give for each partition the offset before which every record has all its causes in view."""
 
     def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
-        """Iterate what was left out by what it is about (its place, if nothing says that), as `by_correlation` does."""
+        """Iterate the records left out, grouped by correlation (by place if the correlation is unknown)."""
 
     def elsewhere(self) -> Callable[[], "UnorderedReader"]:
-        """Give a function that opens this very view in another process, for as long as it is open in this one."""
+        """Give a function that opens this view in another process, while it is open in this one."""
 
 
 class Appender(Protocol):
     """
-    Adds inputs to a log: the only one of a file, one of any number on a cluster. Used by one thread at a time.
+    Appends input events to a log. A file has one appender at a time, a cluster any number.
 
-    Any exception but a refusal by `append` (UsageError) leaves it unusable.
+    Used by one thread at a time. After any exception other than a UsageError of `append`, the appender is unusable.
     """
 
     @property
     def policy(self) -> PolicyAdopted | None:
-        """Give the policy adopted last, where a fold sees its first; none while the log holds no policy."""
+        """Give the policy that the next fold sees (on a cluster, the last one); None while the log holds no policy."""
 
     def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
         """
-        Append an input event; none if the log is known to hold this event already, unless it is wanted *again*.
+        Append an input event; it is durable after `commit`.
 
-        Nothing is durable before `commit`.
+        Args:
+            again: Whether to append an event that the log holds already.
+
+        Returns:
+            The event with its place, as far as it is known; None if the log is known to hold it already.
         """
 
     def commit(self) -> None:
-        """Make everything since the last commit durable."""
+        """Make all events appended since the last commit durable."""
 
     def folding(self) -> "FoldingWriter | None":
-        """Give this very writer as one that folds what it appends; none where workers do, or nobody."""
+        """Give this appender as a `FoldingWriter`; None if it does not fold."""
 
     def close(self) -> None:
-        """Let go of the log; what was not committed may be lost."""
+        """Close the log; uncommitted events may be lost."""
 
     def __enter__(self) -> Self: ...
 
@@ -186,58 +195,62 @@ class Appender(Protocol):
 
 class FoldingWriter(Appender, Protocol):
     """
-    The one writer of an embedded log: appends inputs, folds what was appended, and commits both together.
+    The one writer of an embedded log: appends inputs, folds them, and commits both together.
 
-    A failure drops everything since the last commit; the file stands as of that commit, and opening it again goes on
-    from there. Nothing is visible to readers before `commit`, which is one transaction: records, states and checkpoint.
+    `commit` writes records, states and checkpoint in one transaction; readers see nothing before it. A failure rolls
+    back to the last commit, and a new writer resumes from there.
     """
 
     @property
     def lag(self) -> int:
-        """Count the records that were appended and not folded."""
+        """Count the records that are appended but not folded."""
 
     @property
     def ready(self) -> bool:
-        """Say whether `fold` has anything it could fold: there is lag, and the log holds a policy."""
+        """Say whether `fold` can fold a record: there is lag, and the log holds a policy."""
 
     def fold(self, most: int = 4_096) -> Sequence[Stored]:
         """
-        Fold what has not been folded, in log order, up to *most* records.
+        Fold the next records in log order, at most *most*.
 
         Returns:
             Events the processors wrote, dead letters included, in log order.
         """
 
     def about(self, correlation: str) -> list[Record]:
-        """List every record about one question (or one key), in log order, those not committed yet included."""
+        """List every record about one question (or one key), in log order, including uncommitted ones."""
 
     def of_topic(self, topic: str) -> Iterator[Record]:
-        """Iterate the records of one topic, those not committed yet included; nothing is appended meanwhile."""
+        """Iterate the records of one topic, including uncommitted ones; the caller must not append meanwhile."""
 
     def open_states(self, processor: str) -> Iterator[tuple[str, Any]]:
         """Iterate key and state of every open key of one processor, in log order of the keys' first records."""
 
 
 class Polled(NamedTuple):
-    """What one look at a subscription found."""
+    """The result of one poll."""
 
     records: list[Record]
-    """Of the headers those that are carried on."""
+    """Records, with only those headers that derived records carry on."""
     partitions: frozenset[int]
-    """Partitions held now; those gained since the last look come without records."""
+    """Partitions held now; those gained since the last poll have no records yet."""
     reached: Mapping[tuple[str, int], int]
-    """Next offset of each place held. For one just gained: what was committed. Between the last record and it there may
-    be marks of transactions, which are no records."""
+    """
+    Next offset of each place held; for a place just gained, the committed offset.
+
+    Between the last record and this offset there may be transaction markers, which are no records.
+    """
 
 
 class Subscription(Protocol):
     """
-    One member's share of some co-partitioned topics, read in a consumer group, and a way to publish what follows.
+    One consumer group member's partitions of co-partitioned topics, and its way to publish events.
 
-    Whoever holds a partition holds it of every topic. Records of one partition of one topic come in order; between
-    topics there is none. Places are `(topic, partition)`, topics by the topology's names.
+    A member that holds a partition number holds it for every topic. Records of one partition of one topic are ordered;
+    records of different topics are not. Places are `(topic, partition)`, with the topology's topic names.
 
-    While the group is redistributed the partitions count as held; of one that stays the records go on where they were.
+    During a rebalance the member's partitions count as held. A partition that stays with the member resumes at the
+    member's position.
     """
 
     async def start(self, topics: Sequence[str]) -> None:
@@ -253,10 +266,10 @@ class Subscription(Protocol):
 
     async def poll(self, wait_ms: int) -> Polled:
         """
-        Wait for records, at most *wait_ms*; none of a partition that was lost come any more.
+        Wait for records, at most *wait_ms*; partitions that were lost give none.
 
         Raises:
-            OperatorError: The brokers refuse, and it does not help to try again.
+            OperatorError: The brokers refuse, and a retry does not help.
         """
 
     async def ends(self, partitions: Iterable[int]) -> Mapping[tuple[str, int], int]:
@@ -264,30 +277,30 @@ class Subscription(Protocol):
         Give the next offset of every topic in these partitions.
 
         Raises:
-            TransientError: The brokers do not answer now.
+            TransientError: The brokers do not answer; the caller may retry.
         """
 
     async def commit(self, offsets: Mapping[tuple[str, int], int]) -> None:
         """
-        Say where the next owner is to begin; of a partition that was lost nothing is said.
+        Commit offsets to the group; offsets of partitions that were lost are ignored.
 
         Raises:
-            TransientError: It cannot be said now: the group is being redistributed, or the brokers do not answer.
+            TransientError: A rebalance is in progress, or the brokers do not answer; the caller may retry.
         """
 
     def pause(self, topics: Iterable[str]) -> None:
-        """Bring no more records of these topics until `resume`."""
+        """Give no more records of these topics until `resume`."""
 
     def resume(self, topics: Iterable[str]) -> None:
-        """Bring records of these topics again."""
+        """Give records of these topics again."""
 
     async def publish(self, event: Event, carried: Headers = ()) -> None:
         """
-        Write an event and wait until the log has it.
+        Write an event and wait until it is acknowledged.
 
         Args:
-            carried: Headers of the record behind it.
+            carried: Headers of the record that caused the event; trace headers among them are carried on.
 
         Raises:
-            OperatorError: The brokers did not take it, and no retry helped.
+            OperatorError: The brokers refused the event, or no retry succeeded.
         """

@@ -15,14 +15,14 @@ _LIBRARIES = ("LiteLLM", "aiohttp", "aiokafka", "faust", "httpx", "mode")
 
 def configure(*, verbose: bool, mask: structlog.typing.Processor = lambda logger, name, event: event) -> None:
     """
-    Send log lines to stderr, for stdout is data.
+    Send log lines to stderr, since stdout is data.
 
     Args:
-        verbose: Also those that only report what went as it should: one for each commit, one for each call.
-        mask: Hides secrets in what is about to be written.
+        verbose: Whether to include debug and info lines, such as one for each commit and each call.
+        mask: Hides secrets in a line before it is written.
     """
     for name in _LIBRARIES:
-        # What matters of what they say becomes an event or an error of ours.
+        # This program reports what matters of a library's messages as its own log event or error.
         logging.getLogger(name).setLevel(logging.CRITICAL)
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (

@@ -24,7 +24,7 @@ QUESTION_PARTITIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One log: how it is keyed, split and kept, and which stages write and read it."""
+    """A topic: its key, partitions and cleanup, and the stages that write and read it."""
 
     name: str
     key: str
@@ -35,7 +35,7 @@ class Topic:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Published names of the kinds it holds."""
+        """Published names of its event kinds."""
         return tuple(kind_of(model) for model in KINDS_OF_TOPIC[self.name])
 
 
@@ -67,13 +67,13 @@ TOPICS: dict[str, Topic] = {
         Topic(POLICIES, "policy_id", 1, "keep", ("operators",), ("route", "agents")),
         Topic(DEAD_LETTERS, "source topic", 1, "keep", ("route", "merge", "learn", "rank"), ("operators",)),
         Topic(CHECKPOINTS, "topic/partition", 1, "keep", ("seal",), ("auditors",)),
-        # One partition: which of two reservations came first decides, and only there has that an answer.
+        # One partition, because the budget depends on the order of reservations.
         Topic(SPENDING, "question_id", 1, "keep", ("agents",), ("agents",)),
     )
 }
 
 INPUT_TOPICS = (QUESTIONS, ANALYSES, DEADLINES, FEEDBACK, POLICIES, SPENDING)
-"""Topics that anyone but the four processors writes."""
+"""Topics that the four processors do not write."""
 
 
 def partition_of(key: bytes, partitions: int) -> int:

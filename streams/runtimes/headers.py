@@ -10,7 +10,7 @@ def ce_headers(event: Event) -> Headers:
     """
     Give the CloudEvents headers of an event's record.
 
-    They are functions of the event, so no runtime need store them.
+    They are functions of the event, so no runtime needs to store them.
     Source: CloudEvents 1.0, Kafka protocol binding, binary content mode.
     """
     return (
@@ -24,14 +24,14 @@ def ce_headers(event: Event) -> Headers:
 
 
 def pack_headers(headers: Headers) -> str | None:
-    """Write headers as JSON text, none for none; Latin-1 maps every byte to one character and back."""
+    """Encode headers as JSON text, None if there are none; Latin-1 maps every byte to one character and back."""
     if not headers:
         return None
     return json.dumps([[name, value.decode("latin-1")] for name, value in headers])
 
 
 def unpack_headers(packed: str | None) -> Headers:
-    """Read what `pack_headers` wrote."""
+    """Decode headers that `pack_headers` encoded."""
     if packed is None:
         return ()
     return tuple((name, value.encode("latin-1")) for name, value in json.loads(packed))

@@ -17,14 +17,14 @@ _FORMS = "sqlite:///FILE (sqlite:////FILE for an absolute path) or kafka://HOST:
 
 
 class LogUrl(NamedTuple):
-    """A log URL in its two parts; `target` is a path, or what else the scheme needs."""
+    """The two parts of a log URL; `target` is a path for files, and addresses with a prefix for Kafka."""
 
     scheme: str
     target: str
 
     @property
     def path(self) -> Path:
-        """The file or directory it names."""
+        """The file or directory that the URL names."""
         return Path(self.target).expanduser()
 
 
@@ -33,7 +33,7 @@ def parse_url(url: str) -> LogUrl:
     Split a log URL: `sqlite:///relative.db`, `sqlite:////absolute.db`, `kafka://HOST:PORT` or `parquet:DIR`.
 
     Raises:
-        UsageError: None of these, with what was probably meant.
+        UsageError: The URL has none of these forms; the remedy suggests the intended one.
     """
     scheme, colon, rest = url.partition(":")
     if not url.isprintable():
@@ -59,14 +59,15 @@ def open_writer(
     faults: CrashPoints | None = None,
 ) -> Appender:
     """
-    Open a log to write to it: an embedded one as its only writer, and made where there is none.
+    Open a log for writing. An embedded log gets its only writer, and is created if it does not exist.
 
     Args:
-        processors: What the writer of an embedded log hosts; without any it appends only.
-        clock, faults: Of an embedded log too.
+        processors: Processors that the writer of an embedded log hosts; without any it only appends.
+        clock: Source of timestamps of an embedded log.
+        faults: Points at which a test kills the writer of an embedded log.
 
     Raises:
-        UsageError: Not a log URL, or an archive, which nobody writes.
+        UsageError: Not a log URL, or an archive, which is read-only.
         OperatorError: The log cannot be written to now, or not by this version.
     """
     parsed = parse_url(url)
@@ -81,15 +82,15 @@ def open_writer(
 
 def open_reader(url: str, *, about: str | None = None, topics: Sequence[str] = ()) -> LogReader:
     """
-    Open a log to read it; it is neither made nor changed.
+    Open a log for reading; it is neither created nor changed.
 
     Args:
-        about: The one question that will be asked about, so that a reader need not read more than that takes.
-        topics: The only topics that will be asked for; all, if none.
+        about: Question id, if the caller asks about one question only; a reader may skip other partitions.
+        topics: Topics that the caller asks for; all if empty.
 
     Raises:
         UsageError: Not a log URL.
-        OperatorError: There is no such log, or it cannot be read, or not by this version.
+        OperatorError: The log does not exist, or cannot be read, or not by this version.
     """
     parsed = parse_url(url)
     if parsed.scheme == "sqlite":
@@ -115,7 +116,7 @@ def _kafka_writer(url: LogUrl) -> Appender:
 
 @contextmanager
 def _extra_needed() -> Iterator[None]:
-    """Name the extra whose packages the runtime on Kafka imports."""
+    """Map a failed import to an error that names the extra to install."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -129,5 +130,5 @@ def _unsupported(url: LogUrl) -> OperatorError:
 
 
 def _without_password(url: str) -> str:
-    """Cut off user and password: error messages are kept."""
+    """Cut off user and password, since error messages may be logged."""
     return url.rpartition("@")[2]

@@ -10,10 +10,10 @@ from streams.runtimes.embedded.partitions import PartitionNumbers
 
 _FLUSH_ROWS = 2_000
 _FLUSH_BYTES = 4 << 20
-"""Rows are handed to SQLite many at a time, for one call costs as much as several rows; and before they fill memory."""
+"""Buffered rows, and bytes, at which they are handed to SQLite: one call costs as much as several rows."""
 
 _REMEMBERED_CORRELATIONS = 8_192
-"""Must exceed `_FLUSH_ROWS`: what is forgotten has to be in the file, where it is found."""
+"""Must exceed `_FLUSH_ROWS`: inputs of an evicted correlation must be in the file, where `holds` finds them."""
 
 _INSERT = "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 _KNOWS = "SELECT 1 FROM records INDEXED BY records_by_correlation WHERE correlation = ? LIMIT 1"
@@ -22,9 +22,10 @@ _HOLDS = "SELECT 1 FROM records INDEXED BY records_by_correlation WHERE correlat
 
 class RecordAppender:
     """
-    Adds records to the open transaction, and begins one where there is none.
+    Appends records to the open transaction, and begins one if there is none.
 
-    `end` is the seq of the newest record, `value_bytes` what was added since `settle`.
+    It gives each record its place, seq and timestamp. `end` is the seq of the newest record, `value_bytes` the size of
+    the values flushed since `settle`.
     """
 
     def __init__(
@@ -57,10 +58,10 @@ class RecordAppender:
 
     def holds(self, event: Event, value: bytes) -> bool:
         """
-        Whether the log holds this input event already, committed or not.
+        Say whether the log holds this input event already, committed or not.
 
-        Of a correlation that began in this process all inputs are known, which saves most look-ups. For the others:
-        equal events have equal bytes, and all records about one question are one look-up, so ids need no index.
+        All inputs of a correlation that began in this process are in memory, which saves most look-ups. For other
+        correlations one look-up finds all records, and equal events have equal bytes, so ids need no index.
         """
         correlation = event.correlation
         begun = self._begun.get(correlation)
@@ -78,7 +79,7 @@ class RecordAppender:
         return self._connection.execute(_HOLDS, (correlation, stream, value)).fetchone() is not None
 
     def append_input(self, event: Event, value: bytes, headers: str | None) -> Stored:
-        """Add an input of which `holds` was asked, and remember it until `holds` can find it in the file."""
+        """Append an input after a call of `holds`, and keep its id until `holds` can find it in the file."""
         self._waiting_inputs.add(event.event_id)
         begun = self._begun.get(event.correlation)
         if begun is not None:
@@ -86,7 +87,7 @@ class RecordAppender:
         return self.append(event, value, headers)
 
     def append(self, event: Event, value: bytes, headers: str | None) -> Stored:
-        """Add an event whose encoding is *value*, at the end of its partition and of the log."""
+        """Append an event with the encoding *value* to its partition and to the log."""
         key = event.key
         stream = self._streams.of_key(event.topic, key)
         offset = self._next[stream]
@@ -104,7 +105,7 @@ class RecordAppender:
         return Stored(topic, partition, offset, event, seq)
 
     def flush(self) -> None:
-        """Hand all rows to SQLite, where queries of this connection find them."""
+        """Hand all buffered rows to SQLite, where queries of this connection find them."""
         if not self._rows:
             return
         self.begin()
@@ -121,6 +122,6 @@ class RecordAppender:
             self._connection.execute("BEGIN IMMEDIATE")
 
     def settle(self) -> int:
-        """Start counting anew, for the transaction was committed; give the bytes of the values it held."""
+        """Note a commit: give the bytes of the values in the transaction, and reset the count."""
         settled, self.value_bytes = self.value_bytes, 0
         return settled

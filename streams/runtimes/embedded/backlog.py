@@ -11,7 +11,7 @@ from streams.runtimes.embedded.reader import COLUMNS, record_of
 
 _MOST_EVENTS = 10_000
 _MOST_BYTES = 32 << 20
-"""Events are some ten times their encoding; what does not fit is read back when its turn comes."""
+"""Limits of the memory queue. An event in memory takes some ten times its encoding; others are read back when due."""
 
 _READ = f"SELECT {COLUMNS} FROM records NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT 1000"
 
@@ -26,10 +26,10 @@ class UnfoldedRecord(NamedTuple):
 
 class Backlog:
     """
-    The records after the cursor, in log order, of which the next ones are in memory.
+    Queue of the records after the cursor, in log order; its head is in memory, the rest in the file.
 
     Args:
-        connection: Sees the rows that the appender flushed.
+        connection: The appender's connection, which sees flushed rows.
         cursor: Seq of the last record folded.
     """
 
@@ -44,7 +44,7 @@ class Backlog:
         self._bytes = 0
 
     def offer(self, stored: Stored, headers: str | None, value_bytes: int) -> None:
-        """Keep a record just appended, if it comes right after those in memory and there is room."""
+        """Keep a record just appended in memory, if it directly follows those there and there is room."""
         if stored.seq == self._reached + 1 and len(self._waiting) < _MOST_EVENTS and self._bytes < _MOST_BYTES:
             self._waiting.append(UnfoldedRecord(stored, headers, value_bytes))
             self._reached = stored.seq
@@ -52,10 +52,10 @@ class Backlog:
 
     def take(self) -> UnfoldedRecord | None:
         """
-        Take the next record; none if all are taken.
+        Take the next record; None if all are taken.
 
         Raises:
-            DifferenceError: A record in the file is not what was written there.
+            DifferenceError: A record in the file was changed after it was written.
         """
         if not self._waiting:
             if self._reached == self._appender.end:

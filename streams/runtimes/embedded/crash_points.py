@@ -10,7 +10,7 @@ import signal
 from streams.errors import UsageError
 
 POINTS = ("append", "flush", "commit", "committed")
-"""In the order one record meets them: taken, handed to SQLite, before and after the transaction is durable."""
+"""In the order in which a record passes them: appended, handed to SQLite, before and after its durable commit."""
 
 
 class CrashPoints:
@@ -18,8 +18,8 @@ class CrashPoints:
     Counts the points a process passes, and kills it at one of them.
 
     Args:
-        crash_at: Which passage kills, from 1; none: never.
-        only: Count only this one of `POINTS`; none: count all.
+        crash_at: Count, from 1, at which the process dies; None for never.
+        only: The one of `POINTS` to count; None for all.
     """
 
     __slots__ = ("_left", "_only")
@@ -29,7 +29,7 @@ class CrashPoints:
         self._only = only
 
     def reach(self, name: str) -> None:
-        """Pass one point; does not return from the one that kills."""
+        """Count one point; kill the process if it is the chosen one."""
         if self._left and (self._only is None or name == self._only):
             self._left -= 1
             if not self._left:
@@ -38,10 +38,10 @@ class CrashPoints:
     @classmethod
     def parse(cls, text: str | None) -> "CrashPoints":
         """
-        Read the value of ORCH_CRASH_AT: `37` (the 37th point of any kind) or `commit:3` (the third of its kind).
+        Parse the value of ORCH_CRASH_AT: `37` (the 37th point of any kind) or `commit:3` (the third `commit`).
 
         Raises:
-            UsageError: Neither form, or no such point.
+            UsageError: The value has neither form, or names no point.
         """
         if not text:
             return cls()

@@ -13,7 +13,7 @@ from streams.runtimes.embedded.reader import COLUMNS, record_of
 from streams.topology import POLICIES, ROUTER
 
 NEWEST_COUNTS = frozenset((POLICIES, ROUTER))
-"""Topics of which the folds see the newest record of each key."""
+"""Topics that give the folds the newest record of each key."""
 
 E = TypeVar("E", bound=Event)
 
@@ -24,10 +24,10 @@ _STORE = "INSERT INTO latest VALUES (?, ?, ?) ON CONFLICT (stream, key) DO UPDAT
 
 class EmbeddedGlobalTables:
     """
-    Tables as they stand at the cursor, so that a fold sees the same whether or not the process was restarted.
+    The tables at the cursor, so that a fold sees the same tables with or without a restart.
 
-    A record changes them when the cursor passes it, not when it is appended. The one exception makes a beginning
-    possible: before the first policy of the log, that first policy is in force, for questions may precede it there.
+    A record changes the tables when the cursor passes it, not when it is appended. One exception: records before the
+    first policy of the log see that first policy, since questions may precede it.
     """
 
     def __init__(self, connection: sqlite3.Connection, streams: PartitionNumbers) -> None:
@@ -40,12 +40,12 @@ class EmbeddedGlobalTables:
         self._passed: dict[tuple[int, str], int] = {}
 
     def announce(self, event: Event) -> None:
-        """Take note of an event just appended: a log's first policy is in force at once."""
+        """Note an event just appended: the first policy of a log is in force at once."""
         if self.tables.policy is None and isinstance(event, PolicyAdopted):
             self.tables.policy = event
 
     def advance(self, stored: Stored) -> None:
-        """Let the cursor pass one record."""
+        """Apply one record that the cursor passes."""
         if stored.topic not in NEWEST_COUNTS:
             return
         event = stored.event
@@ -57,13 +57,13 @@ class EmbeddedGlobalTables:
         self._passed[self._streams.of_key(event.topic, key), key] = stored.seq
 
     def write_back(self) -> None:
-        """Write which records are the newest of their keys."""
+        """Store which records are the newest of their keys."""
         rows = [(stream, key, seq) for (stream, key), seq in self._passed.items()]
         self._connection.executemany(_STORE, rows)
         self._passed.clear()
 
     def _load(self, query: str, topic: str, model: type[E]) -> list[E]:
-        """Run the query for each partition of a compacted topic, and read what it finds in log order."""
+        """Run the query for each partition of a topic, and decode the found records in log order."""
         rows = [row for stream in self._streams.of_topic(topic) for row in self._connection.execute(query, (stream,))]
         events = (read_event(record_of(row, self._streams)) for row in sorted(rows))
         return [event for event in events if isinstance(event, model)]

@@ -15,13 +15,14 @@ from streams.log import Clock
 
 class WriterLock:
     """
-    An exclusive flock on `FILE.lock`.
+    An exclusive flock on `FILE.lock`. Readers need no lock.
 
-    It is not on the log itself: SQLite uses POSIX locks there, which a process loses when it closes any handle of the
-    file. The kernel frees a flock however its holder ends, so what the file says is read only while somebody holds it.
+    The lock is not on the log itself: SQLite uses POSIX locks there, which a process loses when it closes any handle of
+    the file. The kernel releases a flock however its holder ends. The lock file names its holder, and that name is read
+    only while another process holds the lock.
 
     Raises:
-        OperatorError: Another writer holds the log (the message says who), or the lock file cannot be made.
+        OperatorError: Another process holds the lock (the message names it), or the lock file cannot be made.
     """
 
     def __init__(self, log: Path, clock: Clock) -> None:
@@ -61,14 +62,14 @@ class WriterLock:
             os.close(handle)
 
     def _is_current(self, handle: int) -> bool:
-        """Whether the path still names the file locked: its last holder removes it, between our open and our flock."""
+        """Say whether the path still names the locked file; its last holder may remove it before this process locks."""
         try:
             return os.path.samestat(os.fstat(handle), os.stat(self._path))
         except FileNotFoundError:
             return False
 
     def release(self) -> None:
-        """Let the next writer in, and leave no file behind."""
+        """Release the lock, and remove its file."""
         if self._handle >= 0:
             self._path.unlink(missing_ok=True)
             os.close(self._handle)
@@ -76,7 +77,7 @@ class WriterLock:
 
 
 def _read(handle: int) -> dict[str, Any]:
-    """Read the holder's note; it may be half written, for its holder starts at this very moment."""
+    """Read the holder's note; empty if the holder has just started and not finished writing it."""
     try:
         note = json.loads(os.pread(handle, 4096, 0))
     except (OSError, ValueError):

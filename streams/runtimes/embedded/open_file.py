@@ -11,20 +11,22 @@ from streams.runtimes.embedded.schema import add_topics, create, is_log
 from streams.runtimes.embedded.sqlite_errors import mapped
 
 _BUSY_MS = 2_000
-"""Longest wait for another program's lock: a reader that closes last moves the -wal into the file."""
+"""Longest wait for another process's lock: the last reader to close checkpoints -wal into the file."""
 _CACHE_KIB = 32_768
 _WAL_LIMIT_BYTES = 64 << 20
-"""Size to which -wal is cut after a checkpoint, for one large commit would keep its size for ever."""
+"""Size to which -wal is truncated after a checkpoint; otherwise one large commit would leave it large."""
 _WAL_PAGES = 2_000
-"""Pages in -wal before they move into the file: index pages that change often move once, not each time."""
+"""Pages in -wal before a checkpoint moves them into the file; an index page that changes often moves once."""
 
 
 def open_to_write(path: Path) -> sqlite3.Connection:
     """
-    Open the log at *path* (absolute), or make an empty one. The caller holds the writer's lock.
+    Open the log at *path* (absolute) for writing, or create an empty one. The caller holds the writer's lock.
+
+    A file that is no log of this version stays unchanged.
 
     Raises:
-        OperatorError: Not a log, a newer log, a directory, or nothing that can be written to.
+        OperatorError: The path names another file than a log, a newer log or a directory, or is not writable.
     """
     with mapped(path):
         connection = _connect(path, "mode=rwc")
@@ -32,7 +34,7 @@ def open_to_write(path: Path) -> sqlite3.Connection:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             if not is_log(connection, path):
                 create(connection, path)
-            # SQLite opens a read-only file without a word; only a write finds out, and this one is taken back.
+            # SQLite opens a read-only file without an error; only a write fails. This write is rolled back.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE checkpoint SET seq = seq")
             connection.execute("ROLLBACK")
@@ -49,14 +51,14 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """
-    Open the log at *path* (absolute) and change nothing in it.
+    Open the log at *path* (absolute) for reading, without a change to the log.
 
     Raises:
-        OperatorError: Missing, empty, not a log, a newer log, a directory, or unreadable.
+        OperatorError: The file is missing, empty, no log, a newer log, a directory, or unreadable.
     """
     if not check_place(path):
         raise OperatorError(
-            f"{path}: there is no such log", remedy="Check --log, or make one: `orch demo`", file=str(path)
+            f"{path}: there is no such log", remedy="Check --log, or create one: `orch demo`", file=str(path)
         )
     with mapped(path):
         connection = _connect_to_read(path)
@@ -76,10 +78,10 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 def check_place(path: Path) -> bool:
     """
-    Look at what is at *path* before SQLite does, whose errors say less; true if there is a file.
+    Say whether a file exists at *path*; this runs before SQLite, whose errors say less.
 
     Raises:
-        OperatorError: A directory, a missing directory, or no permission to look.
+        OperatorError: The path is a directory, its directory is missing, or access is denied.
     """
     try:
         mode = path.stat().st_mode
@@ -97,7 +99,7 @@ def check_place(path: Path) -> bool:
 
 
 def _connect(path: Path, options: str) -> sqlite3.Connection:
-    """Connect in autocommit mode, so that transactions are where the code says BEGIN and nowhere else."""
+    """Connect in autocommit mode, so that only an explicit BEGIN starts a transaction."""
     return sqlite3.connect(
         f"file:{quote(os.fspath(path))}?{options}",
         uri=True,
@@ -109,11 +111,11 @@ def _connect(path: Path, options: str) -> sqlite3.Connection:
 
 def _connect_to_read(path: Path) -> sqlite3.Connection:
     """
-    Connect for reading, however little is allowed.
+    Connect for reading, with the least permissions that work.
 
-    Opened for reading and writing where that is allowed, because only such a connection removes its -shm and -wal
-    again; `query_only` keeps it from changing the log. Where nothing can be made beside the log, it is read as a file
-    that cannot change, which is right only if no commit waits in -wal.
+    With write permission the connection is opened for reading and writing, because only then it removes its -shm and
+    -wal at the end; `query_only` keeps it from changing the log. Without permission to create files beside the log, it
+    is opened as immutable, which is correct only if -wal holds no commit.
     """
     connection = _connect(path, "mode=rw")
     try:

@@ -6,8 +6,8 @@ TopicPlace = tuple[str, int]
 """Topic and partition."""
 
 _REMEMBERED_KEYS = 16_384
-"""Keys of one topic whose hash is kept: a question's records come close together, and hashing costs as much as all
-else that a record needs."""
+"""Most keys of one topic with a cached partition. Records of one question arrive close together, and hashing costs as
+much as all other work on a record."""
 
 
 class PartitionNumbers:
@@ -15,8 +15,8 @@ class PartitionNumbers:
     The numbers of all partitions of one file, and the choice of partition for a key.
 
     Args:
-        numbers: Stream number of each partition. A file keeps the partition counts it was made with: another count
-            would send a key's records elsewhere than its earlier ones.
+        numbers: Stream number of each partition. A file keeps its partition counts: with another count, new records of
+            a key would go to another partition than its earlier ones.
     """
 
     def __init__(self, numbers: dict[TopicPlace, int]) -> None:
@@ -28,7 +28,7 @@ class PartitionNumbers:
         self._of_key: dict[str, dict[str, int]] = {topic: {} for topic in self._of_topic}
 
     def of_topic(self, topic: str) -> list[int]:
-        """List the streams of one topic, by partition; none of a topic that the file does not know."""
+        """List the streams of one topic, by partition; empty for a topic that the file does not know."""
         return self._of_topic.get(topic, [])
 
     def of_key(self, topic: str, key: str) -> int:
@@ -45,7 +45,7 @@ class PartitionNumbers:
 
 
 def missing(numbers: dict[TopicPlace, int]) -> dict[TopicPlace, int]:
-    """Number the partitions of every topic of the topology that a file does not hold yet (all, in a new one)."""
+    """Number the partitions of all topics that a file does not have yet; a new file has none."""
     known = {topic for topic, _ in numbers}
     free = max(numbers.values(), default=0) + 1
     places = [

@@ -18,11 +18,11 @@ from streams.topology import TOPICS
 
 _CHUNK_ROWS = 2_000
 _CHUNK_BYTES = 8 << 20
-"""Rows fetched in one query. Between queries nothing is locked, so a reader that pauses does not make -wal grow."""
+"""Limits of one query. Between queries the reader holds no lock, so a reader that pauses does not make -wal grow."""
 _FETCH_ROWS = 32
-"""Rows between two looks at their size; times the largest event, some 30 MB."""
+"""Rows between two checks of their size; 32 of the largest events take some 30 MB."""
 
-# CAST: whoever tampers with a value through SQL may leave text there, and an audit has to get its bytes all the same.
+# CAST: tampering through SQL may leave text in a value; an audit must get its bytes all the same.
 COLUMNS = 'seq, stream, "offset", timestamp_ms, key, correlation, CAST(value AS BLOB), headers'
 _VIEW = "SELECT (SELECT max(seq) FROM records), (SELECT seq FROM checkpoint)"
 _BY_SEQ = f"SELECT {COLUMNS} FROM records NOT INDEXED WHERE seq > ? AND seq <= ?"
@@ -34,16 +34,16 @@ Row = tuple[Any, ...]
 
 class EmbeddedReader:
     """
-    The `LogReader` of one SQLite file.
+    The `LogReader` of one SQLite file, which also works beside a writer and on a read-only copy.
 
-    The log only grows, and its records are numbered without gaps; so everything up to one seq is a consistent view
-    that no writer can change, and it takes no lock to keep it. Used by one thread at a time.
+    The log only grows, and its records are numbered without gaps. So all records up to one seq are a consistent view,
+    which no writer can change and which needs no lock. Used by one thread at a time.
 
     Args:
         path: An existing log.
 
     Raises:
-        OperatorError: Missing, empty, not a log, of a newer version, or unreadable.
+        OperatorError: The file is missing, empty, no log, a newer log, or unreadable.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,10 +79,10 @@ class EmbeddedReader:
 
     def records(self, topics: Sequence[str] = (), *, after: int = 0, limit: int | None = None) -> Iterator[Record]:
         """
-        Iterate the records of *topics* (all, if none) in log order, those with `seq` above *after*.
+        Iterate the records of *topics* (all if empty) with a `seq` above *after*, in log order.
 
         Raises:
-            UsageError: A topic that does not exist.
+            UsageError: A topic does not exist.
         """
         query = f"{_BY_SEQ} {self._only(topics)} ORDER BY seq LIMIT {_CHUNK_ROWS}"
         return self._records(query, after, limit if limit is not None else self._end, self._end)
@@ -100,10 +100,10 @@ class EmbeddedReader:
 
     def by_correlation(self, topics: Sequence[str] = ()) -> Iterator[tuple[str, list[Record]]]:
         """
-        Iterate the records of *topics* grouped by what they are about, each group in log order, in constant memory.
+        Iterate the records of *topics* grouped by correlation, each group in log order; in constant memory.
 
         Raises:
-            UsageError: A topic that does not exist.
+            UsageError: A topic does not exist.
         """
         query = (
             f"{_BY_CORRELATION} (correlation, seq) > (?, ?) AND seq <= ? {self._only(topics)}"
@@ -127,9 +127,9 @@ class EmbeddedReader:
 
     def last(self, topic: str, key: str) -> Record | None:
         """
-        Find the newest record of a key.
+        Find the newest record of a key; None if there is none.
 
-        Quick for keys that are question ids, and for keys used lately; else it walks the partition backwards.
+        It is fast for question ids and recently used keys; for other keys it scans the partition backwards.
         """
         if not self._streams.of_topic(topic):
             return None
@@ -157,11 +157,11 @@ class EmbeddedReader:
         return partial(EmbeddedReader, self._path)
 
     def unordered(self) -> UnorderedReader | None:
-        """Give none: a file is one total order."""
+        """Give None: a file has one total order."""
         return None
 
     def close(self) -> None:
-        """Let go of the log."""
+        """Close the log."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -180,7 +180,7 @@ class EmbeddedReader:
         return f"AND stream IN ({', '.join(map(str, streams))})"
 
     def _chunk(self, query: str, values: Sequence[object]) -> list[Row]:
-        """Fetch the rows of one query until they are many bytes; at least one, if there is one."""
+        """Fetch rows of one query, up to some `_CHUNK_BYTES`; at least one if there is any."""
         rows: list[Row] = []
         left = _CHUNK_BYTES
         with mapped(self._path):
@@ -212,7 +212,7 @@ def records_of(connection: sqlite3.Connection, streams: PartitionNumbers, topic:
 
 
 def record_of(row: Row, streams: PartitionNumbers) -> Record:
-    """Make a record of the columns that were selected."""
+    """Make a record from a row of `COLUMNS`."""
     seq, stream, offset, timestamp_ms, key, _, value, headers = row
     topic, partition = streams.places[stream]
     unpacked = unpack_headers(headers) if headers else ()

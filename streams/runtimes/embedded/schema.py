@@ -8,14 +8,14 @@ from streams.errors import OperatorError
 from streams.runtimes.embedded.partitions import PartitionNumbers, missing
 
 APPLICATION_ID = 0x4F524348
-"""The letters ORCH, at byte 68 of the file; `file(1)` shows it."""
+"""The letters ORCH, at byte 68 of the file; `file(1)` shows them."""
 LAYOUT = 2
-"""`user_version`: layout of the tables below, and of the events in them; 2 knows budgets and providers."""
+"""`user_version`: layout of the tables below, and of the events in them; layout 2 added budgets and providers."""
 STATES = 1
 """Format of the states that the processors dump."""
 
 _PAGE_BYTES = 8_192
-"""Several records to a page, and most states in one: with 4 KiB the file was 30 % larger and commits a third slower."""
+"""A page holds several records, or most states whole. With 4 KiB the file was 30 % larger, commits a third slower."""
 
 _TABLES = """
 CREATE TABLE streams (
@@ -68,7 +68,7 @@ def is_log(connection: sqlite3.Connection, path: Path) -> bool:
     Tell a log (true) from an empty database (false).
 
     Raises:
-        OperatorError: Somebody else's database, or a log of a newer version.
+        OperatorError: The database belongs to another program, or the log has another layout.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (layout,) = connection.execute("PRAGMA user_version").fetchone()
@@ -92,7 +92,7 @@ def is_log(connection: sqlite3.Connection, path: Path) -> bool:
 
 def create(connection: sqlite3.Connection, path: Path) -> None:
     """
-    Make the layout in an empty file.
+    Create the tables in an empty file.
 
     Raises:
         OperatorError: The file system does not allow a write-ahead log.
@@ -105,7 +105,7 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
             remedy="Put the log on a local disk",
             file=str(path),
         )
-    # executescript would commit before it starts; the BEGIN inside makes the whole layout appear at once or not.
+    # executescript commits before it starts; with the BEGIN inside, the layout appears completely or not at all.
     connection.executescript(
         f"BEGIN IMMEDIATE;{_TABLES}"
         f"INSERT INTO checkpoint VALUES (1, 0, {STATES}, '');"
@@ -114,7 +114,7 @@ def create(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def add_topics(connection: sqlite3.Connection) -> None:
-    """Number the partitions of topics that the file does not know: all in a new file, few after an upgrade."""
+    """Add the partitions of topics that the file does not have: all topics in a new file, few after an upgrade."""
     new = missing(load_streams(connection).numbers)
     if new:
         rows = [(number, topic, partition) for (topic, partition), number in new.items()]
@@ -124,17 +124,17 @@ def add_topics(connection: sqlite3.Connection) -> None:
 
 
 def load_streams(connection: sqlite3.Connection) -> PartitionNumbers:
-    """Read which number each partition has in this file."""
+    """Read the stream number of each partition."""
     rows = connection.execute("SELECT topic, partition, stream FROM streams")
     return PartitionNumbers({(topic, partition): stream for topic, partition, stream in rows})
 
 
 def load_cursor(connection: sqlite3.Connection, path: Path, processors: Sequence[str]) -> int:
     """
-    Read up to which seq the log was folded.
+    Read the seq up to which the log was folded.
 
     Raises:
-        OperatorError: Other processors folded it, or their states have another format: going on would mix two truths.
+        OperatorError: Other processors folded the log, or its states have another format.
     """
     seq, states, names = connection.execute("SELECT seq, states, processors FROM checkpoint").fetchone()
     if states != STATES:
@@ -153,6 +153,6 @@ def load_cursor(connection: sqlite3.Connection, path: Path, processors: Sequence
 
 
 def store_cursor(connection: sqlite3.Connection, seq: int, processors: str) -> None:
-    """Write up to which seq the log was folded, and by whom; without processors there is nothing to say."""
+    """Store the seq up to which the log was folded, and the processors' names; do nothing without processors."""
     if processors:
         connection.execute("UPDATE checkpoint SET seq = ?, processors = ?", (seq, processors))

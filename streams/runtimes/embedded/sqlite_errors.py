@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streams.errors import InvariantError, OperatorError, OrchError
 
-_LEFT_AS_IT_WAS = "everything committed is safe, what was not is dropped"
+_LEFT_AS_IT_WAS = "everything committed is safe, uncommitted records are dropped"
 
 _ANSWERS: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: (
@@ -51,11 +51,11 @@ _ANSWERS: dict[int, tuple[str, str]] = {
 @contextmanager
 def mapped(path: Path) -> Iterator[None]:
     """
-    Turn what SQLite raises about the log at *path* into an error that says what to do.
+    Map SQLite's errors about the log at *path* to errors with a remedy. SQLite's errors are mapped nowhere else.
 
     Raises:
-        OperatorError: File, disk or lock; a person acts.
-        InvariantError: Anything else SQLite complains of is our bug.
+        OperatorError: A file, disk or lock failed; a person acts.
+        InvariantError: SQLite raised any other error: a bug in this program.
     """
     try:
         yield
@@ -64,7 +64,7 @@ def mapped(path: Path) -> Iterator[None]:
 
 
 def answer(error: sqlite3.Error, path: Path) -> OrchError:
-    """Choose the error that stands for one of SQLite's, by its primary code (the low byte)."""
+    """Map one of SQLite's errors by its primary code (the low byte)."""
     code = getattr(error, "sqlite_errorcode", None)
     found = None if code is None else _ANSWERS.get(code & 0xFF)
     if found is None:

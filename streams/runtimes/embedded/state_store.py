@@ -11,7 +11,7 @@ from schemas.canonical import canonical_json
 from streams.processors.fold import Processor
 
 _OPEN_AT_ONCE = 500
-"""Open keys read in one query; their states are in memory together."""
+"""Open keys read in one query, with their states in memory together."""
 
 _LOAD = "SELECT value FROM states WHERE processor = ? AND key = ?"
 _STORE = (
@@ -26,12 +26,12 @@ _OPEN = (
 
 class EmbeddedStateStore:
     """
-    States by key. Those that changed stay in memory until `write_back`; of the others, the *most* used last.
+    States by key. Memory holds changed states until `write_back`, and recently loaded or written unchanged ones.
 
     Args:
-        connection: Where `write_back` writes, into the open transaction.
-        processor: Whose states they are.
-        most: Unchanged states kept in memory.
+        connection: `write_back` writes into its open transaction.
+        processor: Owner of the states.
+        most: Most unchanged states in memory.
     """
 
     def __init__(self, connection: sqlite3.Connection, processor: Processor, most: int) -> None:
@@ -47,7 +47,7 @@ class EmbeddedStateStore:
         return bool(self._changed)
 
     def get(self, key: str) -> Any:
-        """Find the state of a key; none where it has none yet."""
+        """Give the state of a key; None if it has none yet."""
         changed = self._changed.get(key)
         if changed is not None:
             return changed[0]
@@ -62,12 +62,12 @@ class EmbeddedStateStore:
         return state
 
     def put(self, key: str, state: Any, seq: int) -> None:
-        """Replace the state of a key, because of record *seq*; the first one dates the key."""
+        """Replace the state of a key after the fold of record *seq*; the first stored seq stays the key's `since`."""
         self._unchanged.pop(key, None)
         self._changed[key] = (state, seq)
 
     def write_back(self) -> int:
-        """Write the states that changed, and count them."""
+        """Write the changed states, and count them."""
         processor = self.processor
         rows = [
             (processor.name, key, seq, processor.open(state), canonical_json(processor.dump(state)))
@@ -80,7 +80,7 @@ class EmbeddedStateStore:
         return len(rows)
 
     def open(self) -> Iterator[tuple[str, Any]]:
-        """Iterate the open keys in the order of their first records; call `write_back` before."""
+        """Iterate the open keys and their states in the order of their first records; call `write_back` before."""
         at = (0, "")
         while rows := self._connection.execute(_OPEN, (self.processor.name, *at, _OPEN_AT_ONCE)).fetchall():
             for since, key, value in rows:

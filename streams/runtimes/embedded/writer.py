@@ -29,10 +29,10 @@ from streams.runtimes.headers import pack_headers
 from streams.topology import CHECKPOINTS, INPUT_TOPICS
 
 APPENDABLE = frozenset((*INPUT_TOPICS, CHECKPOINTS))
-"""Topics that come from outside the folds; only the host writes the others, dead letters among them."""
+"""Topics with inputs. Only the host of the processors writes the other topics, including dead letters."""
 
 CACHED_STATES = 4_096
-"""Unchanged states kept in memory for each processor: some thousand questions in flight, and those just decided."""
+"""Unchanged states cached for each processor: some thousand questions in flight, and those just decided."""
 
 log = structlog.get_logger("orch.embedded")
 
@@ -41,21 +41,22 @@ class EmbeddedWriter:
     """
     The `FoldingWriter` of one SQLite file.
 
-    The log is one total order, and the processors fold it in exactly that order with one cursor; so the bytes of the
-    log depend on the order of appends and folds alone, not on commits, restarts or the sizes of batches.
+    The log has one total order, and the processors fold it in that order with one cursor. So the bytes of the log
+    depend only on the order of appends and folds, not on commits, restarts or batch sizes.
 
-    The policy in force at a record is the last one before it, or else the first one after it; while the log holds no
-    policy nothing is folded, and the cursor stays where it is. Without processors it appends only.
+    The policy in force at a record is the last one before it, or else the first one after it. While the log holds no
+    policy, nothing is folded and the cursor does not move. Without processors the writer only appends.
 
     Args:
-        path: The file; made where there is none.
-        processors: Folded in this order where several read one topic; the same ones each time the file is opened.
-        clock: Gives records their timestamps, which never go backwards within the file.
-        faults: Where a test makes the process die.
-        cached_states: Unchanged states kept in memory for each processor.
+        path: The file; created if it does not exist.
+        processors: Fold in this order if several read one topic; the same ones each time the file is opened.
+        clock: Source of the records' timestamps, which never go backwards within the file.
+        faults: Points at which a test kills the process.
+        cached_states: Unchanged states cached for each processor.
 
     Raises:
-        OperatorError: The file cannot be used (why, and what to do), or another process writes to it.
+        OperatorError: The file cannot be used, or another process writes to it.
+        DifferenceError: The end of the log was cut off.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class EmbeddedWriter:
         self._tables = EmbeddedGlobalTables(connection, streams)
         self._appender = RecordAppender(connection, streams, clock, self._faults)
         if self._cursor > self._appender.end:
-            # New records would take the numbers of the lost ones, and never be folded.
+            # New records would get the numbers of the lost ones, below the cursor, and never be folded.
             raise DifferenceError(
                 f"{self._path}: the log ends at record {self._appender.end}, but was folded up to {self._cursor}:"
                 " its end was cut off",
@@ -109,35 +110,38 @@ class EmbeddedWriter:
 
     @property
     def policy(self) -> PolicyAdopted | None:
-        """Give the policy that the next fold will see; none while the log holds no policy."""
+        """Give the policy that the next fold sees; None while the log holds no policy."""
         return self._tables.tables.policy
 
     @property
     def lag(self) -> int:
-        """Count the records that were appended and not folded."""
+        """Count the records that are appended but not folded."""
         return self._appender.end - self._cursor
 
     @property
     def ready(self) -> bool:
-        """Say whether `fold` has anything it could fold."""
+        """Say whether `fold` can fold a record."""
         return self.lag > 0 and self.policy is not None and bool(self._stores)
 
     def folding(self) -> Self | None:
-        """Give the writer itself; none where it was opened without processors."""
+        """Give the writer itself; None if it was opened without processors."""
         return self if self._stores else None
 
     def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
         """
-        Append an input event; none if the log holds this event already.
+        Append an input event; it is durable after `commit`.
 
         Args:
-            event: Of one of `APPENDABLE`.
-            again: Whether it is wanted once more where it is there: folded again, it may count now.
-            headers: Foreign headers, such as traceparent; the records derived from this one carry them on.
+            event: Event of one of the topics `APPENDABLE`.
+            headers: Foreign headers, such as traceparent; records derived from this one carry them on.
+            again: Whether to append an event that the log holds already; folded again, it may count now.
+
+        Returns:
+            The event with its place; None if the log holds it already and *again* is false.
 
         Raises:
-            UsageError: A derived topic, or more than MAX_EVENT_BYTES; the writer stays usable.
-            OperatorError: The disk is full, or fails; the writer is closed.
+            UsageError: The topic takes no inputs, or the event has more than MAX_EVENT_BYTES; the writer stays usable.
+            OperatorError: The disk is full or fails; the writer is closed.
         """
         self._require_open()
         if event.topic not in APPENDABLE:
@@ -167,16 +171,16 @@ class EmbeddedWriter:
 
     def fold(self, most: int = 4_096) -> Sequence[Stored]:
         """
-        Fold what has not been folded, in log order, up to *most* records.
+        Fold the next records in log order, at most *most*.
 
-        A long backlog is folded by `while writer.ready: writer.fold(); writer.commit()`, in memory bounded by *most*.
+        To fold a long backlog in bounded memory: `while writer.ready: writer.fold(); writer.commit()`.
 
         Returns:
-            Events the processors wrote, dead letters included, in log order; nothing is durable before `commit`.
+            Events the processors wrote, dead letters included, in log order; they are durable after `commit`.
 
         Raises:
-            DifferenceError: A record in the file is not what was written there.
-            OperatorError: The disk is full, or fails.
+            DifferenceError: A record in the file was changed after it was written.
+            OperatorError: The disk is full or fails.
         """
         self._require_open()
         written: list[Stored] = []
@@ -218,10 +222,10 @@ class EmbeddedWriter:
 
     def commit(self) -> None:
         """
-        Make everything since the last commit durable, in one transaction: records, states and checkpoint.
+        Make records, states and checkpoint since the last commit durable, in one transaction.
 
         Raises:
-            OperatorError: The disk is full, or fails; the file stands as of the last commit, and the writer is closed.
+            OperatorError: The disk is full or fails; the file is as of the last commit, and the writer is closed.
         """
         self._require_open()
         end, cursor = self._appender.end, self._cursor
@@ -252,7 +256,7 @@ class EmbeddedWriter:
         )
 
     def _write_all(self) -> int:
-        """Put everything into the open transaction, and count the states."""
+        """Write records, states and checkpoint into the open transaction, and count the states."""
         self._appender.begin()
         self._appender.flush()
         states = sum(store.write_back() for store in self._stores.values())
@@ -261,7 +265,7 @@ class EmbeddedWriter:
         return states
 
     def about(self, correlation: str) -> list[Record]:
-        """List every record about one question (or one key), in log order, those not committed yet included."""
+        """List every record about one question (or one key), in log order, including uncommitted ones."""
         self._require_open()
         try:
             self._appender.flush()
@@ -270,7 +274,7 @@ class EmbeddedWriter:
             self._fail(error)
 
     def of_topic(self, topic: str) -> Iterator[Record]:
-        """Iterate the records of one topic, those not committed yet included; nothing is appended meanwhile."""
+        """Iterate the records of one topic, including uncommitted ones; the caller must not append meanwhile."""
         self._require_open()
         try:
             self._appender.flush()
@@ -288,7 +292,7 @@ class EmbeddedWriter:
 
     def _open_states(self, store: EmbeddedStateStore) -> Iterator[tuple[str, Any]]:
         try:
-            # An open transaction pins -wal, so none is begun for nothing.
+            # An open transaction keeps -wal from shrinking, so begin one only if there is something to write.
             if store.changed:
                 self._appender.begin()
                 store.write_back()
@@ -297,10 +301,10 @@ class EmbeddedWriter:
             self._fail(error)
 
     def close(self) -> None:
-        """Let go of the log; what was not committed is dropped."""
+        """Close the log; uncommitted records are dropped."""
         self._failure = self._failure or "it was closed"
         try:
-            # An open transaction is rolled back by closing, and SQLite removes -wal and -shm if nobody reads.
+            # Closing rolls back an open transaction, and SQLite removes -wal and -shm if no reader is left.
             self._connection.close()
         finally:
             self._lock.release()
@@ -316,7 +320,7 @@ class EmbeddedWriter:
             raise InvariantError(f"{self._path}: the writer cannot go on: {self._failure}", remedy="Open the log again")
 
     def _fail(self, error: BaseException) -> NoReturn:
-        """Drop everything since the last commit, close, and say why in our own words."""
+        """Roll back to the last commit, close, and raise the error, mapped if it is SQLite's."""
         self._failure = f"it failed earlier ({type(error).__name__}: {error})"
         self.close()
         if isinstance(error, sqlite3.Error):

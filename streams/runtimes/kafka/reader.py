@@ -113,7 +113,7 @@ class KafkaReader:
 
     def by_correlation(self, topics: Sequence[str] = ()) -> Iterator[tuple[str, list[Record]]]:
         """
-        Iterate the records of *topics* in groups, one for each correlation, each by time; in constant memory.
+        Iterate the records of *topics* grouped by correlation, each group by time; in constant memory.
 
         Raises:
             UsageError: A topic does not exist.
