@@ -74,7 +74,8 @@ class Changelog:
        the commit record. If it dies before the commit record, the batch never counts; the next owner removes it.
     6. **Check.** The owner waits for every acknowledgement. If each offset follows the one before, the batch counts.
        A gap means that another process wrote in between: `commit` raises `Fenced`, nothing is sent, and the caller
-       starts again at step 1. If the brokers fail, nobody knows whether the batch counts; only a new `open` can tell.
+       starts again at step 1. If the owner dies or the brokers fail here, only the next `open` tells whether the batch
+       counts; until then `commit` refuses another one.
     7. **Send.** The caller sends the outputs and continues with step 5. If it dies here, the next owner's step 4
        sends them.
     """

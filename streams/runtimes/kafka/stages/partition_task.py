@@ -56,7 +56,7 @@ class PartitionTask:
     `process` takes one batch through four steps. What may fail behind each of them:
 
     1. **Fold.** The processor folds the records; states change in memory, outputs are collected, nothing is written.
-       If the process dies here, the next owner folds the same records again.
+       If the fold raises or the process dies here, the changelog is unchanged: the next owner folds the same records.
     2. **Commit.** States, input offsets and outputs go to the changelog as one batch. If another process owns the
        changelog by now, or a rebalance took the partition away, this raises `Fenced` and sends nothing; the stage
        opens a new task. If the process dies here, the changelog tells the next owner whether the batch counts.
