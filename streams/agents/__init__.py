@@ -1,1 +1,1 @@
-"""Agents, the only callers of models: their kinds, their calls, their providers."""
+"""Agents: their kinds, their calls, their providers."""

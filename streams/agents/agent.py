@@ -1,4 +1,4 @@
-"""What an agent is: asked a task, it gives a reply or fails in a way that says whether to try again."""
+"""The agent protocol: tasks, replies and errors."""
 
 import re
 from collections.abc import Mapping

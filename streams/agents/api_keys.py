@@ -1,4 +1,4 @@
-"""Keys of providers: read from the environment by the names a policy gives, and hidden wherever they turn up."""
+"""Provider API keys: lookup in the environment, masking in output."""
 
 import base64
 import json

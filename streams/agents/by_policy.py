@@ -1,4 +1,4 @@
-"""The agents of every policy in a log, made when they are first asked."""
+"""Agents of each policy in a log, built on demand."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""From the agents of a policy to agents that can be asked."""
+"""Factory of agents from the specs of a policy."""
 
 import time
 

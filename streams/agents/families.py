@@ -1,4 +1,4 @@
-"""Whose model an agent is: models of one family learned from the same data, and are wrong together."""
+"""Model families of agents, derived from model names."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Agents whose models are really called: from a task to a request, and from a completion to a reply."""
+"""Live agents: prompt, provider call, reply cache and parsed reply."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a live agent is sent: the policy's instruction, strangers' text in marked blocks, and the form of the reply."""
+"""Prompts and reply schemas of live agents."""
 
 import re
 from collections.abc import Iterator, Sequence

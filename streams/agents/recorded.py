@@ -1,4 +1,4 @@
-"""Agents that play back recorded outputs, and the files these come from."""
+"""Agents that replay recorded outputs, and those outputs' file format."""
 
 import sys
 from collections.abc import Iterable

@@ -1,5 +1,5 @@
 """
-Earlier replies of live agents, kept on this machine for whoever asks the same again; off unless a file is named.
+On-disk cache of live agents' replies, keyed by request hash.
 
 Under the hash of a request stands what came for it. Neither the request nor a key is in the file; the text is, as the
 provider wrote it and keys hidden, so the file is as confidential as the questions.

@@ -1,4 +1,4 @@
-"""What a live agent's words give: text, answer and sub-questions. Read tolerantly: what is no JSON is text."""
+"""Tolerant parser of live agents' replies."""
 
 import json
 import re

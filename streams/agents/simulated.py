@@ -1,5 +1,5 @@
 """
-Agents with a known skill in a made-up world: same policy, same question, same reply, on any machine.
+Simulated agents with a known skill, deterministic by hash.
 
 Nothing here is random. Every draw is a part of SHA-256 over what it may depend on, as an integer; two draws of one
 digest use different bytes of it. Agents are right by the world's own truth, so they need no look at a gold answer.

@@ -1,1 +1,1 @@
-"""The composition root: every job of the program, without a command line."""
+"""The composition root: every job of the program, without click."""

@@ -1,4 +1,4 @@
-"""Counts, times, dollars and shares as people read them."""
+"""Counts, times, dollars and shares, formatted for people."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""One question to the panel, decided, with its reasons."""
+"""One question asked of the panel, with its decision's reasons."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

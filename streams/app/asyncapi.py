@@ -1,4 +1,4 @@
-"""JSON Schemas of the events, and the AsyncAPI 3 document that ties them to the topics."""
+"""JSON Schemas of events, and their AsyncAPI 3 document."""
 
 from typing import Any
 

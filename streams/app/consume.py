@@ -1,4 +1,4 @@
-"""Events of one topic as they come, each once."""
+"""Events of one topic in order, each delivered once."""
 
 import time
 from collections import OrderedDict

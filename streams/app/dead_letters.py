@@ -1,4 +1,4 @@
-"""Records that the stream set aside, and their retry."""
+"""Dead letters of a log, and their retry."""
 
 from base64 import b64decode
 from collections.abc import Collection, Iterator

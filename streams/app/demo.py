@@ -1,4 +1,4 @@
-"""The main job on a made-up world."""
+"""The demo run over a generated question set."""
 
 import tempfile
 from collections.abc import Sequence

@@ -1,5 +1,5 @@
 """
-A made-up world for `orch demo`: questions in five subjects, and agents that are good at different ones.
+Generated questions and simulated agents for `orch demo`.
 
 Simulated agents know the right answer of a question from its id and the seed of their world; so the questions here are
 written around that answer, and it is the right one for people too.

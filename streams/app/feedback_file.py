@@ -1,4 +1,4 @@
-"""Feedback files: what a line may say, checked against the question it is about."""
+"""Feedback files: line format, and validation against the question."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""All that works on a Kafka log in one process: the stages that fold, the agents, the deadline watcher."""
+"""One Kafka worker process: stages, agent worker and deadline watcher."""
 
 import asyncio
 import signal

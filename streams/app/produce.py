@@ -1,4 +1,4 @@
-"""Questions and feedback from JSON Lines into a log."""
+"""Production of questions and feedback from JSON Lines."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""One run of a question file against a log: what is still to be asked, and what the right answers teach."""
+"""Questions of a file still to ask, and their feedback."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Question files: what a line may hold, which lines are refused and why, and the right answers kept apart."""
+"""Question files: line format, line errors and gold answers."""
 
 import difflib
 import io

@@ -1,4 +1,4 @@
-"""Replay of a log, behind a progress report."""
+"""Replay of a log with a progress report."""
 
 from streams.app.reporter import SILENT, Reporter
 from streams.audit.replay.ordered_questions import TOPICS

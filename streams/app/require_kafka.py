@@ -1,4 +1,4 @@
-"""Kafka's extras and connection, before anything of it is imported."""
+"""Preconditions of a Kafka log: extras installed and broker reachable."""
 
 import importlib.util
 import os

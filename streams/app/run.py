@@ -1,4 +1,4 @@
-"""The main job behind `run` and `demo`: a file of questions through all stages, then a summary and a replay."""
+"""Run of a question file: stages, summary and replay."""
 
 import time
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""Asking questions of a log on Kafka, with all stages in this process, until everything is decided and learned."""
+"""Run of a question file on Kafka, in one process."""
 
 import asyncio
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Who is asked: the policy that the settings stand for, and its agents, ready to work."""
+"""The policy that the settings describe, and its agents."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""Topics of a log: made, checked and counted."""
+"""Topics of a log: creation, checks and record counts."""
 
 import asyncio
 from collections import Counter

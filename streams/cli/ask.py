@@ -1,4 +1,4 @@
-"""`orch ask`: one question, answered while one waits, with the reasons."""
+"""`orch ask`: one question, its decision and the reasons."""
 
 import shlex
 from collections.abc import Mapping

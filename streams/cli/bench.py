@@ -1,4 +1,4 @@
-"""The command `bench`."""
+"""`orch bench`: benchmarks of this machine."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal

@@ -1,4 +1,4 @@
-"""What every command of the command line has: the shared options, a help with examples, and nothing heavy to import."""
+"""Shared options, help with examples, and lazy loading of commands."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""`orch completion`: the script that makes a shell complete commands and options."""
+"""`orch completion`: completion script for a shell."""
 
 import click
 from click.shell_completion import get_completion_class

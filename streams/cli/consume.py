@@ -1,4 +1,4 @@
-"""`orch consume`: the events of a topic for whoever wants to read them, each once."""
+"""`orch consume`: events of one topic, each printed once."""
 
 from contextlib import closing
 from itertools import islice

@@ -1,4 +1,4 @@
-"""`orch dead-letters`: the records that the stream set aside, with the reason, and another try for them."""
+"""`orch dead-letters`: records that could not be folded, and retry."""
 
 from base64 import b64decode
 

@@ -1,4 +1,4 @@
-"""`orch demo`: the main job on a made-up question set, and what to try next."""
+"""`orch demo`: a run over a generated question set."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""`orch doctor`: whether this machine, the configuration and the log are fit for work, and what to do where not."""
+"""`orch doctor`: checks of machine, configuration and log."""
 
 import click
 

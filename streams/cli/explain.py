@@ -1,4 +1,4 @@
-"""The command `explain`."""
+"""`orch explain`: one decision, with everything it rests on."""
 
 import click
 

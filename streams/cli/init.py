@@ -1,4 +1,4 @@
-"""`orch init`: a configuration file that names every setting there is."""
+"""`orch init`: a configuration file with every setting."""
 
 import shlex
 from pathlib import Path

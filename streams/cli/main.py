@@ -1,4 +1,4 @@
-"""The command `orch`: finds the subcommand, and turns whatever goes wrong into a message and an exit code."""
+"""The `orch` command: subcommand lookup, error messages, exit codes."""
 
 import difflib
 import gc

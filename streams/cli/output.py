@@ -1,4 +1,4 @@
-"""What commands print: data to stdout, talk to stderr. JSON in one spelling, text for a terminal of any width."""
+"""Output of commands: data on stdout, remarks on stderr."""
 
 import os
 import re

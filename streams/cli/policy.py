@@ -1,4 +1,4 @@
-"""`orch policy`: which configuration a log works by, and how it gets another one."""
+"""`orch policy`: the policy in force, and its adoption."""
 
 import click
 import orjson

@@ -1,4 +1,4 @@
-"""`orch produce` and `orch feedback`: input from JSON Lines into the log; bad lines are told, good ones go through."""
+"""`orch produce` and `orch feedback`: JSON Lines into the log."""
 
 import click
 

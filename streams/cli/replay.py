@@ -1,4 +1,4 @@
-"""`orch replay`: proof that every derived event of a log follows from its inputs."""
+"""`orch replay`: proof that derived events follow from inputs."""
 
 from typing import Any
 

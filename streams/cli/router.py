@@ -1,4 +1,4 @@
-"""The command `router`."""
+"""`orch router`: the router's table and its history."""
 
 import click
 

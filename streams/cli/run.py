@@ -1,4 +1,4 @@
-"""`orch run`: all stages in one process, until every question has its decision."""
+"""`orch run`: every stage in one process until all decided."""
 
 from collections.abc import Sequence
 from dataclasses import replace

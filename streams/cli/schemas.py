@@ -1,4 +1,4 @@
-"""`orch schemas`: the shape of events, for whoever writes or reads them."""
+"""`orch schemas`: JSON Schemas and AsyncAPI of the events."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`orch topics`: the topics of the log, what is in them, and on Kafka whether they are as they have to be."""
+"""`orch topics`: creation, checks and record counts of topics."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`orch worker`: stages of a Kafka log, until it is told to stop."""
+"""`orch worker`: stages of a Kafka log, until stopped."""
 
 import os
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Members of a group that give agents their seats and end the wait for them."""
+"""Group members that ask agents and declare deadlines."""

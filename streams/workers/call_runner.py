@@ -1,4 +1,4 @@
-"""Calls under way on Kafka, each with its analysis or cancelled."""
+"""Calls under way on Kafka, started, published and cancelled."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping

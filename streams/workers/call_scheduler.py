@@ -1,4 +1,4 @@
-"""Scheduler of calls and deadlines, on a file and on Kafka."""
+"""Scheduler of calls and deadlines, for embedded and Kafka logs."""
 
 import heapq
 from collections import deque

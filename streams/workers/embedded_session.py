@@ -1,4 +1,4 @@
-"""Drives a log with agents: admits questions, gives seats to agents, watches deadlines, until all is decided."""
+"""Embedded session: questions, agents and deadlines until all is decided."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What the records of one partition add up to: the questions still open, and how far each topic may be committed."""
+"""Open questions of one partition, and their committable offsets."""
 
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Mapping

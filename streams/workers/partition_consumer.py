@@ -1,4 +1,4 @@
-"""What one member of a stage's group reads: its partitions, their open questions, and what is committed of them."""
+"""Consumer of assigned partitions, their open questions and commits."""
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""One question as its records tell of it, in whatever order they are read: which seats are to be taken now."""
+"""State of one question, and the seats free to take."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,1 +1,1 @@
-"""One call of an agent: limits, budget, attempts, retries, and its event."""
+"""One call: limits, budget, attempts, retries and its event."""

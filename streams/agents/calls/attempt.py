@@ -1,4 +1,4 @@
-"""One attempt of a seat: call, time limit, and size of reply."""
+"""One attempt of a call: timeout, outcome and reply size."""
 
 import traceback
 from asyncio import timeout

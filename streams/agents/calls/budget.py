@@ -1,4 +1,4 @@
-"""Budgets at work: a call is made only once its reservation is durable and was found to fit."""
+"""Budget reservations, made before a call and settled after it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

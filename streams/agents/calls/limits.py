@@ -1,4 +1,4 @@
-"""Limits of one agent: calls at a time, rate, circuit breaker."""
+"""Concurrency limit, rate limit and circuit breaker of one agent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,4 +1,4 @@
-"""One attempt of an agent that takes wall time: when it may be made, what it may cost, and what is noted of it."""
+"""Attempts of a live agent, under limits, budget and deadline."""
 
 from asyncio import sleep
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Price of a call: what it cost, and the most it can."""
+"""Cost of a finished call, and upper bound before it."""
 
 from schemas.agents import Price
 from schemas.quantities import MAX_CALL_NUSD

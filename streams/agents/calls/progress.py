@@ -1,4 +1,4 @@
-"""What the agents of one process are doing: calls under way, what became of the others, and what they cost so far."""
+"""Counters of a process's calls: in flight, ended and cost."""
 
 from dataclasses import dataclass
 

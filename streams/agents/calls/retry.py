@@ -1,4 +1,4 @@
-"""One seat from start to end: its attempts, the waits between them, and the event that tells of them."""
+"""Retry loop of one seat: attempts, backoff, and resulting event."""
 
 import time
 from collections.abc import Coroutine

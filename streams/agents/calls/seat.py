@@ -1,4 +1,4 @@
-"""A seat to be taken: what its agent is asked, and what is published where there is no such agent."""
+"""Open seats, and the tasks made from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""Who carries requests to providers, and what becomes of what they answer."""
+"""Provider clients, their HTTP transport, and their errors."""

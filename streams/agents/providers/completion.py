@@ -1,4 +1,4 @@
-"""One chat completion: what is asked of a provider, what comes back, and who carries it there."""
+"""Chat completions: request, response and the client protocol."""
 
 import json
 from dataclasses import dataclass

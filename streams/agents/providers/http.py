@@ -1,4 +1,4 @@
-"""HTTP of both clients: one request, one response, no retry."""
+"""HTTP transport of both clients: one request, no retry."""
 
 import asyncio
 import importlib

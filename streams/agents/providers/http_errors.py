@@ -1,4 +1,4 @@
-"""What becomes of a response that is no answer: one table from HTTP status and situation to the class of the error."""
+"""Table from HTTP status and transport failure to agent error."""
 
 import time
 from collections.abc import Mapping

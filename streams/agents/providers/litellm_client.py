@@ -1,4 +1,4 @@
-"""Calls any provider that litellm knows; what goes wrong is told from what went over the wire."""
+"""Client for every provider that litellm supports."""
 
 import asyncio
 import contextvars

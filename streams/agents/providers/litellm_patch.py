@@ -1,5 +1,5 @@
 """
-litellm as far as it is used: it writes a request and reads the response, and does nothing else.
+Patched litellm that sends one request for a call.
 
 Left to itself it downloads a price list when it is imported, reads a file `.env`, prints advice, tries again (below the
 number of retries that one can set: after a lost connection, and after a 422 for other parameters), counts costs (for

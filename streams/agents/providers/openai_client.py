@@ -1,4 +1,4 @@
-"""Calls any endpoint that speaks OpenAI's chat completions, without litellm."""
+"""Client for endpoints with OpenAI's chat completions interface."""
 
 import json
 from typing import Any

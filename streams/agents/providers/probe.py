@@ -1,4 +1,4 @@
-"""Whether live agents can be reached: their endpoints' lists of models, and one call of each."""
+"""Reachability probes of live agents: model lists and test calls."""
 
 import asyncio
 import time

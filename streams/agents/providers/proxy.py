@@ -1,4 +1,4 @@
-"""Proxies of the environment, and the hosts they are for."""
+"""Proxy settings from the environment, by target host."""
 
 import urllib.parse
 import urllib.request

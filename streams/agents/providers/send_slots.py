@@ -1,4 +1,4 @@
-"""Turns to write a request: what a process has no time for must not look like the latency of whom it asks."""
+"""Limit on requests that one process writes concurrently."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

@@ -1,1 +1,1 @@
-"""The checks of `orch doctor`: machine, configuration, agents, log and cluster."""
+"""Checks of `orch doctor`: machine, configuration, agents, log and cluster."""

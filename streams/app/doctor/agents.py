@@ -1,4 +1,4 @@
-"""What `orch doctor` looks at in the configured agents. No key is shown, and no word of a provider."""
+"""Checks of `orch doctor` on the configured agents."""
 
 import asyncio
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What `orch doctor` looks at. Each check gives one finding and changes nothing."""
+"""Checks of `orch doctor` on machine, configuration and log."""
 
 import importlib.metadata
 import os

@@ -1,4 +1,4 @@
-"""What `orch doctor` looks at where the log is on Kafka. Nothing is changed."""
+"""Checks of `orch doctor` on a log on Kafka."""
 
 import asyncio
 import os

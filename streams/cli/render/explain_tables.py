@@ -1,4 +1,4 @@
-"""The tables of an explanation: scores and their terms, what the router knew, and what it learned."""
+"""Tables of an explanation: scores, router estimates and learning."""
 
 from rich.table import Table
 

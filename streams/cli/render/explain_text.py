@@ -1,4 +1,4 @@
-"""An explanation as a tree for people: a branch for each thing the decision rests on, and for what came of it."""
+"""An explanation as a tree of text."""
 
 from collections.abc import Sequence
 

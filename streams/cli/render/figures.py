@@ -1,4 +1,4 @@
-"""How the quantities of events are written for people: rounded for reading, never computed with again."""
+"""Quantities of events, rounded and formatted for people."""
 
 from collections.abc import Callable, Mapping, Sequence
 

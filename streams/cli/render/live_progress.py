@@ -1,4 +1,4 @@
-"""What can be seen of calls that take their time: how far it is, what is under way, what failed, what was spent."""
+"""Live progress of calls: done, in flight, failed, spent."""
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""The router's table and courses for people."""
+"""The router's table and its history as text."""
 
 from collections.abc import Sequence
 
