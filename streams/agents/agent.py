@@ -15,7 +15,7 @@ from streams.agents.calls.limits import CallLimiter
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What one seat asks of its agent. All text in it is data from strangers; the right answer is never part of it."""
+    """Task of one seat. All its text is untrusted data; the gold answer is never part of it."""
 
     question_id: str
     text: str
@@ -33,40 +33,40 @@ class Task:
     analyses: tuple[str, ...] = ()
     """For a merger: the analyses it reads, anonymised and in order."""
     attempt: int = 1
-    """Which try this is, from 1."""
+    """Number of the attempt, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an agent gave."""
+    """Reply of an agent to one task."""
 
     text: str
     answer: str | None = None
-    """The answer, where it was given apart from the text."""
+    """The answer, if the agent states it separately from the text."""
     sub_questions: tuple[str, ...] = ()
-    """What a dispatcher wants looked at."""
+    """Of a dispatcher: the sub-questions it wrote."""
     latency_ms: int | None = None
     """None: the caller measures it. Of a virtual agent: data, never None."""
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_nusd: int | None = None
-    """What the call is known to have cost; counts only where the policy's own price table gives no cost."""
+    """Cost that the agent itself knows; used only if the policy's price table yields none."""
     provider: ProviderCall | None = None
-    """What a provider was asked and what it said of itself; None where none was called."""
+    """Request to the provider, and the provider's metadata; None if no provider was called."""
 
 
 class AgentError(Exception):
     """
-    An attempt failed, in a way the agent understands.
+    A failed attempt, classified by the agent.
 
     Args:
         error: Class of the failure, for the event: a fixed word such as `rate_limited`, `server_error`, `malformed`,
             `not_recorded`; never a provider's message, which may hold secrets.
         retriable: Whether the same call may succeed later.
-        latency_ms: How long it took; None: the caller measures it.
-        retry_after_ms: How long the provider wants to be left alone.
-        free: Whether the provider surely charges nothing for it: it refused before any model ran.
-        spent: What is known of a reply that was no use: its tokens and what the provider said of itself.
+        latency_ms: Duration of the attempt; None: the caller measures it.
+        retry_after_ms: Wait that the provider asks for before the next request.
+        free: Whether the attempt certainly cost nothing, because no model ran.
+        spent: Tokens and provider metadata of a reply that could not be used.
     """
 
     def __init__(
@@ -89,30 +89,30 @@ class AgentError(Exception):
 
 
 class LiveCaller(Protocol):
-    """What an agent whose model is really called has besides."""
+    """Additional interface of an agent that calls a provider."""
 
     @property
     def limiter(self) -> CallLimiter:
-        """When it may be called: pace, calls at a time, and whether it failed too often."""
+        """Rate limit, concurrency limit and circuit breaker of the agent."""
 
     async def ready(self) -> None:
-        """Do what takes time before the first call, such as an import: it is neither the provider's nor the call's."""
+        """Do one-off setup, such as slow imports, so that no call's latency includes it."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait around each call, before it is timed, until this process has time for it."""
+        """Hold a send slot of this process around a call; the wait for the slot is not part of the call's latency."""
 
     def asked(self, task: Task) -> ProviderCall:
-        """Say what its provider is asked for a task; known also where no reply comes."""
+        """Describe the request to the provider for a task; available even if no reply arrives."""
 
     def most_nusd(self, task: Task) -> int | None:
         """Bound what one call for a task can cost, in nano-dollars; None without a price."""
 
     async def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
 
 
 class Agent(Protocol):
-    """Anyone who can take a seat; one object may be asked many tasks at a time."""
+    """An agent that can take seats; one object handles many tasks concurrently."""
 
     @property
     def spec(self) -> AgentSpec:
@@ -124,11 +124,11 @@ class Agent(Protocol):
 
     @property
     def live(self) -> LiveCaller | None:
-        """What there is to know of it before and besides a call; None where no provider is called."""
+        """Interface for live calls; None if the agent calls no provider."""
 
     async def reply(self, task: Task) -> Reply:
         """
-        Do what *task* asks.
+        Carry out *task*.
 
         Raises:
             AgentError: The attempt failed.
@@ -136,7 +136,7 @@ class Agent(Protocol):
 
 
 async def dismiss(agents: Mapping[str, Agent]) -> None:
-    """Let go of all connections of agents that are not asked any more."""
+    """Close the connections of agents that are no longer used."""
     for agent in agents.values():
         if agent.live is not None:
             await agent.live.close()
@@ -146,6 +146,6 @@ _LIST_MARK = re.compile(r"^(?:[-*\u2022]|\(?\d{1,2}[.):])\s+")
 
 
 def read_sub_questions(text: str) -> tuple[str, ...]:
-    """Read a dispatcher's sub-questions from its text: one a line, without list marks; blank lines do not count."""
+    """Parse a dispatcher's sub-questions: one per line, list marks removed, blank lines ignored."""
     lines = (_LIST_MARK.sub("", line.strip()) for line in text.splitlines())
     return tuple(line for line in lines if line)

@@ -14,32 +14,32 @@ from schemas.agents import LiteLLMAgent, OpenAIAgent
 from streams.errors import OperatorError
 
 HIDDEN = "[key]"
-"""What stands where a key stood."""
+"""Replacement of a masked key."""
 
 LEAST_CHARACTERS = 8
-"""Of a key. A shorter one would be found, and hidden, in words that have nothing to do with it."""
+"""Shortest accepted key; masking a shorter one would hit unrelated words."""
 
 LEAST_GUESSED_CHARACTERS = 16
-"""Of a value that is hidden because of its variable's name alone."""
+"""Shortest value that is masked because of its variable's name alone."""
 
 _SECRET_NAME = re.compile(r"(KEY|KEY_ID|TOKEN|SECRET|PASSWORD|CREDENTIALS)$", re.IGNORECASE)
 
 _forms: list[str] = []
-"""Every form of every key read by this process, longest first, so that none is left of one that holds another."""
+"""Every encoded form of every known key, longest first, so that a key that contains another is masked as a whole."""
 
 
 def read_key(spec: LiteLLMAgent | OpenAIAgent, environ: Mapping[str, str] = os.environ) -> SecretStr | None:
     """
-    Read an agent's key, and have it hidden from now on.
+    Read an agent's key, and mask it in all output from now on.
 
-    A litellm agent that names neither a key nor an address leaves it to litellm to find the key of its provider in the
-    environment; then whatever looks like a secret there is hidden too.
+    For a litellm agent that names neither a key nor an address, litellm looks for the provider's key in the
+    environment. Then the value of every variable whose name looks like that of a secret is masked too.
 
     Returns:
-        None where the agent names no variable.
+        None if the agent names no variable.
 
     Raises:
-        OperatorError: The variable is not set, or holds what is no key.
+        OperatorError: The variable is not set, or its value cannot be a key.
     """
     if spec.key_env is None:
         if isinstance(spec, LiteLLMAgent) and spec.base_url is None:
@@ -69,7 +69,7 @@ def read_key(spec: LiteLLMAgent | OpenAIAgent, environ: Mapping[str, str] = os.e
 
 
 def hide(secret: str) -> None:
-    """Have a secret hidden from now on: as it stands, as in a URL, in JSON, and in Base64 alone or with more."""
+    """Mask a secret from now on: plain, URL-quoted, JSON-escaped, and in Base64, alone or within a longer value."""
     known = {*_forms, *_forms_of(secret)}
     _forms[:] = sorted(known, key=lambda form: (-len(form), form))
 
@@ -81,8 +81,8 @@ def _forms_of(secret: str) -> Iterator[str]:
     yield json.dumps(secret)[1:-1]
     raw = secret.encode()
     for before in range(3):
-        # Three bytes make four characters, so what stands before shifts them in three ways. Those at the ends, which
-        # depend on the neighbours, are left.
+        # Base64 encodes three bytes as four characters, so bytes before the secret shift its encoding in three ways.
+        # Characters at the ends depend on neighbouring bytes and are dropped.
         encoded = base64.b64encode(bytes(before) + raw).decode()
         start, end = -(-before * 8 // 6), (before + len(raw)) * 8 // 6
         yield encoded[start:end]
@@ -100,7 +100,7 @@ def mask(text: str) -> str:
 
 
 def mask_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Hide keys in a log line, in texts at any depth; a processor of structlog."""
+    """Mask keys in a log event, in strings at any depth; a structlog processor."""
     return {name: _masked(value) for name, value in event.items()} if _forms else event
 
 
@@ -115,7 +115,7 @@ def _masked(value: Any) -> Any:
         case bool() | int() | float() | None:
             return value
         case _:
-            # It would be written as its repr.
+            # The log renders such a value by its repr.
             shown = repr(value)
             hidden = mask(shown)
             return value if hidden == shown else hidden

@@ -13,12 +13,12 @@ from streams.jsonlines import LineProblem
 
 class AgentsByPolicy:
     """
-    Gives agents by policy: a question goes to the agents of the policy that its panel was chosen under.
+    Agents by policy: a question goes to the agents of the policy that its panel was chosen under.
 
     Args:
         policies: The policies read so far, by event id, oldest first; may grow.
         outputs: Files of recorded outputs, for agents that play them back.
-        replies: Earlier replies of live agents, if they may be used again.
+        replies: Cache of live agents' replies, if one is configured.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class AgentsByPolicy:
 
     def agents_of(self, policy_event_id: str) -> Mapping[str, Agent]:
         """
-        Give the agents of one policy by name; those of the newest where that one is no longer in the log.
+        Give the agents of one policy by name; those of the newest policy if the given one is unknown.
 
         Raises:
             UsageError: An agent cannot be made, for example because its outputs are not in the files.
@@ -51,11 +51,11 @@ class AgentsByPolicy:
         return self._agents[known]
 
     def budget_of(self, policy_event_id: str) -> Budget | None:
-        """Give the budget of one policy; none where it is not in the log."""
+        """Give the budget of one policy; None if the policy is unknown."""
         policy = self._policies.get(policy_event_id)
         return None if policy is None else policy.budget
 
     async def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         for agents in self._agents.values():
             await dismiss(agents)

@@ -27,13 +27,13 @@ def make_agents(
     Make every agent of a policy, by name, in the policy's order; no connection is opened.
 
     Args:
-        policy: Whom to make.
-        outputs: What recorded agents play back; None where no file was given.
-        replies: Earlier replies of live agents, where they may be used again.
+        policy: The policy that defines the agents.
+        outputs: Outputs for recorded agents; None if no file was given.
+        replies: Cache of live agents' replies, if one is configured.
 
     Raises:
         UsageError: A recorded agent's model is not in the outputs.
-        OperatorError: A live agent's key is not in the environment, or what calls it is not installed.
+        OperatorError: A live agent's key is not in the environment, or its client library is not installed.
     """
     clients = _Clients()
     agents: dict[str, Agent] = {}
@@ -67,7 +67,7 @@ class _Clients:
         Give an agent's client.
 
         Raises:
-            OperatorError: Its key is not in the environment, or what calls it is not installed.
+            OperatorError: Its key is not in the environment, or its client library is not installed.
         """
         key = read_key(spec)
         endpoint = (spec.kind, spec.base_url, key)

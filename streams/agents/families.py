@@ -1,4 +1,8 @@
-"""Model families of agents, derived from model names."""
+"""
+Model family of an agent, configured or derived by name.
+
+Models of one family learned from the same data and tend to make the same mistakes.
+"""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +10,7 @@ from collections.abc import Iterable
 from schemas.agents import AgentSpec, SimulatedAgent
 
 _BY_WORD = {
-    # First word of a model's name: who makes it. Only where the word itself is not the family.
+    # A word of a model's name, and the family it belongs to.
     "gpt": "openai",
     "chatgpt": "openai",
     "codex": "openai",
@@ -41,24 +45,24 @@ _BY_WORD = {
     "kimi": "moonshot",
     "moonshot": "moonshot",
     "jamba": "ai21",
-    "hermes": "meta",  # Llama, taught further
+    "hermes": "meta",  # Llama, fine-tuned
     "nemotron": "nvidia",
     "sonar": "perplexity",
 }
 
 _VENDORS = ("meta", "anthropic", "openai", "google", "amazon", "cohere", "microsoft", "ibm", "nvidia", "ai21", "xai")
-"""Words that stand before a model's own name in those of some services: `meta.llama3-1-70b`, `Meta-Llama-3`."""
+"""Vendor names that some services put before a model's name: `meta.llama3-1-70b`, `Meta-Llama-3`."""
 
 _WORD = re.compile(r"[A-Za-z]+")
 
 
 def family_of(spec: AgentSpec) -> str | None:
     """
-    Tell whose model an agent is.
+    Determine the family of an agent's model.
 
     Returns:
-        What the policy says, else what the model's name tells, without the names of services and organisations before
-        it; of an unknown model the first word of its name. None for a simulated agent, which has no model.
+        The family that the policy states, else that of a known word in the model's name; for an unknown model, the
+        first word of its name that is no vendor. None for a simulated agent, which has no model.
     """
     if isinstance(spec, SimulatedAgent):
         return None
@@ -66,7 +70,7 @@ def family_of(spec: AgentSpec) -> str | None:
 
 
 def only_family(specs: Iterable[AgentSpec]) -> str | None:
-    """Name the family of a panel of at least two that are all of it; None where there are several."""
+    """Return the family that all agents share; None if they differ, or if there are fewer than two."""
     families = [family_of(spec) for spec in specs]
     return families[0] if len(families) > 1 and len(set(families)) == 1 else None
 

@@ -20,27 +20,27 @@ from streams.agents.providers.send_slots import SEND_SLOTS
 from streams.agents.reply_parser import read_reply
 
 KEPT_REQUESTS = 128
-"""Requests an agent keeps built, for a call looks at its own three times. At most about 1 MB each, mostly a few KB."""
+"""Built requests that an agent caches, because a call uses its request three times. Mostly a few KB, at most 1 MB."""
 
 MOST_REPORTED_CHARACTERS = 200
-"""What an event can hold of a provider's own words (`schemas.analyses.Reported`)."""
+"""Longest string reported by a provider that an event can hold (`schemas.analyses.Reported`)."""
 
 # Control and bidirectional characters and lone surrogates: in a name they can only deceive, or break an event.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]")
 
 
 class EarlierReplies(Protocol):
-    """Completions of earlier requests, by the hash of the request; nothing in them is secret."""
+    """Cache of completions by request hash; keys in them are masked."""
 
     def get(self, request_hash: str) -> Completion | None:
-        """Give what came for a request, if it was kept."""
+        """Return the cached completion of a request, if there is one."""
 
     def put(self, request_hash: str, completion: Completion) -> None:
-        """Keep what came for a request."""
+        """Cache the completion of a request."""
 
 
 class Built(NamedTuple):
-    """A request, and what the log says of it."""
+    """A request, and its description in the log."""
 
     request: Request
     asked: ProviderCall
@@ -52,16 +52,16 @@ def _as_it_is(text: str) -> str:
 
 class LivePlayer:
     """
-    An agent of a policy, with the client that carries its requests.
+    An agent that calls a provider through a client.
 
     Args:
         spec: The agent in the policy.
-        prompts: What the policy tells its agents.
-        client: Carries requests; it makes one call for each, and knows the key. Closed with the player.
+        prompts: Prompt texts of the policy.
+        client: Makes one call for each request, and holds the key. Closed with the player.
         alone: Whether the policy has no other agent.
-        limiter: When the agent may be called; whoever calls goes through it.
-        mask: Hides secrets, the key among them: a provider may repeat what it was sent.
-        replies: Earlier replies. What is found there costs nothing; what is kept there is masked.
+        limiter: Limits on calls of the agent; every caller passes through it.
+        mask: Masks secrets, including the key: a provider may echo its input.
+        replies: Reply cache. A cached reply costs nothing; cached text is masked.
     """
 
     virtual = False
@@ -86,15 +86,15 @@ class LivePlayer:
 
     @property
     def live(self) -> LiveCaller:
-        """Itself."""
+        """The agent itself."""
         return self
 
     async def reply(self, task: Task) -> Reply:
         """
-        Ask the model, or give what it said to the same request before.
+        Call the model, or use the cached completion of the same request.
 
         Raises:
-            AgentError: What the client raises; and `empty_reply`. Its `spent` names the provider's call.
+            AgentError: As the client raises it; also `empty_reply`. Its `spent` describes the provider's call.
         """
         request, asked = self._built(task)
         kept = None if self._replies is None else self._replies.get(asked.request_hash)
@@ -116,23 +116,23 @@ class LivePlayer:
         return replace(reply, provider=provider, cost_nusd=None if kept is None else 0)
 
     async def ready(self) -> None:
-        """Do what takes time before the first call."""
+        """Do one-off setup before the first call."""
         await self._client.ready()
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Wait until this process has time for a call."""
+        """Hold a send slot of this process."""
         return SEND_SLOTS.taken()
 
     def asked(self, task: Task) -> ProviderCall:
-        """Say what the provider is asked for a task."""
+        """Describe the request to the provider for a task."""
         return self._built(task).asked
 
     def most_nusd(self, task: Task) -> int | None:
         """
-        Bound the cost of one call, in nano-dollars: a token for each byte of the prompt, and all output it may give.
+        Bound the cost of one call, in nano-dollars: a token for each byte of the prompt, and the full output limit.
 
         Returns:
-            None without a price. Beyond what an event can hold, the most it can: None would mean that nothing is known.
+            None without a price. A bound above what an event can hold is capped there, because None means unknown.
         """
         request = self._built(task).request
         return most_nusd(self.spec.price, request.most_input_tokens, request.max_output_tokens)
@@ -142,11 +142,11 @@ class LivePlayer:
         await self._client.close()
 
     def _built(self, task: Task) -> Built:
-        # The same request each time it is tried.
+        # Every attempt sends the same request.
         return self._build(task if task.attempt == 1 else replace(task, attempt=1))
 
     def _clean(self, completion: Completion) -> Completion:
-        """Hide secrets in a completion, and make it one that an event can hold."""
+        """Mask secrets in a completion, and fit its metadata into an event."""
         return Completion(
             text=self._mask(_valid(completion.text)),
             reported_model=self._reported(completion.reported_model),
@@ -157,12 +157,12 @@ class LivePlayer:
         )
 
     def _reported(self, words: str | None) -> str | None:
-        # Masked after characters are dropped, which may bring a secret together, and before it is cut apart.
+        # Masked after characters are dropped, which may join the parts of a secret, and before the cut may split one.
         shown = self._mask(_UNPRINTABLE.sub("", words or ""))[:MOST_REPORTED_CHARACTERS]
         return shown or None
 
     def _useless(self, spent: Reply, asked: ProviderCall) -> Reply:
-        """Name the provider's call in what is known of a reply that was no use; its words are not kept."""
+        """Describe the provider's call in the usage of a failed reply; the reply's text is not kept."""
         said = spent.provider or asked
         completion = self._clean(
             Completion(
@@ -198,7 +198,7 @@ def _build(spec: LiteLLMAgent | OpenAIAgent, prompts: Prompts, alone: bool, task
 
 
 def _provider(asked: ProviderCall, completion: Completion, *, cached: bool) -> ProviderCall:
-    """Add to what was asked what the provider said of itself."""
+    """Add the provider's metadata to the description of the request."""
     return ProviderCall(
         model=asked.model,
         request_hash=asked.request_hash,
@@ -210,7 +210,7 @@ def _provider(asked: ProviderCall, completion: Completion, *, cached: bool) -> P
 
 
 def _valid(text: str) -> str:
-    """Join surrogate pairs, and replace lone surrogates, which no store of text takes."""
+    """Join surrogate pairs, and replace lone surrogates, which no text store accepts."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -219,5 +219,5 @@ def _valid(text: str) -> str:
 
 
 def _counted(tokens: int | None) -> int | None:
-    """Take a provider's count of tokens for what it says, where an event can hold it."""
+    """Return a provider's token count if an event can hold it, else None."""
     return tokens if tokens is not None and 0 <= tokens <= MAX_INTEGER else None

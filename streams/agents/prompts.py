@@ -1,4 +1,8 @@
-"""Prompts and reply schemas of live agents."""
+"""
+Prompts and reply schemas of live agents.
+
+A prompt is the policy's instruction, untrusted text in marked blocks, and a reminder.
+"""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,30 +16,31 @@ from streams.agents.agent import Task
 from streams.agents.providers.completion import ChatMessage
 
 MARK_DIGITS = 16
-"""Hex digits of the mark: to write a text that holds its own mark takes about 2^64 tries, and then it is not used."""
+"""Hex digits of the mark. A text that contains its own mark takes about 2^64 tries; another mark is used then."""
 
 MOST_ANALYSIS_CHARACTERS = 8_000
 """
-Of an analysis that a merge agent reads; of a longer one the end is kept, where the answer stands. About 2,000 tokens:
-the largest panel, 64, then fits into 128,000. Of 18,400 recorded analyses 99 in 100 have fewer than 2,000 characters.
+Longest part of an analysis that a merge agent reads; of a longer one only the end is kept, where the answer stands.
+About 2,000 tokens, so that the largest panel, 64, fits into 128,000. Of 18,400 recorded analyses, 99 in 100 have fewer
+than 2,000 characters.
 """
 
 CONTINUED = "   | "
-"""Before the second and each further line of an option: only a line that begins an option begins with its letter."""
+"""Prefix of an option's second and further lines: only the first line of an option begins with a letter."""
 
 _LINE_ENDS = re.compile("\r\n?|[\x85\u2028\u2029]")
 
 # As explicit ranges, not by Unicode category: each Python brings its own Unicode version, and the request must be the
 # same on all of them. Line feed and tab stay. So do single joiners and emoji selectors, which Persian, Hindi and emoji
-# need; three of them in a row spell nothing, and can carry hidden bits.
+# need; three of them in a row occur in no language, and can carry hidden bits.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e"
     "\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]|[\u200c\u200d\ufe0e\ufe0f]{3,}"
 )
 
-# What chat templates write between messages (ChatML, Llama, Mistral, Gemma, DeepSeek). Most providers take it for text
-# where it stands in a message; servers that do not would see the message end here.
+# Control tokens of chat templates (ChatML, Llama, Mistral, Gemma, DeepSeek). Most providers treat them as text inside a
+# message; a server that does not would end the message here.
 _TEMPLATE = re.compile(
     "<(?=[|\uff5c]|/?(?:s|bos|eos|think|(?:start|end)_of_turn)>|<?/?SYS>>)"
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|THINK)\])"
@@ -43,25 +48,25 @@ _TEMPLATE = re.compile(
 
 
 class Block(NamedTuple):
-    """Data of one kind, as it stands between its tags."""
+    """One tagged block of untrusted data."""
 
     name: str
     text: str
     label: str = ""
-    """What tells it from others of its kind; ours, like the name."""
+    """Distinguishes blocks of the same name. Label and name never come from the data."""
 
 
 def messages_of(task: Task, prompts: Prompts, *, alone: bool) -> tuple[ChatMessage, ...]:
     """
-    Write what an agent is told: one system message, and one with all data and the reminder.
+    Build an agent's prompt: a system message, and a user message with all data and the reminder.
 
-    Each block stands between tags of its own that end in a mark, a hash of all data, which none of the data contains.
-    Invisible characters, line ends and chat template tokens in the data are shown by `visible`. Names of agents,
-    question id and subject are not told.
+    Each block is enclosed in tags that end in a mark: a hash of all data that occurs in none of it. `visible` writes
+    out invisible characters, line ends and chat template tokens of the data. The prompt holds no agent names, no
+    question id and no subject.
 
     Args:
         task: The seat; the number of the attempt changes nothing.
-        prompts: Of the policy. Places are filled in its instruction only, never in data or in the reminder.
+        prompts: Texts of the policy. Placeholders are filled in the instruction only, never in data or the reminder.
         alone: Whether the policy has one agent only; as an analyst it gets the `baseline` instruction.
 
     Returns:
@@ -77,10 +82,10 @@ def messages_of(task: Task, prompts: Prompts, *, alone: bool) -> tuple[ChatMessa
 
 def schema_of(task: Task) -> dict[str, Any]:
     """
-    Give the JSON schema of a reply, within what OpenAI's strict mode takes.
+    Give the JSON schema of a reply, within what OpenAI's strict mode accepts.
 
-    A dispatcher's list has no length in it: OpenAI takes `minItems`, other providers behind the same interface refuse
-    the request for it. The instruction says how many there are to be, and who reads the reply takes no more.
+    A dispatcher's list has no length in the schema: OpenAI accepts `minItems`, but other providers with the same
+    interface reject the request. The instruction states the number of sub-questions; the reply parser drops any excess.
     """
     if task.role == "dispatcher":
         return _object(sub_questions={"type": "array", "items": {"type": "string"}})
@@ -90,18 +95,18 @@ def schema_of(task: Task) -> dict[str, Any]:
 
 def visible(text: str) -> str:
     """
-    Show what a stranger's text holds, so that a model reads what a person sees.
+    Write out the invisible parts of untrusted text, so that a model reads what a person sees.
 
-    Line ends become line feeds. Control characters, bidirectional controls, tag characters and whatever else has no
-    width are written out, as `[U+202E]`: nothing is dropped, so texts that differ stay different. Tokens of chat
-    templates get a space after their first character, as in `< |im_start|>`, so that no server takes them for its own.
+    Line ends become line feeds. Control characters, bidirectional controls, tag characters and other characters without
+    width are written out, as `[U+202E]`; none is dropped. Tokens of chat templates get a space after their first
+    character, as in `< |im_start|>`, so that no server interprets them.
     """
     text = _UNSEEN.sub(_written_out, _LINE_ENDS.sub("\n", text))
     return _TEMPLATE.sub(r"\g<0> ", text)
 
 
 def shown_option(text: str) -> str:
-    """Show an option: visible, and with further lines that cannot look like another option."""
+    """Write out an option; its further lines cannot look like another option."""
     return visible(text).replace("\n", f"\n{CONTINUED}")
 
 
@@ -122,7 +127,7 @@ def _instruction(task: Task, prompts: Prompts, alone: bool, mark: str) -> str:
     chosen = roles[task.role]
     text = chosen.choice if task.answer_type == "choice" else chosen.number
     letters = f"A to {LETTERS[len(task.options) - 1]}" if task.options else ""
-    # One after the other: none of what is filled in has braces.
+    # Safe one after the other: no inserted value contains braces.
     for place, value in (("{mark}", mark), ("{letters}", letters), ("{seats}", str(task.seats))):
         text = text.replace(place, value)
     return text
@@ -156,7 +161,7 @@ def _cut(analysis: str) -> str:
 
 
 def _mark_of(blocks: Sequence[Block]) -> str:
-    """Derive a mark from all data that none of it contains, in whatever case."""
+    """Hash all data into a mark that occurs in none of it, in upper or lower case."""
     held = [block.text.lower() for block in blocks]
     marks = (content_id(canonical_json([n, *map(list, blocks)]))[:MARK_DIGITS] for n in count())
     return next(mark for mark in marks if not any(mark in text for text in held))

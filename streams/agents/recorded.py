@@ -1,4 +1,4 @@
-"""Agents that replay recorded outputs, and those outputs' file format."""
+"""Agents that play back recorded outputs, and the file format."""
 
 import sys
 from collections.abc import Iterable
@@ -14,12 +14,12 @@ from streams.jsonlines import LineProblem, Source, read_objects, source_name
 _SUFFIXES: dict[Role, str] = {"analyst": "", "dispatcher": "#dispatcher", "merger": "#merger"}
 _NAMES = ("question_id", "model")
 _COUNTS = {"latency_ms": MAX_MS, "cost_nusd": MAX_CALL_NUSD, "input_tokens": MAX_INTEGER, "output_tokens": MAX_INTEGER}
-"""Optional integers of a line, with the most an event can hold."""
+"""Optional integer fields of a line, with the largest value an event can hold."""
 _FIELDS = frozenset({*_NAMES, "text", "answer", *_COUNTS})
 
 
 class RecordedOutput(NamedTuple):
-    """What one model once gave to one question."""
+    """Recorded output of one model for one question."""
 
     text: str
     answer: str | None
@@ -30,10 +30,10 @@ class RecordedOutput(NamedTuple):
 
 
 class RecordedOutputs(NamedTuple):
-    """All that was read from outputs files."""
+    """Outputs of all files, and the lines that could not be used."""
 
     by_model: dict[str, dict[str, RecordedOutput]]
-    """Model, then question id; models and questions in the order in which they were met."""
+    """Outputs by model, then question id, each in order of first appearance."""
     problems: list[LineProblem]
     """Lines that could not be used, in the order of the files."""
 
@@ -43,9 +43,9 @@ def read_outputs(sources: Iterable[Source]) -> RecordedOutputs:
     Read files of recorded outputs: JSON Lines, plain or gzip.
 
     A line holds `question_id`, `model` and `text`, and may hold `answer`, `latency_ms`, `cost_nusd`, `input_tokens`
-    and `output_tokens`; null counts as left out. What a model gave as dispatcher or as merger stands under
+    and `output_tokens`; null counts as absent. Outputs of a model as dispatcher or as merger have the ids
     `<question_id>#dispatcher` and `<question_id>#merger`. A line that breaks a rule becomes a problem; so does a
-    second, different output of a model for a question. The same output again is ignored.
+    second, different output of a model for a question. A repeated output is ignored.
 
     Raises:
         UsageError: A file cannot be read to its end; see `jsonlines.read_lines`.
@@ -62,7 +62,7 @@ def read_outputs(sources: Iterable[Source]) -> RecordedOutputs:
 
 
 def _problem(fields: dict[str, Any]) -> str | None:
-    """Say what is wrong with the fields of an output line, if anything is."""
+    """Describe what is wrong with an output line; None if it is valid."""
     unknown = fields.keys() - _FIELDS
     if unknown:
         return f"{min(unknown)}: unknown field; a line may hold {', '.join(sorted(_FIELDS))}"
@@ -81,7 +81,7 @@ def _problem(fields: dict[str, Any]) -> str | None:
 
 
 def _keep(by_model: dict[str, dict[str, RecordedOutput]], fields: dict[str, Any]) -> str | None:
-    """Add an output to its model's; say why not, where the model has another for that question."""
+    """Store an output; return the reason if the model already has a different one for the question."""
     question_id, model = sys.intern(fields["question_id"]), fields["model"]
     output = RecordedOutput(
         fields["text"],
@@ -103,7 +103,7 @@ class RecordedPlayer:
 
     Args:
         spec: The agent in the policy.
-        outputs: The model's outputs by question id; an output that names no latency took none.
+        outputs: The model's outputs by question id; without a latency an output counts as 0 ms.
     """
 
     virtual = True
@@ -115,10 +115,10 @@ class RecordedPlayer:
 
     async def reply(self, task: Task) -> Reply:
         """
-        Give the recorded output; of a dispatcher each line of the text is a sub-question.
+        Return the recorded output; each line of a dispatcher's text is a sub-question.
 
         Raises:
-            AgentError: `not_recorded`, where there is no output for this question and role.
+            AgentError: `not_recorded`: there is no output for this question and role.
         """
         output = self._outputs.get(task.question_id + _SUFFIXES[task.role])
         if output is None:

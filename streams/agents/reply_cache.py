@@ -1,8 +1,8 @@
 """
 On-disk cache of live agents' replies, keyed by request hash.
 
-Under the hash of a request stands what came for it. Neither the request nor a key is in the file; the text is, as the
-provider wrote it and keys hidden, so the file is as confidential as the questions.
+Off unless the configuration names a file. The file holds neither requests nor keys, but the text of replies, with keys
+masked, so it is as confidential as the questions.
 """
 
 import json
@@ -17,7 +17,7 @@ from streams.agents.providers.completion import Completion
 from streams.errors import OperatorError
 
 BUSY_MS = 1_000
-"""Longest wait for another process that writes; then the reply is not kept, for calls must not wait for their copy."""
+"""Longest wait for another process's write, in ms. After it the reply is not cached: no call waits for the cache."""
 
 _FIELDS = {
     "text": str,
@@ -36,10 +36,10 @@ class ReplyCache:
     A file of replies, which several processes may use at the same time.
 
     Args:
-        path: The file; made where there is none.
+        path: The file; created if absent.
 
     Raises:
-        OperatorError: It cannot be used.
+        OperatorError: The file cannot be used.
     """
 
     def __init__(self, path: str) -> None:
@@ -50,7 +50,7 @@ class ReplyCache:
             self._file = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
             self._file.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
             self._file.execute("PRAGMA journal_mode = WAL")
-            # What a power cut takes is asked again.
+            # A reply lost in a power failure is requested again.
             self._file.execute("PRAGMA synchronous = NORMAL")
             self._file.execute(
                 "CREATE TABLE IF NOT EXISTS replies (request_hash TEXT PRIMARY KEY, completion TEXT NOT NULL)"
@@ -65,12 +65,12 @@ class ReplyCache:
             ) from error
 
     def get(self, request_hash: str) -> Completion | None:
-        """Give what came for a request; None where nothing was kept, or it cannot be read any more."""
+        """Return the cached completion of a request; None if there is none, or if it cannot be read."""
         row = self._run("SELECT completion FROM replies WHERE request_hash = ?", request_hash)
         return None if row is None else _decoded(row[0])
 
     def put(self, request_hash: str, completion: Completion) -> None:
-        """Keep what came for a request, if the model came to its end by itself and said something."""
+        """Cache a completion, if the model stopped by itself and returned text."""
         if completion.finish_reason == "stop" and completion.text:
             fields = {name: getattr(completion, name) for name in _FIELDS}
             self._run(
@@ -81,7 +81,7 @@ class ReplyCache:
             )
 
     def close(self) -> None:
-        """Let go of the file; from then on nothing is found, and nothing kept."""
+        """Close the file; afterwards every lookup misses and nothing is stored."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -95,7 +95,7 @@ class ReplyCache:
         self.close()
 
     def _run(self, statement: str, *values: str) -> tuple[Any, ...] | None:
-        """Run one statement; a file that fails costs a call to the model, and must not stop anything."""
+        """Run one statement; a failure is logged and counts as a cache miss, so it never stops a call."""
         if self._file is None:
             return None
         try:
@@ -110,7 +110,7 @@ class ReplyCache:
 
 
 def _decoded(kept: Any) -> Completion | None:
-    """Read a row; one that is not as this program writes it counts as none."""
+    """Decode a row; one in any other form than this program writes counts as a miss."""
     try:
         fields = json.loads(kept)
     except (ValueError, TypeError, RecursionError):
@@ -120,7 +120,7 @@ def _decoded(kept: Any) -> Completion | None:
     if fields["finish_reason"] != "stop":
         return None
     for name, kind in _FIELDS.items():
-        # An exact type, for true is an int.
+        # The exact type: bool is a subclass of int.
         if fields[name] is not None and type(fields[name]) is not kind:
             return None
     return Completion(**fields)

@@ -1,4 +1,8 @@
-"""Tolerant parser of live agents' replies."""
+"""
+Tolerant parser of live agents' replies: text, answer and sub-questions.
+
+A reply that is not JSON is text.
+"""
 
 import json
 import re
@@ -12,10 +16,10 @@ from streams.agents.providers.completion import Completion
 from streams.processors.answers import read_choice, read_number
 
 MOST_SUB_QUESTION_CHARACTERS = 2_000
-"""Of one sub-question; it goes into the prompt of an analyst, and a page of it is no longer a side of the question."""
+"""Longest sub-question that is kept; it becomes part of an analyst's prompt."""
 
 MOST_OBJECTS = 64
-"""Places in a text at which a JSON object is looked for; each costs up to the length of the text."""
+"""Most places in a text at which a JSON object is parsed; each costs up to the length of the text."""
 
 _OURS = frozenset({"analysis", "answer", "sub_questions"})
 _OBJECT_START = re.compile(r'\{\s*"')
@@ -29,27 +33,26 @@ _THOUGHT_STARTS, _THOUGHT_ENDS = "<think>", "</think>"
 
 def read_reply(task: Task, completion: Completion, mask: Callable[[str], str]) -> Reply:
     """
-    Read what an agent gave.
+    Parse a completion into a reply.
 
-    Thought, which some models write down before they speak, is no part of it: what stands before the last `</think>`,
-    or after a `<think>` at the start that is never closed, is left out, as it is where a provider keeps it apart. So
-    an answer that was only thought of does not count.
+    The model's reasoning is removed: the text before the last `</think>`, or after a `<think>` at the start that is
+    never closed. So an answer that stands only in the reasoning does not count.
 
-    A text that is one JSON object, in a fence or not, gives its `analysis` as the text and its `answer` as the answer.
-    Where prose stands around the one object with an answer, the whole is the text. An answer in the last line, in the
-    form that was asked for, comes before any object further up: that may be a quotation. An answer that is no option
-    stays as it is, for the ballot to leave out.
+    If the text is one JSON object, fenced or not, its `analysis` is the reply's text and its `answer` the answer. If
+    prose surrounds the only object with an answer, the whole text is the reply's text. An answer in the last line, in
+    the requested form, takes precedence over an object above it, which may be a quotation. An answer that is no option
+    is kept as it is; the ballot excludes it.
 
     Args:
-        task: What was asked.
-        completion: What came; its reported words are not looked at, but for `length` as the finish reason.
-        mask: Hides secrets; applied to all text, also to what JSON escapes had hidden from it.
+        task: The task of the agent.
+        completion: The provider's completion; of its metadata only the finish reason `length` changes the result.
+        mask: Masks secrets; applied to the whole text, and again to strings after JSON unescaped them.
 
     Returns:
         Text, answer, a dispatcher's sub-questions (at most one a seat), and tokens.
 
     Raises:
-        AgentError: `empty_reply`: nothing was said. It may be tried again, unless the length ran out: the same request
+        AgentError: `empty_reply`: there is no text. Retriable, unless the output limit was reached: the same request
             would be cut off again.
     """
     used = Reply("", input_tokens=completion.input_tokens, output_tokens=completion.output_tokens)
@@ -70,7 +73,7 @@ def _spoken(text: str) -> str:
 
 
 def _said(task: Task, text: str) -> tuple[str, str | None]:
-    """Give the text that counts, and the answer apart from it."""
+    """Split a reply into its text and the separately stated answer."""
     whole = _whole_object(text)
     if whole is not None:
         analysis = whole.get("analysis")
@@ -88,13 +91,13 @@ def _stated_last(task: Task, text: str) -> str | None:
     line = text.rstrip().rpartition("\n")[2]
     if '"answer"' in line:
         return None
-    # With all letters as options: one that is none here must not give way to an object further up.
+    # All letters count as options here: a stated letter that is no option still overrides an object above it.
     reading = read_choice(line, len(LETTERS)) if task.answer_type == "choice" else read_number(line)
     return reading.answer if reading.source == "statement" else None
 
 
 def _answer(task: Task, found: dict[str, Any]) -> str | None:
-    """Give an object's answer as text: an option's letter where it names one, else as it stands."""
+    """Return an object's answer as text: the letter of the option it names, else the answer unchanged."""
     given = found.get("answer")
     if isinstance(given, bool):
         given = "true" if given else "false"
@@ -116,7 +119,7 @@ def _option(options: tuple[str, ...], given: str) -> str:
 
 def _sub_questions(task: Task, text: str, mask: Callable[[str], str]) -> Iterator[str]:
     objects = [found for found in _objects(text) if isinstance(found.get("sub_questions"), list)]
-    # Masked before they are cut: of a key cut in half nobody would see what it is.
+    # Masked before the cut: half a key would not be recognised.
     listed = [mask(part).strip() for part in objects[0]["sub_questions"] if isinstance(part, str)] if objects else None
     parts = read_sub_questions(text) if listed is None else filter(None, listed)
     for _, part in zip(range(task.seats), parts, strict=False):
@@ -133,15 +136,15 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-# Numbers stay as they were written: no digits are lost, and none are too many. Line ends in strings, which models
-# forget to escape, are let pass.
+# Numbers stay text, so that no digits are lost and no number is too long. Unescaped line ends in strings, a common
+# mistake of models, are accepted.
 _JSON = json.JSONDecoder(
     object_pairs_hook=_no_duplicates, parse_int=str, parse_float=str, parse_constant=str, strict=False
 )
 
 
 def _object_at(text: str, start: int) -> tuple[dict[str, Any], int] | None:
-    """Read the JSON object that starts at a place; give it and its end, if it says anything that was asked for."""
+    """Parse the JSON object at *start*; return it and its end if it has a requested field."""
     try:
         value, end = _JSON.raw_decode(text, start)
     except (ValueError, RecursionError):
@@ -158,7 +161,7 @@ def _whole_object(text: str) -> dict[str, Any] | None:
 
 
 def _objects(text: str) -> list[dict[str, Any]]:
-    """List the objects in a text that are in no other; none where there are more than `MOST_OBJECTS` places to look."""
+    """List the outermost objects in a text; none if more than `MOST_OBJECTS` places could begin one."""
     starts = [match.start() for match in _OBJECT_START.finditer(text)]
     objects, end = [], 0
     for start in starts if len(starts) <= MOST_OBJECTS else ():

@@ -1,8 +1,9 @@
 """
 Simulated agents with a known skill, deterministic by hash.
 
-Nothing here is random. Every draw is a part of SHA-256 over what it may depend on, as an integer; two draws of one
-digest use different bytes of it. Agents are right by the world's own truth, so they need no look at a gold answer.
+The same policy and question give the same reply on any machine: a draw is an integer from the SHA-256 of its inputs.
+Two draws of one digest use different bytes. The right answer follows from the world's seed and the question's id, so
+agents need no gold answer.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ recorded MMLU-Pro outputs do; without it, in 0.11.
 """
 
 NUMBER_SLIPS = (-100, -10, -2, -1, 1, 2, 10, 100)
-"""Wrong answers to a question for a number, as distances from the right one."""
+"""Wrong answers to a question for a number, as differences from the right number."""
 
 CHARACTERS_A_TOKEN = 4
 """Usual length of a token of English text."""
@@ -55,17 +56,17 @@ _HALF_DRAW = 1 << 31
 
 
 def truth(seed: int, question_id: str, choices: int) -> int:
-    """Give the index of the right option in the world of *seed*; whoever generates questions puts it there."""
+    """Give the index of the right option in the world of *seed*; generated questions place it there."""
     return _hashed("truth", seed, question_id) % choices
 
 
 def truth_number(seed: int, question_id: str) -> int:
-    """Give the right number, 200 to 999, in the world of *seed*; whoever generates questions makes it come out."""
+    """Give the right number, 200 to 999, in the world of *seed*; generated questions are built around it."""
     return 200 + _hashed("truth", seed, question_id) % 800
 
 
 def popular_slip(seed: int, question_id: str, wrong: int) -> int:
-    """Give the index, among so many wrong answers, of the one that agents share."""
+    """Give the index, among *wrong* wrong answers, of the popular one."""
     return _hashed("popular", seed, question_id) % wrong
 
 
@@ -82,12 +83,12 @@ def _ppb(draw: int) -> int:
 
 class SimulatedPlayer:
     """
-    Answers as a policy's simulated agent would.
+    Player of a policy's simulated agent.
 
-    Each attempt meets one fate: it fails (`failure_ppb`), never answers (`hang_ppb`), cannot be read
+    Each attempt has one outcome: it fails (`failure_ppb`), never answers (`hang_ppb`), cannot be read
     (`malformed_ppb`), or is a proper reply. An analyst is right with the probability of its skill in the subject. A
-    merger takes the answer most analyses end with, and where there is no such answer its own as an analyst. A
-    dispatcher writes as many sub-questions as there are seats.
+    merger takes the most frequent answer of the analyses; if there is none, it answers as an analyst. A dispatcher
+    writes one sub-question for each seat.
     """
 
     def __init__(self, spec: SimulatedAgent) -> None:
@@ -97,10 +98,10 @@ class SimulatedPlayer:
 
     async def reply(self, task: Task) -> Reply:
         """
-        Draw the attempt's fate, wait if the agent is one that waits, and answer.
+        Draw the attempt's outcome, wait if the agent takes wall time, and answer.
 
         Raises:
-            AgentError: `server_error`, as often as the policy says.
+            AgentError: `server_error`, with the probability `failure_ppb`.
         """
         spec, draws = self.spec, self._draw(task)
         fate = _ppb(draws.fate)
@@ -150,7 +151,7 @@ class SimulatedPlayer:
 
 
 def _latency_ms(median_ms: int, draw: int) -> int:
-    """Spread a latency over half to double its median: evenly over either side, each as likely as the other."""
+    """Draw a latency from half to double the median: both sides equally likely, each side uniform."""
     half = draw % _HALF_DRAW
     if draw < _HALF_DRAW:
         return (median_ms + (median_ms * half >> 31)) // 2
@@ -158,7 +159,7 @@ def _latency_ms(median_ms: int, draw: int) -> int:
 
 
 def _majority(task: Task) -> str | None:
-    """Read the answer that more of the analyses end with than any other; none where they are equal or unreadable."""
+    """Return the most frequent answer of the analyses; None on a tie, or if no analysis is readable."""
     if task.answer_type == "number":
         readings = (read_number(text, None) for text in task.analyses)
     else:

@@ -1,4 +1,4 @@
-"""Events of one topic in order, each delivered once."""
+"""Events of one topic, each yielded once."""
 
 import time
 from collections import OrderedDict
@@ -13,22 +13,22 @@ from streams.log import Record
 from streams.topology import TOPICS
 
 POLL_S = 0.2
-"""Wait between two looks at a log that is followed; a decision is seen after half of it on average."""
+"""Seconds between two polls of a followed log; an event is seen after half of it on average."""
 REMEMBERED_IDS = 200_000
-"""Event ids kept, about 30 MB, to show each event once: a repeat comes soon after the first, or not at all."""
+"""Event ids remembered to drop repeats, about 30 MB; a repeat comes soon after the first, or not at all."""
 
 PREFIX = "orch."
-"""What may be left out of a topic's name."""
+"""Optional prefix of a topic's name."""
 
 _ID_MARK = b'"event_id":"'
 
 
 def topic_name(given: str) -> str:
     """
-    Find the topic somebody means.
+    Resolve a topic's name, given with or without its prefix.
 
     Raises:
-        UsageError: There is none of that name, with or without its prefix.
+        UsageError: There is no such topic.
     """
     for name in (given, PREFIX + given):
         if name in TOPICS:
@@ -49,11 +49,11 @@ def events_of(
     Read a topic from the beginning of the log, each event once, in canonical form.
 
     Args:
-        work: Whose log it is.
-        topic: Its full name.
-        follow: Whether to wait for more after the end.
-        before_waiting: Called when all that is there has been given.
-        reporter: Hears of records on Kafka that are no events.
+        work: Workspace of the log.
+        topic: Full name of the topic.
+        follow: Whether to wait for new events at the end.
+        before_waiting: Called before it waits for new events; on Kafka, after each followed event.
+        reporter: Told of Kafka records that cannot be decoded.
     """
     if work.log.scheme == "kafka":
         yield from _each_once(_on_kafka(work, topic, follow, before_waiting, reporter))
@@ -78,7 +78,7 @@ def _in_a_file(work: Workspace, topic: str, follow: bool, before_waiting: Callab
 def _on_kafka(
     work: Workspace, topic: str, follow: bool, before_waiting: Callable[[], None], reporter: Reporter
 ) -> Iterator[Record]:
-    """Read a topic itself: strangers' records become events in canonical form, and what is none is told of."""
+    """Read the topic itself: convert records of any producer to canonical form, and report undecodable ones."""
     from streams.runtimes.kafka.reading.tail import records_of
 
     for record in records_of(connection_of(work, "consume"), topic, follow=follow):
@@ -93,7 +93,7 @@ def _on_kafka(
 
 
 def _each_once(records: Iterable[Record]) -> Iterator[Record]:
-    """Leave out events that came before: delivery is at least once."""
+    """Drop repeated events: delivery is at least once."""
     seen: OrderedDict[bytes, None] = OrderedDict()
     for record in records:
         start = record.value.find(_ID_MARK) + len(_ID_MARK)

@@ -1,4 +1,4 @@
-"""Preconditions of a Kafka log: extras installed and broker reachable."""
+"""Kafka extras of the installation, and connection of the log."""
 
 import importlib.util
 import os
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 def require_kafka() -> None:
     """
-    Make sure that the extra `kafka` is there.
+    Check that the extra `kafka` is installed.
 
     Raises:
-        OperatorError: It is not installed.
+        OperatorError: It is not.
     """
     if _is_missing("aiokafka"):
         raise OperatorError(
@@ -27,10 +27,10 @@ def require_kafka() -> None:
 
 def require_engine(name: str) -> None:
     """
-    Make sure that the extra of an engine is there, if it has one of its own.
+    Check that an engine's extra is installed, if the engine needs one.
 
     Raises:
-        OperatorError: It is not installed.
+        OperatorError: It is not.
     """
     if name == "faust" and _is_missing("faust"):
         raise OperatorError(
@@ -40,7 +40,7 @@ def require_engine(name: str) -> None:
 
 
 def _is_missing(package: str) -> bool:
-    """Look for a package without importing it; Faust replaces itself once it is imported, and has no spec then."""
+    """Whether a package is not installed, without importing it; an imported Faust has no spec, so modules count too."""
     if package in sys.modules:
         return sys.modules[package] is None
     return importlib.util.find_spec(package) is None

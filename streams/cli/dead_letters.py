@@ -1,4 +1,4 @@
-"""`orch dead-letters`: records that could not be folded, and retry."""
+"""`orch dead-letters`: rejected records, their reasons, and their retry."""
 
 from base64 import b64decode
 

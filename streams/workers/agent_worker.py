@@ -2,25 +2,25 @@
 Agent worker of a Kafka log, step by step.
 
 1. Join the consumer group, and read each partition that is assigned from its committed offsets.
-2. Read until everything is read that was there when the partition came (`partition_consumer`, `open_questions`). A
-   rebalance before that costs nothing: nobody was asked yet.
+2. Read to the end that the partition had when it was assigned (`partition_consumer`, `open_questions`). A rebalance
+   before that costs nothing: no call was made yet.
 3. List the free seats of open questions whose question and texts are there, and claim them (`question_state`). A member
    that dies here leaves no trace; the next owner reads the same records and lists the same seats.
-4. Start calls in that order, as many as there is room for (`call_scheduler`), each with the agent of the policy that
-   its panel was chosen under (`call_runner`), within budget, rate limit and circuit breaker (`agents.calls`). A member
-   that dies during a call has asked a provider and written nothing: the next owner asks again, and under a budget the
-   reservation goes on counting with all of its amount.
-5. Publish the analysis; the call holds its room until the brokers acknowledge it. If they refuse, the stage ends with
-   the error. If the member dies before it reads the acknowledgement, the analysis is in the log, and the next owner
-   finds the seat taken, or it is not, and the next owner asks again. A member that has lost the partition may still
+4. Start calls in that order, up to the limit of concurrent calls (`call_scheduler`), each with the agent of the policy
+   that its panel was chosen under (`call_runner`), within budget, rate limit and circuit breaker (`agents.calls`). A
+   member that dies during a call has called a provider and written nothing: the next owner calls again, and the call's
+   budget reservation goes on counting in full.
+5. Publish the analysis; the call counts as in flight until the brokers acknowledge it. If they refuse, the stage ends
+   with the error. If the member dies before it reads the acknowledgement, the analysis may be in the log: then the next
+   owner finds the seat taken, otherwise it calls again. A zombie, a member that has lost the partition, may still
    publish: of two analyses of one seat the first in the log counts.
-6. Read the decision: the question is closed, and its calls that are left are cancelled. One that is cancelled after
-   its request went out is paid for, and nothing of it is in the log.
+6. Read the decision: the question is closed, and its remaining calls are cancelled. A call that is cancelled after its
+   request went out costs money and leaves nothing in the log.
 7. Commit each topic up to the first record of a question still open, once a second. A member that dies before that
-   leaves decided questions to be read again; their decisions are read with them, so nobody is asked.
+   leaves decided questions to be read again; their decisions are read with them, so no call is made.
 
-New questions and panels are not read (step 1) while as many calls wait in step 4 as may be under way; what closes
-questions always is.
+New questions and panels are not read (step 1) while as many calls wait in step 4 as may be in flight; analyses and
+decisions always are.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from streams.workers.question_state import claim_of
 
 READ = (QUESTIONS, ASSIGNMENTS, ANALYSES, DECISIONS)
 NEW_WORK = (QUESTIONS, ASSIGNMENTS)
-"""What is not read while too many calls wait; what ends calls is read always."""
+"""Topics that are paused while too many calls wait; analyses and decisions are always read."""
 
 WAIT_MS = 200
 
@@ -50,20 +50,19 @@ async def run_agents(
     terms_of: TermsOf = lambda policy_event_id, left_ms: CallTerms(left_ms=left_ms),
 ) -> None:
     """
-    Ask the agents of every stage that is opened, until told to stop.
+    Call the agents of every stage that is opened, until *stop* is set.
 
-    There is no state but the log: the member reads it from what was committed, and makes no call for a partition before
-    it has read all that was there. A call that was under way when a member died is made again; of two analyses of one
-    seat the first in the log counts. When a question is decided, or its partition goes to another member, its calls
-    are cancelled.
+    The log is the only state: the member reads it from the committed offsets, and makes no call for a partition before
+    it has caught up. A call that was in flight when a member died is made again; of two analyses of one seat the first
+    in the log counts. When a question is decided, or its partition is revoked, its calls are cancelled.
 
     Args:
         subscription: Not started.
         agents_of: Gives the agents by policy.
         clock: Wall clock.
-        calls_in_flight: Calls under way at a time; while as many wait besides, no new work is read.
-        grace_s: Seconds that calls under way are given to end when it stops.
-        terms_of: Gives what calls are charged to and counted in.
+        calls_in_flight: Limit of concurrent calls; while as many more wait, no new work is read.
+        grace_s: Seconds that calls in flight get to end after *stop* is set.
+        terms_of: Gives budget account, counters and deadline of a call.
 
     Raises:
         OperatorError: No broker answers at the start, or an analysis could not be written.
@@ -82,7 +81,7 @@ async def run_agents(
 
 
 async def _read(consumer: PartitionConsumer, runner: CallRunner, subscription: Subscription, most: int) -> None:
-    """Put the calls of every stage in line, and cancel those that are not wanted any more."""
+    """Queue the calls of every stage, and cancel those of closed questions."""
     paused = False
     while True:
         for case in await consumer.look(WAIT_MS):

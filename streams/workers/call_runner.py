@@ -17,16 +17,16 @@ from streams.workers.call_scheduler import CallScheduler, left_ms
 from streams.workers.question_state import Opened, QuestionState
 
 AgentsOf = Callable[[str], Mapping[str, Agent]]
-"""Gives the agents of a policy, by name, from its event id; those of the newest policy where that one is not known."""
+"""Gives the agents of a policy, by name, from its event id; those of the newest policy if that one is unknown."""
 
 TermsOf = Callable[[str, int | None], CallTerms]
-"""Gives the terms of a call under a policy, from its event id and what is left of the question's time, in ms."""
+"""Gives the terms of a call from the policy's event id and the milliseconds left until the question's deadline."""
 
 STARTED_AT_ONCE = 64
-"""Calls started in one go; between two goes records are read, so a decision is heard soon."""
+"""Calls started in one batch; records are read between batches, so that decisions are noticed soon."""
 
 POLICY_MS = 5_000
-"""Time after a stage was opened in which the policy that names its agents may still be on its way to this process."""
+"""Longest wait, from the opening of a stage, until this process has read the policy that names its agents."""
 
 _LOOK_AGAIN_S = 0.1
 
@@ -35,14 +35,14 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.call_scheduler")
 
 class CallRunner:
     """
-    Takes seats: at most so many at a time, the others wait in line.
+    Takes seats; calls above the limit of concurrent calls wait in a queue.
 
     Args:
         subscription: Publishes the analyses.
-        agents_of: Whom to ask. A seat of an agent that is not there fails, and is so recorded.
-        clock: Wall clock, compared with the times of records.
-        most: Calls under way at a time, those counted whose analysis is being written.
-        terms_of: What calls are charged to and counted in.
+        agents_of: Gives the agents by policy. A seat whose agent does not exist gets a failed analysis.
+        clock: Wall clock, compared with the timestamps of records.
+        most: Limit of concurrent calls; a call counts until its analysis is written.
+        terms_of: Gives budget account, counters and deadline of a call.
     """
 
     def __init__(
@@ -65,21 +65,21 @@ class CallRunner:
 
     @property
     def waiting(self) -> int:
-        """Count the calls in line."""
+        """Count the queued calls."""
         return self._scheduler.waiting
 
     @property
     def running(self) -> int:
-        """Count the calls under way."""
+        """Count the calls in flight."""
         return self._scheduler.running
 
     def put(self, case: QuestionState, opened: Opened, call: OpenSeat) -> None:
-        """Put a call in line."""
+        """Queue a call."""
         self._scheduler.put(case, (opened, call))
         self._wake.set()
 
     def cancel(self, case: QuestionState) -> None:
-        """Cancel the calls of a closed case; those in line are passed over."""
+        """Cancel the calls in flight of a closed question; the scheduler skips its queued ones."""
         calls = self._calls.get(case, ())
         for task in calls:
             task.cancel()
@@ -88,7 +88,7 @@ class CallRunner:
 
     async def connect(self) -> None:
         """
-        Start calls as soon as there is room for them, until cancelled.
+        Start calls as soon as the limit of concurrent calls allows, until cancelled.
 
         Raises:
             OperatorError: An analysis could not be written.
@@ -106,7 +106,7 @@ class CallRunner:
 
     async def close(self, grace_s: float) -> None:
         """
-        Give the calls under way so many seconds to end, then cancel them.
+        Give the calls in flight *grace_s* seconds to end, then cancel them.
 
         Raises:
             OperatorError: An analysis could not be written.

@@ -17,7 +17,7 @@ from streams.workers.question_state import QuestionState
 READ = (ASSIGNMENTS, DECISIONS)
 
 DECLARED_AT_ONCE = 500
-"""Deadlines written in one go, before decisions are read again."""
+"""Deadlines published in one batch, before decisions are read again."""
 
 WAIT_MS = 200
 
@@ -26,10 +26,10 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.deadlines")
 
 async def run_deadlines(subscription: Subscription, *, clock: Clock, stop: asyncio.Event) -> None:
     """
-    Write the deadline of every question that is open when it passes, until told to stop.
+    Publish the deadline of every question that is still open when it passes, until *stop* is set.
 
-    A question is due at the time of the record of its panel, and the panel's `deadline_ms` later; that instant is the
-    event's time, so a deadline that is written twice, by another member or after a restart, is the same event.
+    The deadline is the timestamp of the panel's record plus the panel's `deadline_ms`. It is also the event's time, so
+    a deadline that is published twice, by another member or after a restart, is the same event.
 
     Args:
         subscription: Not started.
@@ -57,7 +57,7 @@ async def _watch(consumer: PartitionConsumer, subscription: Subscription, clock:
 
 
 async def _declare(consumer: PartitionConsumer, subscription: Subscription, due_ms: int, case: QuestionState) -> None:
-    """Write one deadline; once it is in the log, the rest is the merge's."""
+    """Publish one deadline; from then on the merge stage is responsible, and the question is closed here."""
     await subscription.publish(DeadlinePassed(occurred_at=instant_of_ms(due_ms), question_id=case.question_id))
     consumer.close(case)
     _log.debug("deadline_passed", question_id=case.question_id)

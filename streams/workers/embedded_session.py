@@ -24,21 +24,21 @@ from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.call_scheduler import CallScheduler, left_ms
 
 Listener = Callable[[Event], Iterable[Event]]
-"""Hears each event the processors wrote; what it returns is appended as input (feedback on a decision, say)."""
+"""Receives each event that a processor wrote; the events it returns, such as feedback, are appended as input."""
 
 CALLS_AT_ONCE = 1_024
-"""Virtual calls between two commits: what bounds memory when a long backlog is worked off."""
+"""Virtual calls between two commits; bounds memory while a long backlog is processed."""
 
 LONG_WAIT_MS = 3_600_000
-"""Wait for an outcome where no deadline is set; there always is one while a question is open."""
+"""Longest wait for an outcome if no deadline is set; an open question always has one."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallAccounting:
-    """What calls that take wall time are charged to and counted in."""
+    """Budget and counters of calls that take wall time."""
 
     policy: PolicyAdopted | None = None
-    """Whose budget it is; None: nothing is limited."""
+    """Policy whose budget applies; None: there is no budget."""
     activity: CallProgress | None = None
 
 
@@ -47,20 +47,20 @@ NO_BOOKS = CallAccounting()
 
 @dataclass(slots=True, eq=False)
 class WaitingQuestion:
-    """A question that waits for its decision; once closed, nothing but its name is left."""
+    """A question that waits for its decision; closing it frees its content."""
 
     question_id: str
     question: QuestionAsked | None
-    """None until an agent is asked, where the question was in the log already."""
+    """None until an agent is called, if the question was in the log before this session."""
     analyses: dict[str, str] = field(default_factory=dict)
     """Texts that a merge agent may have to read, by event id."""
     due_ms: int | None = None
-    """When it is overdue, on the session's clock."""
+    """Instant of its deadline, on the session's clock."""
     closed: bool = False
     """Whether it is decided."""
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Mark the question as decided, and free its content."""
         self.closed = True
         self.question = None
         self.analyses.clear()
@@ -68,20 +68,20 @@ class WaitingQuestion:
 
 class EmbeddedSession:
     """
-    One writer's work on a log until every question in it is decided.
+    Work of one writer on a log until every question in it is decided.
 
-    Calls are made after the assignment behind them is durable, and their outcomes are durable before anything follows
-    from them; so a process that dies repeats calls, but never decisions. While all agents answer in virtual time, the
-    same inputs give the same log.
+    A call starts only after the assignment behind it is durable, and its outcome is durable before any further call
+    follows from it. So a process that dies repeats calls, but never decisions. If all agents answer in virtual time,
+    the same inputs give the same log.
 
     Args:
         log: The writer; the session commits it.
-        agents: Agents by name. A seat of an agent that is not there fails, and is so recorded.
-        clock: Wall clock in milliseconds; deadlines are measured from when the session saw the assignment.
+        agents: Agents by name. A seat whose agent does not exist gets a failed analysis.
+        clock: Wall clock in milliseconds; deadlines run from when the session saw the assignment.
         window: Questions open at a time.
-        calls_in_flight: Calls under way at a time, of agents that take their time.
-        listener: Hears what the processors wrote.
-        books: What calls are charged to and counted in.
+        calls_in_flight: Limit of concurrent calls of agents that take wall time.
+        listener: Receives what the processors wrote.
+        books: Budget and counters of calls.
     """
 
     def __init__(
@@ -118,14 +118,14 @@ class EmbeddedSession:
 
     @property
     def in_flight(self) -> int:
-        """Calls under way."""
+        """Calls in flight."""
         return len(self._running)
 
     async def run(self, questions: Iterable[QuestionAsked] = ()) -> None:
         """
         Ask *questions* and finish what earlier sessions left open, until every question has its decision.
 
-        What is done is committed also when the task is cancelled.
+        Finished work is committed even if the task is cancelled.
         """
         waiting = iter(questions)
         try:
@@ -152,19 +152,19 @@ class EmbeddedSession:
         self._reservations.committed()
 
     async def _stop(self) -> None:
-        """Cancel what is under way; its seats stay free, and the next session takes them."""
+        """Cancel the calls in flight; their seats stay free, and the next session takes them."""
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
     def _resume(self) -> None:
-        """Take up what earlier sessions left: questions still open, and records nobody folded."""
+        """Resume the open questions of earlier sessions, and fold the records they left unfolded."""
         for question_id, _ in self._log.open_states("merge"):
             self._reopen(question_id)
         self._fold()
 
     def _reopen(self, question_id: str) -> None:
-        """Take up one open question, with the seats of its last stage that are still free."""
+        """Resume one open question, and queue the free seats of its last stage."""
         case = self._open[question_id] = WaitingQuestion(question_id, None)
         opener: Opener | None = None
         taken: set[tuple[int, str]] = set()
@@ -178,7 +178,7 @@ class EmbeddedSession:
                 case.analyses[event.event_id] = event.text
                 taken.add((event.stage, event.agent))
         if opener is None:
-            # An analysis or deadline came first; the assignment will open the case.
+            # An analysis or deadline came first; the assignment will open the question.
             del self._open[question_id]
             return
         stage = opener.stage
@@ -189,7 +189,7 @@ class EmbeddedSession:
         self._scheduler.watch(case)
 
     def _admit(self, waiting: Iterator[QuestionAsked]) -> bool:
-        """Fill the window; say whether there may be more questions."""
+        """Fill the window; return whether there may be more questions."""
         more = True
         while more and len(self._open) < self._window:
             batch = list(islice(waiting, self._window - len(self._open)))
@@ -198,18 +198,18 @@ class EmbeddedSession:
                 self._log.append(question)
                 self._asked.setdefault(question.question_id, question)
             self._fold()
-            # What got no panel was asked before, or is in the dead letters.
+            # A question without a panel was asked before, or is in the dead letters.
             self._asked.clear()
         return more
 
     def _fold(self) -> None:
-        """Fold all there is to fold, and act on what the processors wrote."""
+        """Fold every ready record, and act on what the processors wrote."""
         while self._log.ready:
             for stored in self._log.fold():
                 self._hear(stored.event)
 
     def _hear(self, event: Event) -> None:
-        # By kind: asking for the class of every event takes longer than all that follows from the few that matter.
+        # By topic: a class check of every event takes longer than handling the few that matter.
         if event.topic == ASSIGNMENTS:
             assert isinstance(event, PanelAssigned | StageOpened)
             self._seat(event)
@@ -222,7 +222,7 @@ class EmbeddedSession:
             self._log.append(answer)
 
     def _seat(self, opener: Opener) -> None:
-        """Line up the calls of a stage."""
+        """Queue the calls of a stage."""
         question_id = opener.question_id
         case = self._open.get(question_id)
         if case is None:
@@ -234,11 +234,11 @@ class EmbeddedSession:
     def _line_up(self, case: WaitingQuestion, opener: Opener, seats: Iterable[Seat]) -> None:
         for seat in seats:
             agent = self._agents.get(seat.agent)
-            # An agent that is not there fails in no time.
+            # A seat whose agent does not exist fails without a call.
             self._scheduler.put(case, OpenSeat(opener, seat), takes_room=agent is not None and not agent.virtual)
 
     def _virtual_outcomes(self) -> list[AnalysisPublished]:
-        """Take the seats of agents that need no time, and of those who are not there; start the calls of the others."""
+        """Take the seats of virtual and of missing agents; start the calls of the others."""
         outcomes = []
         for case, call, takes_room in self._scheduler.start(CALLS_AT_ONCE):
             agent = self._agents.get(call.seat.agent)
@@ -253,9 +253,9 @@ class EmbeddedSession:
         return outcomes
 
     async def _awaited_outcomes(self, *, busy: bool) -> list[AnalysisPublished]:
-        """Wait until a call ends or a deadline comes; where there is other work to do, only look."""
+        """Wait until a call ends or a deadline passes; if *busy*, only collect finished calls."""
         if not self._running:
-            # A virtual session never waits; without this an interrupt would not be heard.
+            # A virtual session never waits; without this it would not notice an interrupt.
             await asyncio.sleep(self._patience() if self._open and not busy else 0)
             return []
         commit_wanted = asyncio.create_task(self._reservations.wanted.wait())
@@ -284,7 +284,7 @@ class EmbeddedSession:
         self._log.append(outcome)
 
     def _declare_overdue(self) -> None:
-        """Write the deadline of each question that is open too long; the calls still out come too late to count."""
+        """Append the deadline of each overdue question; calls still in flight come too late to count."""
         now = self._clock()
         for _, case in self._scheduler.overdue(now):
             self._log.append(DeadlinePassed(occurred_at=instant_of_ms(now), question_id=case.question_id))
@@ -295,7 +295,7 @@ class EmbeddedSession:
         return task_of(call, case.question, case.analyses)
 
     def _find(self, question_id: str) -> QuestionAsked:
-        """Look a question up in the log: the first of its id is the one that counts."""
+        """Look a question up in the log; the first question of an id counts."""
         for record in self._log.about(question_id):
             if record.topic == QuestionAsked.topic:
                 event = read_event(record)

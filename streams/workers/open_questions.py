@@ -12,8 +12,8 @@ from streams.topology import ASSIGNMENTS, DECISIONS, QUESTION_PARTITIONS, QUESTI
 from streams.workers.question_state import QuestionState
 
 REMEMBERED = 10_000
-"""Questions closed last that are remembered although no commit needs it, about two megabytes a partition: a producer
-that is not sure and asks once more, soon, causes no calls."""
+"""Recently closed questions that are remembered although no commit needs them, about two megabytes a partition: a
+producer's retry of a question causes no calls."""
 
 
 @dataclass(slots=True)
@@ -23,14 +23,14 @@ class _ClosedQuestion:
     held_at: int
     """Offset of its decision."""
     ends: Mapping[str, int] | None = None
-    """Where the topics ended, some time after it was closed; None while that is not known."""
+    """End offsets of the topics at some time after it was closed; None while unknown."""
     later: dict[str, int] = field(default_factory=dict)
-    """Offset behind its last record in a topic, where one came after it was closed."""
+    """By topic: the offset after its last record, for records that came after it was closed."""
 
 
 @dataclass(slots=True)
 class _MarkedEnds:
-    """What waits to learn where the topics end."""
+    """Closed and doubtful questions that wait for the topics' end offsets."""
 
     closed: list[_ClosedQuestion] = field(default_factory=list)
     doubts: dict[QuestionState, None] = field(default_factory=dict)
@@ -41,17 +41,18 @@ class _MarkedEnds:
 
 class OpenQuestions:
     """
-    The open questions of one partition, of all topics alike, rebuilt from their records alone.
+    The open questions of one partition number in all topics, rebuilt from their records alone.
 
-    The topics have no common order: a decision may be read before its question. So a commit keeps this law: whoever
-    begins there and reads any record of a question also reads
+    The topics have no common order: a decision may be read before its question. So committed offsets keep this
+    invariant: a consumer that starts at them and reads any record of a question also reads
 
     - all its records, if it is open;
     - its decision, if it was known to be decided.
 
-    An open question holds each topic at its own first record. A decided one holds the decisions, until all that was in
-    the log when it was decided, and so each record of it, is behind the commits; records that come later still are
-    known by the question being remembered a while, or by what they lack:
+    An open question holds back the commit of each topic at its first record there. A decided question holds back the
+    decisions at its decision, until the commits pass the ends that the topics had after the decision, and so each of
+    its records. A record that comes even later is recognised because the question is still remembered, or by what is
+    missing:
 
     - A panel without a question, an analysis with neither, although everything before them has been read: the question
       was decided and forgotten long ago.
@@ -59,9 +60,9 @@ class OpenQuestions:
       it was asked before, or was refused.
 
     Args:
-        partition: A question counts only in the partition of its id; `route` copies others to it.
-        begin: Where each topic is read from. Topics other than questions, assignments, analyses and decisions have no
-            place here; one that is missing is not waited for.
+        partition: A question counts only in the partition of its id; `route` republishes misplaced ones there.
+        begin: First offset to read, by topic: any of questions, assignments, analyses and decisions, and no other
+            topic. A topic that is not given is not waited for.
     """
 
     def __init__(self, partition: int, begin: Mapping[str, int]) -> None:
@@ -69,19 +70,19 @@ class OpenQuestions:
         self.position = dict(begin)
         """Next offset of each topic."""
         self.caught_up = False
-        """Whether everything is read that was in the log when this member came to the partition."""
+        """Whether everything is read that was in the log when the partition was assigned to this member."""
         self._open: dict[str, QuestionState] = {}
         self._closed: OrderedDict[str, _ClosedQuestion] = OrderedDict()
         self._remembered: OrderedDict[str, None] = OrderedDict()
         self._since: dict[str, deque[tuple[int, QuestionState]]] = {
             topic: deque() for topic in begin if topic != DECISIONS
         }
-        """First records of cases by topic, in the order of their offsets; those of closed cases are dropped in time."""
+        """Offset of each question's first record by topic, in order; those of closed questions are dropped later."""
         self._unmarked, self._asked = _MarkedEnds(), _MarkedEnds()
         self._doubts: list[tuple[QuestionState, Mapping[str, int]]] = []
         self._goal: Mapping[str, int] | None = None
         self._routed = self._routed_before = -1
-        """Highest offset of a question that has its panel; now, and one look at the ends ago."""
+        """Highest offset of a question that has its panel: now, and at the previous look-up of end offsets."""
 
     def __len__(self) -> int:
         """Count the open questions."""
@@ -89,7 +90,7 @@ class OpenQuestions:
 
     @property
     def remembered(self) -> int:
-        """Count the closed questions that a commit still needs."""
+        """Count the closed questions that commits still need."""
         return len(self._closed)
 
     def cases(self) -> Iterator[QuestionState]:
@@ -98,10 +99,10 @@ class OpenQuestions:
 
     def take(self, record: Record, event: Event) -> QuestionState | None:
         """
-        Take in a record at or after the position of its topic.
+        Apply a record at or after the position of its topic.
 
         Returns:
-            The case of which something changed.
+            The question that changed; None if none did.
         """
         self.reach(record.topic, record.offset + 1)
         question_id = event.correlation
@@ -111,7 +112,7 @@ class OpenQuestions:
             return None
         case = self._open.get(question_id)
         if case is None:
-            # A stage follows its panel in the same partition, so this is one of a question closed long ago.
+            # A stage follows its panel in the same partition, so this stage is of a question closed long ago.
             if isinstance(event, StageOpened) or question_id in self._remembered or not self._belongs(question_id):
                 return None
             case = self._open[question_id] = QuestionState(question_id, self.partition)
@@ -123,19 +124,19 @@ class OpenQuestions:
         return case if changed else None
 
     def reach(self, topic: str, offset: int) -> None:
-        """Move on to an offset: what lies before it has been read, or is no record."""
+        """Advance a topic's position: each offset below it is read, or holds no record."""
         self.position[topic] = max(self.position[topic], offset)
         if not self.caught_up:
             self._catch_up()
 
     def close(self, case: QuestionState) -> None:
-        """Close a case for which nothing is left to do, though it is not known to be decided."""
+        """Close a question that needs no more work here, although its decision is not known yet."""
         if not case.closed:
             case.close()
             self._close(case, self.position[DECISIONS])
 
     def lose(self) -> list[QuestionState]:
-        """Close all cases, for the partition went to somebody else; give those that were open."""
+        """Close all questions, because the partition was revoked; return those that were open."""
         lost = list(self._open.values())
         self._open.clear()
         for case in lost:
@@ -144,17 +145,17 @@ class OpenQuestions:
 
     @property
     def waits(self) -> bool:
-        """Whether it helps to learn where the topics end."""
+        """Whether the end offsets of the topics are needed."""
         return self._goal is None or bool(self._unmarked or self._asked)
 
     def ask(self) -> None:
-        """Note that the ends of the topics are about to be looked up: all that was read until now lies before them."""
+        """Begin a look-up of end offsets: everything read so far lies below them."""
         self._asked.closed += self._unmarked.closed
         self._asked.doubts.update(self._unmarked.doubts)
         self._unmarked = _MarkedEnds()
 
     def mark(self, ends: Mapping[str, int]) -> None:
-        """Learn where the topics ended after the last `ask`."""
+        """Take the end offsets that were looked up after the last `ask`."""
         if self._goal is None:
             self._goal = dict(ends)
         for closed in self._asked.closed:
@@ -165,7 +166,7 @@ class OpenQuestions:
         self._catch_up()
 
     def commits(self) -> dict[str, int]:
-        """Say how far each topic may be committed, and forget what that makes needless."""
+        """Give the offset to commit of each topic, and forget the closed questions that it passes."""
         self._settle_doubts()
         offsets = {topic: self._first_needed(topic) for topic in self._since}
         while self._closed:
@@ -186,7 +187,7 @@ class OpenQuestions:
         return partition_of(question_id.encode(), QUESTION_PARTITIONS) == self.partition
 
     def _note(self, case: QuestionState, record: Record) -> None:
-        """Keep the book on an open case."""
+        """Record the first offset of an open question in a topic, and what it still lacks."""
         if record.topic not in case.since:
             case.since[record.topic] = record.offset
             self._since[record.topic].append((record.offset, case))
@@ -212,14 +213,14 @@ class OpenQuestions:
             self._remembered.popitem(last=False)
 
     def _first_needed(self, topic: str) -> int:
-        """Find the first record of an open case."""
+        """Find the offset of the first record of an open question; without one, the position."""
         since = self._since[topic]
         while since and since[0][1].closed:
             since.popleft()
         return since[0][0] if since else self.position[topic]
 
     def _pass_over(self) -> None:
-        """Drop the oldest questions if `route` has passed them over."""
+        """Drop the oldest questions if `route` has skipped them."""
         since = self._since.get(QUESTIONS)
         while since:
             offset, case = since[0]
@@ -231,7 +232,7 @@ class OpenQuestions:
         self._routed_before = self._routed
 
     def _settle_doubts(self) -> None:
-        """Drop cases that lack what must have been before them."""
+        """Drop questions that lack a record which must precede those that were read."""
         left = []
         for case, ends in self._doubts:
             if case.closed or case.question is not None:

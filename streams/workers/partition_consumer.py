@@ -14,18 +14,18 @@ from streams.workers.open_questions import OpenQuestions
 from streams.workers.question_state import QuestionState
 
 COMMIT_S = 1.0
-"""Time between two commits: what a member that is killed leaves to be read again."""
+"""Time between two commits; the next owner reads at least this much again after a member is killed."""
 
 _log: FilteringBoundLogger = structlog.get_logger("orch.partition_consumer")
 
 
 class PartitionConsumer:
     """
-    Reads the partitions that a member holds, from what was committed on.
+    Reads the partitions that are assigned to a group member, from their committed offsets.
 
     Args:
         subscription: Not started.
-        topics: What is read; co-partitioned by question.
+        topics: Topics to read; co-partitioned by question.
     """
 
     def __init__(self, subscription: Subscription, topics: Sequence[str]) -> None:
@@ -33,14 +33,14 @@ class PartitionConsumer:
         self._topics = topics
         self._loads: dict[int, OpenQuestions] = {}
         self._behind: dict[int, OpenQuestions] = {}
-        """Those not known to be caught up."""
+        """Partitions not known to be caught up."""
         self._committed: dict[tuple[str, int], int] = {}
         self._settling: asyncio.Task[None] | None = None
         self._settle_at = 0.0
 
     async def start(self) -> None:
         """
-        Join the group.
+        Join the consumer group.
 
         Raises:
             OperatorError: No broker answers.
@@ -59,11 +59,11 @@ class PartitionConsumer:
 
     async def look(self, wait_ms: int) -> list[QuestionState]:
         """
-        Wait for records, at most *wait_ms*, and take them in.
+        Poll for records, at most *wait_ms*, and apply them.
 
         Returns:
-            Cases of which something changed: open ones of partitions that are caught up, and closed ones. Those of a
-            partition that was lost are closed.
+            Questions that changed: open ones of partitions that are caught up, and closed ones. The questions of a
+            revoked partition are closed.
 
         Raises:
             OperatorError: The brokers refuse.
@@ -82,12 +82,12 @@ class PartitionConsumer:
         return list(changed)
 
     def close(self, case: QuestionState) -> None:
-        """Close a case for which nothing is left to do."""
+        """Close a question that needs no more work here."""
         if not case.closed:
             self._loads[case.partition].close(case)
 
     def _hold(self, polled: Polled) -> Iterator[QuestionState]:
-        """Let go of the partitions that were lost, and begin those that were gained."""
+        """Drop the partitions that were revoked, and begin those that were assigned."""
         lost = sorted(self._loads.keys() - polled.partitions)
         gained = sorted(polled.partitions - self._loads.keys())
         for partition in lost:
@@ -108,7 +108,7 @@ class PartitionConsumer:
         try:
             event = decode(record.topic, record.value, record.timestamp_ms)
         except InvalidRecord as problem:
-            # The dead letter is written by the stage that folds it.
+            # The stage that folds the record writes the dead letter.
             place = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
             _log.info("record_skipped", **place, problem=str(problem))
             load.reach(record.topic, record.offset + 1)
@@ -116,7 +116,7 @@ class PartitionConsumer:
         return load.take(record, event)
 
     def _caught_up(self) -> Iterator[QuestionState]:
-        """Give the open cases of partitions that are caught up since the last look."""
+        """Give the open questions of partitions that have caught up since the last poll."""
         for partition, load in list(self._behind.items()):
             if load.caught_up:
                 del self._behind[partition]
@@ -124,7 +124,7 @@ class PartitionConsumer:
                 yield from load.cases()
 
     def _settle_in_time(self) -> None:
-        """See to it that commits are made, beside the reading, which must not wait for them."""
+        """Start a commit in the background when it is due; polling must not wait for it."""
         now = asyncio.get_running_loop().time()
         if now < self._settle_at:
             return
@@ -147,7 +147,7 @@ class PartitionConsumer:
                 return
             for partition, load in asked.items():
                 here = {topic: ends[topic, partition] for topic in self._topics if (topic, partition) in ends}
-                # Of a partition that was lost meanwhile nothing may be known.
+                # The ends of a partition that was revoked meanwhile may be unknown.
                 if len(here) == len(self._topics):
                     load.mark(here)
         await self._commit()
@@ -164,7 +164,7 @@ class PartitionConsumer:
         try:
             await self._subscription.commit(news)
         except TransientError as error:
-            # The next one says it, or whoever owns the partition then reads it again.
+            # The next commit covers it, or the partition's next owner reads these records again.
             _log.debug("commit_put_off", why=str(error))
             return
         self._committed.update({place: offset for place, offset in news.items() if place[1] in self._loads})
@@ -172,10 +172,10 @@ class PartitionConsumer:
 
 async def until(stop: asyncio.Event, *work: Coroutine[Any, Any, None]) -> None:
     """
-    Work until told to stop.
+    Run *work* until *stop* is set or one of the coroutines ends.
 
     Raises:
-        Exception: What ended one of the works before.
+        Exception: Raised by one of the coroutines.
     """
     tasks = [asyncio.create_task(one) for one in (*work, _heard(stop))]
     try:

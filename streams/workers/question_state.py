@@ -27,7 +27,7 @@ class Opened(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class QuestionState:
-    """A question that waits for its decision; once closed, nothing but its name is left."""
+    """A question that waits for its decision; closing it frees its content."""
 
     question_id: str
     partition: int
@@ -35,13 +35,13 @@ class QuestionState:
     opened: list[Opened] = field(default_factory=list)
     """The first panel in the log, then the stages that follow from it."""
     taken: dict[Claim, None] = field(default_factory=dict)
-    """Seats that have their analysis, or will have it from this process."""
+    """Seats that have their analysis, or whose call this process has queued."""
     texts: dict[str, str] = field(default_factory=dict)
-    """What a merge agent may have to read, by event id."""
+    """Texts that a merge agent may have to read, by event id."""
     since: dict[str, int] = field(default_factory=dict)
     """Offset of the first record in each topic."""
     closed: bool = False
-    """Whether nothing is left to do: it is decided, or the partition went to somebody else."""
+    """Whether no work is left here: it is decided, its deadline is published, or the partition was revoked."""
 
     @property
     def panel(self) -> PanelAssigned | None:
@@ -51,24 +51,24 @@ class QuestionState:
 
     @property
     def due_ms(self) -> int | None:
-        """Give when it is overdue: from the record of its panel on, so that all processes count alike."""
+        """Give the instant of its deadline, from the timestamp of the panel's record, so that all processes agree."""
         panel = self.panel
         return None if panel is None else self.opened[0].at_ms + panel.deadline_ms
 
     def hear(self, record: Record, event: Event) -> bool:
         """
-        Take in what a record says.
+        Apply a record.
 
-        Of panels the first counts, of questions the one it was assigned to, of stages those that follow from it.
+        The first panel counts, the question that it was assigned to, and the stages that follow from it.
 
         Returns:
-            Whether that changes what is to be done.
+            Whether the seats to be taken may have changed.
         """
         match event:
             case QuestionAsked() if self.question is None and _meets(event, self.panel):
                 self.question = event
             case PanelAssigned() if not self.opened and _meets(self.question, event):
-                # The candidates are two thirds of a panel, and nobody here looks at them.
+                # The candidates are two thirds of a panel's size and are not used here.
                 self._open(record, event.model_copy(update={"candidates": ()}))
                 if event.merger is None:
                     self.texts.clear()
@@ -83,7 +83,7 @@ class QuestionState:
         return True
 
     def calls(self) -> Iterator[tuple[Opened, OpenSeat]]:
-        """List the seats to be taken now: free, with the question there and all texts that are to be read."""
+        """Yield the seats to be taken now: free ones whose question and texts to read are known."""
         if self.question is None:
             return
         for opened in self.opened:
@@ -95,7 +95,7 @@ class QuestionState:
                         yield opened, call
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Mark the question as closed, and free its content."""
         self.closed = True
         self.question = None
         self.opened.clear()
@@ -122,10 +122,10 @@ class QuestionState:
 
 
 def _meets(question: QuestionAsked | None, panel: PanelAssigned | None) -> bool:
-    """Whether a panel was assigned to this very question, as far as both are known."""
+    """Whether the panel was assigned to the question; also true while either is unknown."""
     return question is None or panel is None or panel.causes[:1] == (question.event_id,)
 
 
 def claim_of(call: OpenSeat) -> Claim:
-    """Name a seat as the analysis of it will."""
+    """Build the claim of a seat, as its analysis will state it."""
     return call.opener.event_id, call.stage.number, call.stage.role, call.seat.agent

@@ -17,13 +17,13 @@ from streams.agents.agent import Agent, AgentError, Reply, Task
 from streams.agents.calls.pricing import cost_of_reply
 
 Stopwatch = Callable[[], int]
-"""Milliseconds from any start. One that goes back, as wall clocks may, measures 0."""
+"""Clock in milliseconds from any start. If it runs backwards, as wall clocks may, the measured time is 0."""
 
 ENVELOPE_BYTES = 80_000
-"""Room in an event for all that is not the agent's own words: ids, names, 20 attempts with their providers' words."""
+"""Bytes of an event reserved for all but the agent's text: ids, names, 20 attempts with provider metadata."""
 
-# A character takes at most six bytes in canonical JSON (as \\u0000), a list item three more. Replies that fit by this
-# measure, nearly all, need not be encoded to know it.
+# A character takes at most six bytes in canonical JSON (as \\u0000), a list item three more. Nearly all replies fit by
+# this bound, and need not be encoded to check it.
 _MOST_BYTES_A_CHARACTER = 6
 _BYTES_AN_ITEM = 3
 
@@ -32,24 +32,24 @@ _log: FilteringBoundLogger = structlog.get_logger()
 
 @dataclass(slots=True)
 class CallOutcome:
-    """How one attempt went."""
+    """Outcome of one attempt."""
 
     outcome: Literal["ok", "timeout", "error", "refused"]
     latency_ms: int | None
-    """None: not known, and not measured yet."""
+    """None: not reported, and not measured yet."""
     reply: Reply | None = None
-    """Of an error: what is known of a reply that was no use."""
+    """Of an error: tokens and metadata of a reply that could not be used, if known."""
     error: str | None = None
     retriable: bool = True
     retry_after_ms: int | None = None
     free: bool = False
-    """Whether it surely cost nothing."""
+    """Whether it certainly cost nothing."""
     provider: ProviderCall | None = None
-    """What a provider was asked, where one was called."""
+    """The call of the provider, if one was made."""
 
 
 async def call_virtually(agent: Agent, task: Task) -> CallOutcome:
-    """Make one attempt in no time: a latency above the limit is a timeout that took exactly the limit."""
+    """Make one attempt in virtual time: a latency above the time limit is a timeout after exactly the limit."""
     call = await _call(agent, task)
     limit_ms = agent.spec.limits.timeout_ms
     if call.latency_ms is not None and call.latency_ms > limit_ms:
@@ -59,10 +59,10 @@ async def call_virtually(agent: Agent, task: Task) -> CallOutcome:
 
 async def call_and_wait(agent: Agent, task: Task, stopwatch: Stopwatch, left_ms: int | None = None) -> CallOutcome:
     """
-    Make one attempt, stop it at the limit, and measure what the agent did not.
+    Make one attempt, cancel it at the time limit, and measure its latency if the agent reports none.
 
     Args:
-        left_ms: What is left of the question's time, where that may be less than the limit of an attempt.
+        left_ms: Time left until the question's deadline, if that may be less than the limit of an attempt.
     """
     limit_ms = agent.spec.limits.timeout_ms if left_ms is None else min(agent.spec.limits.timeout_ms, left_ms)
     started_ms = stopwatch()
@@ -70,7 +70,7 @@ async def call_and_wait(agent: Agent, task: Task, stopwatch: Stopwatch, left_ms:
         async with timeout(limit_ms / 1000):
             call = await _call(agent, task)
     except TimeoutError:
-        # Only the limit's own: whatever the agent raises, a TimeoutError too, became an outcome inside.
+        # Only the limit raises this: `_call` turns every exception of the agent into an outcome, a TimeoutError too.
         call = CallOutcome("timeout", None)
     if call.latency_ms is None:
         call.latency_ms = max(stopwatch() - started_ms, 0)
@@ -94,7 +94,7 @@ async def _call(agent: Agent, task: Task) -> CallOutcome:
             free=error.free,
         )
     except Exception as error:
-        # Neither the message nor a rendered traceback: both may quote a prompt or a key.
+        # The log gets neither the message nor a rendered traceback: both may quote a prompt or a key.
         frames = traceback.extract_tb(error.__traceback__)
         _log.error(
             "agent_raised",
@@ -110,10 +110,10 @@ async def _call(agent: Agent, task: Task) -> CallOutcome:
 
 def fit(call: CallOutcome, limit_bytes: int) -> None:
     """
-    Make a call's reply one that an event can hold.
+    Make a call's reply fit into an event.
 
     Surrogate pairs are joined, lone surrogates replaced by U+FFFD. A reply of more than *limit_bytes* of JSON becomes
-    the error `too_long`: its text is not cut, since an answer cut off is another answer, and not asked for again.
+    the error `too_long`, without a retry. Its text is not cut, because a truncated answer is a different answer.
     """
     reply = call.reply
     if reply is None or call.outcome != "ok":
@@ -141,7 +141,7 @@ def _valid_unicode(reply: Reply) -> Reply:
 
 
 def as_attempt(call: CallOutcome, price: Price | None) -> Attempt:
-    """Record a call, with its cost."""
+    """Convert an outcome into the attempt of an event, with its cost."""
     reply = call.reply
     return Attempt(
         outcome=call.outcome,

@@ -1,4 +1,8 @@
-"""Budget reservations, made before a call and settled after it."""
+"""
+Budget reservations, made before a call and settled after it.
+
+A call starts only once its reservation is durable and fits into the budget.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -17,40 +21,40 @@ from streams.topology import SPENDING
 
 
 class Reservations(Protocol):
-    """Where reservations are written, and what became of them."""
+    """Log of reservations, and the verdicts on them."""
 
     def should_wait(self, reserved: BudgetReserved) -> bool:
-        """Whether there is no room for a reservation now, but may be when others are settled."""
+        """Whether a reservation does not fit now, but may fit once others are settled."""
 
     async def changed(self) -> None:
-        """Wait until there may be more room."""
+        """Wait until more of the budget may be free."""
 
     async def reserve(self, reserved: BudgetReserved) -> Verdict:
-        """Write a reservation, wait until it is durable, and give the verdict on it."""
+        """Write a reservation, wait until it is durable if it fits, and return the verdict on it."""
 
     async def write(self, event: BudgetSettled | BudgetRefused) -> None:
-        """Write what became of a reservation; nobody waits for it, since until then the reservation counts."""
+        """Write the settlement or refusal of a reservation; until it is in the log, the reservation counts in full."""
 
 
 class Notifier:
-    """Something that many may wait for, again and again."""
+    """A signal that any number of tasks can wait for, repeatedly."""
 
     def __init__(self) -> None:
         self._told = asyncio.Event()
 
     def tell(self) -> None:
-        """Wake all who wait now."""
+        """Wake all tasks that wait now."""
         self._told.set()
         self._told = asyncio.Event()
 
     async def wait(self) -> None:
-        """Wait until it is told the next time."""
+        """Wait for the next `tell`."""
         await self._told.wait()
 
 
 class SharedReservations:
     """
-    Reservations on a log that several processes write: what comes first in the topic comes first.
+    Reservations in a topic that several processes write; the topic's order decides which of them fit.
 
     Args:
         publish: Writes an event and waits until the log has it.
@@ -61,15 +65,15 @@ class SharedReservations:
         self._publish = publish
         self._news = Notifier()
         self._sent: dict[str, tuple[BudgetReserved, asyncio.Future[Verdict]]] = {}
-        """Reservations of this process that were not read back yet, each with who waits for the verdict."""
+        """Reservations of this process that were not read back yet, each with the future of its verdict."""
 
     def hear(self, event: Event) -> None:
-        """Take in a record of the topic, in its order, from its beginning."""
+        """Apply an event of the topic; events come in the topic's order, from its beginning."""
         verdict = self._accounts.take(event)
         sent = self._sent.pop(event.event_id, None)
         if verdict is not None and sent is not None and not sent[1].done():
             sent[1].set_result(verdict)
-        # One of our own that is granted makes no room: it has counted since it was sent.
+        # A granted reservation of this process frees nothing: it has counted since it was sent.
         if sent is None or verdict is None or verdict.refused_by is not None:
             self._news.tell()
 
@@ -87,7 +91,7 @@ class SharedReservations:
             await self._publish(reserved)
             return await verdict
         finally:
-            # Where nobody waits any more, and it may come or not.
+            # After a failure or a cancellation `hear` must find no future to resolve.
             self._sent.pop(reserved.event_id, None)
 
     async def write(self, event: BudgetSettled | BudgetRefused) -> None:
@@ -96,15 +100,15 @@ class SharedReservations:
 
 class LocalReservations:
     """
-    Reservations on a log with one writer: what is appended first comes first, and is durable with the next commit.
+    Reservations in a log with one writer; the append order decides which fit, and the next commit makes them durable.
 
     Args:
-        log: The writer; whoever has it commits it, and then says so.
+        log: The writer. Its owner commits it and then calls `committed`.
     """
 
     def __init__(self, log: FoldingWriter) -> None:
         self.wanted = asyncio.Event()
-        """Set while somebody waits for a commit."""
+        """Set while a reservation waits for a commit."""
         self._log = log
         self._news = Notifier()
         self._waiting: list[asyncio.Future[None]] = []
@@ -132,7 +136,7 @@ class LocalReservations:
         await self._news.wait()
 
     def committed(self) -> None:
-        """Let everybody go on whose reservation is durable now."""
+        """Wake the callers whose reservations are durable now."""
         self.wanted.clear()
         waiting, self._waiting = self._waiting, []
         for durable in waiting:
@@ -141,33 +145,33 @@ class LocalReservations:
 
     @cached_property
     def accounts(self) -> Accounts:
-        """What counts so far; it is read from the log when it is first needed."""
+        """Amounts reserved and spent so far; read from the log on first use."""
         accounts = Accounts()
         for record in self._log.of_topic(SPENDING):
             accounts.take(read_event(record))
-        # Their writer is gone, for this one has the log now.
+        # The writer of open reservations is gone: this process is the log's only writer now.
         accounts.give_up_open()
         return accounts
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetAccount:
-    """What the calls under one policy are charged to."""
+    """Budget account of the calls under one policy."""
 
     reservations: Reservations
     policy_event_id: str
     budget: Budget
     clock: Clock
-    """Wall clock, for the times of what is written."""
+    """Wall clock, for the times of the events written."""
 
     async def reserve(
         self, task: Task, opener: Event, agent: str, most_nusd: int, left_ms: int | None
     ) -> BudgetReserved | BudgetRefused:
         """
-        Reserve the most a call can cost; a refusal where there is no room for it.
+        Reserve the most a call can cost, or return a refusal if that exceeds the budget.
 
-        Where there is none only because of calls under way, which mostly cost less than they reserved, it waits for
-        them, at most *left_ms*.
+        If it fits except for the reservations of calls in flight, which mostly cost less than they reserved, it waits
+        for their settlement, at most *left_ms*.
         """
         try:
             async with asyncio.timeout(None if left_ms is None else left_ms / 1000):
@@ -204,7 +208,7 @@ class BudgetAccount:
         )
 
     async def settle(self, reserved: BudgetReserved, cost_nusd: int | None) -> None:
-        """Say what a call has cost; None: not known, so it goes on counting with all it reserved."""
+        """Write a call's cost; None: unknown, so the reservation goes on counting in full."""
         settled = BudgetSettled(
             causes=(reserved.event_id,),
             occurred_at=instant_of_ms(self.clock()),

@@ -12,16 +12,16 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.limits")
 
 
 class CircuitOpen(Exception):
-    """The agent failed so often in a row that it is not asked for a while."""
+    """The agent failed too often in a row and is not called for a while."""
 
 
 class CircuitBreaker:
     """
-    Opens after so many failures in a row; after a while one call shows whether the agent is back.
+    Opens after a number of failures in a row; after a pause, one trial call decides whether it closes again.
 
     Args:
         name: The agent, for the log.
-        limits: How many failures, and how long; with no number of failures it never opens.
+        limits: Number of failures, and length of the pause; with 0 failures it never opens.
         now_s: Monotonic clock in seconds.
     """
 
@@ -32,7 +32,7 @@ class CircuitBreaker:
         self._failures = 0
         self._open_until_s: float | None = None
         self._trying = False
-        """Whether the one call is under way that shows whether the agent is back."""
+        """Whether the trial call is in flight."""
 
     @contextmanager
     def passed(self) -> Iterator[None]:
@@ -40,17 +40,17 @@ class CircuitBreaker:
         Let a call through.
 
         Raises:
-            Closed: The agent failed too often.
+            CircuitOpen: The agent failed too often in a row.
         """
         trying = self._trial()
         try:
             yield
         finally:
-            # Also where the call was cancelled, and nothing was noted.
+            # Also if the call was cancelled and no outcome was noted.
             self._trying = self._trying and not trying
 
     def note(self, *, failed: bool) -> None:
-        """Take in how a call ended."""
+        """Record whether a call failed."""
         most = self._limits.breaker_failures
         if not failed:
             if self._open_until_s is not None:
@@ -64,7 +64,7 @@ class CircuitBreaker:
             self._open_until_s = self._now_s() + self._limits.breaker_ms / 1000
 
     def _trial(self) -> bool:
-        """Let a call through, and say whether it is the one that shows whether the agent is back."""
+        """Let a call through, and return whether it is the trial call."""
         if self._open_until_s is None:
             return False
         if self._now_s() < self._open_until_s or self._trying:

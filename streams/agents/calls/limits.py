@@ -11,7 +11,7 @@ from streams.agents.calls.rate_limit import RateLimit
 
 class CallLimiter:
     """
-    One agent's gate, in one process.
+    Limits on the calls of one agent, in one process.
 
     Args:
         name: The agent, for the log.
@@ -27,10 +27,10 @@ class CallLimiter:
     @asynccontextmanager
     async def passed(self) -> AsyncIterator[None]:
         """
-        Wait until a call may be made, and hold its place while it is.
+        Wait until a call may start, and hold its place until the block ends.
 
         Raises:
-            Closed: The agent failed too often.
+            CircuitOpen: The agent failed too often in a row.
         """
         async with self._room or nullcontext():
             with self._breaker.passed():
@@ -38,5 +38,5 @@ class CallLimiter:
                 yield
 
     def note(self, *, failed: bool) -> None:
-        """Take in how a call ended."""
+        """Record whether a call failed."""
         self._breaker.note(failed=failed)

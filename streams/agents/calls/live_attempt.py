@@ -16,21 +16,21 @@ from streams.agents.calls.circuit_breaker import CircuitOpen
 from streams.agents.calls.progress import CallProgress
 
 OF_THE_REQUEST = ("bad_request", "too_large", "too_long", "empty_reply", "tool_call")
-"""Errors that say something of one request, and nothing of whether the agent is there for others."""
+"""Errors of one request, which the circuit breaker does not count: the agent may serve other requests."""
 
 _log: FilteringBoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class CallTerms:
-    """On what terms a seat is taken by an agent that takes wall time."""
+    """Budget, deadline and size limit of a call that takes wall time."""
 
     account: BudgetAccount | None = None
-    """What its calls are charged to; None: there is no budget."""
+    """Account that the call is charged to; None: there is no budget."""
     activity: CallProgress | None = None
-    """Hears of its calls."""
+    """Counters of the process's calls."""
     left_ms: int | None = None
-    """What is left of the question's time; after it nothing is tried any more."""
+    """Time left until the question's deadline; no attempt starts after it."""
     max_bytes: int = MAX_EVENT_BYTES
     """Largest event the log takes; a reply that does not fit is the error `too_long`."""
 
@@ -38,11 +38,11 @@ class CallTerms:
 NO_CALL_TERMS = CallTerms()
 
 _LATE = "deadline"
-"""Why a call is not made when its question's time is over."""
+"""Error of a call that is refused because the question's deadline has passed."""
 
 
 class LiveAttempts:
-    """The attempts of one seat, as far as they take wall time."""
+    """The attempts of one seat that take wall time."""
 
     def __init__(self, agent: Agent, opener: Event, clock: Stopwatch, terms: CallTerms) -> None:
         self._agent = agent
@@ -59,14 +59,14 @@ class LiveAttempts:
 
     @property
     def left_ms(self) -> int | None:
-        """What is left of the question's time."""
+        """Time left until the question's deadline; None without a deadline."""
         return None if self._terms.left_ms is None else self._terms.left_ms - self.elapsed_ms
 
     def _is_late(self) -> bool:
         return self.left_ms is not None and self.left_ms <= 0
 
     async def call(self, task: Task) -> CallOutcome:
-        """Make an attempt, or say what forbids it."""
+        """Make an attempt, or return the outcome `refused` with the reason."""
         live = self._agent.live
         if live is None:
             return await self._timed(task)
@@ -85,7 +85,7 @@ class LiveAttempts:
             return _refused("circuit_open")
 
     async def _refusal(self, live: LiveCaller, task: Task) -> str | None:
-        """Reserve what the call may cost; say why it is not to be made, if it is not."""
+        """Reserve the most the call can cost; return the reason if it must not be made."""
         if self._is_late():
             return _LATE
         account, most_nusd = self._terms.account, live.most_nusd(task)
@@ -108,7 +108,7 @@ class LiveAttempts:
                 activity.end()
 
     async def account_for(self, task: Task, attempt: Attempt) -> None:
-        """Settle what was reserved, and tell of the attempt."""
+        """Settle the reservation, then count and log the attempt."""
         if self._reserved is not None and self._terms.account is not None:
             reserved, self._reserved = self._reserved, None
             await self._terms.account.settle(reserved, attempt.cost_nusd)
@@ -131,7 +131,7 @@ class LiveAttempts:
         )
 
     async def wait(self, ms: int) -> bool:
-        """Wait before the next attempt; false, and at once, where the question's time would be over."""
+        """Wait before the next attempt; return False at once if the question's deadline would pass first."""
         left_ms = self.left_ms
         if left_ms is not None and ms >= left_ms:
             return False
@@ -140,5 +140,5 @@ class LiveAttempts:
 
 
 def _refused(error: str) -> CallOutcome:
-    """Say what forbade a call that was not made."""
+    """Build the outcome of a call that was not made."""
     return CallOutcome("refused", 0, error=error, retriable=False, free=True)

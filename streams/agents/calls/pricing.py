@@ -11,7 +11,7 @@ def cost_nusd(price: Price | None, input_tokens: int | None, output_tokens: int 
     Price a call by the policy's table, in nano-dollars, rounded half-even once.
 
     Returns:
-        None where the price or part of the usage is unknown, or the sum is beyond what an event can hold.
+        None if the price or part of the usage is unknown, or if the cost exceeds what an event can hold.
     """
     if price is None or input_tokens is None or output_tokens is None:
         return None
@@ -22,14 +22,14 @@ def cost_nusd(price: Price | None, input_tokens: int | None, output_tokens: int 
 
 def cost_of_reply(price: Price | None, reply: Reply | None, *, free: bool) -> int | None:
     """
-    Price what came of a call; the policy's table comes before what the agent says it cost.
+    Price a call; the policy's price table takes precedence over the cost that the agent reports.
 
     Args:
-        reply: None where nothing is known of one.
-        free: Whether it surely cost nothing.
+        reply: None if there is no reply and no usage.
+        free: Whether the call certainly cost nothing.
 
     Returns:
-        None where the cost is not known.
+        None if the cost is unknown.
     """
     if free:
         return 0
@@ -41,10 +41,10 @@ def cost_of_reply(price: Price | None, reply: Reply | None, *, free: bool) -> in
 
 def most_nusd(price: Price | None, most_input_tokens: int, most_output_tokens: int) -> int | None:
     """
-    Bound the cost of a call that is yet to be made, in nano-dollars.
+    Bound the cost of a call before it is made, in nano-dollars.
 
     Returns:
-        None without a price. Beyond what an event can hold, the most it can: None would mean that nothing is known.
+        None without a price. A bound above what an event can hold is capped there, because None means unknown.
     """
     if price is None:
         return None

@@ -7,30 +7,30 @@ from schemas.analyses import Attempt
 
 @dataclass(slots=True)
 class CallProgress:
-    """Counts for whoever waits; of calls that take wall time alone. The log has the full account."""
+    """Counters for progress displays, of calls that take wall time only; the log has the full account."""
 
     in_flight: int = 0
     ended: int = 0
-    """Calls that came to an end, well or not."""
+    """Finished calls, successful or not."""
     failed: int = 0
-    """Those of them that gave nothing."""
+    """Finished calls without a usable reply."""
     refused: int = 0
-    """Calls that were not made: no room in the budget, or an agent that failed too often."""
+    """Calls that were not made, because of the budget, the circuit breaker or the question's deadline."""
     cost_nusd: int = 0
-    """What is known of their cost."""
+    """Sum of the known costs."""
     unpriced: int = 0
-    """Calls whose cost is not known."""
+    """Finished calls of unknown cost."""
 
     def begin(self) -> None:
         """Count a call that begins."""
         self.in_flight += 1
 
     def end(self) -> None:
-        """Count a call as no longer under way, however it went."""
+        """Count a call as no longer in flight, whatever its outcome."""
         self.in_flight -= 1
 
     def note(self, attempt: Attempt) -> None:
-        """Count what became of an attempt."""
+        """Count an attempt by its outcome."""
         if attempt.outcome == "refused":
             self.refused += 1
             return

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 BURST_S = 1.0
-"""Calls that a pause has saved up and that may then come at once, as seconds of the pace."""
+"""Unused rate, in seconds, that a pause saves up for a burst of calls."""
 
 
 class RateLimit:
@@ -23,7 +23,7 @@ class RateLimit:
         """When the next call may be made."""
 
     async def wait(self) -> None:
-        """Wait until a call may be made, behind those that wait already."""
+        """Wait until a call may start, in the order of arrival."""
         if self._gap_s is None:
             return
         at_s = max(self._free_at_s, self._now_s() - BURST_S)

@@ -16,7 +16,7 @@ from streams.agents.calls.live_attempt import NO_CALL_TERMS, CallTerms, LiveAtte
 from streams.errors import InvariantError
 
 MAX_WAIT_MS = 3_600_000
-"""Longest wait between two attempts: doubling it 20 times must not reach past what an event can hold."""
+"""Longest wait between two attempts; without it, 20 doublings could exceed what an event can hold."""
 
 _LAST_INSTANT = "9999-12-31T23:59:59.999Z"
 
@@ -32,21 +32,21 @@ async def take_seat(
     agent: Agent, task: Task, opener: Event, clock: Stopwatch = monotonic_ms, terms: CallTerms = NO_CALL_TERMS
 ) -> AnalysisPublished:
     """
-    Try an agent until it gives a reply, its attempts are used up, or trying again makes no sense.
+    Call an agent until it replies, its attempts are used up, or a retry cannot help.
 
     Args:
         agent: Its policy entry sets time limit, attempts, waits and prices.
         task: The seat's first attempt.
         opener: The event that opened the stage.
-        clock: Times what a waiting agent does; not read for a virtual one.
-        terms: Budget and time that are left; of a virtual agent only the size of the event counts.
+        clock: Measures the calls of an agent that takes wall time; not read for a virtual agent.
+        terms: Budget, deadline and size limit; only the size limit applies to a virtual agent.
 
     Returns:
-        The event to publish. Its cause is *opener*, its time that of *opener* and the latency later. For a virtual
-        agent it depends on the first three arguments only and no time passes: latency, waits included, is data.
+        The event to publish. Its cause is *opener*; its time is that of *opener* plus the latency, waits included. For
+        a virtual agent no wall time passes, and the event depends on *agent*, *task*, *opener* and the size limit only.
 
     Raises:
-        CancelledError: The caller gave up.
+        CancelledError: The caller cancelled it.
     """
     spec, virtual = agent.spec, agent.virtual
     if agent.live is not None:
@@ -94,7 +94,7 @@ def drive(coroutine: Coroutine[Any, Any, _T]) -> _T:
     Run a coroutine of a virtual agent to its end, without an event loop.
 
     Raises:
-        InvariantError: It wants to wait, so its agent is not virtual.
+        InvariantError: It suspends, so its agent is not virtual.
     """
     try:
         coroutine.send(None)
@@ -107,10 +107,10 @@ def drive(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 def wait_before(attempt: int, limits: CallLimits, seed: str) -> int:
     """
-    Give the wait before an attempt from the second on, in milliseconds.
+    Compute the backoff before an attempt, from the second on, in milliseconds.
 
-    It is doubled each time, to at most an hour, and shortened by up to half, so that many who failed together do not
-    come back together; by how much follows from a hash of *seed* and the attempt, so that it is the same each time.
+    It doubles with each attempt, up to an hour. Jitter shortens it by up to half, so that calls that failed together do
+    not retry together; the jitter is a hash of *seed* and the attempt, so it is the same each time.
     """
     whole_ms = min(limits.backoff_ms << (attempt - 2), MAX_WAIT_MS)
     draw = int(content_id(f"{seed} {attempt}".encode())[:8], 16)

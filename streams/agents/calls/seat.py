@@ -9,14 +9,14 @@ from schemas.questions import QuestionAsked
 from streams.agents.agent import Task
 
 Opener = PanelAssigned | StageOpened
-"""What opens a stage."""
+"""Event that opens a stage."""
 
 UNKNOWN_AGENT = Attempt(outcome="error", error="no_such_agent", latency_ms=0)
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSeat:
-    """A seat to be taken."""
+    """A seat of an open stage, not taken yet."""
 
     opener: Opener
     seat: Seat
@@ -28,10 +28,10 @@ class OpenSeat:
 
 def task_of(call: OpenSeat, question: QuestionAsked, texts: Mapping[str, str]) -> Task:
     """
-    Make a seat's first attempt.
+    Build the task of a seat's first attempt.
 
     Args:
-        texts: What the analyses in the stage's material say, by event id; all of them are there.
+        texts: Texts of analyses by event id; includes all of the stage's material.
     """
     stage = call.stage
     panel = call.opener.later[0] if isinstance(call.opener, PanelAssigned) and call.opener.later else ()
@@ -51,7 +51,7 @@ def task_of(call: OpenSeat, question: QuestionAsked, texts: Mapping[str, str]) -
 
 
 def absent(call: OpenSeat) -> AnalysisPublished:
-    """Record that the agent of a seat is not there."""
+    """Build the failed analysis of a seat whose agent does not exist."""
     return AnalysisPublished(
         causes=(call.opener.event_id,),
         occurred_at=call.opener.occurred_at,

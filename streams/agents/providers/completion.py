@@ -16,7 +16,7 @@ class ChatMessage(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """All that decides a completion, and no secret."""
+    """Everything that determines a completion; holds no secret."""
 
     model: str
     base_url: str | None
@@ -27,7 +27,7 @@ class Request:
     seed: int | None
     """None: not sent."""
     schema: dict[str, Any] | None
-    """JSON schema of the reply, where the provider is told one."""
+    """JSON schema of the reply; None: not sent."""
 
     @property
     def hash(self) -> str:
@@ -38,9 +38,9 @@ class Request:
     @property
     def most_input_tokens(self) -> int:
         """
-        Bound the tokens of the prompt: every token stands for at least one byte.
+        Bound the tokens of the prompt and the schema: every token stands for at least one byte.
 
-        What a provider adds for itself (roles, tags, the schema) is bounded by `TOKENS_AROUND` a message.
+        Tokens that a provider adds (roles, tags) are bounded by `TOKENS_AROUND` a message.
         """
         schema = 0 if self.schema is None else len(canonical_json(self.schema))
         return schema + sum(len(message.content.encode()) + TOKENS_AROUND for message in self.messages)
@@ -52,7 +52,7 @@ TOKENS_AROUND = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What a provider gave."""
+    """Completion returned by a provider."""
 
     text: str
     reported_model: str | None = None
@@ -63,10 +63,10 @@ class Completion:
 
 
 class Client(Protocol):
-    """Carries requests to a provider; one object carries many at a time."""
+    """Client of a provider; one object handles many requests concurrently."""
 
     async def ready(self) -> None:
-        """Do what takes time before the first call, and is none of the provider's."""
+        """Do one-off setup before the first call, so that no call's latency includes it."""
 
     async def send(self, request: Request) -> Completion:
         """
@@ -79,11 +79,11 @@ class Client(Protocol):
         """
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
 
 
 def read_json(body: bytes) -> Any:
-    """Parse the body of a response; whatever is no JSON is None."""
+    """Parse the body of a response; None if it is not JSON."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError):

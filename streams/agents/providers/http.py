@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
 IDLE_S = 4.0
-"""How long a connection is kept for the next call: less than the 5 s after which common model servers close theirs."""
+"""How long an idle connection is kept open: less than the 5 s after which common model servers close it."""
 
 _MOST_HEADER_BYTES = 65_536
 
 
 class HttpResponse(NamedTuple):
-    """A response that was read to its end."""
+    """A response that was read completely."""
 
     status: int
     headers: Mapping[str, str]
-    """Looked up by name in any case."""
+    """Looked up by name, ignoring case."""
     body: bytes
     """Decompressed."""
 
 
 def require(package: str, extra: str, agent: str) -> None:
     """
-    Make sure that a package is there, without importing it.
+    Check that a package is installed, without importing it.
 
     Raises:
         OperatorError: It is not.
@@ -60,9 +60,9 @@ def require(package: str, extra: str, agent: str) -> None:
 @lru_cache(1)
 def allow_many_connections() -> None:
     """
-    Let this process open as many files as the system allows it to; each call under way is a connection, so a file.
+    Raise this process's limit of open files to the hard limit: each call in flight is a connection, and so a file.
 
-    Systems that start processes with 1,024 of them allow several thousand when asked.
+    Systems with a default of 1,024 files mostly allow several thousand.
     """
     try:
         import resource
@@ -70,17 +70,17 @@ def allow_many_connections() -> None:
         # Windows, where no such limit counts sockets.
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # Some systems name a hard limit that they do not grant.
+    # Some systems report a hard limit that they do not grant.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 class HttpTransport:
     """
-    Connections to providers, of aiohttp: no redirection, no cookies, and no time limit but the caller's.
+    Connections to providers, by aiohttp: no redirects, no cookies, and no time limit but the caller's.
 
     Args:
-        address: Where requests will go, if it is one place.
+        address: The address of all requests, if there is only one.
 
     Raises:
         OperatorError: The environment names a proxy for it that cannot be used.
@@ -88,7 +88,7 @@ class HttpTransport:
 
     def __init__(self, address: str | None = None) -> None:
         target = None if address is None else target_of(address)
-        # What is no address is told apart when it is called.
+        # An invalid address is reported when it is called.
         if target is not None:
             proxy_for(target)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -96,7 +96,7 @@ class HttpTransport:
         self._ready = False
 
     async def ready(self) -> None:
-        """Import what takes half a second, on a thread: the loop has other calls to look after."""
+        """Import aiohttp in a thread: it takes half a second, in which the event loop serves other calls."""
         if not self._ready:
             await asyncio.to_thread(_load)
             self._ready = True
@@ -107,7 +107,7 @@ class HttpTransport:
 
         Raises:
             AgentError: `connection`; `not_found` where *url* is no address; `too_long` for more than `MOST_BODY_BYTES`;
-                `malformed` where the body is compressed in a way nobody asked for.
+                `malformed` where the compression of the body is unsupported or broken.
             OperatorError: The environment names a proxy that cannot be used.
         """
         import aiohttp
@@ -116,24 +116,24 @@ class HttpTransport:
         if target is None:
             raise NO_ADDRESS.raised()
         proxy = proxy_for(target)
-        # Answers are small; what is not compressed cannot burst.
+        # Responses are small, and an uncompressed body cannot be a decompression bomb.
         asked = {name: value for name, value in headers.items() if name.lower() != "accept-encoding"}
         asked["Accept-Encoding"] = "identity"
         session = self._open_session()
         SEND_SLOTS.end_mine()
         found: HttpResponse | CallFailure
         try:
-            # Leaving it closes the connection, unless the response was read to its end.
+            # Leaving the block closes the connection, unless the response was read completely.
             async with session.request(
                 method, url, headers=asked, data=body or None, proxy=proxy, allow_redirects=False
             ) as response:
                 found = await _read(response)
         except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL, UnicodeError):
-            # The last: a host that cannot be looked up, with a label of no letters say.
+            # UnicodeError: a host name that cannot be encoded, such as one with an empty label.
             found = UNREACHED
         except (aiohttp.ClientError, OSError):
             found = CUT
-        # Not from within, where the library's error, which knows the request and so the key, would become its context.
+        # Raised outside the except block: aiohttp's error holds the request, and so the key, and would be the context.
         if isinstance(found, CallFailure):
             raise found.raised()
         return found
@@ -147,7 +147,7 @@ class HttpTransport:
     def _open_session(self) -> "ClientSession":
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            # What another loop left cannot be closed in this one.
+            # A session of another loop cannot be closed in this one.
             self._loop, self._session = loop, None
             allow_many_connections()
         if self._session is None:
@@ -156,7 +156,7 @@ class HttpTransport:
 
 
 def _new_session() -> "ClientSession":
-    """Open no connection yet; as many as there are calls, each kept a while for the next."""
+    """Make a session that opens one connection for each concurrent call, and keeps idle ones for `IDLE_S`."""
     import aiohttp
 
     return aiohttp.ClientSession(
@@ -164,7 +164,7 @@ def _new_session() -> "ClientSession":
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
         timeout=aiohttp.ClientTimeout(),
-        # Some send a policy or cookies longer than 8 KB.
+        # Some servers send headers, such as policies or cookies, longer than 8 KB.
         max_line_size=_MOST_HEADER_BYTES,
         max_field_size=_MOST_HEADER_BYTES,
     )
@@ -178,9 +178,9 @@ def _load() -> None:
 @lru_cache(1)
 def _ssl_context() -> ssl.SSLContext:
     """
-    Make the one context of this process: reading the certificates takes 20 ms and half a megabyte.
+    Make the one SSL context of this process: loading certificates takes 20 ms and half a megabyte.
 
-    They are those of `SSL_CERT_FILE` or `SSL_CERT_DIR`, else certifi's, which litellm brings along, else the system's.
+    They are those of `SSL_CERT_FILE` or `SSL_CERT_DIR`, else certifi's (a dependency of litellm), else the system's.
     """
     file, directory = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if not file and not directory:
@@ -190,7 +190,7 @@ def _ssl_context() -> ssl.SSLContext:
 
 
 async def _read(response: "ClientResponse") -> HttpResponse | CallFailure:
-    """Read a response to its end, but never more than the limit, neither as sent nor decompressed."""
+    """Read a response completely, up to `MOST_BODY_BYTES` both as sent and decompressed."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "deflate", ""):
         return MALFORMED
@@ -204,7 +204,7 @@ async def _read(response: "ClientResponse") -> HttpResponse | CallFailure:
 
 
 def _decompressed(body: bytes) -> bytes | CallFailure:
-    # 32 more than the window's bits: the header tells gzip from zlib.
+    # With 32 added to the window's bits, zlib tells gzip from zlib by the header.
     inflating = zlib.decompressobj(zlib.MAX_WBITS | 32)
     try:
         plain = inflating.decompress(body, MOST_BODY_BYTES + 1)

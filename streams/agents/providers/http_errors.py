@@ -10,7 +10,7 @@ from streams.agents.agent import AgentError, Reply
 from streams.agents.providers.completion import Completion, Request, read_json
 
 MOST_BODY_BYTES = 8_000_000
-"""Largest body that is read. An answer that fits into an event has a ninth of it; more is no answer."""
+"""Largest body that is read, in bytes: nine times the largest reply that fits into an event."""
 
 MOST_WAIT_MS = 3_600_000
 """Longest wait a provider can ask for: an hour, as long as the longest wait between two attempts."""
@@ -19,12 +19,12 @@ _MOST_REPORTED_CHARACTERS = 200
 
 
 class CallFailure(NamedTuple):
-    """How a failure is told to whoever asked."""
+    """Class of a failed call, from which its error is raised."""
 
     error: str
     retriable: bool
     free: bool
-    """Whether it surely costs nothing: whoever sent it had not let a model run."""
+    """Whether the call certainly cost nothing, because no model ran."""
 
     def raised(self, retry_after_ms: int | None = None) -> AgentError:
         """Make the error."""
@@ -53,11 +53,11 @@ _BY_STATUS: Mapping[int, CallFailure] = {
     410: NO_ADDRESS,
     413: CallFailure("too_large", retriable=False, free=True),
     429: CallFailure("rate_limited", retriable=True, free=True),
-    # These three say "not now" of a request that may have begun.
+    # These three refuse temporarily, and the request may have begun.
     408: _SERVER_ERROR,
     409: _SERVER_ERROR,
     425: _SERVER_ERROR,
-    # A gateway says 503 also of a model that died at work; only 529 is always said before.
+    # A gateway returns 503 also for a model that died during the call; only 529 always comes before the model runs.
     503: CallFailure("overloaded", retriable=True, free=False),
     529: CallFailure("overloaded", retriable=True, free=True),
 }
@@ -65,24 +65,24 @@ _BY_STATUS: Mapping[int, CallFailure] = {
 
 def refusal_of(status: int, headers: Mapping[str, str], body: bytes = b"") -> AgentError:
     """
-    Give the error that a status stands for.
+    Map an HTTP status to an error.
 
     Args:
-        status: Of HTTP; none of 200 to 299.
+        status: HTTP status, not one from 200 to 299.
         headers: Looked up by lower-case names.
-        body: Looked at for one code alone, since what it says may quote a key.
+        body: Searched only for the code of an empty account; its text is not used, because it may quote a key.
     """
     refusal = _BY_STATUS.get(status)
     if status == 429 and _is_out_of_credit(body):
         refusal = _NO_CREDIT
     if refusal is None:
-        # A redirection is not followed: the key must not go where the policy does not say.
+        # A redirect is not followed: the key must reach no address but the policy's.
         refusal = NO_ADDRESS if status < 400 else _BAD_REQUEST if status < 500 else _SERVER_ERROR
     return refusal.raised(retry_after_ms(headers) if refusal.retriable else None)
 
 
 def _is_out_of_credit(body: bytes) -> bool:
-    """Find the code by which OpenAI tells an empty account from too many requests, which have one status."""
+    """Whether the body has OpenAI's code of an empty account, which shares status 429 with the rate limit."""
     fields = read_json(body)
     error = fields.get("error") if isinstance(fields, dict) else None
     return isinstance(error, dict) and "insufficient_quota" in (error.get("code"), error.get("type"))
@@ -90,17 +90,17 @@ def _is_out_of_credit(body: bytes) -> bool:
 
 def retry_after_ms(headers: Mapping[str, str]) -> int | None:
     """
-    Read how long a provider wants to be left alone: `retry-after-ms`, or `Retry-After` in seconds or as a date.
+    Read the wait that a provider asks for: `retry-after-ms`, or `Retry-After` in seconds or as a date.
 
     Returns:
-        From 0 to an hour; None where it says nothing that can be read.
+        From 0 to an hour; None if no header can be read.
     """
     wait_ms = _number(headers.get("retry-after-ms"))
     if wait_ms is None:
         after = headers.get("retry-after")
         seconds = _number(after)
         wait_ms = _until(after, headers.get("date")) if seconds is None else seconds * 1000
-    # Not a number, which fails every comparison, counts as none.
+    # NaN fails the comparison and counts as None.
     return round(min(wait_ms, MOST_WAIT_MS)) if wait_ms is not None and wait_ms >= 0 else None
 
 
@@ -112,7 +112,7 @@ def _number(text: str | None) -> float | None:
 
 
 def _until(date: str | None, now: str | None) -> float | None:
-    """Count the milliseconds until a date by the provider's own clock, where it tells; one that has passed is now."""
+    """Count the milliseconds until a date, by the provider's clock if it sends `Date`; 0 for a past date."""
     if date is None:
         return None
     try:
@@ -127,7 +127,7 @@ def _until(date: str | None, now: str | None) -> float | None:
 
 
 def useless(error: str, request: Request, completion: Completion) -> AgentError:
-    """Refuse a completion that holds no answer, and say what is known of it; the same may go better next time."""
+    """Build the retriable error of a completion without an answer, with its tokens and metadata."""
     said = ProviderCall(
         model=request.model,
         request_hash=request.hash,
@@ -140,5 +140,5 @@ def useless(error: str, request: Request, completion: Completion) -> AgentError:
 
 
 def _cut(word: str | None) -> str | None:
-    # Lone surrogates have no place in a model of pydantic.
+    # Pydantic rejects lone surrogates.
     return None if word is None else word.encode("utf-8", "replace").decode()[:_MOST_REPORTED_CHARACTERS]

@@ -1,4 +1,8 @@
-"""Client for every provider that litellm supports."""
+"""
+Client for every provider that litellm supports.
+
+Failures are classified by the HTTP exchange; litellm's own errors count only where there was none.
+"""
 
 import asyncio
 import contextvars
@@ -15,20 +19,20 @@ from streams.agents.providers.litellm_patch import Acompletion, LiteLLMCall, cur
 from streams.agents.providers.openai_client import read_completion, response_format
 
 NO_KEY = "none"
-"""Sent to an address of one's own where the policy names no key: without one, litellm sends OpenAI's from the
-environment to whatever address it is told."""
+"""Dummy key for a configured address if the policy names no key: without one, litellm sends OpenAI's key from the
+environment to that address."""
 
 _NO_LIMIT_S = 86_400.0
-"""litellm knows no call without a time limit; the caller's ends long before a day is over."""
+"""litellm requires a time limit; the caller's own limit ends a call long before this day is over."""
 
 
 class LiteLLMClient:
     """
-    Carries requests to one provider's endpoint; litellm is imported, on another thread, for the first.
+    Client of one provider's endpoint through litellm, which is imported in a thread before the first call.
 
     Args:
-        base_url: Where it is served; None: where litellm knows it to be.
-        key: None: `NO_KEY` where there is a *base_url*; else litellm looks into the environment.
+        base_url: Address of the endpoint; None: the provider's address that litellm knows.
+        key: None: `NO_KEY` if there is a *base_url*; else litellm looks for the key in the environment.
 
     Raises:
         OperatorError: The extra is not installed, or the environment names a proxy that cannot be used.
@@ -42,10 +46,10 @@ class LiteLLMClient:
         self._wire = HttpTransport(base_url)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._under_way: dict[asyncio.Task[Any], LiteLLMCall] = {}
-        """Also those given up before litellm had written their request, which will not be sent."""
+        """Calls in flight; also cancelled ones whose request litellm still builds and will not send."""
 
     async def ready(self) -> None:
-        """Import litellm, on a thread: it takes seconds, in which the loop has other calls to look after."""
+        """Import litellm in a thread: it takes seconds, in which the event loop serves other calls."""
         if not is_loaded():
             await asyncio.to_thread(load)
         await self._wire.ready()
@@ -63,7 +67,7 @@ class LiteLLMClient:
     async def _ask(self, acompletion: Acompletion, request: Request) -> Completion:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            # Another loop's calls are over, but may not have said so.
+            # Calls of another loop have ended, but may not have been removed.
             self._loop = loop
             self._under_way.clear()
         litellm_call = LiteLLMCall(self._wire)
@@ -78,18 +82,18 @@ class LiteLLMClient:
             if litellm_call.asked:
                 task.cancel()
                 await asyncio.wait([task])
-            # Else litellm still writes the request, on another thread, which cannot be stopped and whose result, a
-            # coroutine, somebody must await. The task ends by itself where it would send.
+            # Else litellm is still building the request in another thread. The thread cannot be stopped, and its
+            # result, a coroutine, must be awaited. The task ends by itself at the point where it would send.
             litellm_call.given_up = True
             raise
         error = task.exception()
-        # Not while an error is handled, or litellm's, which knows the key, would become the context of this one.
+        # Raised outside any except block: litellm's error holds the key and would become the context of this one.
         if error is not None:
             raise _refusal(error, litellm_call)
         return read_completion(_fields(task.result()), request)
 
     async def close(self) -> None:
-        """Close its connections, and let nothing out that is not sent yet; a later call opens new ones."""
+        """Close the connections, and drop requests that are not sent yet; a later call opens new connections."""
         unsent = [task for task, litellm_call in self._under_way.items() if not litellm_call.asked]
         for task in unsent:
             self._under_way[task].given_up = True
@@ -108,7 +112,7 @@ class LiteLLMClient:
             "temperature": None if request.temperature_ppb is None else request.temperature_ppb / PPB,
             "seed": request.seed,
             "response_format": None if request.schema is None else response_format(request.schema),
-            # What a provider does not take is left out: the policy has one form for all.
+            # Parameters that a provider does not accept are left out: the policy has one form for all.
             "drop_params": True,
             "num_retries": 0,
             "max_retries": 0,
@@ -120,12 +124,12 @@ class LiteLLMClient:
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._under_way.pop(task, None)
         if not task.cancelled():
-            # Looked at, or asyncio reports it as lost.
+            # Retrieved, or asyncio logs that it never was.
             task.exception()
 
 
 def _refusal(error: BaseException, litellm_call: LiteLLMCall) -> Exception:
-    """Say what went wrong by what went over the wire; where nothing did, by what litellm says."""
+    """Classify a failure by the HTTP exchange; if there was none, by litellm's error."""
     if litellm_call.failure is not None:
         return litellm_call.failure
     if litellm_call.answer is not None:
@@ -140,7 +144,7 @@ def _refusal(error: BaseException, litellm_call: LiteLLMCall) -> Exception:
 
 
 def _fields(response: Any) -> dict[str, Any]:
-    """Write a response as OpenAI's interface has it, as far as `read_completion` looks."""
+    """Convert a response to the fields of OpenAI's interface that `read_completion` reads."""
     usage = getattr(response, "usage", None)
     return {
         "model": getattr(response, "model", None),

@@ -1,11 +1,11 @@
 """
 Patched litellm that sends one request for a call.
 
-Left to itself it downloads a price list when it is imported, reads a file `.env`, prints advice, tries again (below the
-number of retries that one can set: after a lost connection, and after a 422 for other parameters), counts costs (for
-Ollama with a call that stops the event loop), and keeps at most 1,000 connections. Here its HTTP goes over the same
-wire as that of `OpenAIClient`, which sends one request for a call. Providers that litellm calls with a library of their
-own, or without asyncio, keep none of this.
+The patched litellm builds the request and reads the response, and does nothing else. Unpatched, it downloads a price
+list on import, reads a file `.env`, prints advice, retries (beyond the configurable number of retries: after a lost
+connection, and after a 422 for other parameters), computes costs (for Ollama with a call that blocks the event loop),
+and keeps at most 1,000 connections. Here its HTTP goes through the same `HttpTransport` as that of `OpenAIClient`. The
+patch does not cover providers that litellm calls through a library of their own, or without asyncio.
 """
 
 import contextvars
@@ -35,41 +35,41 @@ _ENVIRONMENT = {
     # In any other mode it reads .env.
     "LITELLM_MODE": "PRODUCTION",
     "LITELLM_LOG": "CRITICAL",
-    # Models of OpenAI's interface are called as all others are, without OpenAI's library: it takes a third of the CPU
-    # time of a call, and has retries of its own.
+    # Calls models of OpenAI's interface like all others, without OpenAI's library, which takes a third of the CPU time
+    # of a call and has retries of its own.
     "EXPERIMENTAL_OPENAI_BASE_LLM_HTTP_HANDLER": "True",
 }
 
 
 class LiteLLMCall:
     """
-    One call, and what went over the wire for it.
+    One litellm call, and its HTTP exchange.
 
     Args:
-        wire: Where it goes.
+        wire: Transport of its requests.
     """
 
     def __init__(self, wire: HttpTransport) -> None:
         self._wire = wire
         self.given_up = False
         self.asked: set[str] = set()
-        """Addresses; each is asked once. One that gives out tokens may come before the model's."""
+        """Requested addresses; each is requested once. A token endpoint may come before the model's."""
         self.answer: HttpResponse | None = None
         self.failure: Exception | None = None
-        """What the wire raised; litellm must not make something else of it."""
+        """Error of the transport, kept because litellm replaces it with its own."""
 
     async def send(self, request: "httpx.Request") -> "httpx.Response":
         """
-        Send one request, and give the response; only a model's answer comes back to litellm.
+        Send one request, and return the response unless it is a redirect.
 
         Raises:
-            ReadError: The call was given up, or has asked this address before, or is told to ask another one.
+            ReadError: The call was cancelled, has requested this address before, was redirected, or failed.
         """
         import httpx
 
         address = str(request.url)
         if self.given_up or address in self.asked:
-            # An error that litellm does not meet with another try.
+            # litellm does not retry after this error.
             raise httpx.ReadError("one call is one request")
         self.asked.add(address)
         body = await request.aread()
@@ -84,10 +84,10 @@ class LiteLLMCall:
 
 
 def _response(answer: HttpResponse, request: "httpx.Request") -> "httpx.Response":
-    """Give litellm an answer as its own library would, already decompressed and in one piece."""
+    """Convert a complete, decompressed response to httpx's, which litellm expects."""
     import httpx
 
-    # As bytes, for a header may hold anything: these are the ones that came.
+    # As bytes: a header may hold any bytes, and these are the original ones.
     headers = [
         (name.encode("utf-8", "surrogateescape"), value.encode("utf-8", "surrogateescape"))
         for name, value in answer.headers.items()
@@ -99,20 +99,20 @@ def _response(answer: HttpResponse, request: "httpx.Request") -> "httpx.Response
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
 current: contextvars.ContextVar[LiteLLMCall] = contextvars.ContextVar("litellm_errand")
-"""The call that litellm works for."""
+"""The litellm call that the running code belongs to."""
 
 _loaded: list[Acompletion] = []
 _loading = threading.Lock()
 
 
 def is_loaded() -> bool:
-    """Whether litellm is there without waiting."""
+    """Whether litellm is imported already."""
     return bool(_loaded)
 
 
 def load() -> Acompletion:
-    """Give litellm's `acompletion`; imported and quietened once, which takes seconds and 170 MB."""
-    # Calls that come while it is imported wait for it, each on its thread.
+    """Return litellm's `acompletion`; the first call imports and patches it, which takes seconds and 170 MB."""
+    # Calls during the import wait for it, each in its thread.
     with _loading:
         if not _loaded:
             _loaded.append(_load())
@@ -120,7 +120,7 @@ def load() -> Acompletion:
 
 
 def _load() -> Acompletion:
-    # As settings of this process: what it starts, for litellm's sake or not, sees them too.
+    # These apply to the whole process, and child processes inherit them.
     os.environ.update(_ENVIRONMENT)
     import litellm
     from litellm.litellm_core_utils.litellm_logging import Logging
@@ -135,11 +135,11 @@ def _load() -> Acompletion:
         callbacks.clear()
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    # Its first call imports as much again.
+    # Its first call imports as much again; this one sends no request.
     litellm.completion(model="openai/gpt-4o", messages=[{"role": "user", "content": "?"}], mock_response="!")
-    # A million objects that stay: the cyclic collector need not look at them again and again.
+    # A million permanent objects, which the cyclic garbage collector need not traverse again and again.
     gc.freeze()
-    # What is wrapped around it tries again, caches, counts costs, and tells callbacks.
+    # The decorators around it retry, cache, compute costs and run callbacks.
     plain: Any = inspect.unwrap(litellm.acompletion)
 
     def acompletion(**arguments: Any) -> Coroutine[Any, Any, Any]:
@@ -148,7 +148,7 @@ def _load() -> Acompletion:
             messages=arguments["messages"],
             stream=False,
             call_type="acompletion",
-            # It takes no other, and nobody reads it.
+            # litellm requires a naive time, and nothing reads it.
             start_time=datetime.now(),  # noqa: DTZ005
             litellm_call_id="",
             litellm_trace_id="-",
@@ -161,7 +161,7 @@ def _load() -> Acompletion:
 
 
 def _use_the_wire() -> None:
-    """Put litellm's HTTP on the wire of the call it is for. Its version is pinned exactly."""
+    """Route litellm's HTTP through the transport of the current call; its version is pinned exactly."""
     import httpx
     from litellm.llms.custom_httpx.http_handler import AsyncHTTPHandler, get_default_headers
 
@@ -170,15 +170,15 @@ def _use_the_wire() -> None:
             return await current.get().send(request)
 
     class Client(httpx.AsyncClient):
-        """Leaves out redirections, cookies and authentication, a tenth of the CPU time of a call."""
+        """Leaves out redirects, cookies and authentication, a tenth of the CPU time of a call."""
 
         async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
             return await current.get().send(request)
 
     handler: Any = AsyncHTTPHandler
-    # Where the client comes from that OpenAI's library would be given.
+    # Makes the transport of the client that OpenAI's library would use.
     handler._create_async_transport = staticmethod(lambda *args, **options: Transport())
-    # And where all others come from, a retry's too.
+    # Makes all other clients, also those of retries.
     handler.create_client = lambda *args, **options: Client(
         transport=Transport(), headers=get_default_headers(), trust_env=False, timeout=None
     )

@@ -17,11 +17,11 @@ _OPENAI_HOST = "api.openai.com"
 
 class OpenAIClient:
     """
-    Carries requests to one endpoint; no connection is opened before the first.
+    Client of one endpoint; it opens no connection before the first request.
 
     Args:
-        base_url: Up to the path of the API (`https://api.openai.com/v1`).
-        key: Sent as `Authorization: Bearer`; None: nothing is sent.
+        base_url: Address up to the path of the API (`https://api.openai.com/v1`).
+        key: Sent as `Authorization: Bearer`; None: the header is not sent.
 
     Raises:
         OperatorError: The extra is not installed, or the environment names a proxy that cannot be used.
@@ -36,7 +36,7 @@ class OpenAIClient:
         self._wire = HttpTransport(base_url)
 
     async def ready(self) -> None:
-        """Import what takes time before the first call."""
+        """Do one-off setup before the first call."""
         await self._wire.ready()
 
     async def send(self, request: Request) -> Completion:
@@ -44,8 +44,8 @@ class OpenAIClient:
         Make one call.
 
         Raises:
-            AgentError: It failed; see `streams.agents.providers.http_errors`. A reply with a tool call in place of
-                words is `tool_call`.
+            AgentError: It failed; see `streams.agents.providers.http_errors`. A reply with a tool call instead of text
+                is `tool_call`.
         """
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "orch-streams"}
         if self._key is not None:
@@ -63,10 +63,10 @@ class OpenAIClient:
 
 def body_of(request: Request, host: str | None) -> dict[str, Any]:
     """
-    Write what is asked as OpenAI's interface wants it.
+    Build the body of a request to OpenAI's interface.
 
-    OpenAI itself calls the limit `max_completion_tokens`, and its newer models take no other name; everybody else
-    calls it `max_tokens`, and some know no other.
+    OpenAI's own endpoint names the output limit `max_completion_tokens`, the only name that its newer models accept.
+    Other endpoints name it `max_tokens`, and some accept no other name.
     """
     body: dict[str, Any] = {
         "model": request.model,
@@ -83,23 +83,23 @@ def body_of(request: Request, host: str | None) -> dict[str, Any]:
 
 
 def response_format(schema: dict[str, Any]) -> dict[str, Any]:
-    """Ask for an answer of this form, and no other."""
+    """Build the parameter that restricts the reply to a JSON schema."""
     return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 
 def read_completion(fields: Any, request: Request) -> Completion:
     """
-    Read a completion; what providers say beside the words may be missing or nonsense, and is then not known.
+    Parse a completion; metadata that is missing or invalid becomes None.
 
     Args:
-        fields: The body, parsed.
-        request: What it answers.
+        fields: The parsed body.
+        request: The request that it answers.
 
     Returns:
-        Its words, or those in which it refuses; empty where it has none.
+        The completion; its text may be that of a refusal, or empty.
 
     Raises:
-        AgentError: `malformed`: it is no completion. `tool_call`: it calls a tool in place of words.
+        AgentError: `malformed`: it is no completion. `tool_call`: it calls a tool and has no text.
     """
     choices = fields.get("choices") if isinstance(fields, dict) else None
     choice = choices[0] if isinstance(choices, list) and choices else None
@@ -113,7 +113,7 @@ def read_completion(fields: Any, request: Request) -> Completion:
         reported_model=_word(fields.get("model")),
         fingerprint=_word(fields.get("system_fingerprint")),
         finish_reason=_word(choice.get("finish_reason")),
-        # No prompt has no tokens: who says so did not count, and then counted nothing else either.
+        # Every prompt has tokens: a provider that reports 0 did not count, so its output tokens are unknown too.
         input_tokens=input_tokens or None,
         output_tokens=_count(usage, "completion_tokens") if input_tokens else None,
     )
@@ -123,7 +123,7 @@ def read_completion(fields: Any, request: Request) -> Completion:
 
 
 def _text(content: Any) -> str:
-    """Read words that come as one text or in parts; a part that holds none counts for nothing."""
+    """Join content that is one text or a list of parts; parts without text are ignored."""
     if isinstance(content, list):
         return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
     if content is None or isinstance(content, str):

@@ -17,26 +17,26 @@ from streams.agents.providers.http_errors import NO_ADDRESS
 from streams.processors.answers import read_number
 
 LIMIT_S = 5.0
-"""Longest wait for a list of models. An endpoint that is loading one may take longer to answer a question."""
+"""Longest wait for a list of models. Its model calls may take longer, for example while a model is loaded."""
 
 ModelListing = Literal["listed", "not_listed", "no_list", "unauthorized", "status", "timeout", "unreachable"]
 
 
 class EndpointProbe(NamedTuple):
-    """What asking an endpoint for its models showed."""
+    """Result of requesting an endpoint's list of models."""
 
     found: ModelListing
-    """`no_list`: it answers, and lists no models."""
+    """`no_list`: the endpoint answers, but lists no models."""
     status: int | None = None
     took_ms: int = 0
 
 
 class CallProbe(NamedTuple):
-    """What became of one real call."""
+    """Result of one test call."""
 
     attempt: Attempt
     answer: str | None
-    """The number it gave, if one could be read."""
+    """The number in the reply, if one could be read."""
 
 
 QUESTION, RIGHT = "What is 1 + 1?", "2"
@@ -44,13 +44,13 @@ QUESTION, RIGHT = "What is 1 + 1?", "2"
 
 async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, EndpointProbe]:
     """
-    Ask the endpoint of each agent, all at the same time, for the models it has. No model is called.
+    Request the list of models from each agent's endpoint, concurrently. No model is called.
 
     Args:
-        specs: Agents; those without an address of their own are left out.
+        specs: Agents; those without a configured address are skipped.
 
     Returns:
-        What was found, by agent. No key and no word of a provider is in it.
+        Result by agent, without any key and without text of a provider.
 
     Raises:
         OperatorError: The HTTP client is not installed, or a key is not in the environment.
@@ -66,7 +66,7 @@ async def reach(specs: Iterable[LiteLLMAgent | OpenAIAgent]) -> dict[str, Endpoi
 
 
 async def _look(wire: HttpTransport, spec: LiteLLMAgent | OpenAIAgent) -> EndpointProbe:
-    """Ask one endpoint, and measure how long it takes."""
+    """Request one endpoint's list of models, and measure the time."""
     key = read_key(spec)
     headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
     url = f"{(spec.base_url or '').rstrip('/')}/models"
@@ -82,7 +82,7 @@ async def _look(wire: HttpTransport, spec: LiteLLMAgent | OpenAIAgent) -> Endpoi
 
 
 def _as_reached(spec: LiteLLMAgent | OpenAIAgent, answer: HttpResponse) -> EndpointProbe:
-    """Say what an answer means."""
+    """Interpret the response of an endpoint."""
     if answer.status in (401, 403):
         return EndpointProbe("unauthorized", answer.status)
     if answer.status in (404, 405, 501):
@@ -96,17 +96,17 @@ def _as_reached(spec: LiteLLMAgent | OpenAIAgent, answer: HttpResponse) -> Endpo
 
 
 def _listed(body: bytes) -> set[str]:
-    """Read the ids of a list of models as OpenAI's interface gives it; empty where it is something else."""
+    """Read the ids in a list of models of OpenAI's interface; empty for any other body."""
     try:
         models = read_json(body)["data"]
         return {str(model["id"]) for model in models}
     except (LookupError, TypeError, RecursionError):
-        # An id may be a list that is nested too deeply to be written.
+        # An id may be a list that is nested too deeply for `str`.
         return set()
 
 
 def _wanted(spec: LiteLLMAgent | OpenAIAgent) -> set[str]:
-    """List the ids under which an endpoint may list a model: litellm's provider apart, and Ollama's tag with it."""
+    """List the ids an endpoint may use for a model: also without litellm's provider, and with Ollama's tag."""
     names = {spec.model}
     if isinstance(spec, LiteLLMAgent):
         names.add(spec.model.partition("/")[2])
@@ -115,10 +115,10 @@ def _wanted(spec: LiteLLMAgent | OpenAIAgent) -> set[str]:
 
 async def try_out(agents: Iterable[Agent]) -> dict[str, CallProbe]:
     """
-    Make one call of each agent, all at the same time: a trivial question, one attempt, at its usual limits.
+    Make one test call to each agent, concurrently: a trivial question, one attempt, the agent's time limit.
 
     Returns:
-        What became of it, by agent; of a failure its class.
+        Result by agent; a failure is described by its class only.
     """
     task = Task(
         question_id="doctor",
@@ -132,7 +132,7 @@ async def try_out(agents: Iterable[Agent]) -> dict[str, CallProbe]:
 
     async def one(agent: Agent) -> CallProbe:
         if agent.live is not None:
-            # The import of a library is nobody's latency.
+            # The import of a library is no part of the call's latency.
             await agent.live.ready()
         call = await call_and_wait(agent, task, monotonic_ms)
         said = call.reply if call.outcome == "ok" else None

@@ -9,14 +9,14 @@ from streams.errors import OperatorError
 
 
 class Target(NamedTuple):
-    """Where a request goes, as far as it decides on a proxy."""
+    """Scheme and host of a request, which select its proxy."""
 
     scheme: str
     host: str
 
 
 def target_of(address: str) -> Target | None:
-    """Read an address; None where it is none, a port of letters say."""
+    """Parse an address; None if it is invalid, for example if its port is not a number."""
     try:
         parts = urllib.parse.urlsplit(address)
         return Target(parts.scheme, parts.hostname) if parts.hostname and parts.port != 0 else None
@@ -30,7 +30,8 @@ def proxy_for(target: Target) -> str | None:
     Give the proxy that the environment names for a host.
 
     Raises:
-        OperatorError: It speaks another protocol than HTTP, or is no address. It is not quoted: it may hold a password.
+        OperatorError: The proxy is no HTTP proxy, or its address is invalid. The message does not quote the address,
+            which may hold a password.
     """
     scheme, host = target
     proxies = urllib.request.getproxies()
