@@ -27,7 +27,7 @@ ID_DIGITS = 16
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A question, and what was decided on it."""
+    """A question and its decision."""
 
     question: QuestionAsked
     decision: DecisionMade
@@ -35,11 +35,11 @@ class Answered:
     known: bool
     """Whether it had been asked before."""
     failures: dict[str, str] = field(default_factory=dict)
-    """By analysis that was left out: what its last attempt failed with."""
+    """Error of the last attempt, by id of the excluded analysis."""
 
     @property
     def option(self) -> str | None:
-        """Text of the option that was decided for."""
+        """Text of the chosen option."""
         given, options = self.decision.answer, self.question.options
         return options[LETTERS.index(given)] if given is not None and options else None
 
@@ -53,10 +53,10 @@ def question_of(
     text: str, options: Sequence[str] = (), *, number: bool = False, subject: str | None, question_id: str | None
 ) -> QuestionAsked:
     """
-    Make a question of now; its id follows from the content where none is given.
+    Build a question asked now; unless given, its id is derived from the content.
 
     Raises:
-        UsageError: It is none.
+        UsageError: The fields form no valid question.
     """
     fields: dict[str, Any] = {
         "text": text,
@@ -77,15 +77,15 @@ def question_of(
 
 def ask(work: Workspace, question: QuestionAsked, reporter: Reporter = SILENT) -> Answered:
     """
-    Ask a question and wait for its decision; one asked before has it already, and is not asked again.
+    Ask a question and wait for its decision; a question that was asked before is not asked again.
 
     Raises:
-        UsageError: Its id stands for another question, or nobody is there to be asked.
+        UsageError: Its id stands for another question, or there are no agents.
         OperatorError: The log cannot be written, or an agent cannot be made.
     """
     setup = hire(work.config, (), instant_of_ms(wall_clock_ms()))
     if not work.log_exists:
-        # Whatever is wrong with the settings is said before there is a file.
+        # Errors in the settings are raised before the log's file is created.
         keep(setup, None, work.config)
     with work.open_writer() as log:
         with work.open_reader(about=question.question_id) as view:
@@ -109,7 +109,7 @@ def ask(work: Workspace, question: QuestionAsked, reporter: Reporter = SILENT) -
 
 
 def _await_on_kafka(work: Workspace, log: Appender, question: QuestionAsked, reporter: Reporter) -> PolicyAdopted:
-    """Publish the question, and wait for what the workers make of it; asked once more, it is the same question."""
+    """Publish the question, and wait for the workers' decision; a question published again keeps its first decision."""
     from streams.runtimes.kafka.reading.tail import decision_of
 
     policy = log.policy
@@ -128,7 +128,7 @@ def _await_on_kafka(work: Workspace, log: Appender, question: QuestionAsked, rep
 
 
 def _find(reader: LogReader, topic: str, question_id: str) -> QuestionAsked | DecisionMade | None:
-    """Find the first record about a question in one topic: the one that counts."""
+    """Find the first record about a question in one topic; later ones do not count."""
     for record in reader.about(question_id):
         if record.topic == topic:
             event = read_event(record)
@@ -137,7 +137,7 @@ def _find(reader: LogReader, topic: str, question_id: str) -> QuestionAsked | De
 
 
 def _failures(reader: LogReader, decision: DecisionMade) -> dict[str, str]:
-    """Say of each analysis that was left out what its last attempt failed with; a reply that did not count has none."""
+    """Map each excluded analysis that failed to the error of its last attempt; an excluded reply has no entry."""
     left_out = {seat.analysis_id for seat in decision.excluded}
     found: dict[str, str] = {}
     for record in reader.about(decision.question_id) if any(left_out) else ():

@@ -17,12 +17,12 @@ _GIVEN_TIME = {
 
 
 def schema_of(model: type[Event]) -> dict[str, Any]:
-    """Give the JSON Schema of one kind: of an input as producers may write it, of any other as the log holds it."""
+    """Give the JSON Schema of one kind: an input as producers may write it, any other kind as the log holds it."""
     return {"$schema": DIALECT, **_relaxed(model, model.model_json_schema())}
 
 
 def _relaxed(model: type[Event], schema: dict[str, Any]) -> dict[str, Any]:
-    """Take back what only the log asks for: an event's time may be left out by a producer, and have any offset."""
+    """Relax the schema of an input: a producer may leave out the event's time, or give it with any UTC offset."""
     if model not in INPUTS:
         return schema
     required = [name for name in schema.get("required", ()) if name != "occurred_at"]
@@ -33,7 +33,7 @@ def asyncapi() -> dict[str, Any]:
     """
     Describe all topics and their events as an AsyncAPI 3 document.
 
-    Operations are those of a program beside the stream: it may send inputs, and receive everything.
+    Operations are those of an external program: it may send inputs, and receive everything.
     """
     _, definitions = models_json_schema(
         [(model, "validation") for model in EVENTS], ref_template="#/components/schemas/{model}"

@@ -18,7 +18,7 @@ def default_configuration(*, simulated: bool = False) -> str:
     The panel's size and stages follow from the number of agents, as the default preset has them.
 
     Args:
-        simulated: Whether its agents are made up, instead of models of providers.
+        simulated: Whether its agents are simulated, instead of real models.
     """
     head, agents, *settings = _SECTION.split(_template("orch.toml"))
     if simulated:
@@ -35,16 +35,16 @@ def write_configuration(path: Path, *, simulated: bool, replace: bool) -> tuple[
     Write the default configuration to a file.
 
     Args:
-        path: Where to.
+        path: File to write.
         simulated: As for `default_configuration`.
-        replace: Whether a file that is there may be replaced.
+        replace: Whether an existing file may be replaced.
 
     Returns:
         The environment variables that hold its agents' keys.
 
     Raises:
-        UsageError: A file is there, and may not be replaced.
-        OperatorError: It cannot be written.
+        UsageError: The file exists and may not be replaced.
+        OperatorError: The file cannot be written.
     """
     text = default_configuration(simulated=simulated)
     try:

@@ -15,16 +15,16 @@ from streams.topology import DEAD_LETTERS
 
 
 class Letter(NamedTuple):
-    """A dead letter and where it stands."""
+    """A dead letter and its offset."""
 
     offset: int
     event: RecordRejected
     value: bytes
-    """As it is stored."""
+    """The letter's event, as it is stored."""
 
 
 class Retried(NamedTuple):
-    """How many records were appended once more, and of how many nothing can be appended."""
+    """Number of records that were appended again, and of records that cannot be appended."""
 
     retried: int
     refused: int
@@ -43,13 +43,13 @@ def retry_letters(
     work: Workspace, offsets: Collection[int], *, everything: bool = False, reporter: Reporter = SILENT
 ) -> Retried:
     """
-    Append what letters hold to their topics once more, and fold it.
+    Append the records in dead letters to their topics again, and fold them.
 
     Args:
-        work: Whose log it is.
-        offsets: Of the letters.
-        everything: Whether all letters are meant.
-        reporter: Hears of letters whose record cannot be appended.
+        work: Workspace of the log.
+        offsets: Offsets of the letters.
+        everything: Whether to retry all letters.
+        reporter: Told of letters whose record cannot be appended.
 
     Raises:
         UsageError: There is no letter at an offset.
@@ -59,7 +59,7 @@ def retry_letters(
     if missing:
         raise UsageError(f"there is no letter {', '.join(missing)}", remedy="`orch dead-letters` lists all letters")
     retried, refused = 0, 0
-    # Two letters about the same bytes, as after an earlier retry, are one record to try.
+    # Letters with the same bytes, as after an earlier retry, hold one record; it is appended once.
     seen: set[tuple[str, str]] = set()
     with work.open_writer() as log:
         for offset, letter in letters.items():

@@ -25,7 +25,7 @@ DEMO_LOG = "sqlite:///orch-demo.db"
 
 @dataclass(frozen=True, slots=True)
 class Demonstration:
-    """What came of a demo."""
+    """Result of a demo."""
 
     outcome: RunOutcome
     baseline: Baseline
@@ -41,13 +41,13 @@ class Demonstration:
 
 def demonstrate(work: Workspace, questions: int, seed: int, reporter: Reporter = SILENT) -> Demonstration:
     """
-    Ask made-up questions, decide, learn and replay, by a configuration of the demo's own.
+    Ask generated questions, decide, learn and replay, with the demo's own configuration.
 
     Args:
         work: Its log is used; its configuration is not.
-        questions: How many.
-        seed: Of the made-up world: the same one gives the same events, to the last id.
-        reporter: Hears how far it is.
+        questions: Number of questions.
+        seed: Seed of the simulated world; the same seed gives the same events and ids.
+        reporter: Told of the progress.
     """
     fields = {"policy_id": f"demo-{seed}", "agents": demo_agents(seed)}
     config = Config(path="the demo's own configuration", fields=fields)
@@ -71,7 +71,7 @@ def newest_entries(reader: LogReader) -> list[RouterEntry]:
 
 
 def example_of(reader: LogReader, lines: Sequence[QuestionLine]) -> tuple[DecisionMade, QuestionLine]:
-    """Choose a decision worth a look: the last in which ballots disagreed and the right answer won."""
+    """Choose an example: the last decision in which ballots disagreed and the right answer won, else the last."""
     asked = {line.question.question_id: line for line in lines}
     found: list[DecisionMade] = []
     for record in reader.records((DECISIONS,)):

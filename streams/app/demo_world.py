@@ -1,8 +1,8 @@
 """
 Generated questions and simulated agents for `orch demo`.
 
-Simulated agents know the right answer of a question from its id and the seed of their world; so the questions here are
-written around that answer, and it is the right one for people too.
+Simulated agents derive the right answer of a question from its id and the seed of their world. The questions are
+generated around that answer, so it is the right one for people too.
 """
 
 import hashlib
@@ -37,11 +37,11 @@ class Sum(NamedTuple):
 
 def demo_questions(count: int, seed: int) -> Iterator[dict[str, Any]]:
     """
-    Write question lines, right answers included.
+    Generate question lines with their right answers.
 
     Args:
-        count: How many; the first ones are the same however many there are.
-        seed: Of the world; each has questions of its own.
+        count: Number of questions; a larger number only adds questions at the end.
+        seed: Seed of the world; each seed has its own questions.
     """
     subjects = tuple(_SUBJECTS)
     for number in range(count):
@@ -112,7 +112,7 @@ _SUBJECTS = {
 
 
 def _choice(seed: int, question_id: str, draws: bytes, asked: Sum) -> dict[str, Any]:
-    """Offer the right number among others near it, where the agents of this world will look for it."""
+    """Offer the right number among others near it, at the index that the agents of this world take as right."""
     right = truth(seed, question_id, OPTIONS)
     step = max(1, min(1 + draws[4] % 9 + asked.right // 20, asked.right // OPTIONS))
     options = [f"{asked.right + (place - right) * step}{asked.unit}" for place in range(OPTIONS)]
@@ -136,16 +136,16 @@ def _agent(
     name: str, seed: int, skill: int, skills: dict[str, int], *, latency_ms: int, dollars: tuple[int, int], **more: int
 ) -> dict[str, Any]:
     """
-    Write one agent.
+    Build the configuration of one agent.
 
     Args:
-        name: What it is called.
-        seed: Of its world.
-        skill: Thousandths of questions it answers rightly.
+        name: Name of the agent.
+        seed: Seed of its world.
+        skill: Share of right answers, in thousandths.
         skills: The same, for subjects in which it differs.
         latency_ms: Median time of a call.
-        dollars: Per million tokens in and out; 0 stands for ten cents.
-        more: Fields of the agent as they are.
+        dollars: Price per million tokens, input and output; 0 stands for ten cents.
+        more: Further fields, unchanged.
     """
     prices = [1_000_000 * amount or 100_000 for amount in dollars]
     return {
@@ -161,7 +161,7 @@ def _agent(
 
 
 class Baseline(NamedTuple):
-    """What it would have brought to ask every agent every question."""
+    """Result of asking every agent every question."""
 
     right: dict[str, int]
     """Questions each agent answers rightly on its own."""
@@ -170,7 +170,7 @@ class Baseline(NamedTuple):
 
 
 def ask_everybody(lines: Sequence[QuestionLine], agents: Mapping[str, Agent]) -> Baseline:
-    """Ask all agents all questions, beside the log: they answer in no time, and the same as in the log."""
+    """Ask all agents all questions, without the log: simulated agents give at once the replies they gave in the log."""
     right = dict.fromkeys(agents, 0)
     vote_right = 0
     for line in lines:
@@ -179,7 +179,7 @@ def ask_everybody(lines: Sequence[QuestionLine], agents: Mapping[str, Agent]) ->
             given = _answer(agent, line.question)
             right[name] += given == line.gold
             votes += [] if given is None else [given]
-        # Of equal counts, most_common gives the one met first.
+        # Of equal counts, most_common gives the one seen first.
         vote_right += bool(votes) and Counter(votes).most_common(1)[0][0] == line.gold
     return Baseline(right, vote_right)
 

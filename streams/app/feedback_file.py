@@ -28,10 +28,10 @@ def read_feedback(source: Source, problems: list[LineProblem], view: LogReader, 
     """
     Read feedback one line at a time.
 
-    A line holds the fields of `feedback.given.v1` or, with that kind, of `feedback.retracted.v1`; one that names no
-    time takes that of the clock. A right answer may be an option's letter or its text. An answer that the question
-    does not offer becomes a problem, for it would judge everybody wrong. Feedback on a question the log does not hold
-    is taken as it is: it may come first.
+    A line holds the fields of `feedback.given.v1` or, with that kind, of `feedback.retracted.v1`; a line without a time
+    takes the clock's. A right answer may be an option's letter or its text. An answer that the question does not offer
+    becomes a problem, because every agent would be judged wrong. Feedback on a question that the log does not hold is
+    accepted as it is: feedback may come first.
 
     Raises:
         UsageError: The file cannot be read to its end.
@@ -61,7 +61,7 @@ def _event(fields: dict[str, Any], question: QuestionAsked | None, clock: Clock)
 
 
 def _question(view: LogReader, question_id: Any) -> QuestionAsked | None:
-    """Find the question that counts under an id: the first."""
+    """Find the first question of an id; later ones do not count."""
     if isinstance(question_id, str):
         for record in view.about(question_id):
             if record.topic == QUESTIONS:

@@ -33,31 +33,31 @@ STAGES = (*FOLDING, "agents", "deadlines")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """What one process is to do."""
+    """Configuration of one worker process."""
 
     connection: Connection
     stages: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     """Files of recorded outputs, for agents that play them back."""
     state: Path | None = None
-    """Folder of the local copies of states; None keeps them in memory."""
+    """Folder of the local state stores; None keeps them in memory."""
     instance: str | None = None
-    """Name of this process, if it comes back under the same one."""
+    """Fixed name of this process in its consumer groups (static membership), if it restarts under the same name."""
     engine: EngineName = "aiokafka"
-    """What brings records to the folding stages; the same in every process of a log."""
+    """Engine that delivers records to the folding stages; must be the same in every process of a log."""
     rebuild: bool = False
-    """Whether the states of the folding stages are derived again from the topics."""
+    """Whether the states of the folding stages are rebuilt from the topics."""
     calls_in_flight: int = 1_000
     grace_s: float = 10.0
-    """Time that calls under way are given to end when the process stops."""
+    """Time that calls in flight get to end when the process stops."""
     replies: str | None = None
-    """File of earlier replies of live agents, if they may be used again."""
+    """File of the reply cache; None: there is no cache."""
     activity: CallProgress | None = None
-    """Hears of calls that take wall time."""
+    """Counters of calls that take wall time."""
 
 
 class KafkaWorker:
-    """The stages of one process at work."""
+    """The running stages of one process."""
 
     def __init__(self, stages: RunningStages, producer: RecordProducer, tasks: Sequence[asyncio.Task[Any]]) -> None:
         self.stages = stages
@@ -66,10 +66,10 @@ class KafkaWorker:
 
     async def until(self, work: Coroutine[Any, Any, Any]) -> None:
         """
-        Do some work while all stages run.
+        Run *work* while all stages run.
 
         Raises:
-            OperatorError: A stage cannot go on; the work is cancelled.
+            OperatorError: A stage failed; *work* is cancelled.
         """
         wanted = asyncio.create_task(work)
         failed = asyncio.create_task(self.stages.failed())
@@ -88,7 +88,7 @@ class KafkaWorker:
 @asynccontextmanager
 async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
     """
-    Run stages until the block ends, then stop them: calls under way get their time, and what is done is committed.
+    Run stages until the block ends, then stop them: calls in flight get the grace period, finished work is committed.
 
     Raises:
         OperatorError: The engine is not installed, no broker answers, or topics are missing.
@@ -147,15 +147,15 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
 
 def run_until_told(given: WorkerSpec, *, started: Callable[[], None], stopping: Callable[[], None]) -> None:
     """
-    Run stages in this process until it is told to stop by SIGINT or SIGTERM.
+    Run stages in this process until SIGINT or SIGTERM.
 
     Args:
-        given: What to run.
-        started: Called once all stages are at work; a signal before that ends the start.
-        stopping: Called when a signal has come.
+        given: Configuration of the worker.
+        started: Called once all stages run; a signal before that cancels the start.
+        stopping: Called after a signal, before the stages stop.
 
     Raises:
-        OperatorError: No broker answers, topics are missing, or a stage cannot go on.
+        OperatorError: No broker answers, topics are missing, or a stage failed.
     """
 
     async def work() -> None:
@@ -164,17 +164,17 @@ def run_until_told(given: WorkerSpec, *, started: Callable[[], None], stopping: 
 
         def tell() -> None:
             if starting is not None and not told.is_set():
-                # Nobody answers yet, and nothing is under way.
+                # No stage runs yet, and no call is in flight.
                 starting.cancel()
             told.set()
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, tell)
         try:
-            async with at_work(given) as crew:
+            async with at_work(given) as worker:
                 starting = None
                 started()
-                await crew.until(told.wait())
+                await worker.until(told.wait())
                 stopping()
         except asyncio.CancelledError:
             if not told.is_set():

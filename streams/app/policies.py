@@ -28,7 +28,7 @@ def policy_in_force(work: Workspace) -> PolicyAdopted:
     Give the newest policy of a log.
 
     Raises:
-        UsageError: It holds none.
+        UsageError: The log holds no policy.
     """
     newest = None
     with work.open_reader(topics=(POLICIES,)) as reader:
@@ -42,7 +42,7 @@ def policy_in_force(work: Workspace) -> PolicyAdopted:
 
 
 def adopt_policy(work: Workspace) -> Adoption:
-    """Put the configured policy in force, unless it is already."""
+    """Put the configured policy in force, unless it already is."""
     wanted = build_policy(work.config, instant_of_ms(wall_clock_ms()))
     with work.open_writer(folding=False) as log:
         before = log.policy

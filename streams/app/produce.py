@@ -18,31 +18,31 @@ from streams.log import Appender, LogReader, wall_clock_ms
 from streams.topology import QUESTIONS
 
 COMMIT_LINES = 1_000
-"""Lines after which a transaction ends."""
+"""Lines after which the writer commits."""
 COMMIT_S = 1.0
-"""Seconds after the first line at which a transaction ends where the input is a pipe, if it does not pause before."""
+"""Longest time in seconds from the first line of a pipe to its commit, if the pipe does not pause before."""
 
 
 class Appended(NamedTuple):
-    """What became of the lines of a file."""
+    """Lines of a file, counted by outcome."""
 
     appended: int
     already_there: int
     rejected: int
     with_gold: int = 0
-    """Questions with a right answer, which was left out."""
+    """Questions with a gold answer, which was left out."""
     awaited: int = 0
     """Feedback on questions that the log does not hold yet."""
 
 
 class Pace:
     """
-    Decides when what was read is committed: before waiting for more input, and now and then where it never pauses.
+    Decides when the lines read so far are committed: after a number of lines, and of a pipe also after some time.
 
     Args:
-        settle: Commits, and tells of bad lines.
-        live: Whether the input comes as it is written. Of a file the lines alone count: where in the log lessons
-            follow on its feedback must not depend on how fast the machine is.
+        settle: Commits, and reports bad lines.
+        live: Whether the input is a pipe. A file is committed by lines alone: the places of the lessons from its
+            feedback in the log must not depend on the speed of the machine.
     """
 
     def __init__(self, settle: Callable[[], None], *, live: bool) -> None:
@@ -52,7 +52,7 @@ class Pace:
         self._since = 0.0
 
     def took_line(self) -> None:
-        """Count a line; commit if it is time."""
+        """Count a line; commit if a commit is due."""
         now = time.monotonic()
         if not self._lines:
             self._since = now
@@ -64,7 +64,7 @@ class Pace:
 
 def append_questions(work: Workspace, file: str, reporter: Reporter = SILENT) -> Appended:
     """
-    Append the questions of a file that the log does not hold; nobody is asked.
+    Append the questions of a file that the log does not hold; no agent is called.
 
     Raises:
         UsageError: The file cannot be read to its end; what was read is committed.
@@ -127,13 +127,13 @@ def append_feedback(work: Workspace, file: str, reporter: Reporter = SILENT) -> 
 
 
 def _view(work: Workspace) -> AbstractContextManager[LogReader | None]:
-    """Open the log as it was before; on Kafka that would be to read all of it, so there `route` finds repeats."""
+    """Open a reader of the log; None on Kafka, where it would read the whole log, and where `route` finds repeats."""
     return nullcontext() if work.log.scheme == "kafka" else work.open_reader()
 
 
 @contextmanager
 def _reading(file: str, settle: Callable[[], None]) -> Iterator[tuple[Source, Pace]]:
-    """Read a file at its own pace; what was read before it turns out to be damaged is kept."""
+    """Open a file with its pace of commits; lines that were read before an error are committed."""
     try:
         with attended(file, settle) as source:
             yield source, Pace(settle, live=not isinstance(source, str))
@@ -144,7 +144,7 @@ def _reading(file: str, settle: Callable[[], None]) -> Iterator[tuple[Source, Pa
 
 
 def _learn(log: Appender, numbers: dict[str, int]) -> list[tuple[int, str]]:
-    """Fold and commit what was appended; list the lines whose feedback was refused, with the reason."""
+    """Fold and commit the appended events; list the lines whose feedback was refused, with the reason."""
     refused = []
     folding = log.folding()
     while folding is not None and folding.ready:

@@ -16,13 +16,13 @@ from streams.log import Clock, LogReader, read_event
 from streams.topology import DECISIONS, QUESTIONS
 
 REMEMBERED = 100_000
-"""Questions just given that are remembered, about 40 MB: repeats within the file must be noticed before the log is."""
+"""Recent questions of the file that are remembered, about 40 MB, to find repeats that the log does not show yet."""
 
 Fate = Literal["new", "known", "conflict", "refused"]
 
 
 class RecentQuestion(NamedTuple):
-    """A question just given, and its line."""
+    """A recent question of the file, and its line."""
 
     statement_id: str
     event_id: str
@@ -30,7 +30,7 @@ class RecentQuestion(NamedTuple):
 
 
 def gold_feedback(decision: DecisionMade, gold: str) -> FeedbackGiven:
-    """Tell the right answer after a decision; the same event each time, so the log takes it once."""
+    """Build the feedback with the gold answer of a decision; the same event each time, so the log takes it once."""
     return FeedbackGiven(
         causes=(decision.event_id,),
         occurred_at=decision.occurred_at,
@@ -43,16 +43,16 @@ def gold_feedback(decision: DecisionMade, gold: str) -> FeedbackGiven:
 @dataclass(slots=True)
 class QuestionFeed:
     """
-    Gives the questions a log has not been asked yet, and feedback on every decision whose right answer is known.
+    Yields the questions of a file that a log does not hold, and gives feedback on decisions with a known gold answer.
 
     Args:
-        view: The log as it was before; None where it is too large to look at: then every question counts as new, and
-            whoever folds it finds those that are not.
-        clock: Time of questions that name none.
-        append: Adds an input to the log: feedback on what was decided before.
-        golds: Right answers by question id, of the questions that matter.
-        teach: Whether right answers become feedback.
-        progress: Hears of each question that matters once it is decided, now or before.
+        view: Reader of the log; None where reading it costs too much: then every question counts as new, and the stage
+            `route` finds repeats.
+        clock: Time of questions that state none.
+        append: Appends an input to the log: feedback on earlier decisions.
+        golds: Gold answers by question id; without any, *progress* counts every question.
+        teach: Whether gold answers become feedback.
+        progress: Called for each question of *golds* that is decided, now or earlier.
     """
 
     view: LogReader | None
@@ -62,18 +62,18 @@ class QuestionFeed:
     teach: bool = False
     progress: Callable[[int], None] = lambda steps: None
     problems: list[LineProblem] = field(default_factory=list)
-    """Lines that are no questions, and questions whose id stands for another one."""
+    """Invalid lines, and questions whose id already stands for another question."""
     known: int = 0
     """Lines whose question was asked before."""
     with_gold: int = 0
-    """Lines that hold a right answer."""
+    """Lines that hold a gold answer."""
     foreign: set[str] = field(default_factory=set)
-    """Ids that the log held before, for other questions."""
+    """Ids that the log already used for other questions."""
     _file: str = ""
     _recent: OrderedDict[str, RecentQuestion] = field(default_factory=OrderedDict)
 
     def questions(self, source: Source) -> Iterator[QuestionAsked]:
-        """Give the questions of a file that are to be asked, and those the log is to refuse."""
+        """Yield the questions to ask, and those with a conflicting id, which the log refuses."""
         self._file = source_name(source)
         for line in read_questions(source, self.problems, self.clock):
             question = line.question
@@ -100,7 +100,7 @@ class QuestionFeed:
         return self._fate_by_log(line, self.view) if self.view is not None and self.view.end else "new"
 
     def _fate_by_log(self, line: QuestionLine, view: LogReader) -> Fate:
-        """Compare a question with what the log held under its id; teach what is known of its decision."""
+        """Compare a question with the log's question of its id; if that is decided, give feedback on the decision."""
         question = line.question
         asked: list[QuestionAsked] = []
         decision: DecisionMade | None = None
@@ -118,7 +118,7 @@ class QuestionFeed:
                 self._teach(decision)
             return "known"
         self.foreign.add(question.question_id)
-        # Refused once, and kept in the dead letters, is enough.
+        # One dead letter for a conflicting question is enough.
         return "refused" if any(event.statement_id == question.statement_id for event in asked) else "conflict"
 
     def _teach(self, decision: DecisionMade) -> None:
@@ -126,14 +126,14 @@ class QuestionFeed:
             self.append(event)
 
     def hear(self, event: Event) -> tuple[Event, ...]:
-        """Listen to a session: give feedback on a decision, note a question that the log refused."""
+        """Handle an event of a session: give feedback on a decision, report a question that the log refused."""
         if isinstance(event, DecisionMade):
             if not self.golds or event.question_id in self.golds:
                 self.progress(1)
             gold = self.golds.get(event.question_id)
             return (gold_feedback(event, gold),) if self.teach and gold is not None else ()
         if isinstance(event, RecordRejected) and event.source_topic == QUESTIONS and event.record_key is not None:
-            # Conflicts found above are reported; this is one with a line so far up that it was forgotten.
+            # `questions` reports other conflicts; this one is with a line so far up that it is no longer remembered.
             recent = self._recent.get(event.record_key)
             if recent is not None and recent.event_id == event.causes[0]:
                 self._report(event.record_key, recent.line)

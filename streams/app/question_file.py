@@ -25,7 +25,7 @@ ASIDE = ("gold", "dataset")
 
 
 FIELDS = frozenset({*QuestionAsked.model_fields, *ASIDE})
-"""All that a line may hold."""
+"""Every field that a line may hold."""
 
 
 class QuestionLine(NamedTuple):
@@ -43,8 +43,8 @@ def read_questions(source: Source, problems: list[LineProblem], clock: Clock) ->
     """
     Read the questions of a file, plain or gzip, one at a time.
 
-    A line holds the fields of `question.asked.v1`, and may hold `gold` and `dataset`. One that names no time takes
-    that of the clock. Lines that cannot be used are added to *problems*.
+    A line holds the fields of `question.asked.v1`, and may hold `gold` and `dataset`. A line without a time takes the
+    clock's. Lines that cannot be used are added to *problems*.
 
     Raises:
         UsageError: The file cannot be read to its end.
@@ -78,15 +78,15 @@ def _line(number: int, fields: dict[str, Any], clock: Clock) -> QuestionLine:
 
 def normal_gold(gold: Any, question: QuestionAsked, *, name: str = "gold") -> str | None:
     """
-    Write the right answer as decisions do: a letter, or a canonical number.
+    Normalise a gold answer to the form of decisions: a letter, or a canonical number.
 
     Args:
-        gold: Letter or text of an option, or a number; None where it is not known.
-        question: What it answers.
-        name: The field, for messages.
+        gold: Letter or text of an option, or a number; None if it is unknown.
+        question: The question it answers.
+        name: Name of the field, for messages.
 
     Raises:
-        InvalidRecord: It is no answer to this question, so whoever was judged by it would always be wrong.
+        InvalidRecord: It is no possible answer to this question, so every agent would be judged wrong.
     """
     if gold is None:
         return None
@@ -106,20 +106,20 @@ def normal_gold(gold: Any, question: QuestionAsked, *, name: str = "gold") -> st
 
 
 class Survey(NamedTuple):
-    """What a first reading of a question file found."""
+    """Result of a first pass over a question file."""
 
     golds: dict[str, str | None]
-    """Right answer (none where the file gives none) of each question id, in the order of the file."""
+    """Gold answer of each question id, None where the file gives none, in the order of the file."""
     first: QuestionLine | None
     problems: list[LineProblem]
 
 
 def survey(source: Source, clock: Clock, progress: Callable[[int], None] = lambda lines: None) -> Survey:
     """
-    Read a question file once for what is needed before the first question is asked: its ids and right answers.
+    Read the ids and gold answers of a question file, before the first question is asked.
 
-    So bad lines are known at once, and a question that an earlier run left open is taught like the others. Of the
-    questions only ids and right answers stay in memory.
+    So bad lines are known at once, and a question that an earlier run left open gets feedback like the others. Only ids
+    and gold answers stay in memory.
     """
     golds: dict[str, str | None] = {}
     problems: list[LineProblem] = []
@@ -144,7 +144,7 @@ def _opened(pipe: str) -> AbstractContextManager[io.BufferedIOBase]:
 
 @contextmanager
 def rereadable(source: str) -> Iterator[Callable[[], Source]]:
-    """Give a way to read a source from its start, twice; standard input or a pipe is copied to a temporary file."""
+    """Yield a function that opens a source from its start; standard input or a pipe is copied to a temporary file."""
     if not _is_pipe(source):
         yield lambda: source
         return
@@ -153,7 +153,7 @@ def rereadable(source: str) -> Iterator[Callable[[], Source]]:
             shutil.copyfileobj(stream, copy)
         copy.flush()
         raw = io.FileIO(copy.fileno(), closefd=False)
-        # What messages about its lines call it.
+        # Name of the source in messages about its lines.
         raw.name = source_name(source)
         stream = io.BufferedReader(raw)
 
@@ -167,10 +167,9 @@ def rereadable(source: str) -> Iterator[Callable[[], Source]]:
 @contextmanager
 def attended(source: str, before_waiting: Callable[[], None]) -> Iterator[Source]:
     """
-    Give a source that calls *before_waiting* whenever it has given all it has and more is still to come.
+    Yield a source that calls *before_waiting* before each read that would block.
 
-    So a slow pipe keeps nobody waiting: what it gave can be committed before the next line is there. A file never
-    waits.
+    So the lines of a slow pipe can be committed before the next line arrives. A file never blocks.
     """
     if not _is_pipe(source):
         yield source
@@ -180,7 +179,7 @@ def attended(source: str, before_waiting: Callable[[], None]) -> Iterator[Source
 
 
 class _Attended(io.BufferedIOBase):
-    """A stream that looks whether there is something to read before it reads."""
+    """A stream that checks before each read whether it would block."""
 
     def __init__(self, stream: io.BufferedIOBase, name: str, before_waiting: Callable[[], None]) -> None:
         super().__init__()
@@ -195,9 +194,9 @@ class _Attended(io.BufferedIOBase):
 
 
 def _is_ready(stream: io.BufferedIOBase) -> bool:
-    """Whether there is something to read, or the end; what Python holds in a buffer of its own is not seen here."""
+    """Whether a read returns data or the end at once; data in Python's own buffer is not seen here."""
     try:
         return bool(select.select([stream], [], [], 0)[0])
     except io.UnsupportedOperation:
-        # No file of the system is behind it, so nobody can be waited for.
+        # The stream has no file descriptor, so a read cannot block.
         return True

@@ -8,7 +8,7 @@ from streams.log import LogReader
 
 
 def replay(reader: LogReader, reporter: Reporter = SILENT) -> Replay:
-    """Derive every derived event again and compare it with the log; told is the pass that takes the longer."""
+    """Derive every derived event again and compare it with the log; the progress is that of the longer pass."""
     total = sum(end for (topic, _), end in reader.ends().items() if topic in TOPICS)
     with reporter.progress("replaying", total) as advance:
         return replay_log(reader, advance)

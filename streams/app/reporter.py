@@ -7,19 +7,19 @@ from streams.agents.calls.progress import CallProgress
 from streams.jsonlines import LineProblem
 
 Advance = Callable[[int], None]
-"""Tells that so many more are done."""
+"""Reports how many more steps are done."""
 
 
 class Reporter:
-    """Hears how far a job is; this one keeps it to itself."""
+    """Receives the progress and the remarks of a job; this base class discards them."""
 
     def progress(self, label: str, total: int | None = None) -> AbstractContextManager[Advance]:
         """
-        Begin something that takes a while.
+        Show the progress of a long operation.
 
         Args:
-            label: What is being done.
-            total: How many there are to do; None where nobody knows.
+            label: Name of the operation.
+            total: Number of steps; None if unknown.
         """
         return nullcontext(_nothing)
 
@@ -27,12 +27,12 @@ class Reporter:
         self, label: str, total: int | None, activity: CallProgress, *, live: bool
     ) -> AbstractContextManager[Advance]:
         """
-        Begin something that waits for calls of agents.
+        Show the progress of an operation that waits for calls of agents.
 
         Args:
-            label: What is being done.
-            total: Number of questions; None where nobody knows, or where it is one that somebody waits for.
-            activity: What there is to tell of the calls; others count in it.
+            label: Name of the operation.
+            total: Number of questions; None if unknown, or for a single interactive question.
+            activity: Counters of the calls; the callers update them.
             live: Whether calls take wall time.
         """
         return nullcontext(_nothing)
@@ -41,13 +41,13 @@ class Reporter:
         """Make a remark for people."""
 
     def refused(self, problems: Sequence[LineProblem]) -> None:
-        """Tell which lines of a file could not be used, and why."""
+        """Report which lines of a file could not be used, and why."""
         for problem in problems:
             self.say(f"{problem.file}:{problem.line}: {problem.reason}")
 
 
 def _nothing(steps: int) -> None:
-    """Tell nobody."""
+    """Discard the progress."""
 
 
 SILENT = Reporter()

@@ -25,19 +25,19 @@ from streams.workers.embedded_session import Listener
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done."""
+    """Parameters of a run."""
 
     source: str | None
-    """File of questions; none: finish what the log holds."""
+    """Question file; None: finish the questions that the log holds."""
     config: Config
     outputs: tuple[str, ...] = ()
     teach: bool = False
-    """Whether right answers become feedback."""
+    """Whether gold answers become feedback."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """What came of a job."""
+    """Result of a run."""
 
     summary: RunSummary
     replay: Replay
@@ -62,7 +62,7 @@ class RunOutcome:
 
 def do(work: Workspace, job: Job, reporter: Reporter = SILENT) -> RunOutcome:
     """
-    Do a job: ask what is to be asked, decide everything, sum up, and prove it. Bad lines are told as they are met.
+    Ask the questions of a job, decide all open questions, summarise, and replay the log. Bad lines are reported.
 
     Raises:
         UsageError: A file or a setting is wrong; nothing was asked.
@@ -83,7 +83,7 @@ def _decide(
     at = first.question.occurred_at if first and first.timed else instant_of_ms(wall_clock_ms())
     setup = hire(job.config, job.outputs, at)
     if not work.log_exists:
-        # Whatever is wrong with the settings is said before there is a file.
+        # Errors in the settings are raised before the log's file is created.
         keep(setup, None, job.config)
     problems = [*(setup.problems if setup else ()), *surveyed.problems]
     reporter.refused(problems)
@@ -110,14 +110,14 @@ def _decide(
 
 @dataclass(frozen=True, slots=True)
 class AnswerOptions:
-    """How questions are to be answered."""
+    """Settings of `answer_all`."""
 
     run: RunSettings
     outputs: tuple[str, ...] = ()
-    """Files of recorded outputs, where they are not those of the configuration."""
+    """Files of recorded outputs; empty: those of the configuration."""
     listener: Listener = lambda event: ()
     activity: CallProgress | None = None
-    """Hears of calls that take wall time."""
+    """Counters of calls that take wall time."""
 
 
 def answer_all(

@@ -27,14 +27,14 @@ def answer_on_kafka(
     given: WorkerSpec, view: LogReader, questions: Iterable[QuestionAsked], *, window: int, listener: Listener
 ) -> None:
     """
-    Ask *questions* and finish what was left open, with all stages here, until every question in the log is decided.
+    Ask *questions*, with all stages in this process, until every question in the log is decided.
 
     Args:
-        given: The cluster, whose log holds a policy, and how all stages run here.
-        view: The log as it was before.
-        questions: What is to be asked.
+        given: Configuration of the worker, with all stages; its log holds a policy.
+        view: Reader of the log as it was before the run.
+        questions: Questions to ask.
         window: Questions open at a time.
-        listener: Hears decisions and dead letters; what it returns is published.
+        listener: Receives decisions and dead letters; the events it returns are published.
     """
     waiting = dict(_open_questions(view))
     connection = given.connection
@@ -63,7 +63,7 @@ def _open_questions(view: LogReader) -> Iterator[tuple[str, str]]:
 
 
 async def _from_end(connection: Connection, consumer: AIOKafkaConsumer) -> None:
-    """Look at what is written to the topics of outcomes from now on."""
+    """Assign the topics of decisions and dead letters to the consumer, from their current ends."""
     places = [
         TopicPartition(connection.topic(name), number)
         for name in (DECISIONS, DEAD_LETTERS)
@@ -98,7 +98,7 @@ class _QuestionWindow:
         while more or self._open:
             batch = list(islice(questions, max(0, self._window - len(self._open)))) if more else []
             more = more and (bool(batch) or len(self._open) >= self._window)
-            # The first of an id is the one that waits; another question under it is refused, and no decision tells.
+            # The first question of an id waits for its decision; another one with this id is refused without one.
             for question in batch:
                 self._open.setdefault(question.question_id, question.event_id)
             await self._worker.producer.publish(message_of(question) for question in batch)
@@ -116,7 +116,7 @@ class _QuestionWindow:
                 await self._worker.producer.publish(message_of(answer) for answer in answers)
 
     def _settle(self, event: Event) -> Iterable[Event]:
-        """Note what became of a question; a decision that comes again is no news."""
+        """Close a question with its outcome; a repeated decision is ignored."""
         if isinstance(event, DecisionMade):
             known = self._open.pop(event.question_id, None)
             return () if known is None else self._listener(event)

@@ -20,7 +20,7 @@ from streams.settings import Config, RunSettings, build_policy, same_policy
 from streams.workers.embedded_session import CallAccounting, EmbeddedSession, Listener
 
 MOST_AGENTS, MOST_NAME_CHARACTERS = 64, 128
-"""What a policy and an agent's name can hold (`schemas.policies`, `schemas.quantities.AgentName`)."""
+"""Limits of a policy and of an agent's name (`schemas.policies`, `schemas.quantities.AgentName`)."""
 
 _NO_NAME = re.compile(r"[^A-Za-z0-9._:/@+-]+")
 
@@ -35,24 +35,24 @@ class Setup(NamedTuple):
     problems: Sequence[LineProblem]
     """Lines of outputs files that could not be used."""
     replies: ReplyCache | None = None
-    """Earlier replies of live agents, if they may be used again."""
+    """Cache of live agents' replies, if one is configured."""
 
 
 def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Setup | None:
     """
-    Settle who is asked, as far as the settings say.
+    Build the policy that the settings describe, and its agents.
 
     Args:
-        config: Its agents count, unless outputs are given.
-        outputs: Files of recorded outputs. Each model in them becomes an agent, in code point order, of its name with
-            whatever an agent's name cannot hold (spaces, say) replaced by `-`.
+        config: Its agents are used, unless outputs are given.
+        outputs: Files of recorded outputs. Each model in them becomes an agent, in code point order. Its name is the
+            model's; characters that an agent's name cannot hold, such as spaces, become `-`.
         occurred_at: Time of the policy.
 
     Returns:
-        None where the settings name no agents; `keep` then takes those of the log.
+        None if the settings name no agents; `keep` then takes those of the log.
 
     Raises:
-        UsageError: A setting that cannot be, or a file that cannot be read.
+        UsageError: A setting is invalid, or a file cannot be read.
     """
     if outputs:
         recorded = read_outputs(outputs)
@@ -71,7 +71,7 @@ def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Setup | No
 
 
 def _agent_names(models: Sequence[str], place: str) -> dict[str, str]:
-    """Name an agent for each model."""
+    """Map a name of an agent to each model."""
     if len(models) > MOST_AGENTS:
         raise UsageError(
             f"{place}: {len(models)} models; a panel is chosen from {MOST_AGENTS} agents at most",
@@ -97,10 +97,10 @@ def _agent_names(models: Sequence[str], place: str) -> dict[str, str]:
 
 def keep(setup: Setup | None, in_force: PolicyAdopted | None, config: Config) -> Setup:
     """
-    Keep the policy in force where the settings change nothing in it, or say nothing at all.
+    Keep the policy in force if the settings do not differ from it or name no agents.
 
     Raises:
-        UsageError: There are no agents anywhere.
+        UsageError: Neither the settings nor the log name any agents.
     """
     if in_force is None:
         return setup or _equipped(build_policy(config, EPOCH), config)
@@ -118,7 +118,7 @@ def _equipped(policy: PolicyAdopted, config: Config) -> Setup:
 
 
 def window_of(setup: Setup, run: RunSettings) -> int:
-    """Choose how many questions are open at a time: few while all agents answer at once, for learning lags by them."""
+    """Choose the number of open questions: few if all agents are virtual, because learning lags by this number."""
     return run.window if all(agent.virtual for agent in setup.agents.values()) else run.live_window
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def create_topics(work: Workspace, replication: int | None = None) -> list[str]:
     """
-    Make the topics that are missing on Kafka, and give their names.
+    Create the topics that are missing on Kafka, and return their names.
 
     Raises:
         OperatorError: No broker answers, or it refuses.
@@ -38,7 +38,7 @@ def check_topics(work: Workspace) -> "list[TopicCheck]":
 
 
 def events_by_topic(work: Workspace) -> Counter[str] | None:
-    """Count the events of each topic; None where the log is not there yet."""
+    """Count the events of each topic; None if the log does not exist yet."""
     if not work.log_exists:
         return None
     counts: Counter[str] = Counter()

@@ -14,11 +14,11 @@ from streams.settings import DEFAULT_CONFIG, DEFAULT_LOG, Config, load_config
 
 class Workspace:
     """
-    A log with its settings; what costs anything happens when it is first asked for.
+    A log with its settings, read on first use.
 
     Args:
         log: URL of the log. None: that of the configuration file, else the default.
-        config: The configuration file. None: orch.toml if it is there, else the defaults.
+        config: The configuration file. None: orch.toml if it exists, else the defaults.
     """
 
     def __init__(self, log: str | None = None, config: str | None = None) -> None:
@@ -27,7 +27,7 @@ class Workspace:
 
     @property
     def config_path(self) -> Path:
-        """The configuration file, whether or not it is there."""
+        """The configuration file, whether or not it exists."""
         return Path(self._named_config or DEFAULT_CONFIG)
 
     @cached_property
@@ -47,31 +47,31 @@ class Workspace:
 
     @property
     def names_log(self) -> bool:
-        """Whether anybody said which log."""
+        """Whether the log is named explicitly or in the configuration."""
         return bool(self._named_log or self.config.log)
 
     @property
     def log_exists(self) -> bool:
-        """Whether the log is there, as far as can be told without opening it."""
+        """Whether the log exists; a log on Kafka counts as existing, unchecked."""
         return self.log.scheme == "kafka" or self.log.path.exists()
 
     def use_log_unless_named(self, url: str) -> None:
-        """Set the log of a job that has one of its own, unless another was named."""
+        """Set a job's own log, unless another one was named on construction."""
         self._named_log = self._named_log or url
 
     def open_reader(self, *, about: str | None = None, topics: Sequence[str] = ()) -> LogReader:
         """
-        Open the log to read it; it must be there.
+        Open the log for reading; it must exist.
 
         Args:
-            about: The one question that matters, where only one does; what a log on Kafka need not read, it does not.
-            topics: The topics that matter, where not all do.
+            about: Id of the only question needed, if there is only one; a reader on Kafka reads less then.
+            topics: The topics needed, if not all are.
         """
         return open_reader(self.log_url, about=about, topics=topics)
 
     def open_writer(self, *, folding: bool = True) -> Appender:
         """
-        Open the log to add to it: an embedded one as its only writer, and made where there is none.
+        Open the log for appending; an embedded log is created if absent, and opened as its only writer.
 
         Args:
             folding: Whether a writer of an embedded log folds what it appends.

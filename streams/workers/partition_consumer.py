@@ -14,7 +14,7 @@ from streams.workers.open_questions import OpenQuestions
 from streams.workers.question_state import QuestionState
 
 COMMIT_S = 1.0
-"""Time between two commits; the next owner reads at least this much again after a member is killed."""
+"""Time between two commits; a killed member leaves the records of about this time to be read again."""
 
 _log: FilteringBoundLogger = structlog.get_logger("orch.partition_consumer")
 

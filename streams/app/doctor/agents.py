@@ -18,7 +18,7 @@ from streams.errors import OrchError
 from streams.settings import RunSettings
 
 TOKENS_IN, TOKENS_OUT = 300, 300
-"""Of the question whose cost is told: a question with four options and its instruction, and a short explanation."""
+"""Tokens of the cost estimate: a question with four options and its instruction, and a short explanation."""
 
 _REMEDIES: Mapping[str, str] = {
     "unauthorized": "Correct its key, or take a model that the account may use",
@@ -29,20 +29,20 @@ _REMEDIES: Mapping[str, str] = {
     "timeout": "Try again later, or give it more time: timeout_ms in its limits",
     "empty_reply": "It said nothing: max_output_tokens may be too low for it",
 }
-"""By class of error; the rest is the provider's doing."""
+"""Remedies by class of error; other errors are the provider's."""
 
 
 def check_agents(policy: PolicyAdopted, run: RunSettings, *, call: bool) -> Iterator[Check]:
     """
-    Look at each agent, then at all of them together.
+    Check each agent, then all of them together. No key and no text of a provider is shown.
 
     Args:
-        policy: As it is configured.
-        run: Where the outputs of recorded agents are.
-        call: Whether to make a call of each live agent.
+        policy: The configured policy.
+        run: Settings that name the files of recorded outputs.
+        call: Whether to make a test call to each live agent.
 
     Raises:
-        UsageError: Outputs of a recorded agent are not there.
+        UsageError: Outputs of a recorded agent are missing.
     """
     live = [spec for spec in policy.agents if isinstance(spec, LiteLLMAgent | OpenAIAgent)]
     others = tuple(spec for spec in policy.agents if not isinstance(spec, LiteLLMAgent | OpenAIAgent))
@@ -72,7 +72,7 @@ def _only(policy: PolicyAdopted, *agents: AgentSpec) -> PolicyAdopted:
 
 
 def _look(spec: LiteLLMAgent | OpenAIAgent, missing: OrchError | None, reached: EndpointProbe | None) -> Check:
-    """Say what is known of an agent without calling its model: key, package, endpoint, cost."""
+    """Check an agent without calling its model: key, package, endpoint, cost."""
     name = f"agent {spec.name}"
     if missing is not None:
         lacks = missing.message.removeprefix(f"agent {spec.name!r}: ")
@@ -89,7 +89,7 @@ def _look(spec: LiteLLMAgent | OpenAIAgent, missing: OrchError | None, reached: 
 def _as_found(
     spec: LiteLLMAgent | OpenAIAgent, reached: EndpointProbe
 ) -> tuple[Literal["ok", "warn", "fail"], str, str]:
-    """Say what an endpoint's list of models means: state, finding and remedy."""
+    """Turn the result of requesting an endpoint's list of models into state, finding and remedy."""
     where = f"{spec.base_url} answered in {reached.took_ms} ms"
     match reached.found:
         case "listed":
@@ -113,7 +113,7 @@ def _as_found(
 
 
 def _cost(spec: LiteLLMAgent | OpenAIAgent) -> str:
-    """Tell what a question costs at the agent's price, roughly and at most."""
+    """Estimate what a question costs at the agent's price, typically and at most."""
     price = spec.price
     if price is None:
         return "cost not known: no price"
@@ -138,7 +138,7 @@ def _joined(*parts: str) -> str:
 
 
 def _calls(agents: Mapping[str, Agent]) -> Iterator[Check]:
-    """Make one call of each agent, and say what became of it."""
+    """Make one test call to each agent, and report its outcome."""
 
     async def all_of_them() -> dict[str, CallProbe]:
         try:
@@ -185,7 +185,7 @@ def _budget(policy: PolicyAdopted, live: Sequence[LiteLLMAgent | OpenAIAgent]) -
     limits = [(budget.question_nusd, "a question"), (budget.run_nusd, "in all under this policy")]
     told = ", ".join(f"{usd(nusd)} {what}" for nusd, what in limits if nusd is not None)
     lowest = min(nusd for nusd, _ in limits if nusd is not None)
-    # What a call reserves is more than this by its prompt: an agent that is too dear without it is never called.
+    # A call reserves this and the cost of its prompt: an agent that is too expensive without a prompt is never called.
     dear = [
         spec.name
         for spec in live

@@ -25,10 +25,10 @@ DISTRIBUTION = "orch-streams"
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 OLDEST_SQLITE = (3, 37, 0)
-"""The oldest that CPython 3.11 is commonly built with, and that the tests run on."""
+"""Oldest version that CPython 3.11 is commonly built with, and that the tests run on."""
 
 SLOW_COMMIT_MS = 50
-"""Above this, a disk rather than this program sets how many questions a second can be decided."""
+"""Above this, the disk and not this program limits the questions decided per second."""
 _COMMITS = 5
 
 _EXTRA = re.compile(r"""([\w.-]+).*extra == ['"](\w+)['"]""")
@@ -37,11 +37,11 @@ _NOT_FOR_USERS = ("all", "test", "lint")
 
 def run_checks(work: Workspace, *, call: bool = False) -> Iterator[Check]:
     """
-    Make every check; one that raises is a failed one, and the next is made all the same.
+    Run every check, without changing anything; a check that raises has failed, and the next one runs all the same.
 
     Args:
-        work: What is to be checked.
-        call: Whether to make a call of each live agent, which costs money.
+        work: Workspace to check.
+        call: Whether to make a test call to each live agent, which costs money.
     """
     checks: dict[str, Callable[[Workspace], Iterator[Check]]] = {
         "python": _python,
@@ -81,7 +81,7 @@ def _sqlite(work: Workspace) -> Iterator[Check]:
 
 
 def _disk(work: Workspace) -> Iterator[Check]:
-    """Commit a few times beside the log, as durably as the log does."""
+    """Time a few commits in the log's directory, as durable as the log's own."""
     if work.log.scheme != "sqlite":
         return
     folder = work.log.path.absolute().parent
@@ -163,7 +163,7 @@ def _terminal(work: Workspace) -> Iterator[Check]:
 
 
 def _extras(work: Workspace) -> Iterator[Check]:
-    """Say which optional packages are there, by extra."""
+    """Check which optional packages are installed, by extra."""
     try:
         requires = importlib.metadata.requires(DISTRIBUTION) or []
     except importlib.metadata.PackageNotFoundError:

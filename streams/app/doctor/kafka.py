@@ -21,7 +21,7 @@ class Check(NamedTuple):
 
 def check_cluster(work: Workspace) -> Iterator[Check]:
     """
-    Look at brokers, security, topics, the policy, and each stage's group.
+    Check brokers, security, topics, the policy, and each stage's consumer group.
 
     Raises:
         OperatorError: No broker answers.
