@@ -26,7 +26,7 @@ from streams.cli.render.terminal import Terminal
 @click.argument("text")
 @click.option("--option", "options", multiple=True, metavar="ANSWER", help="An answer to choose from; give 2 to 26.")
 @click.option("--number", is_flag=True, help="The answer is a number, so there are no options.")
-@click.option("--subject", metavar="NAME", help="Subject, in which the router learns on its own.")
+@click.option("--subject", metavar="NAME", help="Subject; the router keeps averages of its own for each.")
 @click.option("--id", "question_id", metavar="ID", help="Id of the question; by default it follows from the content.")
 @pass_app
 def ask(
@@ -35,16 +35,16 @@ def ask(
     """
     Ask one question and print the decision with its reasons.
 
-    The agents are those of the configuration, or else those the log was used with last. The same question asked again
-    is not asked again: it has its decision; an --id of its own makes it a new one. Without a decision the exit code
-    is 4. On Kafka the workers answer, by the policy in force.
+    The agents are those of the configuration, or else those of the log's newest policy. A question that was asked
+    before is not asked again: its decision is printed; another --id makes it a new question. If it stays undecided, the
+    exit code is 4. On Kafka the workers answer, under the policy in force.
     """
     question = question_of(text, options, number=number, subject=subject, question_id=question_id)
     app.if_interrupted(f"The question {question.question_id!r} is safe in {app.log_url}; ask again to go on.")
     answered = ask_panel(app, question, Terminal())
     decision = answered.decision
     if answered.known:
-        output.say("Asked before; this is the decision of then. --id asks it as a new question.")
+        output.say("Asked before; this is the decision from then. --id asks it as a new question.")
     if answered.made_up:
         output.say("All agents are simulated: they know nothing, and their answers are made up.")
     if app.json:
@@ -55,7 +55,7 @@ def ask(
 
 
 def _left_out(seat: Exclusion, failures: Mapping[str, str]) -> str:
-    """Say why a seat did not count: `failed (rate_limited, 3 attempts)`."""
+    """Format the reason of an exclusion: `failed (rate_limited, 3 attempts)`."""
     reason = seat.reason.replace("_", " ")
     failure = failures.get(seat.analysis_id or "")
     if failure is None:
@@ -103,7 +103,7 @@ def _tie(decision: DecisionMade) -> list[tuple[str, str]]:
     tie = decision.tie_break
     if tie is None:
         return []
-    return [("tie", f"{', '.join(tie.tied)} stood equal; {tie.agent} comes first in the priority list")]
+    return [("tie", f"{', '.join(tie.tied)} were tied; {tie.agent} comes first in the priority list")]
 
 
 def weight_of(rule: str, weight: int) -> str:

@@ -51,7 +51,7 @@ KAFKA_NAMES = ("decided", "latency", "inputs", "restart")
     type=click.Choice(["aiokafka", "faust"]),
     default="aiokafka",
     show_default=True,
-    help="On Kafka: what brings records to the stages.",
+    help="On Kafka: engine that delivers records to the stages.",
 )
 @pass_app
 def bench(

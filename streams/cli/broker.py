@@ -40,10 +40,10 @@ def broker(app: App, action: str, folder: Path, port: int | None) -> int | None:
     """
     Run a Kafka broker on this machine, without docker.
 
-    start runs one node in the background and prints its URL; stop ends it in order, kill as a crash would; status
-    prints URL and process, with exit code 3 where no broker answers; fetch only gets Kafka's jars, which start does by
-    itself. DIR holds one broker's data, settings and log; it is .kafka unless given. It takes connections from this
-    machine alone, without passwords, and needs a Java of 17 or newer, such as that of the extra broker.
+    start runs one node in the background and prints its URL. stop shuts it down cleanly, kill ends it like a crash.
+    status prints URL and process, with exit code 3 if no broker answers. fetch only downloads Kafka's jars, which start
+    also does. DIR holds one broker's data, settings and log; the default is .kafka. The broker accepts connections from
+    this machine only, without passwords, and needs Java 17 or newer, such as that of the extra broker.
     """
     if port is not None and action != "start":
         raise UsageError("--port is for a broker that is started", remedy="Give it with `orch broker start`")

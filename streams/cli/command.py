@@ -9,21 +9,21 @@ import click
 
 @dataclass(slots=True)
 class SharedOptions:
-    """What the shared options and their environment variables say; None where they say nothing."""
+    """Values of the shared options and their environment variables; None if not given."""
 
     log: str | None = None
     config: str | None = None
     format: Literal["text", "json"] | None = None
     verbose: bool = False
     interrupted: str = ""
-    """What a person who interrupts the command needs to know; each command sets its own."""
+    """Advice that is printed if the command is interrupted; each command sets its own."""
 
 
 def shared_options() -> list[click.Parameter]:
     """
     Make the options that every command takes, before its name or after it.
 
-    Values go into the `SharedOptions` of the invocation; one that stands after the command's name counts.
+    Values go into the `SharedOptions` of the invocation; a value after the command's name takes precedence.
     """
     options: list[click.Parameter] = [
         click.Option(
@@ -56,7 +56,7 @@ def shared_options() -> list[click.Parameter]:
 
 def _note(context: click.Context, option: click.Parameter, value: Any) -> None:
     source = context.get_parameter_source(option.name or "")
-    # The environment speaks for all commands once; after the command's name it must not outvote a flag before it.
+    # The environment counts once, before the command's name; read again after it, it would override a flag before it.
     told_before = context.parent is not None and source is click.core.ParameterSource.ENVIRONMENT
     if value and option.name and not told_before:
         setattr(context.ensure_object(SharedOptions), option.name, value)
@@ -100,7 +100,7 @@ class Command(click.Command):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write what else there is to know, and the examples."""
+        """Write the epilog and the examples."""
         super().format_epilog(ctx, formatter)
         with formatter.section("Examples"):
             for example in self.examples:

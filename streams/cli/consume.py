@@ -25,7 +25,7 @@ from streams.log import Record, read_event
 )
 @click.argument("topic")
 @click.option("--follow", is_flag=True, help="Wait for more events, until interrupted (exit code 130).")
-@click.option("--max", "most", type=click.IntRange(1), metavar="N", help="End after so many events.")
+@click.option("--max", "most", type=click.IntRange(1), metavar="N", help="Stop after so many events.")
 @pass_app
 def consume(app: App, topic: str, follow: bool, most: int | None) -> None:
     """
@@ -42,7 +42,7 @@ def consume(app: App, topic: str, follow: bool, most: int | None) -> None:
 
 
 def readable(record: Record) -> str:
-    """Put what matters of an event on one line: when, where, what about, and what it says."""
+    """Format an event on one line: time, position in the log, question or key, and its main fields."""
     read_event(record)
     event = orjson.loads(record.value)
     said = _SAYS.get(event.get("kind"), "")
@@ -53,7 +53,7 @@ def readable(record: Record) -> str:
 
 
 def _word(value: Any) -> str:
-    """Write a value as one word: in JSON where it is not a plain one."""
+    """Format a value as one word: as it is if alphanumeric, else as JSON."""
     return value if isinstance(value, str) and value.isalnum() else orjson.dumps(value).decode()
 
 

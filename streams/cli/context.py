@@ -22,7 +22,7 @@ EXIT_DIFFERENCE = 4
 
 class App(Workspace):
     """
-    One invocation's surroundings.
+    Settings and log of one invocation.
 
     A setting comes from its flag, else from its environment variable, else from the configuration file, else it is the
     default.
@@ -44,17 +44,17 @@ class App(Workspace):
 
     @property
     def verbose(self) -> bool:
-        """Whether every detail is wanted."""
+        """Whether `--verbose` was given."""
         return self._given.verbose
 
     @property
     def orch(self) -> str:
-        """How a command line begins that means the same log."""
+        """Beginning of a command line that uses the same log."""
         plain = self._named_log is None or self._named_log == os.environ.get("ORCH_LOG")
         return "orch" if plain else f"orch --log {shlex.quote(self.log_url)}"
 
     def if_interrupted(self, advice: str) -> None:
-        """Say what is safe and how to go on, for whoever interrupts from here on."""
+        """Set the advice that is printed if the command is interrupted from here on."""
         self._given.interrupted = advice
 
 

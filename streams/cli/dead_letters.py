@@ -27,12 +27,12 @@ from streams.errors import UsageError
 @pass_app
 def dead_letters(app: App, action: str, offsets: tuple[int, ...], everything: bool) -> int | None:
     """
-    List the records that the stream could not take.
+    List the rejected records, or retry them.
 
-    Each with its place, the reason and what to do about it; with --verbose also what it said. Nothing is wrong with the
-    log where this list is not empty: the stream went on. retry appends what the letters with these offsets hold to
-    their topics once more, for it may count now: a retraction whose feedback has come since, a record that this version
-    can read. What is refused again becomes a letter again.
+    Each is listed with its topic, partition and offset and the reason; --verbose adds its value. A dead letter is no
+    damage to the log: the stages went on behind it. retry appends the records of the letters at these offsets to their
+    topics again, because they may be accepted now: a retraction whose feedback has arrived since, or a record that this
+    version can decode. A record that is rejected again becomes a dead letter again.
     """
     if action == "retry":
         return _retry(app, offsets, everything=everything)
@@ -46,13 +46,13 @@ def dead_letters(app: App, action: str, offsets: tuple[int, ...], everything: bo
         else:
             _print(letter, verbose=app.verbose)
     if not count and not app.json:
-        output.print_text("No dead letters: the stream took every record.")
+        output.print_text("No dead letters: no record was rejected.")
     return None
 
 
 def _retry(app: App, offsets: tuple[int, ...], *, everything: bool) -> int:
     if not offsets and not everything:
-        raise UsageError("which letters?", remedy="Name their offsets (`orch dead-letters` shows them), or give --all")
+        raise UsageError("no letters were named", remedy="Name their offsets (`orch dead-letters` shows them), or give --all")
     retried, refused = retry_letters(app, offsets, everything=everything, reporter=Terminal())
     if app.json:
         output.print_json({"retried": retried, "refused": refused})

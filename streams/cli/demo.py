@@ -22,19 +22,29 @@ from streams.log import LogReader
 
 @command(examples=("orch demo", "orch demo --questions 50 --seed 3", "orch --log sqlite:///mine.db demo"))
 @click.option(
-    "--questions", type=click.IntRange(1, 9_999), default=200, show_default=True, metavar="N", help="How many to ask."
+    "--questions",
+    type=click.IntRange(1, 9_999),
+    default=200,
+    show_default=True,
+    metavar="N",
+    help="Number of questions.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0, 10**9), default=7, show_default=True, metavar="N", help="Of the made-up world."
+    "--seed",
+    type=click.IntRange(0, 10**9),
+    default=7,
+    show_default=True,
+    metavar="N",
+    help="Seed of the simulated world.",
 )
 @pass_app
 def demo(app: App, questions: int, seed: int) -> int:
     """
-    Show it all once, on made-up questions and simulated agents.
+    Run the whole pipeline on generated questions and simulated agents.
 
-    Asks, decides, learns from the right answers, derives everything again, and says what to try next. Needs no key, no
-    network and no configuration, and uses none. The log is orch-demo.db here, unless --log or ORCH_LOG names another.
-    The same seed gives the same events, to the last id; run it again, and what is there already is not asked again.
+    Asks, decides, learns from the right answers, replays the log, and shows what to try next. Needs and uses no key, no
+    network and no configuration. The log is orch-demo.db here, unless --log or ORCH_LOG names another. The same seed
+    gives the same events and ids; a second run does not ask the questions that the log holds.
     """
     app.use_log_unless_named(DEMO_LOG)
     app.if_interrupted(SAFE.format(log=app.log_url))
@@ -91,7 +101,7 @@ def _print(app: App, shown: Demonstration, reader: LogReader) -> None:
 
 
 def _print_learned(reader: LogReader, subjects: Sequence[str]) -> None:
-    """Print whom the router has come to trust in each subject, beside how good they really are."""
+    """Print the three agents of the highest learned quality in each subject."""
     newest = newest_entries(reader)
     rows = []
     for scope in (ALL_SUBJECTS, *subjects):

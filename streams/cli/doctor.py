@@ -11,15 +11,15 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 @command(examples=("orch doctor", "orch --format json doctor", "orch doctor --call"))
-@click.option("--call", is_flag=True, help="Make one small call of each live agent; it costs money.")
+@click.option("--call", is_flag=True, help="Make one small call to each live agent; this costs money.")
 @pass_app
 def doctor(app: App, call: bool) -> int:
     """
     Check this machine, the configuration and the log.
 
-    One line for each check: ok, warn or fail, with what to do about it. If one fails, the exit code is 3. Nothing is
-    changed. Of each live agent: whether its key is there, whether its endpoint answers and has the model, and what a
-    question costs; no model is called for that, unless --call is given. No key is ever shown.
+    Prints one line for each check: ok, warn or fail, with a remedy. If a check fails, the exit code is 3. Nothing is
+    changed. For each live agent it checks that the key is set and that the endpoint answers and has the model, and it
+    estimates the cost of a question; no model is called unless --call is given. No key is ever shown.
     """
     failed = False
     for check in run_checks(app, call=call):

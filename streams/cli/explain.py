@@ -13,9 +13,9 @@ def explain(app: App, question_id: str) -> None:
     """
     Show everything behind one decision, and what came after it.
 
-    The question and the policy, what the router knew of each agent and how it scored it, each call with its outcome and
-    cost, each ballot (the excluded with the reason), the tally and the rule, and what feedback changed afterwards. Of a
-    question without a decision it says what it waits for.
+    Shows the question and the policy, what the router knew of each agent and how it scored the agent, each call with
+    its outcome and cost, each ballot (excluded ones with the reason), the tally and the rule, and what feedback changed
+    afterwards. For an undecided question it shows what the question waits for.
     """
     from streams.audit.explain.explain import explain as explained
     from streams.cli import output

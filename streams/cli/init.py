@@ -15,16 +15,17 @@ from streams.settings import DEFAULT_CONFIG
 @command(
     examples=("orch init", "orch init --force", "orch init --simulated --force", "orch --config other.toml init"),
 )
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
-@click.option("--simulated", is_flag=True, help="With simulated agents, which need no key, no network and no money.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--simulated", is_flag=True, help="Configure simulated agents: no key, no network and no money needed.")
 @pass_app
 def init(app: App, force: bool, simulated: bool) -> None:
     """
     Write a commented configuration file, orch.toml.
 
-    It has three hosted models of different providers and a local one, with the names of the variables that hold their
-    keys; or, with --simulated, three made-up agents, and works as it is. Either names every setting with its unit and
-    default. --config gives it another name. A file that is there is left alone, unless --force is given.
+    The file configures three hosted models of different providers and a local one, with the names of the environment
+    variables that hold their keys. With --simulated it configures three simulated agents, and works as it is. Both name
+    every setting with its unit and default. --config sets another path. An existing file is kept, unless --force is
+    given.
     """
     path = app.config_path
     variables = write_configuration(path, simulated=simulated, replace=force)
@@ -35,7 +36,7 @@ def init(app: App, force: bool, simulated: bool) -> None:
     named = "" if path == Path(DEFAULT_CONFIG) else f" --config {shlex.quote(str(path))}"
     if variables:
         told = " ".join(variables)
-        output.print_text(f"It asks real models, with the keys in {told}; take out whom you do not want to ask.")
-        output.print_command(f"orch{named} doctor", "whom it reaches, and what a question costs")
+        output.print_text(f"It calls real models, with the keys in {told}; remove the agents you do not want.")
+        output.print_command(f"orch{named} doctor", "which agents it reaches, and what a question costs")
         output.print_command(f"orch{named} init --simulated --force", "without any key: simulated agents instead")
     output.print_command(f'orch{named} ask "What is 17 times 23?" --number --subject arithmetic', "try it")

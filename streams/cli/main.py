@@ -28,14 +28,14 @@ REPORT = "This is a bug in orch. Please report it with the command you ran and t
 
 
 class Entry(NamedTuple):
-    """Where a command is, and its line in the list of commands."""
+    """Import path of a command, and its line in the list of commands."""
 
     target: str
     help: str
 
 
 COMMANDS: dict[str, Entry] = {
-    "demo": Entry("streams.cli.demo:demo", "Show it all once, on made-up questions and simulated agents."),
+    "demo": Entry("streams.cli.demo:demo", "Run the whole pipeline on generated questions and simulated agents."),
     "init": Entry("streams.cli.init:init", "Write a commented configuration file, orch.toml."),
     "run": Entry("streams.cli.run:run", "Ask, decide and learn until every question has its decision."),
     "ask": Entry("streams.cli.ask:ask", "Ask one question and print the decision with its reasons."),
@@ -43,13 +43,13 @@ COMMANDS: dict[str, Entry] = {
     "feedback": Entry("streams.cli.produce:feedback", "Append feedback from JSON Lines, and learn from it."),
     "consume": Entry("streams.cli.consume:consume", "Print the events of a topic as JSON Lines, each once."),
     "worker": Entry("streams.cli.worker:worker", "Run stages of a log on Kafka until told to stop."),
-    "router": Entry("streams.cli.router:router", "Show what the router knows, knew for one question, or learned."),
+    "router": Entry("streams.cli.router:router", "Show the router's table, or the history of one agent."),
     "explain": Entry("streams.cli.explain:explain", "Show everything behind one decision, and what came after it."),
     "replay": Entry("streams.cli.replay:replay", "Derive every derived event again and compare it with the log."),
     "policy": Entry("streams.cli.policy:policy", "Show the policy in force, or adopt the configured one."),
     "topics": Entry("streams.cli.topics:topics", "List, create or check the topics of the log."),
     "schemas": Entry("streams.cli.schemas:schemas", "Print the JSON Schema of each kind of event."),
-    "dead-letters": Entry("streams.cli.dead_letters:dead_letters", "List the records that the stream could not take."),
+    "dead-letters": Entry("streams.cli.dead_letters:dead_letters", "List the rejected records, or retry them."),
     "doctor": Entry("streams.cli.doctor:doctor", "Check this machine, the configuration and the log."),
     "broker": Entry("streams.cli.broker:broker", "Run a Kafka broker on this machine, without docker."),
     "models": Entry("streams.cli.models:models", "Serve recorded model outputs over HTTP until told to stop."),
@@ -63,7 +63,7 @@ class Commands(click.Group):
     """The commands of `COMMANDS`, loaded one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """List the commands in the order in which people meet them."""
+        """List the commands, first those that a new user needs first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -79,7 +79,7 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command named, or say which one was probably meant."""
+        """Find the command of a name; for an unknown name, suggest a similar one."""
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
             meant = f" Did you mean {close[0]!r}?" if close else " `orch --help` lists them."
@@ -141,7 +141,7 @@ orch = Commands(
 def main() -> None:
     """Run the command line of this process and end it."""
     # Loading, folding and replaying make a great many objects and hardly a cycle. At the default threshold of 700 the
-    # collector takes a tenth of the start and of a run; at this one it still finds the cycles, and takes nothing.
+    # cyclic collector takes a tenth of the start and of a run; at this one it still finds cycles and costs nothing.
     gc.set_threshold(*GC_THRESHOLDS)
     for stream in (sys.stdout, sys.stderr):
         # Text that the terminal's encoding cannot show must not end a command; JSON is written as bytes.
@@ -159,7 +159,7 @@ def main() -> None:
 
 
 def _settle_stdout() -> None:
-    """Write out what is left; what cannot be written is let go, or Python's last flush would decide the exit code."""
+    """Flush stdout; if that fails, redirect it to the null device, or Python's last flush would set the exit code."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -183,14 +183,14 @@ def run(arguments: Sequence[str]) -> int:
         click.echo(f"\nInterrupted. {given.interrupted}".rstrip(), err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read the output has seen enough.
+        # The reader of the output closed the pipe.
         return 0
     except Exception as error:
         return _report(error, verbose=given.verbose)
 
 
 def _report(error: Exception, *, verbose: bool) -> int:
-    """Say what went wrong, in as many words as whoever has to act needs."""
+    """Print an error with its remedy, and return its exit code."""
     if verbose:
         _say("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, OrchError) and error.exit_code != EXIT_BUG:
@@ -210,7 +210,7 @@ def _report(error: Exception, *, verbose: bool) -> int:
 
 
 def _say(text: str) -> None:
-    """Write to stderr, without any key: a library's error may quote the one it was given."""
-    # Whoever has read no key has none to hide, and need not load what knows them.
+    """Print to stderr with keys masked: a library's error may quote the key it was given."""
+    # A process that has read no key has none to mask, and need not load the module that masks them.
     keys = sys.modules.get("streams.agents.api_keys")
     click.echo(text if keys is None else keys.mask(text), err=True)

@@ -24,9 +24,9 @@ def models(app: App, /, **options: Any) -> None:
     """
     Serve recorded model outputs over HTTP until told to stop.
 
-    It speaks OpenAI's chat completions, so agents of kind openai and litellm can be tried without keys and money: its
-    URL, printed first, is their base_url. Each request is answered with what the model gave to the question found in
-    its messages, and GET /stats counts them. Needs the extra models. Ctrl-C and SIGTERM end it.
+    It implements OpenAI's chat completions, so agents of kind openai and litellm can be tried without keys and money:
+    its URL, printed first, is their base_url. A request is answered with the model's recorded output for the question
+    that is found in its messages; GET /stats counts requests. Needs the extra models. Ctrl-C and SIGTERM end it.
     """
 
     def started(url: str) -> None:

@@ -23,10 +23,10 @@ from rich.text import Text
 from streams.app.reporter import Advance
 
 SILENCE_S = 1.0
-"""How long something takes before a progress bar says so."""
+"""Seconds before a progress bar appears."""
 
 _UNLIMITED = 10_000
-"""Width where stdout is no terminal: a row of a table is a line then, whatever reads it."""
+"""Width in columns if stdout is no terminal, so that each row of a table is one line."""
 
 _INDENT, _GAP, _LEAST = 2, 2, 10
 """Columns before a table, between two of its columns, and for the last of them where it is folded."""
@@ -46,23 +46,23 @@ def print_bytes(line: bytes) -> None:
 
 
 def flush() -> None:
-    """Hand what was printed to whoever reads it."""
+    """Flush stdout."""
     sys.stdout.flush()
 
 
 def clean(text: str) -> str:
-    """Make text of strangers safe to show: control characters, which could rewrite a terminal, become visible."""
+    """Escape the control characters of untrusted text, which could rewrite a terminal."""
     return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def one_line(text: str, most: int = 200) -> str:
-    """Show the beginning of a text on one line, safely."""
+    """Format the beginning of a text on one line, with control characters escaped."""
     line = " ".join(clean(text).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def console() -> Console:
-    """Make a console for stdout: colours only on a terminal and without NO_COLOR, no markup in anybody's text."""
+    """Make a console for stdout: colours only on a terminal and without NO_COLOR, no markup in text."""
     piped = not sys.stdout.isatty() and "COLUMNS" not in os.environ
     return Console(
         markup=False,
@@ -75,7 +75,7 @@ def console() -> Console:
 
 
 def print_text(text: str | Text = "", *, style: str = "") -> None:
-    """Print text for people; pass text of strangers through `clean` first."""
+    """Print text for people; pass untrusted text through `clean` first."""
     console().print(text, style=style)
 
 
@@ -87,7 +87,7 @@ def print_table(
 
     Args:
         columns: Headings.
-        rows: Cells, as many as columns; made safe here.
+        rows: Cells, as many as columns; escaped here.
         right: Headings of the columns that are numbers.
         title: Line above the table.
     """
@@ -108,7 +108,7 @@ def print_table(
 
 
 def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
-    """Print labels with what they stand for, one a line."""
+    """Print labels with their values, one pair a line."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -127,7 +127,7 @@ def _print_indented(table: Table) -> None:
 
 
 def print_state(state: str, style: str, name: str, text: str) -> None:
-    """Print what was found of something named, beginning with a coloured word."""
+    """Print a finding: its state in colour, the name of what was checked, and a text."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style=style, width=4)
     table.add_column(min_width=13, no_wrap=True)
@@ -137,17 +137,17 @@ def print_state(state: str, style: str, name: str, text: str) -> None:
 
 
 def print_command(line: str, what: str) -> None:
-    """Print a command to copy under what it is for; it is not folded, for half a command is none."""
+    """Print a command line to copy, under its purpose; it is never folded."""
     click.echo(f"  # {clean(what)}\n  {clean(line)}")
 
 
 def say(text: str = "") -> None:
-    """Talk to whoever runs the command."""
+    """Print a remark on stderr."""
     click.echo(clean(text), err=True)
 
 
 class _TimeLeft(ProgressColumn):
-    """How long it will take, at the speed so far."""
+    """Estimated time left, at the speed so far."""
 
     def render(self, task: Task) -> Text:
         left = task.time_remaining
@@ -157,14 +157,14 @@ class _TimeLeft(ProgressColumn):
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     """
-    Show a progress bar on stderr: only on a terminal, and only for what takes longer than a moment.
+    Show a progress bar on stderr: only on a terminal, and only after `SILENCE_S`.
 
     Args:
-        label: What is being done.
-        total: How many there are to do; None where nobody knows.
+        label: Name of the operation.
+        total: Number of steps; None if unknown.
 
     Returns:
-        A function to tell how many more are done.
+        A function that reports how many more steps are done.
     """
     if not sys.stderr.isatty():
         yield lambda steps: None

@@ -17,8 +17,8 @@ def policy(app: App, action: str) -> None:
     Show the policy in force, or adopt the configured one.
 
     A policy is the whole configuration that decisions depend on: agents, prices, routing, merge, learning. Questions
-    that are assigned from then on go by the new one; those that have a panel keep theirs. `orch run` and `orch ask`
-    adopt the configured policy by themselves where it differs; workers on Kafka never do, so that an old file cannot
+    that are assigned after an adoption use the new policy; those that have a panel keep theirs. `orch run` and `orch
+    ask` adopt the configured policy by themselves if it differs; workers on Kafka never do, so that an old file cannot
     undo a new policy.
     """
     if action == "adopt":

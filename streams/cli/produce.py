@@ -10,7 +10,7 @@ from streams.cli.context import EXIT_USAGE, App, pass_app
 from streams.cli.render.terminal import Terminal
 
 SAFE = "What was committed to {log} is safe; the same command appends the rest."
-"""What a person who interrupts needs to know."""
+"""Advice for an interrupted command."""
 
 
 @command(
@@ -27,9 +27,9 @@ def produce(app: App, file: str) -> int:
     Append questions from JSON Lines to the log.
 
     A line is {"question_id", "text", "options": [...]}, and may hold "answer_type", "subject" and "occurred_at"; FILE
-    may be gzip, or - for stdin. Nobody is asked yet: `orch run` does that, or on Kafka the workers. A line that cannot
-    be used is reported with its number, the others go through, and the exit code is 2. What was read is committed
-    every 1,000 lines; of a pipe also every second, and whenever it pauses.
+    may be gzip, or - for stdin. No agent is called yet: `orch run` does that, or on Kafka the workers. A line that
+    cannot be used is reported with its number, the others are appended, and the exit code is 2. A commit follows every
+    1,000 lines; for a pipe also every second, and whenever it pauses.
     """
     app.if_interrupted(SAFE.format(log=app.log_url))
     done = append_questions(app, file, Terminal())
@@ -67,7 +67,7 @@ def feedback(app: App, file: str) -> int:
     app.if_interrupted(SAFE.format(log=app.log_url))
     done = append_feedback(app, file, Terminal())
     if done.awaited:
-        output.say(f"{done.awaited:,} about questions that are not in the log yet; they count once these are.")
+        output.say(f"{done.awaited:,} on questions that are not in the log yet; they count once the questions are.")
     counts = {
         "appended": done.appended,
         "already_there": done.already_there,

@@ -19,8 +19,8 @@ def replay(app: App) -> int:
     """
     Derive every derived event again and compare it with the log.
 
-    Reads the log, calls no model and writes nothing. A log that proves itself gives exit code 0; the first difference
-    is printed with its place, what it should be and what it is, and gives exit code 4.
+    Reads the log, calls no model and writes nothing. If nothing differs, the exit code is 0. Otherwise the first
+    difference is printed with its position, the expected and the actual value, and the exit code is 4.
     """
     with app.open_reader() as reader:
         found = replay_log(reader, Terminal())
@@ -48,7 +48,7 @@ def _repeats(found: Replay) -> str:
 
 
 def print_difference(found: Replay) -> None:
-    """Say on stderr where a log first differs from what it should hold."""
+    """Print on stderr where a log first differs from what it should hold."""
     first = found.first_difference
     if first is None:
         return

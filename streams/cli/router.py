@@ -10,17 +10,17 @@ from streams.topology import OBSERVATIONS, POLICIES, ROUTER
 
 
 @command(examples=["orch router", "orch router --at q1", "orch --format json router --history gpt-4o-mini --scope law"])
-@click.option("--at", "question_id", metavar="QUESTION_ID", help="As this question saw it.")
-@click.option("--history", "agent", metavar="AGENT", help="How this agent came to where it is, step by step.")
-@click.option("--scope", metavar="SCOPE", help="One subject, or * for all; of a history, * is the default.")
+@click.option("--at", "question_id", metavar="QUESTION_ID", help="Table as it was for this question.")
+@click.option("--history", "agent", metavar="AGENT", help="History of this agent's averages, step by step.")
+@click.option("--scope", metavar="SCOPE", help="One subject, or * for all subjects; the default of --history is *.")
 @pass_app
 def router(app: App, question_id: str | None, agent: str | None, scope: str | None) -> None:
     """
-    Show what the router knows, knew for one question, or learned.
+    Show the router's table, or the history of one agent.
 
     For each scope and agent: rank and score under the policy in force, and the averages of quality, latency, cost and
     stability with the number of observations n behind the quality. "used" is the quality after shrinkage towards all
-    subjects, which the score is made of.
+    subjects; the score is computed from it.
     """
     from streams.audit import router_table
     from streams.cli import output

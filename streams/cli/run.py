@@ -20,10 +20,10 @@ from streams.presets import PresetName
 from streams.settings import PRESETS
 
 SAFE = "What was committed to {log} is safe; the same command goes on from there."
-"""What a person who interrupts a run needs to know."""
+"""Advice for an interrupted run."""
 
 MOST_CLASSES = 3
-"""Classes of errors that are named for each agent; JSON has them all."""
+"""Most error classes that are named for each agent; JSON has them all."""
 
 
 @command(
@@ -39,14 +39,14 @@ MOST_CLASSES = 3
     "--outputs",
     metavar="FILE",
     multiple=True,
-    help="Recorded outputs, as JSON Lines; each model in them is an agent of its name, instead of the configured ones.",
+    help="Recorded outputs, as JSON Lines; each model in them becomes an agent, instead of the configured ones.",
 )
 @click.option("--feedback", type=click.Choice(["gold"]), help="Teach the router the right answers of the file.")
 @click.option(
     "--preset",
     type=click.Choice(PRESETS),
     metavar="NAME",
-    help=f"Starting point of the policy, instead of the configured: {', '.join(PRESETS)}.",
+    help=f"Starting point of the policy, instead of the configured one: {', '.join(PRESETS)}.",
 )
 @click.option(
     "--window",
@@ -126,7 +126,7 @@ def print_outcome(outcome: RunOutcome) -> None:
 
 
 def _print_calls(agents: Sequence[tuple[str, AgentStats]]) -> None:
-    """Print what the calls of each agent came to; what is nought or unknown of all of them is left out."""
+    """Print the totals of each agent's calls, without columns that are zero or unknown for all agents."""
     columns: dict[str, list[str]] = {
         "failed": [_many(a.failed.total()) for _, a in agents],
         "refused": [_many(a.refused) for _, a in agents],
@@ -155,7 +155,7 @@ def _many(number: int) -> str:
 
 
 def _cost(agent: AgentStats) -> str:
-    """Write what an agent cost at least, to a hundredth of a cent; nothing where nothing of it is known."""
+    """Format the known cost of an agent, to a hundredth of a cent; empty if no cost is known."""
     if not agent.cost_nusd:
         return ""
     return f"{'≥ ' if agent.unpriced_calls else ''}${agent.cost_nusd / 10**9:,.4f}"
@@ -167,7 +167,7 @@ def _latency(agent: AgentStats, percent: int) -> str:
 
 
 def _errors(agent: AgentStats) -> str:
-    """Name the most frequent classes of an agent's errors; those as frequent by name."""
+    """Name the most frequent classes of an agent's errors; ties in the order of names."""
     ranked = sorted(agent.failed.items(), key=lambda item: (-item[1], item[0]))
     more = len(ranked) - MOST_CLASSES
     told = ", ".join(f"{error} {number:,}" for error, number in ranked[:MOST_CLASSES])

@@ -23,8 +23,8 @@ def schemas(app: App, kind: str | None, whole: bool) -> None:
     """
     Print the JSON Schema of each kind of event.
 
-    Without KIND the kinds are listed; with --format json every schema is printed, one a line. A kind that producers
-    write may leave out what its schema does not require.
+    Without KIND the kinds are listed; with --format json every schema is printed, one a line. Producers may leave out
+    fields that a schema does not require.
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"there is no kind {kind!r}", remedy=f"There are {', '.join(KINDS)}")

@@ -28,9 +28,9 @@ def topics(app: App, action: str, replication: int | None) -> int | None:
     """
     List, create or check the topics of the log.
 
-    The list says what is in each; it has the same name, key and number of partitions on every log. On Kafka create
-    makes the topics that are missing, with retention for ever and compaction where the table says so; check compares
-    what is there, with exit code 3 where something is missing or different. A file makes its topics by itself.
+    The list shows key, partitions, cleanup, number of events and writers of each topic. On Kafka, create makes the
+    missing topics, with unlimited retention, and with compaction where the list says so. check compares the existing
+    topics with the required ones; if one is missing or differs, the exit code is 3. A file makes its topics by itself.
     """
     if replication is not None and action != "create":
         raise UsageError("--replication is about topics that are created", remedy="Give it with `orch topics create`")

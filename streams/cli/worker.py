@@ -28,34 +28,34 @@ STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
     metavar="DIR",
     default=DEFAULT_STATE,
     show_default=True,
-    help="Folder of local copies of the states, so that a restart takes seconds; - for none.",
+    help="Folder of the local state stores, so that a restart takes seconds; - keeps them in memory.",
 )
 @click.option("--outputs", metavar="FILE", multiple=True, help="Recorded outputs, for agents that play them back.")
 @click.option(
     "--instance",
     metavar="NAME",
-    help="Fixed name of this process: when it comes back under it, nobody waits for a rebalance.",
+    help="Fixed name of this process (static membership): a restart under it causes no rebalance.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["aiokafka", "faust"]),
     default="aiokafka",
     show_default=True,
-    help="What brings records to the folding stages; the same in every worker of a log.",
+    help="Engine that delivers records to the folding stages; the same in every worker of a log.",
 )
 @click.option(
     "--rebuild",
     is_flag=True,
-    help="Derive the states again from the topics, where a changelog cannot tell them; what was decided stays.",
+    help="Rebuild the states from the topics, if a changelog cannot restore them; decisions stay.",
 )
-@click.option("--calls", type=click.IntRange(1, 100_000), metavar="N", help="Calls of agents under way at a time.")
+@click.option("--calls", type=click.IntRange(1, 100_000), metavar="N", help="Limit of concurrent calls to agents.")
 @click.option(
     "--grace",
     type=click.FloatRange(0, 3600),
     default=10.0,
     show_default=True,
     metavar="SECONDS",
-    help="Time for calls under way to end when it is told to stop.",
+    help="Time that calls in flight get to end after a stop.",
 )
 @pass_app
 def worker(
@@ -72,9 +72,10 @@ def worker(
     """
     Run stages of a log on Kafka until told to stop.
 
-    Stages: route (choose panels), agents (ask them), merge (decide), learn and rank (from decisions and feedback to the
-    router table), deadlines (end the wait for agents that hang), or all. Any number of processes may run the same
-    stages; they share the partitions. Ctrl-C and SIGTERM end it in order; killed, another or the same again goes on.
+    Stages: route (choose panels), agents (call them), merge (decide), learn and rank (from decisions and feedback to
+    the router table), deadlines (end the wait for agents that hang), or all. Any number of processes may run the same
+    stages; they share the partitions. Ctrl-C and SIGTERM stop it cleanly; after a crash, another process or a restart
+    continues its work.
     """
     connection = connection_of(app, "worker")
     from streams.app.kafka_worker import STAGES as WORKING
@@ -101,6 +102,6 @@ def worker(
         started=lambda: output.say(
             f"Working on {', '.join(chosen)} of {app.log_url}, process {os.getpid()}. Stop with Ctrl-C."
         ),
-        stopping=lambda: output.say("Stopping: calls under way get their time, and what is done is committed."),
+        stopping=lambda: output.say("Stopping: calls in flight get time to end, and finished work is committed."),
     )
     output.say("Stopped.")

@@ -148,7 +148,7 @@ def _log(work: Workspace) -> Iterator[Check]:
     except OrchError as error:
         yield Check("writer", "warn", error.message, error.remedy)
     else:
-        yield Check("writer", "ok", "nobody is writing to it")
+        yield Check("writer", "ok", "no other process is writing to it")
 
 
 def _terminal(work: Workspace) -> Iterator[Check]:

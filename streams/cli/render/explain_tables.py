@@ -17,7 +17,7 @@ def scores(routed: RoutedBy) -> Table:
         score = "" if candidate["score_ppb"] is None else ratio(candidate["score_ppb"])
         terms = _terms(candidate["terms"])
         if candidate["terms"] is not None and candidate["terms"]["bonus"] >= UNKNOWN_BONUS_PPB:
-            # A bonus above any score; its digits would only take the room of the agent's name.
+            # The bonus exceeds any score; its digits would only take room from the agent's name.
             score, terms = "first", (*terms[:-1], "unasked")
         seat = candidate["seat"] or ""
         cells = (str(candidate["rank"]), candidate["agent"], score, *terms, seat)
@@ -38,7 +38,7 @@ def _terms(terms: ScoreTerms | None) -> tuple[str, ...]:
 
 
 def knowledge(routed: RoutedBy) -> Table:
-    """Show each agent's own averages in each scope, and what shrinkage made of them."""
+    """Show each agent's own averages in each scope, and the averages after shrinkage."""
     columns = ("agent", "scope", "entry", "n", "quality", "latency", "cost", "stability")
     table = plain_table(columns, ("agent", "scope", "entry"))
     for candidate in routed["candidates"]:
@@ -66,7 +66,7 @@ def averages(known: AveragesSeen) -> tuple[str, str, str, str]:
 
 
 def changes(lesson: LessonSeen) -> Table:
-    """Show what was observed of each agent, and each router line before and after it; only what moved."""
+    """Show each observation of an agent, and the changed averages of each router entry before and after it."""
     columns = ("agent", "observed", "scope", "entry", "before → after")
     table = plain_table(columns, columns)
     told = ""
@@ -85,7 +85,7 @@ def _observed(change: EntryChange) -> str:
 
 
 def _moved(change: EntryChange) -> str:
-    """Write the averages that an observation moved, one a line."""
+    """Write the averages that an observation changed, one a line."""
     before, after = change["before"], change["after"]
     lines = []
     written = zip(

@@ -23,11 +23,11 @@ from streams.cli.render.explain_tables import changes, knowledge, scores
 from streams.cli.render.figures import count_of, ratio, short, weight
 
 WHY_DECIDED = {
-    "panel complete": "everybody asked had answered",
+    "panel complete": "every agent asked had answered",
     "early exit": "the posterior was high enough to stop asking",
     "merge agent": "the merge agent gave its verdict",
     "deadline": "the deadline had passed",
-    "quorum": "too few ballots, and nobody left to ask",
+    "quorum": "too few ballots, and no agent left to ask",
 }
 WHY_OPENED = {
     "assigned": "by the panel",
@@ -118,7 +118,7 @@ def _routing(root: Tree, routed: RoutedBy, policy: PolicyUsed | None) -> None:
 
 
 def _why(routed: RoutedBy, policy: PolicyUsed | None) -> str:
-    """Say in one sentence why these agents."""
+    """Explain the choice of agents in one sentence."""
     seated = [candidate["agent"] for candidate in routed["candidates"] if candidate["seat"] in ("panel", "explored")]
     if routed["warm_up"]:
         return f"all {len(seated)} agents in one stage: at least one was hardly known yet (warm-up)"
@@ -151,7 +151,7 @@ def _seat(branch: Tree, stage: StageSeen, seat: SeatTaken, *, votes: bool) -> No
 
 
 def _attempt(attempt: AttemptMade) -> str:
-    """Tell of one call: how it went, how long it took, what it cost, and what its provider said of itself."""
+    """Format one attempt: outcome, latency, cost, tokens and provider metadata."""
     error = f" ({clean(attempt['error'])})" if attempt["error"] else ""
     if attempt["outcome"] == "refused":
         return f"refused{error}, not called"
@@ -177,7 +177,7 @@ def _known(tokens: int | None) -> str:
 
 
 def _outcome(stage: StageSeen, seat: SeatTaken, *, votes: bool) -> str:
-    """Say what became of a seat."""
+    """Format the outcome of a seat."""
     if seat["status"] == "counted":
         believed = "" if seat["quality_ppb"] is None or votes else f"quality {ratio(seat['quality_ppb'])} → "
         weighed = weight(seat["weight"] or 0, votes=votes)
@@ -222,7 +222,7 @@ def _waiting(root: Tree, waiting: WaitingFor) -> None:
     if waiting["on"] == "policy":
         text = "a policy: the log holds none. `orch run` adopts the configured one"
     elif waiting["on"] == "fold":
-        text = "the next run or worker: nothing is missing, and nobody has worked on the log since"
+        text = "the next run or worker: nothing is missing, and no process has worked on the log since"
     else:
         text = f"{_listed(waiting['seats'])}, in stage {waiting['stage']}"
     branch = root.add(Text(f"waits for {text}", style="yellow"))

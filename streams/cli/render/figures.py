@@ -11,7 +11,7 @@ _SHORT_ID = 12
 
 
 def short(event_id: str | None) -> str:
-    """Cut an event id to what tells it from its neighbours."""
+    """Cut an event id to its first digits."""
     return "none" if event_id is None else event_id[:_SHORT_ID]
 
 
@@ -46,7 +46,7 @@ def count_of(number: int, thing: str) -> str:
 
 
 def seen(observed: Mapping[str, int]) -> str:
-    """Write what an observation saw."""
+    """Write the observed values."""
     writers: tuple[tuple[str, Callable[[int], str]], ...] = (
         ("quality_ppb", lambda ppb: f"quality {ratio(ppb)}"),
         ("latency_ms", lambda ms: f"{ms:,} ms"),

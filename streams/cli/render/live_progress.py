@@ -20,22 +20,22 @@ from streams.app.reporter import Advance
 from streams.cli.output import SILENCE_S, progress
 
 _LONGEST_BAR, _SHORTEST_BAR = 24, 5
-"""In columns. Where there is no room for the shortest, there is none; the numbers say as much."""
+"""Widths in columns. Without room for the shortest bar there is none."""
 
 
 @contextmanager
 def watched(label: str, total: int | None, activity: CallProgress, *, live: bool) -> Iterator[Advance]:
     """
-    Show how far something is on stderr: only on a terminal, and only for what takes longer than a moment.
+    Show the progress of calls on stderr: only on a terminal, and only after `SILENCE_S`.
 
     Args:
-        label: What is being done.
-        total: Number of questions; None where nobody knows, or where it is one that somebody waits for.
-        activity: What there is to tell of the calls; others count in it.
-        live: Whether calls take wall time. If not, they are done at once and only the questions are told.
+        label: Name of the operation.
+        total: Number of questions; None if unknown, or for a single interactive question.
+        activity: Counters of the calls; the callers update them.
+        live: Whether calls take wall time. If not, only the number of questions is shown.
 
     Returns:
-        A function to tell how many more questions are done.
+        A function that reports how many more questions are done.
     """
     if not live or not sys.stderr.isatty():
         with progress(label, total) as plain:
@@ -54,7 +54,7 @@ def watched(label: str, total: int | None, activity: CallProgress, *, live: bool
         expand=False,
     )
     task = bar.add_task(label, total=total)
-    # The first call may take long to come back: nothing but the time that passes can start the bar.
+    # The first call may take long, so a timer starts the bar, and not the first result.
     timer = threading.Timer(SILENCE_S, bar.start)
     timer.daemon = True
     timer.start()
@@ -72,18 +72,18 @@ def watched(label: str, total: int | None, activity: CallProgress, *, live: bool
 
 
 class _Told(ProgressColumn):
-    """The numbers, as many as there is room for."""
+    """Column of the numbers, as many as there is room for."""
 
     def __init__(self, activity: CallProgress, room: int) -> None:
         super().__init__(Column(no_wrap=True))
         self.before = 0
-        """Questions that were done before any call ended: decided earlier, they say nothing of the pace."""
+        """Questions that were done before any call ended; decided earlier, they do not count for the pace."""
         self.room = room
         self._activity = activity
         self._started = time.monotonic()
 
     def line(self, task: Task) -> str:
-        """Write them."""
+        """Write the numbers."""
         done, total = int(task.completed), None if task.total is None else int(task.total)
         passed_s = time.monotonic() - self._started
         left_s = None if total is None else time_left(done - self.before, total - self.before, passed_s)
@@ -96,7 +96,7 @@ class _Told(ProgressColumn):
 
 
 class _Bar(ProgressColumn):
-    """A bar in the room that the numbers leave."""
+    """Bar in the room that the numbers leave."""
 
     def __init__(self, told: _Told) -> None:
         super().__init__(Column(no_wrap=True))
@@ -111,16 +111,16 @@ class _Bar(ProgressColumn):
 
 def numbers(activity: CallProgress, so_far: str, spell: str, room: int) -> str:
     """
-    Write in one line how it stands; what matters least is left out first where there is no room.
+    Write the progress on one line; if there is no room, the least important parts are left out first.
 
     Args:
-        activity: Of the calls.
-        so_far: How many questions are done.
-        spell: How long it took, or will take.
-        room: Columns there are.
+        activity: Counters of the calls.
+        so_far: Number of questions done.
+        spell: Time passed, or time left.
+        room: Available columns.
     """
     parts = [
-        # Rank, the lowest stays longest; and the text.
+        # Rank and text; the lowest rank stays longest.
         (0, so_far),
         (5, f"{activity.in_flight:,} in flight" if activity.in_flight else ""),
         (2, f"{activity.failed:,} failed" if activity.failed else ""),
@@ -139,7 +139,7 @@ def _line(said: list[tuple[int, str]]) -> str:
 
 
 def spent(activity: CallProgress) -> str:
-    """Write what the calls have cost so far, as far as that is known; nothing before there is anything to say."""
+    """Write the known cost of the calls so far; empty while no call has a known or unknown cost."""
     if not activity.cost_nusd and not activity.unpriced:
         return ""
     known = f"${activity.cost_nusd / 10**9:,.4f}" if activity.cost_nusd >= 50_000 else "<$0.0001"
@@ -149,5 +149,5 @@ def spent(activity: CallProgress) -> str:
 
 
 def time_left(done: int, total: int, passed_s: float) -> float | None:
-    """Estimate the seconds left, at the pace so far; None where that says nothing."""
+    """Estimate the seconds left, at the pace so far; None before the first and after the last question."""
     return passed_s * (total - done) / done if 0 < done < total else None

@@ -12,7 +12,7 @@ from streams.cli.render.explain_tables import averages
 from streams.cli.render.figures import count_of, plain_table, ratio, seen
 
 ROWS = 20
-"""Steps of a course that are shown, the first and the last among them."""
+"""Most steps of a history that are shown, including the first and the last."""
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH = 60
 
@@ -50,7 +50,7 @@ def _cells(line: RouterLine) -> tuple[str, ...]:
 
 
 def course(points: Sequence[CoursePoint]) -> Group:
-    """Show a course: the quality as a line of blocks, and a readable number of steps."""
+    """Show a history: the quality as a sparkline, and at most `ROWS` steps."""
     title = f"{points[0]['agent']} in scope {clean(points[0]['scope'])}: {count_of(len(points), 'step')}"
     # Before its first observation a quality is the cold start, which says nothing about the agent.
     qualities = [p["averages"]["quality_ppb"] for p in points if p["observations"]["quality"]]
@@ -74,7 +74,7 @@ def course(points: Sequence[CoursePoint]) -> Group:
 
 
 def thinned(points: Sequence[CoursePoint], most: int) -> list[CoursePoint]:
-    """Keep at most so many points, evenly spread, the first and the last among them."""
+    """Keep at most *most* points, evenly spread, including the first and the last."""
     if len(points) <= most:
         return list(points)
     return [points[place * (len(points) - 1) // (most - 1)] for place in range(most)]

@@ -18,7 +18,7 @@ class Terminal(Reporter):
     def watched(
         self, label: str, total: int | None, activity: CallProgress, *, live: bool
     ) -> AbstractContextManager[Advance]:
-        """Show a bar, with what the calls came to so far."""
+        """Show a bar with the counters of the calls."""
         return watched(label, total, activity, live=live)
 
     def say(self, text: str) -> None:
