@@ -52,7 +52,9 @@ def dead_letters(app: App, action: str, offsets: tuple[int, ...], everything: bo
 
 def _retry(app: App, offsets: tuple[int, ...], *, everything: bool) -> int:
     if not offsets and not everything:
-        raise UsageError("no letters were named", remedy="Name their offsets (`orch dead-letters` shows them), or give --all")
+        raise UsageError(
+            "no letters were named", remedy="Name their offsets (`orch dead-letters` shows them), or give --all"
+        )
     retried, refused = retry_letters(app, offsets, everything=everything, reporter=Terminal())
     if app.json:
         output.print_json({"retried": retried, "refused": refused})

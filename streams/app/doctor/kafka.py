@@ -51,7 +51,9 @@ def check_cluster(work: Workspace) -> Iterator[Check]:
         if standing.members:
             yield Check(standing.stage, "ok", f"{standing.members} at work, {lag}")
         else:
-            yield Check(standing.stage, "warn", f"no process at work, {lag}", f"`orch worker {standing.stage}` runs one")
+            yield Check(
+                standing.stage, "warn", f"no process at work, {lag}", f"`orch worker {standing.stage}` runs one"
+            )
 
 
 def _security(protocol: str, addresses: list[str]) -> Iterator[Check]:
