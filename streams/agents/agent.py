@@ -20,7 +20,7 @@ class Task:
     question_id: str
     text: str
     options: tuple[str, ...]
-    """In the order of their letters; empty where the answer is a number."""
+    """In the order of their letters; empty if the answer is a number."""
     answer_type: AnswerType
     subject: str | None
     role: Role

@@ -52,7 +52,7 @@ def read_key(spec: LiteLLMAgent | OpenAIAgent, environ: Mapping[str, str] = os.e
     if not key:
         raise OperatorError(
             f"{whose}, which should hold its key, is not set",
-            remedy=f"export {spec.key_env}=...; `orch doctor` looks at all; `orch init --simulated` needs no key",
+            remedy=f"export {spec.key_env}=...; `orch doctor` checks all keys; `orch init --simulated` needs no key",
         )
     if len(key) < LEAST_CHARACTERS:
         raise OperatorError(

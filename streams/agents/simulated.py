@@ -44,7 +44,7 @@ _ASPECTS = (
 class _Draws(NamedTuple):
     """Independent draws for one attempt, each from 0 up to 2^32."""
 
-    fate: int
+    outcome: int
     skill: int
     popular: int
     choice: int
@@ -104,15 +104,15 @@ class SimulatedPlayer:
             AgentError: `server_error`, with the probability `failure_ppb`.
         """
         spec, draws = self.spec, self._draw(task)
-        fate = _ppb(draws.fate)
-        hangs = spec.failure_ppb <= fate < spec.failure_ppb + spec.hang_ppb
+        outcome = _ppb(draws.outcome)
+        hangs = spec.failure_ppb <= outcome < spec.failure_ppb + spec.hang_ppb
         latency_ms = spec.limits.timeout_ms + 1 if hangs else _latency_ms(spec.latency_ms, draws.latency)
         if spec.waits:
             await (asyncio.Event().wait() if hangs else asyncio.sleep(latency_ms / 1000))
         known_ms = None if spec.waits else latency_ms
-        if fate < spec.failure_ppb:
+        if outcome < spec.failure_ppb:
             raise AgentError("server_error", retriable=True, latency_ms=known_ms)
-        readable = fate >= spec.failure_ppb + spec.hang_ppb + spec.malformed_ppb
+        readable = outcome >= spec.failure_ppb + spec.hang_ppb + spec.malformed_ppb
         parts = _sub_questions(task.seats) if readable and task.role == "dispatcher" else ()
         text = self._text(task, draws, parts) if readable else _UNREADABLE
         return Reply(text, None, parts, known_ms, _input_tokens(task), _tokens(len(text)))

@@ -46,7 +46,7 @@ class QuestionFeed:
     Yields the questions of a file that a log does not hold, and gives feedback on decisions with a known gold answer.
 
     Args:
-        view: Reader of the log; None where reading it costs too much: then every question counts as new, and the stage
+        view: Reader of the log; None if reading it costs too much: then every question counts as new, and the stage
             `route` finds repeats.
         clock: Time of questions that state none.
         append: Appends an input to the log: feedback on earlier decisions.

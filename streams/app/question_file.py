@@ -36,7 +36,7 @@ class QuestionLine(NamedTuple):
     gold: str | None
     """The right answer as decisions write it; it never enters the question's event."""
     timed: bool
-    """Whether the line says when the question was asked."""
+    """Whether the line states the time of the question."""
 
 
 def read_questions(source: Source, problems: list[LineProblem], clock: Clock) -> Iterator[QuestionLine]:

@@ -29,7 +29,7 @@ def check_topics(work: Workspace) -> "list[TopicCheck]":
     Compare the topics on Kafka with those a log needs.
 
     Raises:
-        OperatorError: No broker answers, or it refuses to tell.
+        OperatorError: No broker answers, or it refuses.
     """
     connection = connection_of(work, "topics check")
     from streams.runtimes.kafka.client import topics

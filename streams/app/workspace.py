@@ -32,7 +32,7 @@ class Workspace:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration file's settings; the defaults where no file was named and there is no orch.toml."""
+        """The configuration file's settings; the defaults if no file was named and orch.toml does not exist."""
         return load_config(self.config_path, required=self._named_config is not None)
 
     @property

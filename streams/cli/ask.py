@@ -46,7 +46,7 @@ def ask(
     if answered.known:
         output.say("Asked before; this is the decision from then. --id asks it as a new question.")
     if answered.made_up:
-        output.say("All agents are simulated: they know nothing, and their answers are made up.")
+        output.say("All agents are simulated: their answers are generated and carry no knowledge.")
     if app.json:
         output.print_json({**decision.model_dump(mode="json"), "option": answered.option})
     else:

@@ -29,7 +29,7 @@ _UNLIMITED = 10_000
 """Width in columns if stdout is no terminal, so that each row of a table is one line."""
 
 _INDENT, _GAP, _LEAST = 2, 2, 10
-"""Columns before a table, between two of its columns, and for the last of them where it is folded."""
+"""In columns: indent of a table, gap between two of its columns, and least width of its last one."""
 
 # Control characters of C0, DEL and C1 except line feed and tab; and those that reorder what a reader sees.
 _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")

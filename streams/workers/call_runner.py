@@ -1,4 +1,4 @@
-"""Calls under way on Kafka, started, published and cancelled."""
+"""Calls in flight on Kafka: started, published and cancelled."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping

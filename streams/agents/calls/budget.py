@@ -115,7 +115,7 @@ class LocalReservations:
 
     async def reserve(self, reserved: BudgetReserved) -> Verdict:
         verdict = self.accounts.take(reserved)
-        assert verdict is not None, "a reservation says when it was made, so it is a new one"
+        assert verdict is not None, "a reservation holds its time, so its event id is new"
         self._log.append(reserved)
         if verdict.refused_by is None:
             durable: asyncio.Future[None] = asyncio.get_running_loop().create_future()

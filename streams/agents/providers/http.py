@@ -139,7 +139,7 @@ class HttpTransport:
         return found
 
     async def close(self) -> None:
-        """Close all connections; calls under way fail. The next call opens new ones."""
+        """Close all connections; calls in flight fail. The next call opens new ones."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()

@@ -98,7 +98,7 @@ def _response(answer: HttpResponse, request: "httpx.Request") -> "httpx.Response
 
 _OF_THE_WIRE = ("content-encoding", "content-length", "transfer-encoding")
 
-current: contextvars.ContextVar[LiteLLMCall] = contextvars.ContextVar("litellm_errand")
+current: contextvars.ContextVar[LiteLLMCall] = contextvars.ContextVar("litellm_call")
 """The litellm call that the running code belongs to."""
 
 _loaded: list[Acompletion] = []

@@ -17,7 +17,7 @@ If a thousand calls start at once, the first response is read only after the las
 come in bursts too. Throughput fell from 200 litellm calls a second to 135; with this limit it is 185.
 """
 
-_end_mine: ContextVar[Callable[[], None] | None] = ContextVar("turn", default=None)
+_end_mine: ContextVar[Callable[[], None] | None] = ContextVar("end_mine", default=None)
 
 
 class SendSlots:

@@ -21,13 +21,13 @@ TOKENS_IN, TOKENS_OUT = 300, 300
 """Tokens of the cost estimate: a question with four options and its instruction, and a short explanation."""
 
 _REMEDIES: Mapping[str, str] = {
-    "unauthorized": "Correct its key, or take a model that the account may use",
+    "unauthorized": "Correct the agent's key, or choose a model that the account may use",
     "no_credit": "Put money into the account behind its key",
     "not_found": "Correct its model or base_url",
-    "bad_request": "The provider takes no such request: look at its temperature_ppb, seed and output",
+    "bad_request": "The provider rejects the request: check the agent's temperature_ppb, seed and output",
     "rate_limited": "Try again later; concurrent and calls_per_minute in its limits slow it down",
     "timeout": "Try again later, or give it more time: timeout_ms in its limits",
-    "empty_reply": "It said nothing: max_output_tokens may be too low for it",
+    "empty_reply": "The reply was empty: max_output_tokens may be too low for the model",
 }
 """Remedies by class of error; other errors are the provider's."""
 
@@ -158,7 +158,7 @@ def _as_tried(name: str, tried: CallProbe) -> Check:
         failure = attempt.error or attempt.outcome
         return Check(f"call {name}", "fail", f"{failure} {what}", _REMEDIES.get(failure, "Try again later"))
     if tried.answer is None:
-        remedy = "See what it writes: `orch ask` and `orch explain`; max_output_tokens may be too low for it"
+        remedy = "See its replies by `orch ask` and `orch explain`; max_output_tokens may be too low for it"
         return Check(f"call {name}", "warn", f"answered {what}, and no number can be read from it", remedy)
     if tried.answer != RIGHT:
         return Check(f"call {name}", "warn", f"answered {tried.answer} to 1 + 1 {what}", "Take another model")
@@ -174,7 +174,7 @@ def _families(policy: PolicyAdopted) -> Iterator[Check]:
         yield Check("families", "ok", ", ".join(sorted(set(families))))
         return
     finding = f"all {len(families)} agents are of one family, {only}: same family, same mistakes"
-    remedy = "Put another provider's model beside them; family in an agent says whose it is where its name does not"
+    remedy = "Add a model of another provider; set an agent's family if the model's name does not show it"
     yield Check("families", "warn", finding, remedy)
 
 

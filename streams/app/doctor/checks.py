@@ -108,7 +108,7 @@ def _disk(work: Workspace) -> Iterator[Check]:
     if mode != "wal":
         yield Check("disk", "fail", found, "This file system allows no write-ahead log; put the log on a local disk")
     elif commit_ms > SLOW_COMMIT_MS or free_mb < 100:
-        yield Check("disk", "warn", found, "A faster or emptier disk makes runs faster or possible")
+        yield Check("disk", "warn", found, "Put the log on a faster disk, or free some space")
     else:
         yield Check("disk", "ok", found)
 
