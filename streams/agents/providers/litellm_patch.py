@@ -2,7 +2,7 @@
 Patched litellm that sends one request for a call.
 
 The patched litellm builds the request and reads the response, and does nothing else. Unpatched, it downloads a price
-list on import, reads a file `.env`, prints advice, retries (beyond the configurable number of retries: after a lost
+list on import, reads a file `.env`, prints advice, retries (in a layer below its retry setting: after a lost
 connection, and after a 422 for other parameters), computes costs (for Ollama with a call that blocks the event loop),
 and keeps at most 1,000 connections. Here its HTTP goes through the same `HttpTransport` as that of `OpenAIClient`. The
 patch does not cover providers that litellm calls through a library of their own, or without asyncio.
