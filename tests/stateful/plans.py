@@ -32,7 +32,7 @@ from ..worlds import (
 
 AGENTS = "abcde"
 Saying = tuple[str, int]
-"""A reply and how long it took."""
+"""A reply and its latency."""
 
 replies = st.sampled_from(["A", "A", "B", "B", "C", FAILED, UNREADABLE, OUTSIDE, SILENT])
 outspoken = replies.filter(lambda reply: reply != SILENT)

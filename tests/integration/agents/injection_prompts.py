@@ -38,7 +38,7 @@ def mark_of(messages: tuple[ChatMessage, ...]) -> str:
 
 def sections(messages: tuple[ChatMessage, ...], reminder: str = Prompts().reminder) -> list[Section]:
     """
-    Take a prompt apart.
+    Parse a prompt.
 
     Raises:
         AssertionError: It is not two messages; or the second holds anything but well-formed blocks and the reminder,
