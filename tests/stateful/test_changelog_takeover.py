@@ -182,3 +182,24 @@ def test_a_late_record_of_the_version_before_changes_nothing() -> None:
             LegacyOwner(log, "again").open()
 
     asyncio.run(go())
+
+
+def test_a_late_commit_record_that_hides_the_last_one_is_noticed() -> None:
+    """Where compaction kept a zombie's commit record and an older one, the newest that counts is gone: refused."""
+    log = SimulatedLog()
+    old = LegacyOwner(log, "old")
+    old.open()
+    for number, key in enumerate("ab"):
+        old.begin({key: b"%d" % number}, {"t": number}, [])
+        old.land(9)
+    newest = len(log.history) - 1
+    LegacyOwner(log, "next").open()
+    old.begin({}, {"t": 9}, [])
+    old.land(9)
+    log.remove([newest])
+
+    async def go() -> None:
+        with pytest.raises(OperatorError, match="compacted across owners"):
+            await take_over(log)
+
+    asyncio.run(go())

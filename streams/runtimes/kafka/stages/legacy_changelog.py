@@ -26,16 +26,17 @@ class LegacyReader:
         """Offset of the fence of the last owner of this format that committed; -1 before the first commit."""
         self._first: int | None = None
         """Offset of the first record of any batch."""
-        self._strays: dict[str, int] = {}
-        """Keys whose newest record does not count, with its offset."""
-        self._pending: dict[str, tuple[int, bytes | None]] = {}
+        self._strays: dict[bytes, int] = {}
+        """Keys whose newest record does not count, with its offset: that record is the one that compaction keeps."""
+        self._pending: dict[bytes, tuple[int, bytes | None]] = {}
+        """Records of the batch that is being read, by key, with their offsets."""
         self._outbox: list[ProducerRecord] = []
         self._owner = b""
         self._reign = -1
 
     def take_fence(self, offset: int, epoch: bytes) -> None:
         """Read the fence of an owner of any format: pending records do not count."""
-        self._strays.update((key, at) for key, (at, _) in self._pending.items())
+        self._strays.update({key: at for key, (at, _) in self._pending.items()})
         self._pending.clear()
         self._outbox.clear()
         self._owner, self._reign = epoch, offset
@@ -50,11 +51,10 @@ class LegacyReader:
         if self._first is None:
             self._first = offset
         if epoch != self._owner:
-            if key.startswith(LEGACY_STATE):
-                self._strays[key[len(LEGACY_STATE) :].decode()] = offset
-        elif key.startswith(LEGACY_STATE):
-            self._pending[key[len(LEGACY_STATE) :].decode()] = offset, value
-        elif key.startswith(LEGACY_OUTBOX):
+            self._strays[key] = offset
+            return
+        self._pending[key] = offset, value
+        if key.startswith(LEGACY_OUTBOX):
             self._outbox.extend(unpack(value or b"")[1])
         elif key == LEGACY_COMMIT:
             self._commit(value or b"")
@@ -63,10 +63,13 @@ class LegacyReader:
         facts, outputs = unpack(value)
         for key, (_, state) in self._pending.items():
             self._strays.pop(key, None)
+            if not key.startswith(LEGACY_STATE):
+                continue
+            name = key[len(LEGACY_STATE) :].decode()
             if state is None:
-                self.states.pop(key, None)
+                self.states.pop(name, None)
             else:
-                self.states[key] = state
+                self.states[name] = state
         self.offsets = facts["offsets"]
         self.unsent = [*self._outbox, *outputs]
         self.fence = self._reign
