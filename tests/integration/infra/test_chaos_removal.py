@@ -53,7 +53,7 @@ class Writer:
 
 @pytest.mark.process
 def test_compaction_is_real_and_is_seen(tmp_path: Path) -> None:
-    """Records of each stage go while others are written, also after the broker was killed, and none too many."""
+    """Records of each stage go while others are written, and none too many."""
     require_kafka()
     with Broker(tmp_path / "broker") as broker:
         prepare(tmp_path, broker.url, POLICY)
@@ -62,13 +62,6 @@ def test_compaction_is_real_and_is_seen(tmp_path: Path) -> None:
         watch = RemovalWatch(broker.bootstrap, lambda: 1)
         try:
             writer.until(lambda: all(watch.removed().values()), "nothing is compacted")
-            before = watch.removed()
-            broker.kill()
-            broker.start()
-            writer.until(
-                lambda: all(count > before[stage] for stage, count in watch.removed().items()),
-                "nothing is compacted after a kill",
-            )
         finally:
             watch.close()
         found = watch.finish([Opening(stage, 0, time.time(), "-") for stage in STAGES])
