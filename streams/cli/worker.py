@@ -46,7 +46,7 @@ STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
 @click.option(
     "--rebuild",
     is_flag=True,
-    help="Rebuild the states from the topics, if a changelog cannot restore them; decisions stay.",
+    help="Rebuild the states from the topics if a changelog cannot; stop the stage's other workers first.",
 )
 @click.option("--calls", type=click.IntRange(1, 100_000), metavar="N", help="Limit of concurrent calls to agents.")
 @click.option(
