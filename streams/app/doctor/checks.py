@@ -23,7 +23,7 @@ from streams.settings import build_policy
 
 DISTRIBUTION = "orch-streams"
 
-OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11, 5), (3, 13)
 OLDEST_SQLITE = (3, 37, 0)
 """Oldest version that CPython 3.11 is commonly built with, and that the tests run on."""
 
@@ -60,14 +60,14 @@ def run_checks(work: Workspace, *, call: bool = False) -> Iterator[Check]:
 
 
 def _python(work: Workspace) -> Iterator[Check]:
-    running = sys.version_info[:2]
+    running = sys.version_info[:3]
     found = (
         f"{platform.python_implementation()} {platform.python_version()} on {platform.system()} {platform.machine()}"
     )
     if running < OLDEST_PYTHON:
-        yield Check("python", "fail", found, "Use CPython 3.11 to 3.13")
-    elif running > NEWEST_PYTHON or platform.python_implementation() != "CPython":
-        yield Check("python", "warn", f"{found} is not tested", "CPython 3.11 to 3.13 is")
+        yield Check("python", "fail", found, "Use CPython 3.11.5 to 3.13")
+    elif running[:2] > NEWEST_PYTHON or platform.python_implementation() != "CPython":
+        yield Check("python", "warn", f"{found} is not tested", "CPython 3.11.5 to 3.13 is")
     else:
         yield Check("python", "ok", found)
 

@@ -18,10 +18,8 @@ from ...broker import require_kafka
 
 pytestmark = pytest.mark.slow
 
-PLAN = TrialSpec(
-    questions=40, rate=6.0, worker_kills=4, broker_kills=1, stops=1, seed=20_261_121, workers=4, compaction=True
-)
-"""About a minute on two cores. `python -m infra.chaos --help` shows the long form."""
+PLAN = TrialSpec(questions=30, rate=6.0, worker_kills=4, broker_kills=1, stops=1, seed=20_261_121, workers=4)
+"""Under a minute on two cores. `python -m infra.chaos --help` shows the long form, which compacts changelogs too."""
 
 
 @pytest.mark.process
@@ -45,7 +43,5 @@ def test_kills_and_stops_change_nothing() -> None:
     assert outcome.report.wrong == {}, outcome.report.examples
     assert found["log"]["decided"] == found["log"]["asked"] >= PLAN.questions
     assert (found["replay"]["different"], found["replay"]["pending"]) == (0, 0)
-    # Changelogs were compacted while questions were open, and taken over after that.
-    assert found["compaction"]["lacking"] == []
     # A worker that is started while there is no broker may say so and end; nothing else ends one.
     assert outcome.right, found
