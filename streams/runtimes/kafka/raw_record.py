@@ -24,6 +24,10 @@ _RANK = {topic: place for place, topic in enumerate((POLICIES, *(name for name i
 _QUESTION = re.compile(rb'"question_id":("(?:[^"\\]|\\.)*")')
 """The member `question_id`, also in damaged JSON. Canonical JSON escapes quotes inside strings, so no text matches."""
 
+_EVENT_ID = b'"event_id":"'
+_ID_LENGTH = 64
+"""Hex digits of a SHA-256."""
+
 
 class RawRecord(NamedTuple):
     """
@@ -122,3 +126,13 @@ def _timed(raw_records: Iterable[RawRecord]) -> Iterator[tuple[tuple[int, int, i
     for raw_record in raw_records:
         latest_ms = max(latest_ms, raw_record.timestamp_ms)
         yield (latest_ms, _RANK[raw_record.topic], raw_record.partition, raw_record.offset), raw_record
+
+
+def event_id_in(value: bytes) -> str | None:
+    """
+    Find the event id in canonical JSON without decoding it; None if there is none.
+
+    A quote inside a string is escaped in canonical JSON, so the mark is the member itself.
+    """
+    _, mark, rest = value.partition(_EVENT_ID)
+    return rest[:_ID_LENGTH].decode("ascii", "replace") if mark else None

@@ -12,13 +12,10 @@ from streams.errors import OperatorError
 from streams.log import Record
 from streams.processors.fold import Processor, Tables
 from streams.processors.route import Routed
+from streams.runtimes.kafka.raw_record import event_id_in
 from streams.runtimes.kafka.stages.partition_task import read_record
 from streams.runtimes.kafka.stages.rebuild_derivation import RESTORE, Heard, RebuildPass, StateDerivation
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS, partition_of
-
-_EVENT_ID = b'"event_id":"'
-"""Start of the member `event_id`: in canonical JSON, quotes inside a string are escaped, so no text contains this."""
-_ID_LENGTH = 64
 
 
 class RouteDerivation(StateDerivation):
@@ -102,8 +99,9 @@ class LearnDerivation(StateDerivation):
 
     def _recall(self, record: Record) -> None:
         # Observations of all questions, not only of this partition's: there may be millions, so none is decoded.
-        _, _, rest = record.value.partition(_EVENT_ID)
-        self.known.add(rest[:_ID_LENGTH].decode("ascii", "replace"))
+        event_id = event_id_in(record.value)
+        if event_id is not None:
+            self.known.add(event_id)
 
 
 class RankDerivation(StateDerivation):

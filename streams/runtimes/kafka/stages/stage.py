@@ -13,6 +13,7 @@ from streams.processors.fold import Processor, Tables
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import fetch, record_of, require_reached
 from streams.runtimes.kafka.client.producer import RecordProducer
+from streams.runtimes.kafka.raw_record import event_id_in
 from streams.runtimes.kafka.stages.changelog import Changelog, Fenced
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.runtimes.kafka.stages.partition_task import PartitionTask, RecentEventIds
@@ -26,8 +27,6 @@ batch again, and consumers recognise the repeats by their event ids."""
 
 FENCED_WAIT_S = 1.0
 """Back-off after a fencing: a process that was paused learns meanwhile that it lost the partition."""
-
-_EVENT_ID = b'"event_id":"'
 
 _log = structlog.get_logger("orch.stage")
 
@@ -251,9 +250,9 @@ class KafkaStage:
             async for record in fetch(
                 self._connection, self._connection.topic(topic), partition, max(0, end - most), end
             ):
-                _, mark, rest = (record.value or b"").partition(_EVENT_ID)
-                if mark:
-                    recent.add(rest[:64].decode("ascii", "replace"))
+                event_id = event_id_in(record.value or b"")
+                if event_id is not None:
+                    recent.add(event_id)
         return recent
 
     def _path(self, partition: int) -> Path | None:
