@@ -12,7 +12,7 @@ from typing import NamedTuple
 from infra.models.library import Library, LibraryQuestion
 from infra.models.prompt import Prompt
 from infra.models.refusals import ApiError, invalid
-from streams.processors.answers import read_choice, read_number
+from streams.processors.answers.v1 import read_choice, read_number
 
 MOST_SEATS = 100
 """More sub-questions than any panel has seats: a larger number is the caller's mistake."""

@@ -13,7 +13,7 @@ from typing import Any
 from schemas.questions import LETTERS
 from streams.agents.agent import AgentError, Reply, Task, read_sub_questions
 from streams.agents.providers.completion import Completion
-from streams.processors.answers import read_choice, read_number
+from streams.processors.answers.v1 import read_choice, read_number
 
 MOST_SUB_QUESTION_CHARACTERS = 2_000
 """Longest sub-question that is kept; it becomes part of an analyst's prompt."""

@@ -17,7 +17,7 @@ from schemas.agents import SimulatedAgent
 from schemas.quantities import PPB
 from schemas.questions import LETTERS
 from streams.agents.agent import AgentError, Reply, Task
-from streams.processors.answers import read_choice, read_number
+from streams.processors.answers.v1 import read_choice, read_number
 
 POPULAR_PPB = 580_000_000
 """

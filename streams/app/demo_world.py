@@ -16,7 +16,7 @@ from streams.agents.agent import Agent, Task
 from streams.agents.calls.retry import drive, take_seat
 from streams.agents.simulated import truth, truth_number
 from streams.app.question_file import QuestionLine
-from streams.processors.answers import read_choice, read_number
+from streams.processors.answers.v1 import read_choice, read_number
 
 START = "2026-01-01T09:00:00.000Z"
 """Time of the first question; the others follow a second apart, so that the same demo has the same ids each time."""

@@ -17,7 +17,7 @@ from schemas.registry import InvalidRecord, build
 from streams.errors import InvariantError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
 from streams.log import Clock
-from streams.processors.answers import canonical_number
+from streams.processors.answers.v1 import canonical_number
 from streams.topology import QUESTIONS
 
 ASIDE = ("gold", "dataset")

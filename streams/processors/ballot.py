@@ -12,7 +12,7 @@ from schemas.decisions import Ballot, Conduct, Exclusion, ExclusionReason, TieBr
 from schemas.panels import PanelAssigned
 from schemas.policies import MergeRule
 from schemas.quantities import PPB
-from streams.processors.answers import Reading, read_choice, read_number
+from streams.processors.answers import EXTRACTORS, Options, Reading
 from streams.processors.fixed import ln_micro, softmax_ppb
 
 RULES: dict[MergeRule, str] = {
@@ -45,10 +45,9 @@ class Count:
 
 def read(analysis: AnalysisPublished, assignment: PanelAssigned) -> Reading:
     """Read the answer of an analysis by the question's answer type."""
-    if assignment.answer_type == "number":
-        reading = read_number(analysis.text, analysis.answer)
-        return reading if len(reading.answer or "") <= LONGEST_ANSWER else Reading(None, "unreadable")
-    return read_choice(analysis.text, assignment.option_count, analysis.answer)
+    options = Options.unknown(assignment.option_count) if assignment.answer_type == "choice" else None
+    reading = EXTRACTORS["answers.v1"].read(analysis.text, options, analysis.answer)
+    return reading if len(reading.answer or "") <= LONGEST_ANSWER else Reading(None, "unreadable")
 
 
 def log_odds(quality_ppb: int, choices: int) -> int:

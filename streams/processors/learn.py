@@ -9,7 +9,7 @@ from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.policies import Learning
 from schemas.quantities import PPB
 from schemas.router import AgentObserved
-from streams.processors.answers import canonical_number
+from streams.processors.answers.v1 import canonical_number
 from streams.processors.fixed import half_even
 from streams.processors.fold import GATHER_MS, Processor, Rejection, Step, Tables
 

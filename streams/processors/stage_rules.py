@@ -13,7 +13,6 @@ from schemas.decisions import Agreement, DeadlinePassed, DecisionMade, DecisionR
 from schemas.event import Event, latest
 from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
 from schemas.policies import MergeRule
-from streams.processors.answers import EXTRACTOR
 from streams.processors.ballot import RULES, Count, count, posterior_ppb, read
 from streams.processors.decompose import dispatched_sub_questions, fixed_sub_questions
 
@@ -266,7 +265,7 @@ def _decide(
         answer=answer,
         reason=reason,
         rule=rule,
-        extractor=EXTRACTOR,
+        extractor="answers.v1",
         tally=counted.tally,
         agreement=Agreement(
             agreeing=sum(ballot.answer == answer for ballot in counted.ballots), counted=len(counted.ballots)

@@ -8,7 +8,7 @@ from infra.models.prompt import Prompt, read_prompt
 from infra.models.refusals import ApiError
 from infra.models.replies import ModelReply, reply_to
 from streams.errors import UsageError
-from streams.processors.answers import read_choice, read_number
+from streams.processors.answers.v1 import read_choice, read_number
 
 from .test_models_matching import block
 

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.decisions import DecisionMade, TraceStep
 from schemas.panels import StageOpened
-from streams.processors.answers import EXTRACTOR
+EXTRACTOR = "answers.v1"
 from streams.processors.decompose import FIXED_SUB_QUESTIONS
 from streams.processors.stage_rules import conclude
 

@@ -28,7 +28,7 @@ from streams.agents.factory import make_agents
 from streams.app.setup import Setup, answer
 from streams.log import read_event, wall_clock_ms
 from streams.processors import PROCESSORS
-from streams.processors.answers import read_choice
+from streams.processors.answers.v1 import read_choice
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.runtimes.urls import open_reader
 from streams.settings import RunSettings

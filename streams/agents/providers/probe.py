@@ -14,7 +14,7 @@ from streams.agents.calls.retry import monotonic_ms
 from streams.agents.providers.completion import read_json
 from streams.agents.providers.http import HttpResponse, HttpTransport, require
 from streams.agents.providers.http_errors import NO_ADDRESS
-from streams.processors.answers import read_number
+from streams.processors.answers.v1 import read_number
 
 LIMIT_S = 5.0
 """Longest wait for a list of models. Its model calls may take longer, for example while a model is loaded."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from streams.processors.answers import read_choice, read_number
+from streams.processors.answers.v1 import read_choice, read_number
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -28,7 +28,7 @@ from schemas.questions import QuestionAsked
 from streams.agents.prompts import MOST_ANALYSIS_CHARACTERS, messages_of, visible
 from streams.audit.replay.replay import replay
 from streams.log import read_event
-from streams.processors.answers import canonical_number
+from streams.processors.answers.v1 import canonical_number
 from streams.processors.ballot import LONGEST_ANSWER
 from streams.runtimes.embedded.reader import EmbeddedReader
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.agents.agent import AgentError, Reply, Task
 from streams.agents.providers.completion import Completion
 from streams.agents.reply_parser import MOST_SUB_QUESTION_CHARACTERS, read_reply
-from streams.processors.answers import read_choice, read_number
+from streams.processors.answers.v1 import read_choice, read_number
 
 CHOICE = Task(
     question_id="q",

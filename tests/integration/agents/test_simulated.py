@@ -13,7 +13,7 @@ from schemas.questions import LETTERS, QuestionAsked
 from streams.agents.agent import AgentError, Reply, Task
 from streams.agents.calls.retry import drive, take_seat, wait_before
 from streams.agents.simulated import NUMBER_SLIPS, SimulatedPlayer, truth, truth_number
-from streams.processors.answers import read_choice, read_number
+from streams.processors.answers.v1 import read_choice, read_number
 
 MANY = 4_000
 OPTIONS = tuple("abcdefghij")

@@ -20,7 +20,7 @@ from infra.bench.workload import OPTIONS
 from streams.agents.providers.http import require
 from streams.cli.main import run
 from streams.errors import InvariantError, OperatorError
-from streams.processors.answers import read_choice
+from streams.processors.answers.v1 import read_choice
 
 TINY = LiveSizes(
     litellm_in_flight=8,

@@ -2,13 +2,12 @@
 
 import re
 
-from streams.processors.answers.reading import (
+from streams.processors.answers.reading import UNREADABLE, Reading
+from streams.processors.answers.v1.reading import (
     ANSWER_WORDS,
     IS,
     MARK,
     NO_SINGLE_ANSWER,
-    UNREADABLE,
-    Reading,
     Rules,
     compile_ascii,
     end_of,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streams.processors.answers import Reading, canonical_number, read_number
+from streams.processors.answers import Reading
+from streams.processors.answers.v1 import canonical_number, read_number
 
 UNREADABLE = Reading(None, "unreadable")
 

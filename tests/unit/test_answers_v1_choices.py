@@ -4,7 +4,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from streams.processors.answers import Reading, read_choice
+from streams.processors.answers import Reading
+from streams.processors.answers.v1 import read_choice
 
 UNREADABLE = Reading(None, "unreadable")
 OUTSIDE = Reading(None, "outside_options")

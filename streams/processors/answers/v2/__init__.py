@@ -1,0 +1,1 @@
+"""Rules of `answers.v2`: numbers, choices, thoughts."""
