@@ -4,9 +4,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from schemas.event import Event, Fact
+from schemas.event import ADDED, Event, Fact
 from schemas.policies import Learning
 from schemas.quantities import AgentName, Count, EventId, GivenInstant, MicroNats, Ms, Name, Nusd, Ppb
+from schemas.questions import LETTERS, OptionDigest, OptionText
+from schemas.rules import FIRST_RULES, RuleVersions
 
 ExclusionReason = Literal["failed", "unreadable", "outside_options", "no_reply", "refused"]
 """`refused`: no call was made; a budget, an open circuit breaker or the question's time limit forbade it."""
@@ -132,3 +134,32 @@ class DecisionMade(Event):
     @property
     def key(self) -> str:
         return self.question_id
+
+    @property
+    def rule_versions(self) -> RuleVersions:
+        """Versions of the rules under which the question was decided."""
+        return FIRST_RULES
+
+    @property
+    def carried_options(self) -> tuple[str | OptionDigest, ...] | None:
+        """The question's options, as `carried_option` gives them; None in v1."""
+        return None
+
+
+class DecisionMadeV2(DecisionMade):
+    """A decision under a policy of v2, with what `learn` must know of the question."""
+
+    kind: Literal["decision.made.v2"] = "decision.made.v2"  # type: ignore[assignment]
+    rules: RuleVersions
+    options: Annotated[tuple[OptionText | OptionDigest, ...], Field(max_length=len(LETTERS))]
+    """The options, in order; none where the answer is a number."""
+    answer_text: Annotated[OptionText | None, ADDED] = None
+    """Text of the option that is the answer; unset for a number, and for an option of which only the hash travels."""
+
+    @property
+    def rule_versions(self) -> RuleVersions:
+        return self.rules
+
+    @property
+    def carried_options(self) -> tuple[str | OptionDigest, ...] | None:
+        return self.options

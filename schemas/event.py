@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.canonical import canonical_json, content_id
+from schemas.canonical import canonical_json, content_id, written_fields
 from schemas.quantities import EventId, Instant
 
 MAX_EVENT_BYTES = 900_000
@@ -15,12 +15,30 @@ _NO_ID = "0" * 64
 _ID_PLACE = b'"event_id":"%b",' % _NO_ID.encode()
 
 
+class Added:
+    """Type of the mark `ADDED`."""
+
+
+ADDED = Added()
+"""
+Mark of an optional field from the second version of a kind on, as in `Annotated[str | None, ADDED] = None`: while it is
+unset it is neither written nor hashed, so it can be added without a new version. Kinds of v1 have none.
+"""
+
+
 class Fact(BaseModel):
     """A frozen, strict value inside an event: unknown fields and lossy conversions are errors."""
 
     model_config = ConfigDict(
         frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+    added_fields: ClassVar[frozenset[str]] = frozenset()
+    """Fields marked `ADDED`, here or in a base class; canonical JSON holds them only where they are set."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        cls.added_fields = frozenset(name for name, field in cls.model_fields.items() if ADDED in field.metadata)
 
 
 class Event(Fact):
@@ -56,7 +74,7 @@ class Event(Fact):
         # member follows in every event, so a comma ends it; quotes inside a string are escaped, so there is one such
         # member.
         fields["event_id"] = _NO_ID
-        before, _, after = canonical_json(fields).partition(_ID_PLACE)
+        before, _, after = canonical_json(written_fields(self)).partition(_ID_PLACE)
         fields["event_id"] = computed = content_id(before + after)
         if given and given != computed:
             raise ValueError(f"event_id {given} is not the hash of the content, which is {computed}")
@@ -78,7 +96,7 @@ class Event(Fact):
             return self._encoded
         except AttributeError:
             # A copy or an unpickled event has the fields alone.
-            return canonical_json(self.__dict__)
+            return canonical_json(written_fields(self))
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:

@@ -7,7 +7,8 @@ from pydantic import Field
 from schemas.event import Event, Fact
 from schemas.policies import Learning, Merge
 from schemas.quantities import AgentName, Count, EventId, Name, Ns, Positive, Ppb, Pusd, SignedPpb
-from schemas.questions import AnswerType
+from schemas.questions import LETTERS, AnswerType, OptionDigest, OptionText
+from schemas.rules import FIRST_RULES, RuleVersions
 
 Role = Literal["analyst", "dispatcher", "merger"]
 
@@ -86,6 +87,33 @@ class PanelAssigned(Event):
     @property
     def key(self) -> str:
         return self.question_id
+
+    @property
+    def rule_versions(self) -> RuleVersions:
+        """Versions of the rules under which the question is decided."""
+        return FIRST_RULES
+
+    @property
+    def carried_options(self) -> tuple[str | OptionDigest, ...] | None:
+        """The question's options, as `carried_option` gives them; None in v1, which knows only how many there are."""
+        return None
+
+
+class PanelAssignedV2(PanelAssigned):
+    """A panel under a policy of v2, with the question's options."""
+
+    kind: Literal["panel.assigned.v2"] = "panel.assigned.v2"  # type: ignore[assignment]
+    rules: RuleVersions
+    options: Annotated[tuple[OptionText | OptionDigest, ...], Field(max_length=len(LETTERS))]
+    """The options, in order; none where the answer is a number."""
+
+    @property
+    def rule_versions(self) -> RuleVersions:
+        return self.rules
+
+    @property
+    def carried_options(self) -> tuple[str | OptionDigest, ...] | None:
+        return self.options
 
 
 class StageOpened(Event):

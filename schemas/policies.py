@@ -8,6 +8,7 @@ from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent
 from schemas.event import Event, Fact
 from schemas.prompts import Prompts
 from schemas.quantities import PPB, AgentName, CallNusd, Count, GivenInstant, Ms, Name, Nusd, Ppb
+from schemas.rules import FIRST_RULES, RuleVersions
 
 FeedbackSource = Literal["gold", "human", "downstream", "judge", "agreement"]
 MergeRule = Literal["vote", "weighted", "agent", "cascade"]
@@ -191,7 +192,23 @@ class PolicyAdopted(Event):
         return self.policy_id
 
     @property
+    def rule_versions(self) -> RuleVersions:
+        """Versions of the rules under which questions of this policy are decided."""
+        return FIRST_RULES
+
+    @property
     def priority(self) -> tuple[str, ...]:
         """All agents in the order that settles ties: those with a fixed priority, then the others as configured."""
         fixed = self.routing.priority
         return fixed + tuple(agent.name for agent in self.agents if agent.name not in fixed)
+
+
+class PolicyAdoptedV2(PolicyAdopted):
+    """A policy that names the versions of its rules; panels and decisions under it are of v2 too."""
+
+    kind: Literal["policy.adopted.v2"] = "policy.adopted.v2"  # type: ignore[assignment]
+    rules: RuleVersions
+
+    @property
+    def rule_versions(self) -> RuleVersions:
+        return self.rules

@@ -4,13 +4,14 @@ Questions with a discrete answer: an option or a number.
 A producer needs only `question_id`, `text` and `options`.
 """
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from schemas.canonical import canonical_json, content_id
-from schemas.event import Event
-from schemas.quantities import GivenInstant, Name
+from schemas.event import Event, Fact
+from schemas.quantities import EventId, GivenInstant, Name
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """Option labels in order; the reason for at most 26 options."""
@@ -19,6 +20,29 @@ ALL_SUBJECTS = "*"
 """The scope that covers every subject."""
 
 AnswerType = Literal["choice", "number"]
+
+LONGEST_OPTION = 1_000
+"""
+Characters of an option that travels with the panel and the decision. 26 options of this length are at most 156 kB, so a
+panel stays below the limit of an event.
+"""
+
+
+class OptionDigest(Fact):
+    """An option of more than `LONGEST_OPTION` characters, for which its hash stands."""
+
+    sha256: EventId
+    """SHA-256 of its text in UTF-8, with single spaces for runs of ASCII white space."""
+
+
+OptionText = Annotated[str, StringConstraints(max_length=LONGEST_OPTION)]
+
+
+def carried_option(text: str) -> str | OptionDigest:
+    """Give an option in the form in which it travels: its text with single spaces, or the hash of that."""
+    # Not str.split without an argument: which characters it takes for spaces differs between versions of Unicode.
+    plain = re.sub(r"[ \t\n\r\f\v]+", " ", text).strip(" ")
+    return plain if len(plain) <= LONGEST_OPTION else OptionDigest(sha256=content_id(plain.encode()))
 
 
 class QuestionAsked(Event):

@@ -8,12 +8,12 @@ from pydantic_core import ErrorDetails
 from schemas.analyses import AnalysisPublished
 from schemas.canonical import canonical_json, strict_json
 from schemas.checkpoints import CheckpointSigned
-from schemas.decisions import DeadlinePassed, DecisionMade
+from schemas.decisions import DeadlinePassed, DecisionMade, DecisionMadeV2
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.letters import RecordRejected
-from schemas.panels import PanelAssigned, StageOpened
-from schemas.policies import PolicyAdopted
+from schemas.panels import PanelAssigned, PanelAssignedV2, StageOpened
+from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, RouterEntry
@@ -22,15 +22,18 @@ from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 EVENTS: tuple[type[Event], ...] = (
     QuestionAsked,
     PanelAssigned,
+    PanelAssignedV2,
     StageOpened,
     AnalysisPublished,
     DeadlinePassed,
     DecisionMade,
+    DecisionMadeV2,
     FeedbackGiven,
     FeedbackRetracted,
     AgentObserved,
     RouterEntry,
     PolicyAdopted,
+    PolicyAdoptedV2,
     RecordRejected,
     CheckpointSigned,
     BudgetReserved,
@@ -44,6 +47,7 @@ INPUTS: tuple[type[Event], ...] = (
     FeedbackGiven,
     FeedbackRetracted,
     PolicyAdopted,
+    PolicyAdoptedV2,
 )
 """Kinds that any producer may write: they may leave out `kind`, `event_id`, `causes` and `occurred_at`."""
 
@@ -62,7 +66,7 @@ _MARKS: dict[str, tuple[tuple[bytes, type[Event]], ...]] = {
     topic: tuple((f'"kind":"{kind_of(model)}"'.encode(), model) for model in models)
     for topic, models in KINDS_OF_TOPIC.items()
 }
-
+_ALL_MARKS = tuple(pair for marks in _MARKS.values() for pair in marks)
 
 _MOST_SHOWN = 60
 """Characters of a wrong value in a message; a text may have a million."""
@@ -138,6 +142,19 @@ def decode(topic: str, raw: bytes, timestamp_ms: int, *, limit: int = MAX_EVENT_
     except ValueError as error:
         raise InvalidRecord(str(error)) from error
     return build(topic, fields, timestamp_ms)
+
+
+def decode_stored(raw: bytes) -> Event:
+    """
+    Decode an event that this program kept outside the log, of whatever kind.
+
+    Raises:
+        ValueError: The bytes are no event.
+    """
+    for mark, model in _ALL_MARKS:
+        if mark in raw:
+            return model.decode(raw)
+    raise ValueError(f"no event of any kind: {raw[:80]!r}")
 
 
 def decode_canonical(topic: str, raw: bytes) -> Event:

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_core import to_json
@@ -14,9 +14,10 @@ from pydantic_core import to_json
 from schemas.agents import AgentSpec
 from schemas.canonical import canonical_json
 from schemas.event import Fact
-from schemas.policies import PolicyAdopted
+from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.prompts import Prompts
 from schemas.registry import describe
+from schemas.rules import NEWEST_RULES
 from streams.errors import UsageError
 from streams.presets import PresetName, preset
 
@@ -47,6 +48,12 @@ _NEVER_REPEATED = {
 }
 
 
+RulesName = Literal["v1", "v2"]
+"""
+Rules under which a policy decides: `v1` are those of release 0.1, for logs that programs of 0.1 read too; `v2` names
+the newest version of each.
+"""
+
 _Many = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -69,6 +76,7 @@ class _PolicyTable(Fact):
 
     policy_id: Any = None
     preset: PresetName = "default"
+    rules: RulesName = "v2"
     decomposition: Any = None
     deadline_ms: Any = None
 
@@ -96,6 +104,7 @@ class Config:
     fields: dict[str, Any] = field(default_factory=dict)
     """Fields of the policy, as given."""
     preset: PresetName = "default"
+    rules: RulesName = "v2"
     run: RunSettings = field(default_factory=RunSettings)
 
 
@@ -132,12 +141,12 @@ def _config(given: dict[str, Any], path: str) -> Config:
         text, remedy = _told(error, _File)
         raise UsageError(f"{path}: {text}", remedy=remedy, file=path) from None
     fields = {name: given[name] for name in given if name not in ("log", "policy", "run")}
-    fields |= {name: value for name, value in given.get("policy", {}).items() if name != "preset"}
+    fields |= {name: value for name, value in given.get("policy", {}).items() if name not in ("preset", "rules")}
     # Paths are relative to the configuration file, not to the working directory.
     beside, run = Path(path).parent, file.run
     outputs = tuple(str(beside / name) for name in run.outputs)
     run = run.model_copy(update={"outputs": outputs, "replies": run.replies and str(beside / run.replies)})
-    return Config(path, file.log, fields, file.policy.preset, run)
+    return Config(path, file.log, fields, file.policy.preset, file.policy.rules, run)
 
 
 def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str, Any]] | None = None) -> PolicyAdopted:
@@ -165,13 +174,16 @@ def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str,
             text = f"{place}: agents.{number}.key_env looks like a key, not like the name of a variable"
             raise UsageError(text, remedy=_NAME_THE_VARIABLE, file=place)
     fields = {"policy_id": config.preset, **fields, "agents": given, "occurred_at": occurred_at}
+    model: type[PolicyAdopted] = PolicyAdopted
+    if config.rules == "v2":
+        model, fields["rules"] = PolicyAdoptedV2, NEWEST_RULES.model_dump()
     no_json = _no_json(fields, "")
     if no_json is not None:
         raise UsageError(f"{place}: {no_json}", file=place)
     try:
-        return PolicyAdopted.model_validate_json(canonical_json(fields))
+        return model.model_validate_json(canonical_json(fields))
     except ValidationError as error:
-        text, remedy = _told(error, PolicyAdopted)
+        text, remedy = _told(error, model)
         # Not `from error`: it quotes the value, which may be an API key.
         raise UsageError(f"{place}: {text}", remedy=remedy, file=place) from None
     except ValueError as error:

@@ -19,6 +19,7 @@ from schemas.decisions import (
     Conduct,
     DeadlinePassed,
     DecisionMade,
+    DecisionMadeV2,
     Exclusion,
     TieBreak,
     TraceStep,
@@ -26,7 +27,7 @@ from schemas.decisions import (
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.letters import RecordRejected
-from schemas.panels import Candidate, PanelAssigned, Seat, Stage, StageOpened
+from schemas.panels import Candidate, PanelAssigned, PanelAssignedV2, Seat, Stage, StageOpened
 from schemas.policies import (
     Averaging,
     ColdStart,
@@ -34,14 +35,16 @@ from schemas.policies import (
     Learning,
     Merge,
     PolicyAdopted,
+    PolicyAdoptedV2,
     Routing,
     ScoreWeights,
     SourceWeights,
 )
 from schemas.quantities import MAX_CALL_NUSD, MAX_MS, PPB, instant_of_ms, ms_of_instant
-from schemas.questions import QuestionAsked
+from schemas.questions import OptionDigest, QuestionAsked
 from schemas.registry import KINDS
 from schemas.router import AgentObserved, ObservationCounts, RouterEntry
+from schemas.rules import FIRST_RULES, NEWEST_RULES
 
 from .agent_strategies import SPENDING, agents, budgets, prompts, provider_calls
 
@@ -210,11 +213,11 @@ def routings(draw: st.DrawFn, agent_list: list[str], panel_size: int) -> Routing
 
 
 @st.composite
-def policies(draw: st.DrawFn) -> PolicyAdopted:
+def policies(draw: st.DrawFn, model: type[PolicyAdopted] = PolicyAdopted, **more: Any) -> PolicyAdopted:
     """Draw a consistent policy."""
     named = draw(st.lists(agent_names, min_size=1, max_size=5, unique=True))
     panel_size, merge = draw(panels_and_merges(len(named)))
-    return PolicyAdopted(
+    return model(
         causes=draw(some(event_ids)),
         occurred_at=draw(instants),
         policy_id=draw(names),
@@ -226,6 +229,7 @@ def policies(draw: st.DrawFn) -> PolicyAdopted:
         deadline_ms=draw(st.integers(1, 7 * 24 * 3_600_000)),
         prompts=draw(prompts),
         budget=draw(budgets),
+        **{name: draw(strategy) for name, strategy in more.items()},
     )
 
 
@@ -252,25 +256,28 @@ feedbacks = st.one_of(
         for statement in ({"answer": some_text}, {"verdict": st.sampled_from(["right", "wrong"])})
     )
 )
-assignments = event(
-    PanelAssigned,
-    question_id=names,
-    policy_id=names,
-    answer_type=st.sampled_from(["choice", "number"]),
-    option_count=counts,
-    scopes=some(names, 1),
-    candidates=some(candidates),
-    explored=maybe(agent_names),
-    decomposition=st.sampled_from(["none", "fixed", "dispatcher"]),
-    stage=stages,
-    later=some(some(agent_names)),
-    reserve=some(agent_names),
-    merger=maybe(agent_names),
-    priority=some(agent_names),
-    merge=panels_and_merges(5).map(lambda drawn: drawn[1]),
-    learning=learnings,
-    deadline_ms=positives,
-)
+rule_versions = st.sampled_from([FIRST_RULES, NEWEST_RULES])
+carried_options = some(texts | st.builds(OptionDigest, sha256=event_ids), 0, 4)
+of_v2 = {"rules": rule_versions, "options": carried_options}
+_assignment = {
+    "question_id": names,
+    "policy_id": names,
+    "answer_type": st.sampled_from(["choice", "number"]),
+    "option_count": counts,
+    "scopes": some(names, 1),
+    "candidates": some(candidates),
+    "explored": maybe(agent_names),
+    "decomposition": st.sampled_from(["none", "fixed", "dispatcher"]),
+    "stage": stages,
+    "later": some(some(agent_names)),
+    "reserve": some(agent_names),
+    "merger": maybe(agent_names),
+    "priority": some(agent_names),
+    "merge": panels_and_merges(5).map(lambda drawn: drawn[1]),
+    "learning": learnings,
+    "deadline_ms": positives,
+}
+assignments = event(PanelAssigned, **_assignment)
 analyses = event(
     AnalysisPublished,
     question_id=names,
@@ -284,28 +291,28 @@ analyses = event(
     attempts=some(attempts, 1),
     latency_ms=durations_ms,
 )
-decisions = event(
-    DecisionMade,
-    question_id=names,
-    policy_id=names,
-    status=st.sampled_from(["decided", "undecided"]),
-    answer=maybe(texts),
-    reason=st.sampled_from(["panel complete", "early exit", "merge agent", "deadline", "quorum"]),
-    rule=names,
-    extractor=names,
-    tally=st.dictionaries(st.text("ABCDEFGH0123456789.-", min_size=1, max_size=5), signed, max_size=3),
-    agreement=st.builds(Agreement, agreeing=counts, counted=counts),
-    counted=some(ballots),
-    excluded=some(exclusions),
-    tie_break=maybe(st.builds(TieBreak, tied=some(texts), agent=agent_names)),
-    verdict_id=maybe(event_ids),
-    trace=some(trace_steps, 1),
-    calls=counts,
-    cost_nusd=counts,
-    unpriced_calls=counts,
-    scopes=some(names),
-    learning=learnings,
-)
+_decision = {
+    "question_id": names,
+    "policy_id": names,
+    "status": st.sampled_from(["decided", "undecided"]),
+    "answer": maybe(texts),
+    "reason": st.sampled_from(["panel complete", "early exit", "merge agent", "deadline", "quorum"]),
+    "rule": names,
+    "extractor": names,
+    "tally": st.dictionaries(st.text("ABCDEFGH0123456789.-", min_size=1, max_size=5), signed, max_size=3),
+    "agreement": st.builds(Agreement, agreeing=counts, counted=counts),
+    "counted": some(ballots),
+    "excluded": some(exclusions),
+    "tie_break": maybe(st.builds(TieBreak, tied=some(texts), agent=agent_names)),
+    "verdict_id": maybe(event_ids),
+    "trace": some(trace_steps, 1),
+    "calls": counts,
+    "cost_nusd": counts,
+    "unpriced_calls": counts,
+    "scopes": some(names),
+    "learning": learnings,
+}
+decisions = event(DecisionMade, **_decision)
 observations = event(
     AgentObserved,
     agent=agent_names,
@@ -358,6 +365,7 @@ checkpoints = event(
 EVENTS: dict[str, st.SearchStrategy[Any]] = {
     "question.asked.v1": questions,
     "panel.assigned.v1": assignments,
+    "panel.assigned.v2": event(PanelAssignedV2, **_assignment, **of_v2),
     "stage.opened.v1": event(
         StageOpened,
         question_id=names,
@@ -367,11 +375,13 @@ EVENTS: dict[str, st.SearchStrategy[Any]] = {
     "analysis.published.v1": analyses,
     "deadline.passed.v1": event(DeadlinePassed, question_id=names),
     "decision.made.v1": decisions,
+    "decision.made.v2": event(DecisionMadeV2, **_decision, **of_v2, answer_text=maybe(texts)),
     "feedback.given.v1": feedbacks,
     "feedback.retracted.v1": event(FeedbackRetracted, question_id=names, feedback_id=event_ids),
     "agent.observed.v1": observations,
     "router.entry.v1": router_entries,
     "policy.adopted.v1": policies(),
+    "policy.adopted.v2": policies(PolicyAdoptedV2, rules=rule_versions),
     "record.rejected.v1": letters,
     "checkpoint.signed.v1": checkpoints,
     **SPENDING,

@@ -17,7 +17,7 @@ from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
 from streams.audit.agent_stats import AgentStats
 from streams.log import LogReader, Record, read_event
-from streams.processors.learn import normal_answer
+from streams.processors.lesson import lesson_of
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, POLICIES, QUESTIONS
 
 
@@ -89,7 +89,7 @@ def known_answers(reader: LogReader) -> dict[str, str | None]:
             stands = given.get(event.question_id)
             if stands is not None and stands.event_id == event.feedback_id:
                 del given[event.question_id]
-    return {key: normal_answer(given[key].answer or "") if key in given else None for key in golds}
+    return {key: given[key].answer if key in given else None for key in golds}
 
 
 def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
@@ -106,7 +106,7 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
         decision = _decision(records) if question_id in golds else None
         if decision is None:
             continue
-        gold = golds[question_id]
+        gold = _right_answer(decision, golds[question_id])
         decided = decision.status == "decided"
         summary.decided += decided
         summary.undecided += not decided
@@ -120,6 +120,11 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
         _add_answers(summary.agents, decision, gold)
         _add_calls(summary.agents, decision, records)
     return summary
+
+
+def _right_answer(decision: DecisionMade, gold: str | None) -> str | None:
+    """Write a right answer as the decision and its ballots do; None if it is unknown, or no possible answer."""
+    return None if gold is None else lesson_of(decision).right_answer(gold)
 
 
 def _decision(records: Sequence[Record]) -> DecisionMade | None:

@@ -44,10 +44,18 @@ class Count:
 
 
 def read(analysis: AnalysisPublished, assignment: PanelAssigned) -> Reading:
-    """Read the answer of an analysis by the question's answer type."""
-    options = Options.unknown(assignment.option_count) if assignment.answer_type == "choice" else None
-    reading = EXTRACTORS["answers.v1"].read(analysis.text, options, analysis.answer)
+    """Read the answer of an analysis by the question's answer type, with the extractor that the panel names."""
+    extractor = EXTRACTORS[assignment.rule_versions.extractor]
+    reading = extractor.read(analysis.text, options_of(assignment), analysis.answer)
     return reading if len(reading.answer or "") <= LONGEST_ANSWER else Reading(None, "unreadable")
+
+
+def options_of(assignment: PanelAssigned) -> Options | None:
+    """Give the options of the question, as far as its panel knows them; None where the answer is a number."""
+    if assignment.answer_type == "number":
+        return None
+    carried = assignment.carried_options
+    return Options.unknown(assignment.option_count) if carried is None else Options.of(carried)
 
 
 def log_odds(quality_ppb: int, choices: int) -> int:

@@ -6,25 +6,20 @@ from typing import Any
 from schemas.decisions import Ballot, DecisionMade, Exclusion
 from schemas.event import Event, latest
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
-from schemas.policies import Learning
 from schemas.quantities import PPB
 from schemas.router import AgentObserved
-from streams.processors.answers.v1 import canonical_number
 from streams.processors.fixed import half_even
 from streams.processors.fold import GATHER_MS, Processor, Rejection, Step, Tables
-
-
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """The part of a decision that feedback is judged by."""
-
-    decision_id: str
-    occurred_at: str
-    answer: str | None
-    scopes: tuple[str, ...]
-    learning: Learning
-    answers: tuple[tuple[str, str | None], ...]
-    """Agent and answer of each analyst who gave an analysis; None for an unreadable answer."""
+from streams.processors.lesson import (
+    NO_ANSWER,
+    Lesson,
+    dump_lesson,
+    impossible,
+    judge,
+    lesson_of,
+    load_lesson,
+    plain_answer,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +38,8 @@ class Learned:
     given: tuple[CountedFeedback, ...] = ()
     ignored: tuple[tuple[str, str | None], ...] = ()
     """
-    Feedback that did not count: its event id, and the detail of the conflict if it was one. A repeat does not count
-    either.
+    Feedback that did not count: its event id, and the detail of its rejection if it was rejected. A repeat does not
+    count either.
     """
 
 
@@ -63,9 +58,9 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
         it. From feedback, one of the quality of each agent it judges. From a retraction, one correction for each
         observation taken back. A repeated event changes nothing, nor does the same feedback at another time. Feedback
         that contradicts an earlier one of its source and author is rejected as `conflict`, a retraction of unknown
-        feedback as `unknown_reference`.
+        feedback as `unknown_reference`; from learn.v2 on, an answer that the question cannot have as `invalid`.
 
-    Reads decision.made.v1, feedback.given.v1, feedback.retracted.v1; writes agent.observed.v1; order per question
+    Reads decision.made (v1, v2), feedback.given.v1, feedback.retracted.v1; writes agent.observed.v1; order per question
     only, between the two topics in no order at all.
     """
     state = state or Learned()
@@ -89,13 +84,21 @@ def _judgement(lesson: Lesson, known: CountedFeedback) -> tuple[AgentObserved, .
 def _decided(state: Learned, decision: DecisionMade) -> Step[Learned]:
     if state.lesson is not None:
         return Step(state)
-    answers: list[tuple[str, str | None]] = [(ballot.agent, ballot.answer) for ballot in decision.counted]
-    answers += [(e.agent, None) for e in decision.excluded if e.reason in ("unreadable", "outside_options")]
-    lesson = Lesson(
-        decision.event_id, decision.occurred_at, decision.answer, decision.scopes, decision.learning, tuple(answers)
-    )
+    lesson = lesson_of(decision)
+    state = _without_impossible(replace(state, lesson=lesson), lesson)
     early = [output for known in state.given for output in _judgement(lesson, known)]
-    return Step(replace(state, lesson=lesson), (*_conducts(decision), *early))
+    return Step(state, (*_conducts(decision), *early))
+
+
+def _without_impossible(state: Learned, lesson: Lesson) -> Learned:
+    """Set earlier feedback aside that turns out to be no possible answer, so that a better one may follow."""
+    problems = [(known.feedback.event_id, impossible(lesson, known.feedback)) for known in state.given]
+    set_aside = tuple((event_id, detail) for event_id, detail in problems if detail is not None)
+    if not set_aside:
+        return state
+    ids = [event_id for event_id, _ in set_aside]
+    given = tuple(known for known in state.given if known.feedback.event_id not in ids)
+    return replace(state, given=given, ignored=(*state.ignored, *set_aside))
 
 
 def _conducts(decision: DecisionMade) -> tuple[AgentObserved, ...]:
@@ -127,21 +130,24 @@ def _conduct(decision: DecisionMade, voice: Ballot | Exclusion, *, silent: bool)
 def _given(state: Learned, event: FeedbackGiven) -> Step[Learned]:
     for event_id, detail in state.ignored:
         if event_id == event.event_id:
-            return Step(state, rejection=None if detail is None else Rejection("conflict", detail))
+            return Step(state, rejection=None if detail is None else _refusal(detail))
+    problem = None if state.lesson is None else impossible(state.lesson, event)
+    if problem is not None:
+        return Step(replace(state, ignored=(*state.ignored, (event.event_id, problem))), rejection=_refusal(problem))
     for known in state.given:
         earlier = known.feedback
         if earlier.event_id == event.event_id:
             return Step(state)
         if known.retraction is not None or (earlier.source, earlier.author) != (event.source, event.author):
             continue
-        if _statement(earlier) == _statement(event):
+        if _statement(earlier, state.lesson) == _statement(event, state.lesson):
             return Step(replace(state, ignored=(*state.ignored, (event.event_id, None))))
         detail = (
             f"{_said(earlier)} stands already (event {earlier.event_id}), and this says {_said(event)};"
             " retract the first, or give another author"
         )
         ignored = (*state.ignored, (event.event_id, detail))
-        return Step(replace(state, ignored=ignored), rejection=Rejection("conflict", detail))
+        return Step(replace(state, ignored=ignored), rejection=_refusal(detail))
     events = () if state.lesson is None else judge(state.lesson, event)
     return Step(replace(state, given=(*state.given, CountedFeedback(event))), events)
 
@@ -161,39 +167,6 @@ def _retracted(state: Learned, event: FeedbackRetracted) -> Step[Learned]:
     return Step(replace(state, given=given), events)
 
 
-def judge(lesson: Lesson, feedback: FeedbackGiven) -> tuple[AgentObserved, ...]:
-    """
-    Observe the quality of the agents that a feedback judges.
-
-    A right answer judges every analyst who gave an analysis (one that could not be read is wrong); a verdict judges
-    those whose answer was decided. Failed calls are judged by their stability alone: an outage says nothing about how
-    well a model reasons, and would weigh on a slow average for a long time. A source of weight 0 observes nothing.
-    """
-    weight: int = getattr(lesson.learning.source_weights, feedback.source)
-    if weight == 0:
-        return ()
-    if feedback.answer is not None:
-        right = normal_answer(feedback.answer)
-        judged = [(agent, answer == right) for agent, answer in lesson.answers]
-    else:
-        standing = [agent for agent, answer in lesson.answers if answer is not None and answer == lesson.answer]
-        judged = [(agent, feedback.verdict == "right") for agent in standing]
-    return tuple(
-        AgentObserved(
-            causes=(lesson.decision_id, feedback.event_id),
-            occurred_at=latest(lesson.occurred_at, feedback.occurred_at),
-            agent=agent,
-            question_id=feedback.question_id,
-            scopes=lesson.scopes,
-            source=feedback.source,
-            quality_ppb=PPB if good else 0,
-            weight_ppb=weight,
-            averaging=lesson.learning.averaging,
-        )
-        for agent, good in judged
-    )
-
-
 def _correct(observation: AgentObserved, retraction: FeedbackRetracted) -> AgentObserved:
     """Take one observation back: the same values, marked as a correction of it."""
     return AgentObserved(
@@ -210,13 +183,15 @@ def _correct(observation: AgentObserved, retraction: FeedbackRetracted) -> Agent
     )
 
 
-def normal_answer(given: str) -> str:
-    """Write an answer as decisions do: a canonical number, or an option's letter in upper case."""
-    return canonical_number(given) or given.strip().upper()
+def _statement(feedback: FeedbackGiven, lesson: Lesson | None) -> tuple[str | None, str | None]:
+    if feedback.answer is None:
+        return None, feedback.verdict
+    right = plain_answer(feedback.answer) if lesson is None else lesson.right_answer(feedback.answer)
+    return right, feedback.verdict
 
 
-def _statement(feedback: FeedbackGiven) -> tuple[str | None, str | None]:
-    return (None if feedback.answer is None else normal_answer(feedback.answer)), feedback.verdict
+def _refusal(detail: str) -> Rejection:
+    return Rejection("invalid" if detail.startswith(NO_ANSWER) else "conflict", detail)
 
 
 def _said(feedback: FeedbackGiven) -> str:
@@ -232,18 +207,8 @@ def _keys(event: Event) -> tuple[str, ...]:
 
 
 def _dump(state: Learned) -> Any:
-    lesson = state.lesson
     return {
-        "lesson": None
-        if lesson is None
-        else [
-            lesson.decision_id,
-            lesson.occurred_at,
-            lesson.answer,
-            lesson.scopes,
-            lesson.learning.model_dump(),
-            lesson.answers,
-        ],
+        "lesson": None if state.lesson is None else dump_lesson(state.lesson),
         "given": [
             [event.encode().decode() for event in (known.feedback, known.retraction) if event is not None]
             for known in state.given
@@ -253,12 +218,7 @@ def _dump(state: Learned) -> Any:
 
 
 def _load(dumped: Any) -> Learned:
-    lesson = None
-    if dumped["lesson"] is not None:
-        decision_id, occurred_at, answer, scopes, learning, answers = dumped["lesson"]
-        voices = tuple((agent, given) for agent, given in answers)
-        rules = Learning.model_validate(learning)
-        lesson = Lesson(decision_id, occurred_at, answer, tuple(scopes), rules, voices)
+    lesson = None if dumped["lesson"] is None else load_lesson(dumped["lesson"])
     given = tuple(_load_given(*texts) for texts in dumped["given"])
     return Learned(lesson, given, tuple((event_id, detail) for event_id, detail in dumped["ignored"]))
 

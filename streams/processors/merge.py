@@ -7,7 +7,7 @@ from schemas.analyses import AnalysisPublished
 from schemas.decisions import DeadlinePassed, DecisionMade, TraceStep
 from schemas.event import Event
 from schemas.panels import PanelAssigned, Stage, StageOpened
-from schemas.registry import KINDS
+from schemas.registry import decode_stored
 from streams.processors.fold import Processor, Rejection, Step, Tables
 from streams.processors.stage_rules import conclude
 
@@ -55,8 +55,8 @@ def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[M
         nothing, nor does a second analysis of one seat; one for a seat that does not exist is rejected as
         `unknown_reference`.
 
-    Reads panel.assigned.v1, analysis.published.v1, deadline.passed.v1; writes stage.opened.v1, decision.made.v1;
-    order per question only, between topics in no order at all.
+    Reads panel.assigned (v1, v2), analysis.published.v1, deadline.passed.v1; writes stage.opened.v1, decision.made (of
+    the panel's version); order per question only, between topics in no order at all.
     """
     state = state or Merged()
     if isinstance(event, StageOpened) or state.closed:
@@ -143,19 +143,14 @@ def _load(dumped: Any) -> Merged:
         return Merged(closed=True)
     state = Merged(trace=tuple(TraceStep(**step) for step in dumped["trace"]))
     for text in dumped["events"]:
-        event = _decode(text)
+        event = decode_stored(text.encode())
         if isinstance(event, StageOpened):
             state = replace(state, opened=(*state.opened, event))
-        else:
+        elif isinstance(event, PanelAssigned | AnalysisPublished | DeadlinePassed):
             state = _hear(state, event)
+        else:
+            raise ValueError(f"a merge state holds no {event.kind}")
     return state
-
-
-def _decode(text: str) -> Event:
-    for kind in (PanelAssigned, StageOpened, AnalysisPublished, DeadlinePassed):
-        if f'"kind":"{kind.model_fields["kind"].default}"' in text:
-            return kind.decode(text.encode())
-    raise ValueError(f"a merge state holds none of {', '.join(KINDS)}: {text[:80]}")
 
 
 MERGE = Processor(

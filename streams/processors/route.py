@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from schemas.event import Event, latest
-from schemas.panels import PanelAssigned, Seat, Stage
-from schemas.policies import PolicyAdopted
-from schemas.questions import ALL_SUBJECTS, QuestionAsked
+from schemas.panels import PanelAssigned, PanelAssignedV2, Seat, Stage
+from schemas.policies import PolicyAdopted, PolicyAdoptedV2
+from schemas.questions import ALL_SUBJECTS, QuestionAsked, carried_option
 from streams.processors.decompose import fixed_sub_questions
 from streams.processors.fold import Processor, Rejection, Step, Tables
 from streams.processors.score import Choice, rank_candidates
@@ -35,7 +35,7 @@ def fold(state: Routed | None, event: Event, key: str, tables: Tables) -> Step[R
         The assignment for a new question; nothing for a repeated one; a `conflict` for another question under the same
         id.
 
-    Reads question.asked.v1; writes panel.assigned.v1; order per question only.
+    Reads question.asked.v1; writes panel.assigned, of the policy's version; order per question only.
     """
     if not isinstance(event, QuestionAsked):
         return Step(state)
@@ -59,7 +59,11 @@ def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables) -> Pa
     choice = rank_candidates(question.event_id, scopes, policy, tables.entries)
     stage, later = _stages(choice, policy)
     consulted = [entry for entries in choice.entries.values() for entry in entries if entry is not None]
-    return PanelAssigned(
+    fields: dict[str, Any] = {}
+    if isinstance(policy, PolicyAdoptedV2):
+        fields = {"rules": policy.rules, "options": tuple(map(carried_option, question.options))}
+    kind = PanelAssignedV2 if fields else PanelAssigned
+    return kind(
         causes=(question.event_id, policy.event_id, *(entry.event_id for entry in consulted)),
         occurred_at=latest(question.occurred_at, policy.occurred_at, *(entry.occurred_at for entry in consulted)),
         question_id=question.question_id,
@@ -78,6 +82,7 @@ def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables) -> Pa
         merge=policy.merge,
         learning=policy.learning,
         deadline_ms=policy.deadline_ms,
+        **fields,
     )
 
 

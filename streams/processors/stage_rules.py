@@ -5,14 +5,15 @@ They hold for every merge rule.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from schemas.analyses import AnalysisPublished
 from schemas.canonical import content_id
-from schemas.decisions import Agreement, DeadlinePassed, DecisionMade, DecisionReason, TraceStep
+from schemas.decisions import Agreement, DeadlinePassed, DecisionMade, DecisionMadeV2, DecisionReason, TraceStep
 from schemas.event import Event, latest
-from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
+from schemas.panels import PanelAssigned, PanelAssignedV2, Seat, Stage, StageOpened
 from schemas.policies import MergeRule
+from schemas.questions import LETTERS
 from streams.processors.ballot import RULES, Count, count, posterior_ppb, read
 from streams.processors.decompose import dispatched_sub_questions, fixed_sub_questions
 
@@ -256,7 +257,15 @@ def _decide(
     assignment, used = case.assignment, _used(case)
     calls = [event for event in used if isinstance(event, AnalysisPublished)]
     by_vote = answer == counted.leader and verdict is None
-    decision = DecisionMade(
+    fields: dict[str, Any] = {}
+    if isinstance(assignment, PanelAssignedV2):
+        fields = {
+            "rules": assignment.rules,
+            "options": assignment.options,
+            "answer_text": _answer_text(assignment, answer),
+        }
+    kind = DecisionMadeV2 if fields else DecisionMade
+    decision = kind(
         causes=tuple(cause.event_id for cause in used),
         occurred_at=latest(*(cause.occurred_at for cause in used)),
         question_id=assignment.question_id,
@@ -265,7 +274,7 @@ def _decide(
         answer=answer,
         reason=reason,
         rule=rule,
-        extractor="answers.v1",
+        extractor=assignment.rule_versions.extractor,
         tally=counted.tally,
         agreement=Agreement(
             agreeing=sum(ballot.answer == answer for ballot in counted.ballots), counted=len(counted.ballots)
@@ -280,5 +289,14 @@ def _decide(
         unpriced_calls=sum(call.unpriced for call in calls),
         scopes=assignment.scopes,
         learning=assignment.learning,
+        **fields,
     )
     return Follows(decision, trace)
+
+
+def _answer_text(assignment: PanelAssignedV2, answer: str | None) -> str | None:
+    """Give the text of the option that was decided; None for a number, or where only its hash is known."""
+    if answer is None or not assignment.options:
+        return None
+    option = assignment.options[LETTERS.index(answer)]
+    return option if isinstance(option, str) else None

@@ -151,7 +151,7 @@ def answers(opener: Opener, agent: str) -> AnalysisPublished:
 def write(path: Path) -> None:
     """Write a log with records of every kind: the golden story, then some more questions with right answers."""
     log = Played(path)
-    for event in told().log:
+    for event in told("v2").log:
         if event.topic in INPUT_TOPICS:
             log.put(event)
     for number in range(MORE_QUESTIONS):

@@ -13,9 +13,10 @@ from schemas.decisions import DeadlinePassed
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned, StageOpened
-from schemas.policies import PolicyAdopted
+from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
+from schemas.rules import NEWEST_RULES, RuleVersions
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 
 from ..worlds import World
@@ -64,6 +65,18 @@ STAGED = PolicyAdopted(
     decomposition="dispatcher",
     learning={"averaging": {"step": "fixed", "alpha_ppb": 200_000_000}},
 )
+
+VERSIONS: dict[str, RuleVersions | None] = {"v1": None, "v2": NEWEST_RULES}
+"""Versions of the golden log: the rules that its policies name; policies of v1 name none."""
+
+
+def under(rules: RuleVersions | None, policy: PolicyAdopted) -> PolicyAdopted:
+    """Give a policy with the rules it names."""
+    if rules is None:
+        return policy
+    fields = {name: getattr(policy, name) for name in PolicyAdopted.model_fields if name not in ("kind", "event_id")}
+    return PolicyAdoptedV2(**fields, rules=rules)
+
 
 CAPITAL = QuestionAsked(
     occurred_at="2026-03-01T08:01:00.250Z",
@@ -159,21 +172,21 @@ def published(opener: PanelAssigned | StageOpened, agent: str, place: int) -> An
     )
 
 
-def called(analysis: AnalysisPublished) -> Iterator[Event]:
+def called(analysis: AnalysisPublished, policy: PolicyAdopted) -> Iterator[Event]:
     """Make the events of a provider's call: reserved, settled and published, or refused without room in the budget."""
     amount_nusd = 3_500 if analysis.question_id == "prime" else 2_400
     reserved = BudgetReserved(
         causes=analysis.causes,
         occurred_at=analysis.occurred_at,
         question_id=analysis.question_id,
-        policy_event_id=STAGED.event_id,
+        policy_event_id=policy.event_id,
         agent=analysis.agent,
         stage=analysis.stage,
         role=analysis.role,
         attempt=1,
         amount_nusd=amount_nusd,
-        question_limit_nusd=STAGED.budget.question_nusd,
-        run_limit_nusd=STAGED.budget.run_nusd,
+        question_limit_nusd=policy.budget.question_nusd,
+        run_limit_nusd=policy.budget.run_nusd,
     )
     yield reserved
     about = {"causes": (reserved.event_id,), "occurred_at": analysis.occurred_at, "question_id": analysis.question_id}
@@ -206,7 +219,8 @@ def answers(world: World, question_id: str, *but: str) -> Iterator[Event]:
         for place, opener, agent in seats:
             analysis = published(opener, agent, place)
             is_live = agent == "bo" and question_id in ("prime", "opera", "tides")
-            yield from called(analysis) if is_live else (analysis,)
+            policy = world.tables.policy
+            yield from called(analysis, policy) if is_live and policy else (analysis,)
 
 
 def again(asked: QuestionAsked, at: str) -> QuestionAsked:
@@ -220,7 +234,7 @@ def said(at: str, question_id: str, source: str, **statement: str) -> FeedbackGi
     return FeedbackGiven(occurred_at=f"2026-03-01T{at}Z", question_id=question_id, source=source, **statement)
 
 
-def story(world: World) -> Iterator[Event]:
+def story(world: World, rules: RuleVersions | None) -> Iterator[Event]:
     """Give the inputs in order; each part depends on the events that followed from the parts before it."""
     yield CAPITAL
     yield from answers(world, "capital")
@@ -233,7 +247,7 @@ def story(world: World) -> Iterator[Event]:
     yield said("08:12:00", "capital", "gold", answer="A")
     yield FeedbackRetracted(occurred_at="2026-03-01T08:13:00Z", question_id="capital", feedback_id=gold.event_id)
     yield said("08:14:00", "prime", "human", author="eve", verdict="wrong")
-    yield STAGED
+    yield under(rules, STAGED)
     yield EGGS
     yield from answers(world, "eggs")
     yield said("08:29:00", "eggs", "gold", answer="60.00")
@@ -247,9 +261,10 @@ def story(world: World) -> Iterator[Event]:
     yield from answers(world, "tides")
 
 
-def told() -> World:
-    """Run the whole script."""
-    world = World(PLAIN)
-    for event in story(world):
+def told(version: str) -> World:
+    """Run the whole script under the rules of one version."""
+    rules = VERSIONS[version]
+    world = World(under(rules, PLAIN))
+    for event in story(world, rules):
         world.put(event)
     return world

@@ -8,7 +8,7 @@ from schemas.analyses import Attempt
 from schemas.event import Event
 from schemas.quantities import PPB
 from schemas.router import AgentObserved
-from streams.processors.learn import normal_answer
+from streams.processors.lesson import plain_answer
 
 from ..worlds import (
     FAILED,
@@ -152,9 +152,9 @@ def test_numbers_are_compared_as_numbers() -> None:
 
 
 @pytest.mark.parametrize(("given", "normal"), [("c", "C"), (" D\n", "D"), ("007", "7"), ("-3.50", "-3.5")])
-def test_normal_answers(given: str, normal: str) -> None:
+def test_plain_answers(given: str, normal: str) -> None:
     """Answers have one form: an upper-case letter or a canonical number."""
-    assert normal_answer(given) == normal
+    assert plain_answer(given) == normal
 
 
 def test_judgement_rests_on_decision_and_feedback() -> None:

@@ -263,7 +263,7 @@ def test_reloaded_closed_question_stays_closed() -> None:
 
 def test_dump_of_a_foreign_event_is_refused() -> None:
     """A state that holds an event of another kind is not loaded."""
-    with pytest.raises(ValueError, match="a merge state holds none of"):
+    with pytest.raises(ValueError, match="a merge state holds no "):
         MERGE.load({"events": [gold("A").encode().decode()], "trace": []})
 
 

@@ -8,7 +8,6 @@ import pytest
 
 from schemas.decisions import DecisionMade, TraceStep
 from schemas.panels import StageOpened
-EXTRACTOR = "answers.v1"
 from streams.processors.decompose import FIXED_SUB_QUESTIONS
 from streams.processors.stage_rules import conclude
 
@@ -67,7 +66,7 @@ def test_full_panel_decides(rule: str) -> None:
 
 def test_decision_names_the_extractor() -> None:
     """A decision says by which rules its answers were read."""
-    assert decide(merging("vote", "a"), said(a="A")).decision().extractor == EXTRACTOR
+    assert decide(merging("vote", "a"), said(a="A")).decision().extractor == "answers.v1"
 
 
 def test_agreement_counts_ballots() -> None:

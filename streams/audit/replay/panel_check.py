@@ -107,7 +107,9 @@ class PanelCheck:
                     entries[scope, agent] = self._entry(entry_id, router_key(scope, agent), sequence)
         if self._is_removed(named["causes"][1], named["policy_id"]):
             self.unproved += 1
-            return PanelAssigned.decode(record.value)
+            recorded = decode_canonical(record.topic, record.value)
+            assert isinstance(recorded, PanelAssigned), "only panels come here"
+            return recorded
         policy = self._policy(record.partition, named["causes"][1])
         return assign(question, policy, Tables(policy, entries))
 

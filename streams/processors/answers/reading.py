@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from schemas.questions import OptionDigest
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -42,6 +44,7 @@ class Options:
         return cls((None,) * count, tuple(range(count)))
 
     @classmethod
-    def of(cls, words: Sequence[str]) -> "Options":
-        """Options whose texts are all known."""
-        return cls(tuple(words), tuple(words.index(text) for text in words))
+    def of(cls, options: Sequence[str | OptionDigest]) -> "Options":
+        """Options in the form in which they travel, or as plain texts."""
+        words = tuple(option if isinstance(option, str) else None for option in options)
+        return cls(words, tuple(options.index(option) for option in options))

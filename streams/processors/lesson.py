@@ -1,0 +1,129 @@
+"""Lesson of a decision, and the judgement of feedback by it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from schemas.decisions import DecisionMade
+from schemas.event import latest
+from schemas.feedback import FeedbackGiven
+from schemas.policies import Learning
+from schemas.quantities import PPB
+from schemas.questions import LETTERS, OptionDigest
+from schemas.router import AgentObserved
+from schemas.rules import ExtractorName
+from streams.processors.answers import EXTRACTORS, Options
+
+NO_ANSWER = "learn.v2:"
+"""Begins the detail that `impossible` gives; a detail of any other rejection of feedback begins otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """The part of a decision that feedback is judged by."""
+
+    decision_id: str
+    occurred_at: str
+    answer: str | None
+    scopes: tuple[str, ...]
+    learning: Learning
+    answers: tuple[tuple[str, str | None], ...]
+    """Agent and answer of each analyst who gave an analysis; None for an unreadable answer."""
+    extractor: ExtractorName | None = None
+    """The extractor that reads the right answer of feedback, from learn.v2 on; None: `plain_answer` does."""
+    options: tuple[str | OptionDigest, ...] = ()
+    """The question's options, from learn.v2 on."""
+
+    def right_answer(self, given: str) -> str | None:
+        """Write the right answer that feedback gives as the decision does; None if it is no possible answer."""
+        if self.extractor is None:
+            return plain_answer(given)
+        return EXTRACTORS[self.extractor].normal_answer(given, Options.of(self.options) if self.options else None)
+
+
+def lesson_of(decision: DecisionMade) -> Lesson:
+    """Give the lesson of a decision."""
+    answers: list[tuple[str, str | None]] = [(ballot.agent, ballot.answer) for ballot in decision.counted]
+    answers += [(e.agent, None) for e in decision.excluded if e.reason in ("unreadable", "outside_options")]
+    lesson = Lesson(
+        decision.event_id, decision.occurred_at, decision.answer, decision.scopes, decision.learning, tuple(answers)
+    )
+    if decision.rule_versions.learn == "learn.v1":
+        return lesson
+    return replace(lesson, extractor=decision.rule_versions.extractor, options=decision.carried_options or ())
+
+
+def plain_answer(given: str) -> str:
+    """Write an answer without knowing its question: a canonical number, or a letter in upper case."""
+    return EXTRACTORS["answers.v1"].normal_answer(given, None) or ""
+
+
+def impossible(lesson: Lesson, feedback: FeedbackGiven) -> str | None:
+    """Say why feedback is no possible answer to its question; None if it may judge."""
+    if feedback.answer is None or lesson.right_answer(feedback.answer) is not None:
+        return None
+    wanted = "a number"
+    if lesson.options:
+        wanted = f"an option: a letter from A to {LETTERS[len(lesson.options) - 1]}, or the option's own words"
+    return f"{NO_ANSWER} answer {feedback.answer!r} to question {feedback.question_id!r} is not {wanted}"
+
+
+def judge(lesson: Lesson, feedback: FeedbackGiven) -> tuple[AgentObserved, ...]:
+    """
+    Observe the quality of the agents that a feedback judges.
+
+    A right answer judges every analyst who gave an analysis (one that could not be read is wrong); a verdict judges
+    those whose answer was decided. Failed calls are judged by their stability alone: an outage says nothing about how
+    well a model reasons, and would weigh on a slow average for a long time. A source of weight 0 observes nothing.
+    """
+    weight: int = getattr(lesson.learning.source_weights, feedback.source)
+    if weight == 0:
+        return ()
+    if feedback.answer is not None:
+        right = lesson.right_answer(feedback.answer)
+        judged = [(agent, answer == right) for agent, answer in lesson.answers]
+    else:
+        standing = [agent for agent, answer in lesson.answers if answer is not None and answer == lesson.answer]
+        judged = [(agent, feedback.verdict == "right") for agent in standing]
+    return tuple(
+        AgentObserved(
+            causes=(lesson.decision_id, feedback.event_id),
+            occurred_at=latest(lesson.occurred_at, feedback.occurred_at),
+            agent=agent,
+            question_id=feedback.question_id,
+            scopes=lesson.scopes,
+            source=feedback.source,
+            quality_ppb=PPB if good else 0,
+            weight_ppb=weight,
+            averaging=lesson.learning.averaging,
+        )
+        for agent, good in judged
+    )
+
+
+def dump_lesson(lesson: Lesson) -> list[Any]:
+    """Give a lesson as plain JSON values."""
+    fields = [
+        lesson.decision_id,
+        lesson.occurred_at,
+        lesson.answer,
+        lesson.scopes,
+        lesson.learning.model_dump(),
+        lesson.answers,
+    ]
+    if lesson.extractor is None:
+        # Programs before learn.v2 must be able to load it.
+        return fields
+    options = [option if isinstance(option, str) else option.model_dump() for option in lesson.options]
+    return [*fields, lesson.extractor, options]
+
+
+def load_lesson(dumped: list[Any]) -> Lesson:
+    """Give the lesson from what `dump_lesson` gave."""
+    decision_id, occurred_at, answer, scopes, learning, answers, *reading = dumped
+    voices = tuple((agent, given) for agent, given in answers)
+    lesson = Lesson(decision_id, occurred_at, answer, tuple(scopes), Learning.model_validate(learning), voices)
+    if not reading:
+        return lesson
+    extractor, options = reading
+    texts = tuple(option if isinstance(option, str) else OptionDigest(**option) for option in options)
+    return replace(lesson, extractor=extractor, options=texts)
