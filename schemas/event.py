@@ -33,12 +33,12 @@ class Fact(BaseModel):
         frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
 
-    added_fields: ClassVar[frozenset[str]] = frozenset()
+    added_fields: ClassVar[tuple[str, ...]] = ()
     """Fields marked `ADDED`, here or in a base class; canonical JSON holds them only where they are set."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        cls.added_fields = frozenset(name for name, field in cls.model_fields.items() if ADDED in field.metadata)
+        cls.added_fields = tuple(name for name, field in cls.model_fields.items() if ADDED in field.metadata)
 
 
 class Event(Fact):

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from schemas.event import MAX_EVENT_BYTES
-from schemas.questions import LETTERS, QuestionAsked
+from schemas.questions import LETTERS, QuestionAsked, carried_option
 from schemas.registry import InvalidRecord, build
+from schemas.rules import NEWEST_RULES
 from streams.errors import InvariantError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
 from streams.log import Clock
-from streams.processors.answers.v1 import canonical_number
+from streams.processors.answers import EXTRACTORS, Options
 from streams.topology import QUESTIONS
 
 ASIDE = ("gold", "dataset")
@@ -90,18 +91,22 @@ def normal_gold(gold: Any, question: QuestionAsked, *, name: str = "gold") -> st
     """
     if gold is None:
         return None
+    extractor = EXTRACTORS[NEWEST_RULES.extractor]
     if question.answer_type == "number":
-        number = canonical_number(str(gold)) if isinstance(gold, str | int) and not isinstance(gold, bool) else None
+        plain = isinstance(gold, str | int) and not isinstance(gold, bool)
+        number = extractor.normal_answer(str(gold), None) if plain else None
         if number is None:
-            raise InvalidRecord(f'{name}: {gold!r} is not a number; write it as text, such as "18"')
+            raise InvalidRecord(f'{name}: {gold!r} is not one exact number; write it as text, such as "18" or "7/2"')
         return number
     letters = LETTERS[: len(question.options)]
     if isinstance(gold, str):
         letter = gold.strip().upper()
         if len(letter) == 1 and letter in letters:
+            # Of equal options too the letter that was given: rules of v1 tell them apart.
             return letter
-        if question.options.count(gold) == 1:
-            return LETTERS[question.options.index(gold)]
+        named = extractor.normal_answer(gold, Options.of([carried_option(option) for option in question.options]))
+        if named is not None:
+            return named
     raise InvalidRecord(f"{name}: {gold!r} is neither a letter from A to {letters[-1]} nor the text of one option")
 
 

@@ -45,7 +45,7 @@ def readable(record: Record) -> str:
     """Format an event on one line: time, position in the log, question or key, and its main fields."""
     read_event(record)
     event = orjson.loads(record.value)
-    said = _SAYS.get(event.get("kind"), "")
+    said = _SAYS.get(event.get("kind").rpartition(".")[0], "")
     words = [f"{name}={_word(event[name])}" for name in said.split() if event.get(name) not in (None, "", [])]
     place = f"{record.topic.removeprefix(PREFIX)}/{record.partition}@{record.offset}"
     about = event.get("question_id") or record.key
@@ -58,16 +58,16 @@ def _word(value: Any) -> str:
 
 
 _SAYS = {
-    "question.asked.v1": "answer_type subject text",
-    "panel.assigned.v1": "policy_id explored",
-    "stage.opened.v1": "reason",
-    "analysis.published.v1": "agent role status answer latency_ms",
-    "decision.made.v1": "status answer reason rule agreement calls cost_nusd",
-    "feedback.given.v1": "source author answer verdict",
-    "feedback.retracted.v1": "feedback_id",
-    "agent.observed.v1": "agent source quality_ppb latency_ms cost_nusd stability_ppb",
-    "router.entry.v1": "scope agent sequence quality_ppb latency_ns cost_pusd stability_ppb",
-    "policy.adopted.v1": "policy_id",
-    "record.rejected.v1": "source_topic reason detail",
+    "question.asked": "answer_type subject text",
+    "panel.assigned": "policy_id explored",
+    "stage.opened": "reason",
+    "analysis.published": "agent role status answer latency_ms",
+    "decision.made": "status answer reason rule agreement calls cost_nusd",
+    "feedback.given": "source author answer verdict",
+    "feedback.retracted": "feedback_id",
+    "agent.observed": "agent source quality_ppb latency_ms cost_nusd stability_ppb",
+    "router.entry": "scope agent sequence quality_ppb latency_ns cost_pusd stability_ppb",
+    "policy.adopted": "policy_id",
+    "record.rejected": "source_topic reason detail",
 }
-"""Fields worth showing, by kind."""
+"""Fields worth showing, by kind without its version."""

@@ -1,4 +1,4 @@
-"""Lesson of a decision, and the judgement of feedback by it."""
+"""Lesson of a decision, and how feedback is judged."""
 
 from dataclasses import dataclass, replace
 from typing import Any

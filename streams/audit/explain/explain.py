@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from schemas.analyses import AnalysisPublished
-from schemas.decisions import DecisionMade
+from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.letters import RecordRejected
@@ -122,7 +122,7 @@ def _note(known: KnownEvents, record: Record, event: Event) -> None:
             known.entries = (*known.entries, event)
         case RecordRejected():
             known.letters = (*known.letters, event)
-        case _ if event.kind == "deadline.passed.v1" and known.forced_by is None:
+        case DeadlinePassed() if known.forced_by is None:
             known.forced_by = event.event_id
 
 

@@ -86,8 +86,8 @@ class _QuestionFolds:
         topic = record.topic
         # Of an assignment whose kind cannot be read, only the first can be the panel.
         is_panel = topic == ASSIGNMENTS and (
-            b'"kind":"panel.assigned.v1"' in record.value
-            or not (self._assigned or b'"kind":"stage.opened.v1"' in record.value)
+            b'"kind":"panel.assigned.v' in record.value
+            or not (self._assigned or b'"kind":"stage.opened.v' in record.value)
         )
         if topic in (DECISIONS, OBSERVATIONS, DEAD_LETTERS) or (topic == ASSIGNMENTS and not is_panel):
             self._compare(record)

@@ -56,7 +56,7 @@ class PanelCheck:
     def take(self, record: Record) -> None:
         """Check one record of `TOPICS`, and keep what later records rest on."""
         if record.topic == ASSIGNMENTS:
-            if b'"kind":"panel.assigned.v1"' in record.value or b'"kind":"stage.opened.v1"' not in record.value:
+            if b'"kind":"panel.assigned.v' in record.value or b'"kind":"stage.opened.v' not in record.value:
                 self._panel(record)
             return
         try:

@@ -23,7 +23,7 @@ from streams.processors import ROUTE
 from streams.processors.dead_letters import unreadable_letter
 from streams.topology import ASSIGNMENTS, DEAD_LETTERS, DECISIONS, OBSERVATIONS, QUESTIONS
 
-_PANEL, _STAGE = b'"kind":"panel.assigned.v1"', b'"kind":"stage.opened.v1"'
+_PANEL, _STAGE = b'"kind":"panel.assigned.v', b'"kind":"stage.opened.v'
 
 
 Group = tuple[str, list[Record], list[LeftOut]]

@@ -35,7 +35,7 @@ def test_stated_defaults_are_the_settings_own(simulated: bool, tmp_path: Path) -
     given = tomllib.loads(path.read_text("utf-8"))
     for room in ("routing", "merge", "learning", "prompts"):
         assert given[room].keys() == type(getattr(policy, room)).model_fields.keys()
-    assert set(given["policy"]) == {"policy_id", "preset", "decomposition", "deadline_ms"}
+    assert set(given["policy"]) == {"policy_id", "preset", "rules", "decomposition", "deadline_ms"}
     for model in (*get_args(get_args(AgentSpec)[0]), Price, LiveLimits, Budget, Instructions):
         assert not [name for name in model.model_fields if not re.search(rf"\b{name} = ", text)]
     assert not [name for name in RunSettings.model_fields if f"{name} = " not in text]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.decisions import DecisionMade
+from schemas.decisions import DecisionMadeV2
 from streams.app.ask import ask, question_of
 from streams.app.configuration_file import write_configuration
 from streams.app.consume import events_of, topic_name
@@ -95,5 +95,5 @@ def test_program_runs_a_file(work: Workspace) -> None:
     counts = events_by_topic(work)
     assert counts is not None
     assert counts["orch.decisions"] == 2
-    events = [DecisionMade.model_validate_json(record.value) for record in events_of(work, "orch.decisions")]
+    events = [DecisionMadeV2.decode(record.value) for record in events_of(work, "orch.decisions")]
     assert {event.question_id for event in events} == {"q0", "q1"}

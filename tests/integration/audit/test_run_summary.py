@@ -183,7 +183,7 @@ def test_right_answers_are_those_that_stand(log: Played) -> None:
     log.put(question("q1"), question("q2"), question("q3"))
     log.put(gold("b", "q1"), taken_back, retraction(taken_back), verdict("right", "q3"), gold("C", "q1", at=2_500))
     with EmbeddedReader(log.path) as reader:
-        assert known_answers(reader) == {"q1": "B", "q2": None, "q3": None}
+        assert known_answers(reader) == {"q1": "b", "q2": None, "q3": None}
 
 
 @pytest.mark.parametrize(
