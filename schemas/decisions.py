@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.event import ADDED, Event, Fact
 from schemas.policies import Learning
@@ -13,6 +13,9 @@ from schemas.rules import FIRST_RULES, RuleVersions
 ExclusionReason = Literal["failed", "unreadable", "outside_options", "no_reply", "refused"]
 """`refused`: no call was made; a budget, an open circuit breaker or the question's time limit forbade it."""
 DecisionReason = Literal["panel complete", "early exit", "merge agent", "deadline", "quorum"]
+
+DecisionReasonV2 = DecisionReason | Literal["below window"]
+"""`below window`: the cascade's posterior was too low to ask further analysts, and the policy has no merge agent."""
 
 
 class DeadlinePassed(Event):
@@ -31,6 +34,14 @@ class DeadlinePassed(Event):
     @property
     def key(self) -> str:
         return self.question_id
+
+
+class DeadlinePassedV2(DeadlinePassed):
+    """The deadline of one panel, which is its cause: a panel of another question or policy does not heed it."""
+
+    kind: Literal["deadline.passed.v2"] = "deadline.passed.v2"  # type: ignore[assignment]
+    causes: Annotated[tuple[EventId, ...], Field(min_length=1, max_length=1)]
+    """The event id of the panel."""
 
 
 class Conduct(Fact):
@@ -146,15 +157,41 @@ class DecisionMade(Event):
         return None
 
 
+class Post(Fact):
+    """The seat of a dispatcher or merge agent, and how its calls went."""
+
+    agent: AgentName
+    stage: Count
+    role: Literal["dispatcher", "merger"]
+    outcome: Literal["answered", "failed", "no_reply", "refused"]
+    """`no_reply`: the question was decided without it; `refused`: no call was made."""
+    conduct: Conduct
+
+
 class DecisionMadeV2(DecisionMade):
     """A decision under a policy of v2, with what `learn` must know of the question."""
 
     kind: Literal["decision.made.v2"] = "decision.made.v2"  # type: ignore[assignment]
+    reason: DecisionReasonV2  # type: ignore[assignment]
     rules: RuleVersions
     options: Annotated[tuple[OptionText | OptionDigest, ...], Field(max_length=len(LETTERS))]
     """The options, in order; none where the answer is a number."""
     answer_text: Annotated[OptionText | None, ADDED] = None
     """Text of the option that is the answer; unset for a number, and for an option of which only the hash travels."""
+    even_sums: Annotated[tuple[str, ...] | None, ADDED] = None
+    """Answers with the same sum as the one decided, which had more ballots; unset where the sum settled it."""
+    posts: Annotated[tuple[Post, ...] | None, ADDED] = None
+    """Seats of dispatcher and merge agent; unset where there was none."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "DecisionMadeV2":
+        if (self.status == "undecided") != (self.answer is None):
+            raise ValueError(f"status {self.status!r} does not go with answer {self.answer!r}")
+        letters = LETTERS[: len(self.options)]
+        for answer in (self.answer, *(ballot.answer for ballot in self.counted)):
+            if self.options and answer is not None and (len(answer) != 1 or answer not in letters):
+                raise ValueError(f"answer {answer!r} is none of the options {letters}")
+        return self
 
     @property
     def rule_versions(self) -> RuleVersions:

@@ -1,6 +1,6 @@
 """Event envelope: kind, content id, causes and event time."""
 
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -58,6 +58,10 @@ class Event(Fact):
         _encoded: bytes
 
     topic: ClassVar[str]
+    later_versions: ClassVar[tuple[type["Event"], ...]] = ()
+    """Kinds that stand beside this one with more fields; each is a subclass."""
+    mark: ClassVar[bytes] = b""
+    """The member of an event's canonical JSON that tells its kind."""
 
     kind: str
     event_id: EventId = ""
@@ -80,6 +84,15 @@ class Event(Fact):
             raise ValueError(f"event_id {given} is not the hash of the content, which is {computed}")
         object.__setattr__(self, "_encoded", b'%b"event_id":"%b",%b' % (before, computed.encode(), after))
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.later_versions = ()
+        cls.mark = f'"kind":"{cls.model_fields["kind"].default}"'.encode()
+        for base in cls.__mro__[1:]:
+            if issubclass(base, Event) and base is not Event:
+                base.later_versions = (*base.later_versions, cls)
+
     @property
     def key(self) -> str:
         """Record key: events of one key keep their order."""
@@ -101,11 +114,15 @@ class Event(Fact):
     @classmethod
     def decode(cls, raw: bytes) -> Self:
         """
-        Read an event of this kind from canonical bytes.
+        Read an event of this kind, or of a later version of it, from canonical bytes.
 
         Raises:
             ValidationError: Not JSON, or not this kind, or the id is not the hash of the content.
         """
+        for version in cls.later_versions:
+            # In canonical JSON a quote inside a string is escaped, so this text can only be the member itself.
+            if version.mark in raw:
+                return cast(Self, version.model_validate_json(raw))
         return cls.model_validate_json(raw)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from schemas.event import Event, Fact
 from schemas.policies import Learning, Merge
@@ -107,6 +107,13 @@ class PanelAssignedV2(PanelAssigned):
     options: Annotated[tuple[OptionText | OptionDigest, ...], Field(max_length=len(LETTERS))]
     """The options, in order; none where the answer is a number."""
 
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> "PanelAssignedV2":
+        problem = _contradiction(self)
+        if problem is not None:
+            raise ValueError(problem)
+        return self
+
     @property
     def rule_versions(self) -> RuleVersions:
         return self.rules
@@ -114,6 +121,32 @@ class PanelAssignedV2(PanelAssigned):
     @property
     def carried_options(self) -> tuple[str | OptionDigest, ...] | None:
         return self.options
+
+
+def _contradiction(panel: PanelAssignedV2) -> str | None:
+    """Say which of a panel's fields contradict each other; None if they agree."""
+    names = [candidate.agent for candidate in panel.candidates]
+    later = [agent for group in panel.later for agent in group]
+    seated = [seat.agent for seat in panel.stage.seats]
+    analysts = [*(seated if panel.stage.role == "analyst" else ()), *later, *panel.reserve]
+    wants_merger = panel.merge.rule == "agent" or (panel.merge.rule == "cascade" and panel.merge.merge_agent)
+    problems = (
+        (len(set(names)) < len(names), "candidates: an agent is there twice"),
+        (len(set(analysts)) < len(analysts), "an agent has two seats"),
+        (not {*seated, *analysts} <= set(names), "a seat's agent is no candidate"),
+        (sorted(panel.priority) != sorted(names), "priority does not hold the candidates"),
+        (panel.explored is not None and panel.explored not in names, "explored is no candidate"),
+        (panel.merger is not None and panel.merger not in names, "merger is no candidate"),
+        (wants_merger and panel.merger is None, "the merge rule may need a merger, and there is none"),
+        (panel.stage.number != 0 or bool(panel.stage.material), "stage: the first has number 0 and no material"),
+        (panel.stage.role == "merger", "stage: a merge agent does not come first"),
+        (any(not group for group in panel.later), "later: a stage without seats"),
+        (panel.stage.role == "dispatcher" and (len(seated) != 1 or not later), "stage: a dispatcher and no analysts"),
+        (panel.option_count != len(panel.options), "option_count is not the number of options"),
+        ((panel.answer_type == "number") != (not panel.options), "options do not go with answer_type"),
+        (len(panel.options) == 1, "options: a choice needs two"),
+    )
+    return next((text for is_wrong, text in problems if is_wrong), None)
 
 
 class StageOpened(Event):

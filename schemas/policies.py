@@ -209,6 +209,13 @@ class PolicyAdoptedV2(PolicyAdopted):
     kind: Literal["policy.adopted.v2"] = "policy.adopted.v2"  # type: ignore[assignment]
     rules: RuleVersions
 
+    @model_validator(mode="after")
+    def _no_agent_is_called_like_a_rank(self) -> "PolicyAdoptedV2":
+        for agent in self.agents:
+            if agent.name in ("first", "second"):
+                raise ValueError(f"agents: {agent.name!r} is a rank in routing.merger; give the agent another name")
+        return self
+
     @property
     def rule_versions(self) -> RuleVersions:
         return self.rules

@@ -8,7 +8,7 @@ from pydantic_core import ErrorDetails
 from schemas.analyses import AnalysisPublished
 from schemas.canonical import canonical_json, strict_json
 from schemas.checkpoints import CheckpointSigned
-from schemas.decisions import DeadlinePassed, DecisionMade, DecisionMadeV2
+from schemas.decisions import DeadlinePassed, DeadlinePassedV2, DecisionMade, DecisionMadeV2
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.letters import RecordRejected
@@ -16,7 +16,7 @@ from schemas.panels import PanelAssigned, PanelAssignedV2, StageOpened
 from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
-from schemas.router import AgentObserved, RouterEntry
+from schemas.router import AgentObserved, AgentObservedV2, RouterEntry, RouterEntryV2
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 
 EVENTS: tuple[type[Event], ...] = (
@@ -26,12 +26,15 @@ EVENTS: tuple[type[Event], ...] = (
     StageOpened,
     AnalysisPublished,
     DeadlinePassed,
+    DeadlinePassedV2,
     DecisionMade,
     DecisionMadeV2,
     FeedbackGiven,
     FeedbackRetracted,
     AgentObserved,
+    AgentObservedV2,
     RouterEntry,
+    RouterEntryV2,
     PolicyAdopted,
     PolicyAdoptedV2,
     RecordRejected,
@@ -44,6 +47,7 @@ EVENTS: tuple[type[Event], ...] = (
 INPUTS: tuple[type[Event], ...] = (
     QuestionAsked,
     DeadlinePassed,
+    DeadlinePassedV2,
     FeedbackGiven,
     FeedbackRetracted,
     PolicyAdopted,
@@ -62,9 +66,7 @@ KINDS_OF_TOPIC: dict[str, tuple[type[Event], ...]] = {
     topic: tuple(model for model in EVENTS if model.topic == topic) for topic in dict.fromkeys(m.topic for m in EVENTS)
 }
 _MARKS: dict[str, tuple[tuple[bytes, type[Event]], ...]] = {
-    # In canonical JSON a quote inside a string is escaped, so this text can only be the key itself.
-    topic: tuple((f'"kind":"{kind_of(model)}"'.encode(), model) for model in models)
-    for topic, models in KINDS_OF_TOPIC.items()
+    topic: tuple((model.mark, model) for model in models) for topic, models in KINDS_OF_TOPIC.items()
 }
 _ALL_MARKS = tuple(pair for marks in _MARKS.values() for pair in marks)
 

@@ -1,10 +1,11 @@
 """Observations of agents, and the router table's entries."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from schemas.event import Event, Fact
+from schemas.event import ADDED, Event, Fact
 from schemas.policies import Averaging, FeedbackSource
 from schemas.quantities import AgentName, Count, EventId, Ms, Name, Ns, Nusd, Positive, Ppb, Pusd
+from schemas.rules import RankRules
 
 
 class AgentObserved(Event):
@@ -37,6 +38,21 @@ class AgentObserved(Event):
         return self.agent
 
 
+class AgentObservedV2(AgentObserved):
+    """An observation that says what it counts as; one of a seat without a call counts as an asking alone."""
+
+    kind: Literal["agent.observed.v2"] = "agent.observed.v2"  # type: ignore[assignment]
+    post: Annotated[Literal["dispatcher", "merger"] | None, ADDED] = None
+    """The post whose calls were observed; unset for an analyst."""
+    rank: RankRules
+    """Rules by which `rank` applies it."""
+
+    @property
+    def asked(self) -> bool:
+        """Whether it counts as a question on which the agent was asked: once for each analyst's seat."""
+        return self.source == "decision" and self.post is None
+
+
 class ObservationCounts(Fact):
     """Number of observations behind each moving average."""
 
@@ -44,6 +60,21 @@ class ObservationCounts(Fact):
     latency: Count = 0
     cost: Count = 0
     stability: Count = 0
+
+    @property
+    def askings(self) -> int:
+        """Number of questions on which the agent was asked; in v1 those whose calls were observed."""
+        return self.stability
+
+
+class ObservationCountsV2(ObservationCounts):
+    """The counts, with the number of askings."""
+
+    asked: Count
+
+    @property
+    def askings(self) -> int:
+        return self.asked
 
 
 class RouterEntry(Event):
@@ -68,6 +99,13 @@ class RouterEntry(Event):
     @property
     def key(self) -> str:
         return router_key(self.scope, self.agent)
+
+
+class RouterEntryV2(RouterEntry):
+    """An entry that counts askings. The first one in a chain goes on from what the entries of v1 counted."""
+
+    kind: Literal["router.entry.v2"] = "router.entry.v2"  # type: ignore[assignment]
+    observations: ObservationCountsV2
 
 
 def router_key(scope: str, agent: str) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 from schemas.event import Fact
 
 ExtractorName = Literal["answers.v1", "answers.v2"]
+RankRules = Literal["rank.v1", "rank.v2"]
 
 
 class RuleVersions(Fact):
@@ -17,15 +18,28 @@ class RuleVersions(Fact):
 
     extractor: ExtractorName
     """How answers are read from texts."""
-    route: Literal["route.v1"]
-    merge: Literal["merge.v1"]
+    route: Literal["route.v1", "route.v2"]
+    """
+    v2: the explored agent sits in the first stage, dispatcher and merge agent are by rank, and every asking counts for
+    warm-up and exploration.
+    """
+    merge: Literal["merge.v1", "merge.v2"]
+    """
+    v2: a deadline names its panel; an analysis that contradicts itself is refused; a decision says how the calls of
+    dispatcher and merge agent went, when a tie was settled by the number of ballots, and when it fell below the window.
+    """
     learn: Literal["learn.v1", "learn.v2"]
-    """v2 reads the right answer that feedback gives as the extractor reads answers, with the question's options."""
-    rank: Literal["rank.v1"]
+    """
+    v2: the right answer that feedback gives is read as answers are, with the question's options; a seat without a call
+    counts as asked; calls of dispatcher and merge agent count for latency and stability; feedback that was refused may
+    be given again.
+    """
+    rank: RankRules
+    """v2: entries count askings; an undone step of 1 leaves the average as it is where others came before."""
 
 
 FIRST_RULES = RuleVersions(extractor="answers.v1", route="route.v1", merge="merge.v1", learn="learn.v1", rank="rank.v1")
 NEWEST_RULES = RuleVersions(
-    extractor="answers.v2", route="route.v1", merge="merge.v1", learn="learn.v2", rank="rank.v1"
+    extractor="answers.v2", route="route.v2", merge="merge.v2", learn="learn.v2", rank="rank.v2"
 )
 """Versions that a new policy names."""

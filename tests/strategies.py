@@ -19,7 +19,6 @@ from schemas.decisions import (
     Conduct,
     DeadlinePassed,
     DecisionMade,
-    DecisionMadeV2,
     Exclusion,
     TieBreak,
     TraceStep,
@@ -27,7 +26,7 @@ from schemas.decisions import (
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.letters import RecordRejected
-from schemas.panels import Candidate, PanelAssigned, PanelAssignedV2, Seat, Stage, StageOpened
+from schemas.panels import Candidate, PanelAssigned, Seat, Stage, StageOpened
 from schemas.policies import (
     Averaging,
     ColdStart,
@@ -35,16 +34,17 @@ from schemas.policies import (
     Learning,
     Merge,
     PolicyAdopted,
-    PolicyAdoptedV2,
     Routing,
     ScoreWeights,
     SourceWeights,
 )
 from schemas.quantities import MAX_CALL_NUSD, MAX_MS, PPB, instant_of_ms, ms_of_instant
-from schemas.questions import OptionDigest, QuestionAsked
-from schemas.registry import KINDS
-from schemas.router import AgentObserved, ObservationCounts, RouterEntry
-from schemas.rules import FIRST_RULES, NEWEST_RULES
+from schemas.questions import QuestionAsked
+from schemas.router import (
+    AgentObserved,
+    ObservationCounts,
+    RouterEntry,
+)
 
 from .agent_strategies import SPENDING, agents, budgets, prompts, provider_calls
 
@@ -256,10 +256,7 @@ feedbacks = st.one_of(
         for statement in ({"answer": some_text}, {"verdict": st.sampled_from(["right", "wrong"])})
     )
 )
-rule_versions = st.sampled_from([FIRST_RULES, NEWEST_RULES])
-carried_options = some(texts | st.builds(OptionDigest, sha256=event_ids), 0, 4)
-of_v2 = {"rules": rule_versions, "options": carried_options}
-_assignment = {
+ASSIGNMENT = {
     "question_id": names,
     "policy_id": names,
     "answer_type": st.sampled_from(["choice", "number"]),
@@ -277,7 +274,7 @@ _assignment = {
     "learning": learnings,
     "deadline_ms": positives,
 }
-assignments = event(PanelAssigned, **_assignment)
+assignments = event(PanelAssigned, **ASSIGNMENT)
 analyses = event(
     AnalysisPublished,
     question_id=names,
@@ -291,7 +288,7 @@ analyses = event(
     attempts=some(attempts, 1),
     latency_ms=durations_ms,
 )
-_decision = {
+DECISION = {
     "question_id": names,
     "policy_id": names,
     "status": st.sampled_from(["decided", "undecided"]),
@@ -312,34 +309,34 @@ _decision = {
     "scopes": some(names),
     "learning": learnings,
 }
-decisions = event(DecisionMade, **_decision)
-observations = event(
-    AgentObserved,
-    agent=agent_names,
-    question_id=names,
-    scopes=some(names),
-    source=st.sampled_from(["decision", "gold", "human", "downstream", "judge", "agreement"]),
-    quality_ppb=maybe(parts),
-    latency_ms=maybe(durations_ms),
-    cost_nusd=maybe(counts),
-    stability_ppb=maybe(parts),
-    weight_ppb=parts,
-    averaging=averagings,
-    corrects=maybe(event_ids),
-)
-router_entries = event(
-    RouterEntry,
-    scope=names,
-    agent=agent_names,
-    question_id=names,
-    sequence=positives,
-    previous=maybe(event_ids),
-    quality_ppb=parts,
-    latency_ns=counts,
-    cost_pusd=counts,
-    stability_ppb=parts,
-    observations=st.builds(ObservationCounts, **fields_of(ObservationCounts, counts)),
-)
+decisions = event(DecisionMade, **DECISION)
+OBSERVATION = {
+    "agent": agent_names,
+    "question_id": names,
+    "scopes": some(names),
+    "source": st.sampled_from(["decision", "gold", "human", "downstream", "judge", "agreement"]),
+    "quality_ppb": maybe(parts),
+    "latency_ms": maybe(durations_ms),
+    "cost_nusd": maybe(counts),
+    "stability_ppb": maybe(parts),
+    "weight_ppb": parts,
+    "averaging": averagings,
+    "corrects": maybe(event_ids),
+}
+observations = event(AgentObserved, **OBSERVATION)
+ENTRY = {
+    "scope": names,
+    "agent": agent_names,
+    "question_id": names,
+    "sequence": positives,
+    "previous": maybe(event_ids),
+    "quality_ppb": parts,
+    "latency_ns": counts,
+    "cost_pusd": counts,
+    "stability_ppb": parts,
+    "observations": st.builds(ObservationCounts, **fields_of(ObservationCounts, counts)),
+}
+router_entries = event(RouterEntry, **ENTRY)
 letters = event(
     RecordRejected,
     source_topic=names,
@@ -365,7 +362,6 @@ checkpoints = event(
 EVENTS: dict[str, st.SearchStrategy[Any]] = {
     "question.asked.v1": questions,
     "panel.assigned.v1": assignments,
-    "panel.assigned.v2": event(PanelAssignedV2, **_assignment, **of_v2),
     "stage.opened.v1": event(
         StageOpened,
         question_id=names,
@@ -375,17 +371,13 @@ EVENTS: dict[str, st.SearchStrategy[Any]] = {
     "analysis.published.v1": analyses,
     "deadline.passed.v1": event(DeadlinePassed, question_id=names),
     "decision.made.v1": decisions,
-    "decision.made.v2": event(DecisionMadeV2, **_decision, **of_v2, answer_text=maybe(texts)),
     "feedback.given.v1": feedbacks,
     "feedback.retracted.v1": event(FeedbackRetracted, question_id=names, feedback_id=event_ids),
     "agent.observed.v1": observations,
     "router.entry.v1": router_entries,
     "policy.adopted.v1": policies(),
-    "policy.adopted.v2": policies(PolicyAdoptedV2, rules=rule_versions),
     "record.rejected.v1": letters,
     "checkpoint.signed.v1": checkpoints,
     **SPENDING,
 }
 """A strategy for each kind, by its published name."""
-
-any_event = st.sampled_from(sorted(KINDS)).flatmap(EVENTS.__getitem__)

@@ -32,6 +32,10 @@ Log-odds clamp qualities to 0.01 to 0.99: an average of a few observations can b
 """
 
 
+NO_CALLS = Conduct(attempts=0, latency_ms=None, cost_nusd=0, unpriced_calls=0)
+"""Conduct of a seat without an analysis."""
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """Ballots and exclusions of the seats so far, in seat order, with their sums."""
@@ -123,8 +127,7 @@ def count(
 
 def _exclusion(stage: int, agent: str, analysis: AnalysisPublished | None, reading: Reading | None) -> Exclusion:
     if analysis is None:
-        nothing = Conduct(attempts=0, latency_ms=None, cost_nusd=0, unpriced_calls=0)
-        return Exclusion(agent=agent, stage=stage, reason="no_reply", analysis_id=None, conduct=nothing)
+        return Exclusion(agent=agent, stage=stage, reason="no_reply", analysis_id=None, conduct=NO_CALLS)
     reason: ExclusionReason = "failed" if analysis.calls else "refused"
     if reading is not None:
         reason = "outside_options" if reading.source == "outside_options" else "unreadable"
@@ -160,6 +163,14 @@ def lead(
         return tied[0], None
     first = min((ballot for ballot in ballots if ballot.answer in tied), key=lambda b: priority.index(b.agent))
     return first.answer, TieBreak(tied=tied, agent=first.agent)
+
+
+def even_sums(counted: Count) -> tuple[str, ...] | None:
+    """Give the other answers with the leader's sum, where the number of ballots settled it; None without any."""
+    if counted.leader is None or counted.tie_break is not None:
+        return None
+    most = counted.tally[counted.leader]
+    return tuple(sorted(a for a, total in counted.tally.items() if total == most and a != counted.leader)) or None
 
 
 def posterior_ppb(counted: Count, choices: int) -> int | None:

@@ -43,6 +43,12 @@ def move(old: int, observed: int, averaging: Averaging, earlier: int, weight_ppb
     return old + half_even(step * weight_ppb * (observed - old), of * PPB)
 
 
+def is_whole_step(averaging: Averaging, earlier: int, weight_ppb: int) -> bool:
+    """Whether an observation replaces the average, so that nothing of what came before is left in it."""
+    step, of = alpha(averaging, earlier)
+    return step * weight_ppb == of * PPB
+
+
 def take_back(new: int, observed: int, cold: int, averaging: Averaging, count: int, weight_ppb: int) -> int:
     """
     Undo one observation: exactly, up to rounding, if it was the last; else by the same step in reverse.
@@ -61,6 +67,6 @@ def take_back(new: int, observed: int, cold: int, averaging: Averaging, count: i
     """
     step, of = alpha(averaging, count - 1)
     taken, whole = step * weight_ppb, of * PPB
-    if taken == whole:
+    if is_whole_step(averaging, count - 1, weight_ppb):
         return cold
     return half_even(new * whole - observed * taken, whole - taken)

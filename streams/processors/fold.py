@@ -44,6 +44,35 @@ class Step(Generic[S]):
     rejection: Rejection | None = None
 
 
+_UNDIGESTED = (ArithmeticError, LookupError, RecursionError, TypeError, ValueError)
+"""Errors that fields which contradict each other cause in a fold; an assertion is a mistake of the program."""
+
+Fold = Callable[[Any, Event, str, "Tables"], Step[Any]]
+
+
+def guarded(fold: Fold, version_of: "Callable[[Any, Event, Tables], str]") -> Fold:
+    """
+    Wrap a fold so that no event can stop the stage that hosts it.
+
+    An event that the fold cannot digest changes nothing and is rejected. The text is fixed, so that every replay gives
+    the same letter; it names the version of the fold's rules.
+
+    Args:
+        fold: Of one processor.
+        version_of: Gives the version of the rules under which an event is folded.
+    """
+
+    def fold_or_reject(state: Any, event: Event, key: str, tables: Tables) -> Step[Any]:
+        try:
+            return fold(state, event, key, tables)
+        except _UNDIGESTED:
+            version = version_of(state, event, tables)
+            detail = f"{version}: this event contradicts itself, or events before it, and cannot be folded"
+            return Step(state, rejection=Rejection("invalid", detail))
+
+    return fold_or_reject
+
+
 @dataclass(slots=True)
 class Tables:
     """

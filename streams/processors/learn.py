@@ -3,23 +3,27 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from schemas.decisions import Ballot, DecisionMade, Exclusion
+from schemas.decisions import DecisionMade
 from schemas.event import Event, latest
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
-from schemas.quantities import PPB
 from schemas.router import AgentObserved
-from streams.processors.fixed import half_even
-from streams.processors.fold import GATHER_MS, Processor, Rejection, Step, Tables
+from streams.processors.calls_observed import observed_calls
+from streams.processors.fold import GATHER_MS, Processor, Rejection, Step, Tables, guarded
 from streams.processors.lesson import (
-    NO_ANSWER,
     Lesson,
     dump_lesson,
     impossible,
     judge,
     lesson_of,
     load_lesson,
+    observed,
     plain_answer,
 )
+
+MOST_FEEDBACK = 1_000
+"""Feedbacks that count on one question."""
+MOST_IGNORED = 256
+"""Ids kept of feedback that did not count; the same statement may be given again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +42,9 @@ class Learned:
     given: tuple[CountedFeedback, ...] = ()
     ignored: tuple[tuple[str, str | None], ...] = ()
     """
-    Feedback that did not count: its event id, and the detail of its rejection if it was rejected. A repeat does not
-    count either.
+    Feedback that did not count, the last `MOST_IGNORED`, by its event id. Under learn.v1 and before the decision: with
+    the detail of its conflict if it was one; a repeat does not count either. From learn.v2 on: what repeated another
+    statement, with the event id of that.
     """
 
 
@@ -60,8 +65,8 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
         that contradicts an earlier one of its source and author is rejected as `conflict`, a retraction of unknown
         feedback as `unknown_reference`; from learn.v2 on, an answer that the question cannot have as `invalid`.
 
-    Reads decision.made (v1, v2), feedback.given.v1, feedback.retracted.v1; writes agent.observed.v1; order per question
-    only, between the two topics in no order at all.
+    Reads decision.made (v1, v2), feedback.given.v1, feedback.retracted.v1; writes agent.observed of the
+    decision's version; order per question only, between the two topics in no order at all.
     """
     state = state or Learned()
     if isinstance(event, DecisionMade):
@@ -75,10 +80,10 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
 
 def _judgement(lesson: Lesson, known: CountedFeedback) -> tuple[AgentObserved, ...]:
     """Give the observations a feedback led to, and the corrections of its retraction."""
-    observed = judge(lesson, known.feedback)
+    judged = judge(lesson, known.feedback)
     if known.retraction is None:
-        return observed
-    return (*observed, *(_correct(observation, known.retraction) for observation in observed))
+        return judged
+    return (*judged, *(_correct(lesson, observation, known.retraction) for observation in judged))
 
 
 def _decided(state: Learned, decision: DecisionMade) -> Step[Learned]:
@@ -87,73 +92,56 @@ def _decided(state: Learned, decision: DecisionMade) -> Step[Learned]:
     lesson = lesson_of(decision)
     state = _without_impossible(replace(state, lesson=lesson), lesson)
     early = [output for known in state.given for output in _judgement(lesson, known)]
-    return Step(state, (*_conducts(decision), *early))
+    return Step(state, (*observed_calls(decision), *early))
 
 
 def _without_impossible(state: Learned, lesson: Lesson) -> Learned:
     """Set earlier feedback aside that turns out to be no possible answer, so that a better one may follow."""
-    problems = [(known.feedback.event_id, impossible(lesson, known.feedback)) for known in state.given]
-    set_aside = tuple((event_id, detail) for event_id, detail in problems if detail is not None)
-    if not set_aside:
+    if lesson.extractor is None:
         return state
-    ids = [event_id for event_id, _ in set_aside]
-    given = tuple(known for known in state.given if known.feedback.event_id not in ids)
-    return replace(state, given=given, ignored=(*state.ignored, *set_aside))
-
-
-def _conducts(decision: DecisionMade) -> tuple[AgentObserved, ...]:
-    counted = [_conduct(decision, ballot, silent=False) for ballot in decision.counted]
-    # A seat without a call, for lack of budget for example, gives no observation.
-    called = [exclusion for exclusion in decision.excluded if exclusion.reason != "refused"]
-    excluded = [_conduct(decision, e, silent=e.reason in ("failed", "no_reply")) for e in called]
-    return (*counted, *excluded)
-
-
-def _conduct(decision: DecisionMade, voice: Ballot | Exclusion, *, silent: bool) -> AgentObserved:
-    """Observe how one seat's calls went: what they took, what they cost, and the share that gave an analysis."""
-    conduct = voice.conduct
-    return AgentObserved(
-        causes=(decision.event_id,),
-        occurred_at=decision.occurred_at,
-        agent=voice.agent,
-        question_id=decision.question_id,
-        scopes=decision.scopes,
-        source="decision",
-        latency_ms=conduct.latency_ms,
-        cost_nusd=None if conduct.unpriced_calls or not conduct.attempts else conduct.cost_nusd,
-        stability_ppb=0 if silent else half_even(PPB, conduct.attempts),
-        weight_ppb=PPB,
-        averaging=decision.learning.averaging,
-    )
+    given = tuple(known for known in state.given if impossible(lesson, known.feedback) is None)
+    return replace(state, given=given, ignored=())
 
 
 def _given(state: Learned, event: FeedbackGiven) -> Step[Learned]:
-    for event_id, detail in state.ignored:
+    lesson = state.lesson
+    first_rules = lesson is None or lesson.extractor is None
+    for event_id, conflict in state.ignored if first_rules else ():
         if event_id == event.event_id:
-            return Step(state, rejection=None if detail is None else _refusal(detail))
-    problem = None if state.lesson is None else impossible(state.lesson, event)
+            return Step(state, rejection=None if conflict is None else Rejection("conflict", conflict))
+    problem = None if lesson is None else impossible(lesson, event)
     if problem is not None:
-        return Step(replace(state, ignored=(*state.ignored, (event.event_id, problem))), rejection=_refusal(problem))
+        return Step(state, rejection=Rejection("invalid", problem))
     for known in state.given:
         earlier = known.feedback
         if earlier.event_id == event.event_id:
             return Step(state)
         if known.retraction is not None or (earlier.source, earlier.author) != (event.source, event.author):
             continue
-        if _statement(earlier, state.lesson) == _statement(event, state.lesson):
-            return Step(replace(state, ignored=(*state.ignored, (event.event_id, None))))
+        if _statement(earlier, lesson) == _statement(event, lesson):
+            return Step(_ignoring(state, event, None if first_rules else earlier.event_id))
         detail = (
             f"{_said(earlier)} stands already (event {earlier.event_id}), and this says {_said(event)};"
             " retract the first, or give another author"
         )
-        ignored = (*state.ignored, (event.event_id, detail))
-        return Step(replace(state, ignored=ignored), rejection=_refusal(detail))
-    events = () if state.lesson is None else judge(state.lesson, event)
+        refused = _ignoring(state, event, detail) if first_rules else state
+        return Step(refused, rejection=Rejection("conflict", detail))
+    if len(state.given) >= MOST_FEEDBACK:
+        detail = (
+            f"learn.v2: question {event.question_id!r} has {MOST_FEEDBACK:,} feedbacks already; this does not count"
+        )
+        return Step(state, rejection=Rejection("too_large", detail))
+    events = () if lesson is None else judge(lesson, event)
     return Step(replace(state, given=(*state.given, CountedFeedback(event))), events)
 
 
+def _ignoring(state: Learned, event: FeedbackGiven, detail: str | None) -> Learned:
+    return replace(state, ignored=(*state.ignored, (event.event_id, detail))[-MOST_IGNORED:])
+
+
 def _retracted(state: Learned, event: FeedbackRetracted) -> Step[Learned]:
-    place = next((at for at, g in enumerate(state.given) if g.feedback.event_id == event.feedback_id), None)
+    meant = (event.feedback_id, *(standing for said, standing in state.ignored if said == event.feedback_id))
+    place = next((at for at, g in enumerate(state.given) if g.feedback.event_id in meant), None)
     if place is None:
         detail = f"no feedback {event.feedback_id} was given on question {event.question_id!r}"
         return Step(state, rejection=Rejection("unknown_reference", detail))
@@ -162,14 +150,16 @@ def _retracted(state: Learned, event: FeedbackRetracted) -> Step[Learned]:
         return Step(state)
     events: tuple[AgentObserved, ...] = ()
     if state.lesson is not None:
-        events = tuple(_correct(observation, event) for observation in judge(state.lesson, known.feedback))
+        corrected = judge(state.lesson, known.feedback)
+        events = tuple(_correct(state.lesson, observation, event) for observation in corrected)
     given = (*state.given[:place], replace(known, retraction=event), *state.given[place + 1 :])
     return Step(replace(state, given=given), events)
 
 
-def _correct(observation: AgentObserved, retraction: FeedbackRetracted) -> AgentObserved:
+def _correct(lesson: Lesson, observation: AgentObserved, retraction: FeedbackRetracted) -> AgentObserved:
     """Take one observation back: the same values, marked as a correction of it."""
-    return AgentObserved(
+    return observed(
+        lesson.rank_rules,
         causes=(*observation.causes, observation.event_id, retraction.event_id),
         occurred_at=latest(observation.occurred_at, retraction.occurred_at),
         agent=observation.agent,
@@ -188,10 +178,6 @@ def _statement(feedback: FeedbackGiven, lesson: Lesson | None) -> tuple[str | No
         return None, feedback.verdict
     right = plain_answer(feedback.answer) if lesson is None else lesson.right_answer(feedback.answer)
     return right, feedback.verdict
-
-
-def _refusal(detail: str) -> Rejection:
-    return Rejection("invalid" if detail.startswith(NO_ANSWER) else "conflict", detail)
 
 
 def _said(feedback: FeedbackGiven) -> str:
@@ -228,11 +214,18 @@ def _load_given(feedback: str, retraction: str | None = None) -> CountedFeedback
     return CountedFeedback(given, None if retraction is None else FeedbackRetracted.decode(retraction.encode()))
 
 
+def _version(state: Learned | None, event: Event, tables: Tables) -> str:
+    if isinstance(event, DecisionMade):
+        return event.rule_versions.learn
+    lesson = None if state is None else state.lesson
+    return "learn.v1" if lesson is None or lesson.extractor is None else "learn.v2"
+
+
 LEARN = Processor(
     name="learn",
     reads=(DecisionMade.topic, FeedbackGiven.topic),
     keys=_keys,
-    fold=fold,
+    fold=guarded(fold, _version),
     dump=_dump,
     load=_load,
     open=lambda state: False,

@@ -9,12 +9,9 @@ from schemas.feedback import FeedbackGiven
 from schemas.policies import Learning
 from schemas.quantities import PPB
 from schemas.questions import LETTERS, OptionDigest
-from schemas.router import AgentObserved
-from schemas.rules import ExtractorName
+from schemas.router import AgentObserved, AgentObservedV2
+from schemas.rules import ExtractorName, RankRules
 from streams.processors.answers import EXTRACTORS, Options
-
-NO_ANSWER = "learn.v2:"
-"""Begins the detail that `impossible` gives; a detail of any other rejection of feedback begins otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +27,14 @@ class Lesson:
     """Agent and answer of each analyst who gave an analysis; None for an unreadable answer."""
     extractor: ExtractorName | None = None
     """The extractor that reads the right answer of feedback, from learn.v2 on; None: `plain_answer` does."""
+    rank: RankRules = "rank.v1"
     options: tuple[str | OptionDigest, ...] = ()
     """The question's options, from learn.v2 on."""
+
+    @property
+    def rank_rules(self) -> RankRules | None:
+        """Rules that observations name; None under learn.v1, whose observations are of v1."""
+        return None if self.extractor is None else self.rank
 
     def right_answer(self, given: str) -> str | None:
         """Write the right answer that feedback gives as the decision does; None if it is no possible answer."""
@@ -49,7 +52,13 @@ def lesson_of(decision: DecisionMade) -> Lesson:
     )
     if decision.rule_versions.learn == "learn.v1":
         return lesson
-    return replace(lesson, extractor=decision.rule_versions.extractor, options=decision.carried_options or ())
+    rules = decision.rule_versions
+    return replace(lesson, extractor=rules.extractor, rank=rules.rank, options=decision.carried_options or ())
+
+
+def observed(rank: RankRules | None, **fields: Any) -> AgentObserved:
+    """Build an observation: of v2 under the rules *rank*, of v1 where they are None."""
+    return AgentObserved(**fields) if rank is None else AgentObservedV2(**fields, rank=rank)
 
 
 def plain_answer(given: str) -> str:
@@ -64,7 +73,7 @@ def impossible(lesson: Lesson, feedback: FeedbackGiven) -> str | None:
     wanted = "a number"
     if lesson.options:
         wanted = f"an option: a letter from A to {LETTERS[len(lesson.options) - 1]}, or the option's own words"
-    return f"{NO_ANSWER} answer {feedback.answer!r} to question {feedback.question_id!r} is not {wanted}"
+    return f"learn.v2: answer {feedback.answer!r} to question {feedback.question_id!r} is not {wanted}"
 
 
 def judge(lesson: Lesson, feedback: FeedbackGiven) -> tuple[AgentObserved, ...]:
@@ -85,7 +94,8 @@ def judge(lesson: Lesson, feedback: FeedbackGiven) -> tuple[AgentObserved, ...]:
         standing = [agent for agent, answer in lesson.answers if answer is not None and answer == lesson.answer]
         judged = [(agent, feedback.verdict == "right") for agent in standing]
     return tuple(
-        AgentObserved(
+        observed(
+            lesson.rank_rules,
             causes=(lesson.decision_id, feedback.event_id),
             occurred_at=latest(lesson.occurred_at, feedback.occurred_at),
             agent=agent,
@@ -114,7 +124,7 @@ def dump_lesson(lesson: Lesson) -> list[Any]:
         # Programs before learn.v2 must be able to load it.
         return fields
     options = [option if isinstance(option, str) else option.model_dump() for option in lesson.options]
-    return [*fields, lesson.extractor, options]
+    return [*fields, lesson.extractor, lesson.rank, options]
 
 
 def load_lesson(dumped: list[Any]) -> Lesson:
@@ -124,6 +134,6 @@ def load_lesson(dumped: list[Any]) -> Lesson:
     lesson = Lesson(decision_id, occurred_at, answer, tuple(scopes), Learning.model_validate(learning), voices)
     if not reading:
         return lesson
-    extractor, options = reading
+    extractor, rank, options = reading
     texts = tuple(option if isinstance(option, str) else OptionDigest(**option) for option in options)
-    return replace(lesson, extractor=extractor, options=texts)
+    return replace(lesson, extractor=extractor, rank=rank, options=texts)

@@ -8,8 +8,18 @@ from schemas.decisions import DeadlinePassed, DecisionMade, TraceStep
 from schemas.event import Event
 from schemas.panels import PanelAssigned, Stage, StageOpened
 from schemas.registry import decode_stored
-from streams.processors.fold import Processor, Rejection, Step, Tables
+from streams.processors.fold import Processor, Rejection, Step, Tables, guarded
 from streams.processors.stage_rules import conclude
+
+MOST_ANALYSES = 256
+"""Analyses kept for one question. A panel has at most 64 analysts, a dispatcher and a merge agent."""
+MOST_BYTES = 14 << 20
+"""
+Bytes of analyses after which a question takes no more. In a state they are escaped once more, to at most twice as many
+bytes, and a changelog takes records of 32 MiB.
+"""
+MOST_DEADLINES = 16
+"""Deadlines that wait for the panel of their question; of a v1 panel the first one counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +37,20 @@ class Merged:
     """
     Analyses that may count, in log order: the first of each seat. Before the assignment their seats are not checked.
     """
-    deadline: DeadlinePassed | None = None
+    deadlines: tuple[DeadlinePassed, ...] = ()
+    """The deadline that counts; before the assignment, which may be the first or name its panel, all of them."""
     trace: tuple[TraceStep, ...] = ()
     closed: bool = False
+
+    @property
+    def deadline(self) -> DeadlinePassed | None:
+        """The deadline that passed; None before the assignment, which says what counts."""
+        return self.deadlines[0] if self.assignment is not None and self.deadlines else None
+
+    @property
+    def rules(self) -> str:
+        """Version of the merge rules; the first one before the assignment."""
+        return "merge.v1" if self.assignment is None else self.assignment.rule_versions.merge
 
     @property
     def stages(self) -> tuple[tuple[str, Stage], ...]:
@@ -53,16 +74,17 @@ def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[M
     Returns:
         At most one DecisionMade over the life of a question, and the StageOpened before it. A repeated event changes
         nothing, nor does a second analysis of one seat; one for a seat that does not exist is rejected as
-        `unknown_reference`.
+        `unknown_reference`, as is, from merge.v2 on, a deadline that does not name the panel.
 
-    Reads panel.assigned (v1, v2), analysis.published.v1, deadline.passed.v1; writes stage.opened.v1, decision.made (of
-    the panel's version); order per question only, between topics in no order at all.
+    Reads panel.assigned (v1, v2), analysis.published.v1, deadline.passed (v1, v2); writes stage.opened.v1 and
+    decision.made, of the panel's version; order per question only, between topics in no order at all.
     """
     state = state or Merged()
     if isinstance(event, StageOpened) or state.closed:
         return Step(state)
-    if isinstance(event, AnalysisPublished) and (problem := _misplaced(state, event)):
-        return Step(state, rejection=Rejection("unknown_reference", problem))
+    rejection = _refused(state, event)
+    if rejection is not None:
+        return Step(state, rejection=rejection)
     heard = _hear(state, event)
     if heard is state:
         return Step(state)
@@ -74,17 +96,70 @@ def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[M
     return step
 
 
+def _refused(state: Merged, event: Event) -> Rejection | None:
+    """Say why an event cannot count; None if it may."""
+    if isinstance(event, DeadlinePassed) and not _of_this_panel(state, event):
+        panel = "" if state.assignment is None else state.assignment.event_id
+        detail = f"{state.rules}: this deadline does not name the panel of the question, {panel}, as its cause"
+        return Rejection("unknown_reference", detail)
+    if not isinstance(event, AnalysisPublished):
+        return None
+    misplaced = _misplaced(state, event)
+    if misplaced is not None:
+        return Rejection("unknown_reference", misplaced)
+    contradiction = None if state.rules == "merge.v1" else contradiction_in(event)
+    if contradiction is not None:
+        return Rejection("invalid", f"{state.rules}: {contradiction}")
+    if any(_same_seat(event, known) for known in state.analyses):
+        return None
+    if len(state.analyses) >= MOST_ANALYSES or sum(len(a.encode()) for a in state.analyses) > MOST_BYTES:
+        detail = (
+            f"{state.rules}: the question has {MOST_ANALYSES} analyses already,"
+            f" or more than {MOST_BYTES:,} bytes of them; this one does not count"
+        )
+        return Rejection("too_large", detail)
+    return None
+
+
+def contradiction_in(analysis: AnalysisPublished) -> str | None:
+    """Say which fields of an analysis contradict each other; None if they agree."""
+    succeeded = any(attempt.outcome == "ok" for attempt in analysis.attempts)
+    if analysis.status == "ok" and not succeeded:
+        return "status is ok, and no attempt was"
+    if analysis.status == "failed" and (analysis.text or analysis.answer is not None):
+        return "status is failed, and there is a text or an answer"
+    if any(attempt.outcome == "refused" and attempt.cost_nusd for attempt in analysis.attempts):
+        return "an attempt was refused, and has a cost"
+    return None
+
+
+def _of_this_panel(state: Merged, deadline: DeadlinePassed) -> bool:
+    """Whether a deadline may be the question's; from merge.v2 on it names the panel."""
+    if state.assignment is None or state.rules == "merge.v1":
+        return True
+    return state.assignment.event_id in deadline.causes
+
+
 def _hear(state: Merged, event: Event) -> Merged:
     """Add an event to the state; give the state itself if the event adds nothing."""
     if isinstance(event, PanelAssigned) and state.assignment is None:
-        return replace(state, assignment=event)
-    if isinstance(event, DeadlinePassed) and state.deadline is None:
-        return replace(state, deadline=event)
+        assigned = replace(state, assignment=event)
+        counting = tuple(deadline for deadline in state.deadlines if _of_this_panel(assigned, deadline))
+        return replace(assigned, deadlines=counting[:1])
+    if isinstance(event, DeadlinePassed):
+        return _hear_deadline(state, event)
     if isinstance(event, AnalysisPublished) and not any(_same_seat(event, known) for known in state.analyses):
         # Not dataclasses.replace, which takes three times as long: this runs for every analysis.
         heard = (*state.analyses, event)
-        return Merged(state.assignment, state.opened, heard, state.deadline, state.trace)
+        return Merged(state.assignment, state.opened, heard, state.deadlines, state.trace)
     return state
+
+
+def _hear_deadline(state: Merged, event: DeadlinePassed) -> Merged:
+    most = MOST_DEADLINES if state.assignment is None else 1
+    if len(state.deadlines) >= most or event in state.deadlines:
+        return state
+    return replace(state, deadlines=(*state.deadlines, event))
 
 
 def _same_seat(first: AnalysisPublished, second: AnalysisPublished) -> bool:
@@ -131,9 +206,10 @@ def _keys(event: Event) -> tuple[str, ...]:
 def _dump(state: Merged) -> Any:
     if state.closed:
         return None
-    inputs = (state.assignment, *state.opened, *state.analyses, state.deadline)
+    first = () if state.assignment is None else (state.assignment,)
+    inputs = (*first, *state.opened, *state.analyses, *state.deadlines)
     return {
-        "events": [event.encode().decode() for event in inputs if event is not None],
+        "events": [event.encode().decode() for event in inputs],
         "trace": [step.model_dump() for step in state.trace],
     }
 
@@ -153,11 +229,17 @@ def _load(dumped: Any) -> Merged:
     return state
 
 
+def _version(state: Merged | None, event: Event, tables: Tables) -> str:
+    if state is not None and state.assignment is not None:
+        return state.rules
+    return event.rule_versions.merge if isinstance(event, PanelAssigned) else "merge.v1"
+
+
 MERGE = Processor(
     name="merge",
     reads=(PanelAssigned.topic, AnalysisPublished.topic, DeadlinePassed.topic),
     keys=_keys,
-    fold=fold,
+    fold=guarded(fold, _version),
     dump=_dump,
     load=_load,
     open=lambda state: not state.closed,

@@ -12,9 +12,17 @@ from schemas.canonical import MAX_INTEGER
 from schemas.event import Event, latest
 from schemas.policies import Averaging
 from schemas.quantities import NS_PER_MS, PPB, PUSD_PER_NUSD
-from schemas.router import AgentObserved, ObservationCounts, RouterEntry, router_key
-from streams.processors.ema import move, take_back
-from streams.processors.fold import GATHER_MS, Processor, Step, Tables
+from schemas.router import (
+    AgentObserved,
+    AgentObservedV2,
+    ObservationCounts,
+    ObservationCountsV2,
+    RouterEntry,
+    RouterEntryV2,
+    router_key,
+)
+from streams.processors.ema import is_whole_step, move, take_back
+from streams.processors.fold import GATHER_MS, Processor, Step, Tables, guarded
 
 MEMORY = 64
 """
@@ -52,7 +60,7 @@ def fold(state: Ranked | None, event: Event, key: str, tables: Tables) -> Step[R
     Returns:
         The new line, with its one RouterEntry. A repeat of one of the last `MEMORY` observations changes nothing.
 
-    Reads agent.observed.v1; writes router.entry.v1; order per agent.
+    Reads agent.observed (v1, v2); writes router.entry, of v2 from the first observation of v2 on; order per agent.
     """
     state = state or Ranked(None)
     if not isinstance(event, AgentObserved):
@@ -77,7 +85,8 @@ def next_entry(previous: RouterEntry | None, event: AgentObserved, scope: str) -
         judged += 1
     elif event.quality_ppb is not None and judged:
         cold = averaging.cold_start.quality_ppb
-        quality = min(max(take_back(quality, event.quality_ppb, cold, averaging, judged, weight), 0), PPB)
+        if judged == 1 or not (_is_v2(event) and is_whole_step(averaging, judged - 1, weight)):
+            quality = min(max(take_back(quality, event.quality_ppb, cold, averaging, judged, weight), 0), PPB)
         judged -= 1
     if event.latency_ms is not None:
         latency = move(latency, event.latency_ms * NS_PER_MS, averaging, timed, weight)
@@ -89,7 +98,8 @@ def next_entry(previous: RouterEntry | None, event: AgentObserved, scope: str) -
     if event.stability_ppb is not None:
         stability = move(stability, event.stability_ppb, averaging, steady, weight)
         steady += 1
-    return RouterEntry(
+    kind, observations = _counts(previous, event, judged, timed, priced, steady)
+    return kind(
         causes=(event.event_id,) if previous is None else (event.event_id, previous.event_id),
         occurred_at=event.occurred_at if previous is None else latest(event.occurred_at, previous.occurred_at),
         scope=scope,
@@ -101,8 +111,24 @@ def next_entry(previous: RouterEntry | None, event: AgentObserved, scope: str) -
         latency_ns=latency,
         cost_pusd=cost,
         stability_ppb=stability,
-        observations=ObservationCounts(quality=judged, latency=timed, cost=priced, stability=steady),
+        observations=observations,
     )
+
+
+def _counts(
+    previous: RouterEntry | None, event: AgentObserved, judged: int, timed: int, priced: int, steady: int
+) -> tuple[type[RouterEntry], ObservationCounts]:
+    """Give kind and counts of the next entry: of v2, with the askings, from the first observation of v2 on."""
+    if not isinstance(event, AgentObservedV2) and not isinstance(previous, RouterEntryV2):
+        return RouterEntry, ObservationCounts(quality=judged, latency=timed, cost=priced, stability=steady)
+    earlier = 0 if previous is None else previous.observations.askings
+    asked = event.asked if isinstance(event, AgentObservedV2) else event.stability_ppb is not None
+    counts = ObservationCountsV2(quality=judged, latency=timed, cost=priced, stability=steady, asked=earlier + asked)
+    return RouterEntryV2, counts
+
+
+def _is_v2(event: AgentObserved) -> bool:
+    return isinstance(event, AgentObservedV2) and event.rank != "rank.v1"
 
 
 def _averages(previous: RouterEntry | None, averaging: Averaging) -> tuple[int, int, int, int, ObservationCounts]:
@@ -129,11 +155,15 @@ def _load(dumped: Any) -> Ranked:
     return Ranked(None if dumped is None else RouterEntry.decode(dumped.encode()))
 
 
+def _version(state: Ranked | None, event: Event, tables: Tables) -> str:
+    return event.rank if isinstance(event, AgentObservedV2) else "rank.v1"
+
+
 RANK = Processor(
     name="rank",
     reads=(AgentObserved.topic,),
     keys=_keys,
-    fold=fold,
+    fold=guarded(fold, _version),
     dump=_dump,
     load=_load,
     open=lambda state: False,

@@ -8,7 +8,7 @@ from schemas.panels import PanelAssigned, PanelAssignedV2, Seat, Stage
 from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.questions import ALL_SUBJECTS, QuestionAsked, carried_option
 from streams.processors.decompose import fixed_sub_questions
-from streams.processors.fold import Processor, Rejection, Step, Tables
+from streams.processors.fold import Processor, Rejection, Step, Tables, guarded
 from streams.processors.score import Choice, rank_candidates
 
 
@@ -60,9 +60,9 @@ def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables) -> Pa
     stage, later = _stages(choice, policy)
     consulted = [entry for entries in choice.entries.values() for entry in entries if entry is not None]
     fields: dict[str, Any] = {}
+    kind: type[PanelAssigned] = PanelAssigned
     if isinstance(policy, PolicyAdoptedV2):
-        fields = {"rules": policy.rules, "options": tuple(map(carried_option, question.options))}
-    kind = PanelAssignedV2 if fields else PanelAssigned
+        kind, fields = PanelAssignedV2, {"rules": policy.rules, "options": tuple(map(carried_option, question.options))}
     return kind(
         causes=(question.event_id, policy.event_id, *(entry.event_id for entry in consulted)),
         occurred_at=latest(question.occurred_at, policy.occurred_at, *(entry.occurred_at for entry in consulted)),
@@ -95,7 +95,7 @@ def _stages(choice: Choice, policy: PolicyAdopted) -> tuple[Stage, tuple[tuple[s
             groups.append(choice.panel[start : start + size])
             start += size
     if policy.decomposition == "dispatcher":
-        dispatch = Stage(number=0, role="dispatcher", seats=(Seat(agent=choice.panel[0]),))
+        dispatch = Stage(number=0, role="dispatcher", seats=(Seat(agent=_by_rank(choice, policy)[0]),))
         return dispatch, tuple(groups)
     parts: tuple[str | None, ...] = (None,) * len(groups[0])
     if policy.decomposition == "fixed":
@@ -109,11 +109,20 @@ def _merger(choice: Choice, policy: PolicyAdopted) -> str | None:
     merge = policy.merge
     if merge.rule != "agent" and not (merge.rule == "cascade" and merge.merge_agent):
         return None
-    named: dict[str | Literal["first", "second"], str] = {
-        "first": choice.panel[0],
-        "second": choice.panel[min(1, len(choice.panel) - 1)],
-    }
+    ranks = _by_rank(choice, policy)
+    named: dict[str | Literal["first", "second"], str] = {"first": ranks[0], "second": ranks[min(1, len(ranks) - 1)]}
     return named.get(policy.routing.merger, policy.routing.merger)
+
+
+def _by_rank(choice: Choice, policy: PolicyAdopted) -> tuple[str, ...]:
+    """
+    Give as many agents as the panel has, by rank.
+
+    Under route.v1 it is the panel itself, where an explored agent may sit in the place of a rank.
+    """
+    if policy.rule_versions.route == "route.v1":
+        return choice.panel
+    return tuple(candidate.agent for candidate in choice.candidates)[: len(choice.panel)]
 
 
 def _keys(event: Event) -> tuple[str, ...]:
@@ -128,11 +137,15 @@ def _load(dumped: Any) -> Routed | None:
     return None if dumped is None else Routed(dumped[0], dumped[1])
 
 
+def _version(state: Routed | None, event: Event, tables: Tables) -> str:
+    return "route.v1" if tables.policy is None else tables.policy.rule_versions.route
+
+
 ROUTE = Processor(
     name="route",
     reads=(QuestionAsked.topic,),
     keys=_keys,
-    fold=fold,
+    fold=guarded(fold, _version),
     dump=_dump,
     load=_load,
     open=lambda state: False,

@@ -117,11 +117,11 @@ def rank_candidates(question_event_id: str, scopes: tuple[str, ...], policy: Pol
     Ties go to the priority list. While any agent was asked fewer questions than the warm-up, all of them form the
     panel: otherwise an agent whose first answers happened to be wrong would not be asked again for a long time.
     `static` has no warm-up, because its order does not depend on observations. Under `nth` exploration one question in
-    `every`, chosen by its id, seats the agent observed least in the last seat of the panel.
+    `every`, chosen by its id, seats the agent observed least.
     """
     routing, cold = policy.routing, policy.learning.averaging.cold_start
     consulted = {agent: tuple([entries.get((scope, agent)) for scope in scopes]) for agent in policy.priority}
-    asked = {agent: 0 if found[0] is None else found[0].observations.stability for agent, found in consulted.items()}
+    asked = {agent: _asked(found[0], policy) for agent, found in consulted.items()}
     total = sum(asked.values())
     rows = []
     for place, (agent, found) in enumerate(consulted.items()):
@@ -149,7 +149,7 @@ def rank_candidates(question_event_id: str, scopes: tuple[str, ...], policy: Pol
     ranked_entries = {agent: consulted[agent] for agent in order}
     if routing.rule != "static" and min(asked.values()) < routing.exploration.warm_up:
         return Choice(candidates, ranked_entries, order, (), None, warm_up=True)
-    panel, explored = _panel(order, asked, question_event_id, routing)
+    panel, explored = _panel(order, asked, question_event_id, policy)
     rest = tuple(agent for agent in order if agent not in panel)
     return Choice(candidates, ranked_entries, panel, rest[: policy.merge.reserve], explored, warm_up=False)
 
@@ -163,15 +163,26 @@ def _order(routing: Routing, believed: Averages, score: int | None, bonus: int) 
     return (-believed.quality_ppb - bonus, believed.latency_ns, believed.cost_pusd, -believed.stability_ppb)
 
 
+def _asked(entry: RouterEntry | None, policy: PolicyAdopted) -> int:
+    """Give the number of questions on which an agent was asked; under route.v1 those whose calls were observed."""
+    if entry is None:
+        return 0
+    seen = entry.observations
+    return seen.stability if policy.rule_versions.route == "route.v1" else seen.askings
+
+
 def _panel(
-    order: tuple[str, ...], asked: dict[str, int], question_event_id: str, routing: Routing
+    order: tuple[str, ...], asked: dict[str, int], question_event_id: str, policy: PolicyAdopted
 ) -> tuple[tuple[str, ...], str | None]:
     """
-    Seat the first agents in order; on a question that explores, the least observed of the others takes the last seat.
+    Seat the first agents in order; on a question that explores, the least observed of the others takes the last seat of
+    the first stage, for later stages may never open. Under route.v1 it takes the last seat of all.
     """
-    size, exploration = routing.panel_size, routing.exploration
+    size, exploration = policy.routing.panel_size, policy.routing.exploration
     panel, rest = order[:size], order[size:]
     if exploration.kind != "nth" or not rest or int(question_event_id, 16) % exploration.every:
         return panel, None
     explored = min(rest, key=lambda agent: asked[agent])
-    return (*panel[:-1], explored), explored
+    staged = policy.merge.rule == "cascade" and policy.rule_versions.route != "route.v1"
+    place = policy.merge.stages[0] - 1 if staged else size - 1
+    return (*panel[:place], explored, *panel[place:-1]), explored

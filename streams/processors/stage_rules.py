@@ -4,29 +4,19 @@ Stage rules: wait, open the next stage, or decide.
 They hold for every merge rule.
 """
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from schemas.analyses import AnalysisPublished
 from schemas.canonical import content_id
-from schemas.decisions import Agreement, DeadlinePassed, DecisionMade, DecisionMadeV2, DecisionReason, TraceStep
-from schemas.event import Event, latest
-from schemas.panels import PanelAssigned, PanelAssignedV2, Seat, Stage, StageOpened
-from schemas.policies import MergeRule
-from schemas.questions import LETTERS
-from streams.processors.ballot import RULES, Count, count, posterior_ppb, read
+from schemas.decisions import DeadlinePassed, DecisionReason, DecisionReasonV2, TraceStep
+from schemas.event import latest
+from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
+from streams.processors.ballot import RULES, Count, posterior_ppb, read
+from streams.processors.decision import decide
 from streams.processors.decompose import dispatched_sub_questions, fixed_sub_questions
+from streams.processors.question_so_far import Follows, QuestionSoFar, StageOutcome, heard_of
 
 Opening = Literal["dispatched", "window", "quorum", "merge"]
-StageOutcome = Literal["decide", "next stage", "ask reserve", "ask merge agent", "fall back", "undecided"]
-
-
-@dataclass(frozen=True, slots=True)
-class Follows:
-    """The next event of a question, and the trace so far."""
-
-    event: StageOpened | DecisionMade
-    trace: tuple[TraceStep, ...]
 
 
 def conclude(
@@ -52,7 +42,7 @@ def conclude(
     openers: tuple[PanelAssigned | StageOpened, ...] = (assignment, *opened)
     if deadline is None and _waits(openers[-1], analyses):
         return None
-    case = _QuestionSoFar(assignment, openers, _heard(openers, analyses), deadline, trace)
+    case = QuestionSoFar(assignment, openers, heard_of(openers, analyses), deadline, trace)
     if deadline is None and case.stage.role == "dispatcher":
         return _after_dispatcher(case)
     if deadline is None and case.stage.role == "merger":
@@ -67,65 +57,22 @@ def _waits(opener: PanelAssigned | StageOpened, analyses: tuple[AnalysisPublishe
     return any(seat.agent not in came for seat in stage.seats)
 
 
-def _heard(
-    openers: tuple[PanelAssigned | StageOpened, ...], analyses: tuple[AnalysisPublished, ...]
-) -> dict[tuple[int, str], AnalysisPublished]:
-    """Find the analysis that counts for each stage and agent."""
-    heard: dict[tuple[int, str], AnalysisPublished] = {}
-    for opener in openers:
-        cause, stage = (opener.event_id,), opener.stage
-        for analysis in analyses:
-            if analysis.causes == cause and analysis.stage == stage.number and analysis.role == stage.role:
-                heard.setdefault((stage.number, analysis.agent), analysis)
-    return heard
-
-
-@dataclass(frozen=True, slots=True)
-class _QuestionSoFar:
-    """One question as it stands."""
-
-    assignment: PanelAssigned
-    openers: tuple[PanelAssigned | StageOpened, ...]
-    """The assignment, then the stages opened after it."""
-    heard: dict[tuple[int, str], AnalysisPublished]
-    deadline: DeadlinePassed | None
-    trace: tuple[TraceStep, ...]
-
-    @property
-    def stage(self) -> Stage:
-        return self.openers[-1].stage
-
-    @property
-    def analyst_stages(self) -> int:
-        """Analysts' stages opened after the assignment."""
-        return sum(opener.stage.role == "analyst" for opener in self.openers[1:])
-
-    def counted(self, rule: MergeRule) -> Count:
-        seats = tuple(
-            (opener.stage.number, seat.agent)
-            for opener in self.openers
-            if opener.stage.role == "analyst"
-            for seat in opener.stage.seats
-        )
-        return count(seats, self.heard, self.assignment, rule)
-
-    def traced(
-        self, rule: str, leader: str | None, outcome: StageOutcome, posterior: int | None = None
-    ) -> tuple[TraceStep, ...]:
-        step = TraceStep(stage=self.stage.number, rule=rule, leader=leader, posterior_ppb=posterior, outcome=outcome)
-        return (*self.trace, step)
-
-
-def _after_dispatcher(case: _QuestionSoFar) -> Follows:
+def _after_dispatcher(case: QuestionSoFar) -> Follows:
     """Open the first analysts' stage with the dispatcher's sub-questions, or the fixed ones."""
     written = case.heard[(case.stage.number, case.stage.seats[0].agent)]
     agents = case.assignment.later[0]
-    parts = dispatched_sub_questions(written.sub_questions, len(agents))
+    parts = dispatched_sub_questions(written.sub_questions, len(agents), wanted=parts_wanted(case.assignment))
     seats = tuple(Seat(agent=agent, sub_question=part) for agent, part in zip(agents, parts, strict=True))
     return _open(case, "dispatched", seats, case.trace)
 
 
-def _after_analysts(case: _QuestionSoFar) -> Follows:
+def parts_wanted(assignment: PanelAssigned) -> int:
+    """Give the number of parts that a dispatcher is to write: one for each analyst; in merge.v1 of the first stage."""
+    groups = assignment.later[:1] if assignment.rule_versions.merge == "merge.v1" else assignment.later
+    return sum(map(len, groups))
+
+
+def _after_analysts(case: QuestionSoFar) -> Follows:
     """Apply the merge rule to the ballots so far."""
     assignment, rule = case.assignment, case.assignment.merge.rule
     counted, name = case.counted(rule), RULES[rule]
@@ -133,7 +80,7 @@ def _after_analysts(case: _QuestionSoFar) -> Follows:
         if case.deadline is None and (seats := _next_seats(case)):
             return _open(case, "quorum", seats, case.traced(name, counted.leader, "ask reserve"))
         reason: DecisionReason = "quorum" if case.deadline is None else "deadline"
-        return _decide(case, counted, None, reason, name, case.traced(name, counted.leader, "undecided"))
+        return decide(case, counted, None, reason, name, case.traced(name, counted.leader, "undecided"))
     if rule == "cascade":
         return _after_cascade_stage(case, counted)
     if rule == "agent":
@@ -141,10 +88,10 @@ def _after_analysts(case: _QuestionSoFar) -> Follows:
             return _ask_merger(case, counted, case.traced(name, counted.leader, "ask merge agent"))
         return _fall_back(case, "deadline", case.traced(name, counted.leader, "fall back"))
     reason = "panel complete" if case.deadline is None else "deadline"
-    return _decide(case, counted, counted.leader, reason, name, case.traced(name, counted.leader, "decide"))
+    return decide(case, counted, counted.leader, reason, name, case.traced(name, counted.leader, "decide"))
 
 
-def _after_cascade_stage(case: _QuestionSoFar, counted: Count) -> Follows:
+def _after_cascade_stage(case: QuestionSoFar, counted: Count) -> Follows:
     """
     Stop where the leader's posterior passes `accept`; go on inside the window; leave the rest to the merge agent.
 
@@ -159,18 +106,21 @@ def _after_cascade_stage(case: _QuestionSoFar, counted: Count) -> Follows:
 
     exhausted = case.analyst_stages >= len(assignment.later)
     if case.deadline is not None:
-        return _decide(case, counted, counted.leader, "deadline", name, traced("decide"))
+        return decide(case, counted, counted.leader, "deadline", name, traced("decide"))
     if posterior >= merge.accept_ppb:
-        reason: DecisionReason = "panel complete" if exhausted else "early exit"
-        return _decide(case, counted, counted.leader, reason, name, traced("decide"))
+        early: DecisionReason = "panel complete" if exhausted else "early exit"
+        return decide(case, counted, counted.leader, early, name, traced("decide"))
     if posterior >= merge.window_ppb and not exhausted:
         return _open(case, "window", _next_seats(case), traced("next stage"))
     if assignment.merger is not None:
         return _ask_merger(case, counted, traced("ask merge agent"))
-    return _decide(case, counted, counted.leader, "panel complete", name, traced("decide"))
+    reason: DecisionReasonV2 = (
+        "panel complete" if exhausted or assignment.rule_versions.merge == "merge.v1" else "below window"
+    )
+    return decide(case, counted, counted.leader, reason, name, traced("decide"))
 
 
-def _after_merger(case: _QuestionSoFar) -> Follows:
+def _after_merger(case: QuestionSoFar) -> Follows:
     """Take the merge agent's verdict where it can be read; else fall back to `weighted`."""
     verdict = case.heard[(case.stage.number, case.stage.seats[0].agent)]
     answer = read(verdict, case.assignment).answer if verdict.status == "ok" else None
@@ -178,15 +128,15 @@ def _after_merger(case: _QuestionSoFar) -> Follows:
         return _fall_back(case, "panel complete", case.traced(RULES["agent"], None, "fall back"))
     trace = case.traced(RULES["agent"], answer, "decide")
     counted = case.counted("weighted")
-    return _decide(case, counted, answer, "merge agent", RULES["agent"], trace, verdict)
+    return decide(case, counted, answer, "merge agent", RULES["agent"], trace, verdict)
 
 
-def _fall_back(case: _QuestionSoFar, reason: DecisionReason, trace: tuple[TraceStep, ...]) -> Follows:
+def _fall_back(case: QuestionSoFar, reason: DecisionReason, trace: tuple[TraceStep, ...]) -> Follows:
     counted = case.counted("weighted")
-    return _decide(case, counted, counted.leader, reason, RULES["weighted"], trace)
+    return decide(case, counted, counted.leader, reason, RULES["weighted"], trace)
 
 
-def _next_seats(case: _QuestionSoFar) -> tuple[Seat, ...]:
+def _next_seats(case: QuestionSoFar) -> tuple[Seat, ...]:
     """Seat the analysts of the next stage: the panel's, then one of the reserve; none if all were asked."""
     assignment, opened = case.assignment, case.analyst_stages
     groups = (*assignment.later, *((agent,) for agent in assignment.reserve))
@@ -196,23 +146,34 @@ def _next_seats(case: _QuestionSoFar) -> tuple[Seat, ...]:
     parts: tuple[str | None, ...] = (None,) * len(agents)
     if assignment.decomposition != "none":
         asked = sum(len(opener.stage.seats) for opener in case.openers if opener.stage.role == "analyst")
-        parts = fixed_sub_questions(len(agents), asked)
+        parts = _parts(case, len(agents), asked)
     return tuple(Seat(agent=agent, sub_question=part) for agent, part in zip(agents, parts, strict=True))
 
 
-def _ask_merger(case: _QuestionSoFar, counted: Count, trace: tuple[TraceStep, ...]) -> Follows:
+def _parts(case: QuestionSoFar, seats: int, asked: int) -> tuple[str, ...]:
+    """Give the parts of a stage behind the first one."""
+    first, assignment = case.openers[0].stage, case.assignment
+    if first.role != "dispatcher" or assignment.rule_versions.merge == "merge.v1":
+        return fixed_sub_questions(seats, asked)
+    written = case.heard.get((first.number, first.seats[0].agent))
+    said = () if written is None else written.sub_questions
+    return dispatched_sub_questions(said, seats, asked, wanted=parts_wanted(assignment))
+
+
+def _ask_merger(case: QuestionSoFar, counted: Count, trace: tuple[TraceStep, ...]) -> Follows:
     """
     Open the merge agent's stage, with the ballots' analyses in the order of a hash, which favours no name or rank.
     """
     merger, question_id = case.assignment.merger, case.assignment.question_id
-    assert merger is not None, "route names a merger wherever the rule may ask one"
+    if merger is None:
+        raise ValueError("route names a merger wherever the rule may ask one")
     shuffled = sorted(counted.ballots, key=lambda ballot: content_id(f"{question_id}\n{ballot.agent}".encode()))
     material = tuple(ballot.analysis_id for ballot in shuffled)
     return _open(case, "merge", (Seat(agent=merger),), trace, material)
 
 
 def _open(
-    case: _QuestionSoFar,
+    case: QuestionSoFar,
     reason: Opening,
     seats: tuple[Seat, ...],
     trace: tuple[TraceStep, ...],
@@ -220,7 +181,7 @@ def _open(
 ) -> Follows:
     role: Literal["analyst", "merger"] = "merger" if reason == "merge" else "analyst"
     stage = Stage(number=case.stage.number + 1, role=role, seats=seats, material=material)
-    causes = _used(case)
+    causes = case.used
     event = StageOpened(
         causes=tuple(cause.event_id for cause in causes),
         occurred_at=latest(*(cause.occurred_at for cause in causes)),
@@ -229,74 +190,3 @@ def _open(
         stage=stage,
     )
     return Follows(event, trace)
-
-
-def _used(case: _QuestionSoFar) -> tuple[Event, ...]:
-    """List the events that a conclusion rests on: each stage's opener, then its analyses by seat; last the deadline."""
-    used: list[Event] = []
-    for opener in case.openers:
-        stage = opener.stage
-        used.append(opener)
-        used.extend(
-            case.heard[(stage.number, seat.agent)] for seat in stage.seats if (stage.number, seat.agent) in case.heard
-        )
-    if case.deadline is not None:
-        used.append(case.deadline)
-    return tuple(used)
-
-
-def _decide(
-    case: _QuestionSoFar,
-    counted: Count,
-    answer: str | None,
-    reason: DecisionReason,
-    rule: str,
-    trace: tuple[TraceStep, ...],
-    verdict: AnalysisPublished | None = None,
-) -> Follows:
-    assignment, used = case.assignment, _used(case)
-    calls = [event for event in used if isinstance(event, AnalysisPublished)]
-    by_vote = answer == counted.leader and verdict is None
-    fields: dict[str, Any] = {}
-    if isinstance(assignment, PanelAssignedV2):
-        fields = {
-            "rules": assignment.rules,
-            "options": assignment.options,
-            "answer_text": _answer_text(assignment, answer),
-        }
-    kind = DecisionMadeV2 if fields else DecisionMade
-    decision = kind(
-        causes=tuple(cause.event_id for cause in used),
-        occurred_at=latest(*(cause.occurred_at for cause in used)),
-        question_id=assignment.question_id,
-        policy_id=assignment.policy_id,
-        status="undecided" if answer is None else "decided",
-        answer=answer,
-        reason=reason,
-        rule=rule,
-        extractor=assignment.rule_versions.extractor,
-        tally=counted.tally,
-        agreement=Agreement(
-            agreeing=sum(ballot.answer == answer for ballot in counted.ballots), counted=len(counted.ballots)
-        ),
-        counted=counted.ballots,
-        excluded=counted.excluded,
-        tie_break=counted.tie_break if by_vote and answer is not None else None,
-        verdict_id=None if verdict is None else verdict.event_id,
-        trace=trace,
-        calls=sum(call.calls for call in calls),
-        cost_nusd=sum(call.cost_nusd for call in calls),
-        unpriced_calls=sum(call.unpriced for call in calls),
-        scopes=assignment.scopes,
-        learning=assignment.learning,
-        **fields,
-    )
-    return Follows(decision, trace)
-
-
-def _answer_text(assignment: PanelAssignedV2, answer: str | None) -> str | None:
-    """Give the text of the option that was decided; None for a number, or where only its hash is known."""
-    if answer is None or not assignment.options:
-        return None
-    option = assignment.options[LETTERS.index(answer)]
-    return option if isinstance(option, str) else None

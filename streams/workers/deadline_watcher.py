@@ -6,11 +6,11 @@ from itertools import islice
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from schemas.decisions import DeadlinePassed
 from schemas.quantities import instant_of_ms
 from streams.log import Clock, Subscription
 from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.call_scheduler import CallScheduler
+from streams.workers.overdue import deadline_of
 from streams.workers.partition_consumer import PartitionConsumer, until
 from streams.workers.question_state import QuestionState
 
@@ -58,6 +58,7 @@ async def _watch(consumer: PartitionConsumer, subscription: Subscription, clock:
 
 async def _declare(consumer: PartitionConsumer, subscription: Subscription, due_ms: int, case: QuestionState) -> None:
     """Publish one deadline; from then on the merge stage is responsible, and the question is closed here."""
-    await subscription.publish(DeadlinePassed(occurred_at=instant_of_ms(due_ms), question_id=case.question_id))
+    assert case.panel is not None, "only a question with a panel is watched"
+    await subscription.publish(deadline_of(case.panel, instant_of_ms(due_ms)))
     consumer.close(case)
     _log.debug("deadline_passed", question_id=case.question_id)

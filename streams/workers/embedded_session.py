@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from schemas.analyses import AnalysisPublished
-from schemas.decisions import DeadlinePassed, DecisionMade
+from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, Seat, StageOpened
 from schemas.policies import PolicyAdopted
@@ -22,6 +22,7 @@ from streams.errors import InvariantError
 from streams.log import Clock, FoldingWriter, read_event
 from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.call_scheduler import CallScheduler, left_ms
+from streams.workers.overdue import deadline_of
 
 Listener = Callable[[Event], Iterable[Event]]
 """Receives each event that a processor wrote; the events it returns, such as feedback, are appended as input."""
@@ -54,6 +55,7 @@ class WaitingQuestion:
     """None until an agent is called, if the question was in the log before this session."""
     analyses: dict[str, str] = field(default_factory=dict)
     """Texts that a merge agent may have to read, by event id."""
+    panel: PanelAssigned | None = None
     due_ms: int | None = None
     """Instant of its deadline, on the session's clock."""
     closed: bool = False
@@ -62,7 +64,7 @@ class WaitingQuestion:
     def close(self) -> None:
         """Mark the question as decided, and free its content."""
         self.closed = True
-        self.question = None
+        self.question = self.panel = None
         self.analyses.clear()
 
 
@@ -185,6 +187,8 @@ class EmbeddedSession:
         self._line_up(case, opener, [seat for seat in stage.seats if (stage.number, seat.agent) not in taken])
 
     def _watch(self, case: WaitingQuestion, assignment: PanelAssigned) -> None:
+        # The candidates are two thirds of a panel's size and are not used here.
+        case.panel = assignment.model_copy(update={"candidates": ()})
         case.due_ms = self._clock() + assignment.deadline_ms
         self._scheduler.watch(case)
 
@@ -287,7 +291,8 @@ class EmbeddedSession:
         """Append the deadline of each overdue question; calls still in flight come too late to count."""
         now = self._clock()
         for _, case in self._scheduler.overdue(now):
-            self._log.append(DeadlinePassed(occurred_at=instant_of_ms(now), question_id=case.question_id))
+            assert case.panel is not None, "only a question with a panel is watched"
+            self._log.append(deadline_of(case.panel, instant_of_ms(now)))
 
     def _task(self, case: WaitingQuestion, call: OpenSeat) -> Task:
         if case.question is None:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from schemas.agents import OpenAIAgent, Price, RecordedAgent, SimulatedAgent
 from schemas.analyses import AnalysisPublished, Attempt, ProviderCall
 from schemas.canonical import content_id
-from schemas.decisions import DeadlinePassed
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned, StageOpened
@@ -18,6 +17,7 @@ from schemas.quantities import later
 from schemas.questions import QuestionAsked
 from schemas.rules import NEWEST_RULES, RuleVersions
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
+from streams.workers.overdue import deadline_of
 
 from ..worlds import World
 
@@ -243,7 +243,8 @@ def story(world: World, rules: RuleVersions | None) -> Iterator[Event]:
     yield again(CAPITAL, "2026-03-01T08:04:30Z")
     yield RIVER
     yield from answers(world, "river", "bo")
-    yield DeadlinePassed(occurred_at="2026-03-01T08:11:00Z", question_id="river")
+    panel = next(event for event in world.log if isinstance(event, PanelAssigned) and event.question_id == "river")
+    yield deadline_of(panel, "2026-03-01T08:11:00.000Z")
     yield said("08:12:00", "capital", "gold", answer="A")
     yield FeedbackRetracted(occurred_at="2026-03-01T08:13:00Z", question_id="capital", feedback_id=gold.event_id)
     yield said("08:14:00", "prime", "human", author="eve", verdict="wrong")

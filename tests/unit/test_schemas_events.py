@@ -15,7 +15,8 @@ from schemas.registry import EVENTS as MODELS
 from schemas.registry import INPUTS, KINDS, KINDS_OF_TOPIC, decode, decode_canonical, kind_of
 from schemas.router import router_key
 
-from ..strategies import EVENTS, agent_names, any_event, instants, names
+from ..strategies import agent_names, instants, names
+from ..v2_strategies import EVENTS, any_event
 from ..worlds import policy
 
 each_kind = pytest.mark.parametrize("kind", sorted(KINDS))

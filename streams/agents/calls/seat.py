@@ -7,6 +7,7 @@ from schemas.analyses import AnalysisPublished, Attempt
 from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
 from schemas.questions import QuestionAsked
 from streams.agents.agent import Task
+from streams.processors.stage_rules import parts_wanted
 
 Opener = PanelAssigned | StageOpened
 """Event that opens a stage."""
@@ -34,7 +35,6 @@ def task_of(call: OpenSeat, question: QuestionAsked, texts: Mapping[str, str]) -
         texts: Texts of analyses by event id; includes all of the stage's material.
     """
     stage = call.stage
-    panel = call.opener.later[0] if isinstance(call.opener, PanelAssigned) and call.opener.later else ()
     return Task(
         question_id=question.question_id,
         text=question.text,
@@ -44,7 +44,7 @@ def task_of(call: OpenSeat, question: QuestionAsked, texts: Mapping[str, str]) -
         role=stage.role,
         stage=stage.number,
         sub_question=call.seat.sub_question,
-        seats=len(panel),
+        seats=parts_wanted(call.opener) if isinstance(call.opener, PanelAssigned) else 0,
         analyses=tuple(texts[analysis_id] for analysis_id in stage.material),
         attempt=1,
     )

@@ -13,7 +13,7 @@ from streams.runtimes.headers import ce_headers, pack_headers, unpack_headers
 from streams.runtimes.urls import LogUrl, open_reader, open_writer, parse_url
 
 from ...stateful.tiny import policy
-from ...strategies import any_event
+from ...v2_strategies import any_event
 
 
 @pytest.mark.parametrize(
