@@ -12,10 +12,11 @@ from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned, StageOpened
-from schemas.policies import PolicyAdopted
+from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, ObservationCounts, RouterEntry
+from schemas.rules import NEWEST_RULES
 from streams.processors import PROCESSORS
 from streams.processors.fold import Processor, Rejection, Step, Tables
 
@@ -44,6 +45,12 @@ def policy(*names: str, at: int = 0, routing: Mapping[str, Any] | None = None, *
         routing={**quiet, **(routing or {})},
         **fields,
     )
+
+
+def newest(given: PolicyAdopted) -> PolicyAdoptedV2:
+    """Give a policy of v2 with the newest rules."""
+    fields = {name: getattr(given, name) for name in PolicyAdopted.model_fields if name not in ("kind", "event_id")}
+    return PolicyAdoptedV2(**fields, rules=NEWEST_RULES)
 
 
 def merging(rule: str, *names: str, **merge: Any) -> PolicyAdopted:

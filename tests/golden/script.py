@@ -12,14 +12,13 @@ from schemas.canonical import content_id
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned, StageOpened
-from schemas.policies import PolicyAdopted, PolicyAdoptedV2
+from schemas.policies import PolicyAdopted
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
-from schemas.rules import NEWEST_RULES, RuleVersions
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 from streams.workers.overdue import deadline_of
 
-from ..worlds import World
+from ..worlds import World, newest
 
 START = "2026-03-01T08:00:00.000Z"
 QUIET = {"warm_up": 0, "kind": "none"}
@@ -66,16 +65,13 @@ STAGED = PolicyAdopted(
     learning={"averaging": {"step": "fixed", "alpha_ppb": 200_000_000}},
 )
 
-VERSIONS: dict[str, RuleVersions | None] = {"v1": None, "v2": NEWEST_RULES}
-"""Versions of the golden log: the rules that its policies name; policies of v1 name none."""
+VERSIONS = ("v1", "v2")
+"""Versions of the rules; policies of v1 name none."""
 
 
-def under(rules: RuleVersions | None, policy: PolicyAdopted) -> PolicyAdopted:
-    """Give a policy with the rules it names."""
-    if rules is None:
-        return policy
-    fields = {name: getattr(policy, name) for name in PolicyAdopted.model_fields if name not in ("kind", "event_id")}
-    return PolicyAdoptedV2(**fields, rules=rules)
+def under(version: str, policy: PolicyAdopted) -> PolicyAdopted:
+    """Give a policy of a version of the rules."""
+    return newest(policy) if version == "v2" else policy
 
 
 CAPITAL = QuestionAsked(
@@ -234,7 +230,7 @@ def said(at: str, question_id: str, source: str, **statement: str) -> FeedbackGi
     return FeedbackGiven(occurred_at=f"2026-03-01T{at}Z", question_id=question_id, source=source, **statement)
 
 
-def story(world: World, rules: RuleVersions | None) -> Iterator[Event]:
+def story(world: World, version: str) -> Iterator[Event]:
     """Give the inputs in order; each part depends on the events that followed from the parts before it."""
     yield CAPITAL
     yield from answers(world, "capital")
@@ -248,7 +244,7 @@ def story(world: World, rules: RuleVersions | None) -> Iterator[Event]:
     yield said("08:12:00", "capital", "gold", answer="A")
     yield FeedbackRetracted(occurred_at="2026-03-01T08:13:00Z", question_id="capital", feedback_id=gold.event_id)
     yield said("08:14:00", "prime", "human", author="eve", verdict="wrong")
-    yield under(rules, STAGED)
+    yield under(version, STAGED)
     yield EGGS
     yield from answers(world, "eggs")
     yield said("08:29:00", "eggs", "gold", answer="60.00")
@@ -264,8 +260,7 @@ def story(world: World, rules: RuleVersions | None) -> Iterator[Event]:
 
 def told(version: str) -> World:
     """Run the whole script under the rules of one version."""
-    rules = VERSIONS[version]
-    world = World(under(rules, PLAIN))
-    for event in story(world, rules):
+    world = World(under(version, PLAIN))
+    for event in story(world, version):
         world.put(event)
     return world
