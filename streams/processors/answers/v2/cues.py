@@ -4,6 +4,7 @@ Places where a text states its answer.
 Such as "the answer is", "Réponse :" and "答案". What is stated after a cue, a letter or a number, is for its reader to find.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
@@ -59,7 +60,7 @@ def _capitals(words: Iterable[str]) -> Iterator[str]:
         yield from (word, word[0].upper() + word[1:], word.upper())
 
 
-_ANSWER = compile_ascii(any_of(_capitals(word for language in LANGUAGES for word in language.answer)))
+ANSWER_WORDS = compile_ascii(any_of(_capitals(word for language in LANGUAGES for word in language.answer)))
 _BARE = frozenset(plain(word) for language in LANGUAGES if language.bare for word in _capitals(language.answer))
 _IS_WORD_CHARACTER = compile_ascii(f"[{LETTER}_]")
 
@@ -97,15 +98,16 @@ _MAKES_BEFORE = compile_ascii(
 )
 
 
-def answer_cues(text: str, start: int = 0) -> Iterator[Cue]:
+def answer_cues(text: str, start: int = 0, words: re.Pattern[str] = ANSWER_WORDS) -> Iterator[Cue]:
     """
     Find where answers are stated, from *start* on, in order; of `MOST_CUES` at most.
 
     Args:
         text: A text, in the form that `characters.plain` gives.
         start: Where to begin; a cue's standing depends on what is before it too.
+        words: Words that are stated to be something; other ones than "answer" in its languages.
     """
-    for match in list(_ANSWER.finditer(text, start))[-MOST_CUES:]:
+    for match in list(words.finditer(text, start))[-MOST_CUES:]:
         if not _is_whole(text, match.start(), match.end()):
             continue
         end, negated, would, doubted = _linked(text, match.start(), match.end())

@@ -1,0 +1,206 @@
+"""Statements of the option that is chosen."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from streams.processors.answers.v2.characters import compile_ascii
+from streams.processors.answers.v2.cues import (
+    ANSWER_WORDS,
+    MOST_CUES,
+    Standing,
+    answer_cues,
+    any_of,
+    clause_before,
+    standing,
+)
+from streams.processors.answers.v2.mentions import SEVERAL, mention_at, named, taken_back
+from streams.processors.answers.v2.option_words import NamedOptions
+
+_TAIL = 300
+"""Characters. Answers mostly stand in the last words, so these are searched alone first."""
+
+
+class Statement(NamedTuple):
+    """
+    A statement of the answer.
+
+    Attributes:
+        start: Where it begins.
+        answer: A letter, SEVERAL or OUTSIDE.
+        standing: Its weight; never denied.
+    """
+
+    start: int
+    answer: str
+    standing: Standing
+
+
+# --- "the correct option is (C)" -----------------------------------------------------------------------------------
+
+_OPTION_WORDS = compile_ascii(
+    any_of(
+        form
+        for word in (
+            # fmt: off
+            "option",
+            "choice",
+            "closest",
+            "selection",
+            "pick",
+            "guess",
+            "verdict",
+            "vote",
+            "letter",
+            "match",
+            "opción",
+            "alternativa",
+            "opção",
+            "opzione",
+            "buchstabe",
+            "вариант",
+            "pilihan",
+            "lựa chọn",
+            "phương án",
+            # fmt: on
+        )
+        for form in (word, word.capitalize(), word.upper())
+    )
+)
+# "A: C", "Ans. C", "Answer (C) Lyon".
+_LINE_ANSWER = compile_ascii(
+    r"(?:\A|\n)[\s*_#>]{0,6}(?:(?:A|Ans|ANS|ans|Sol|Solution|Conclusion)[.*_]{0,3}\s?(?:[:=]|-\s)"
+    r"|(?i:(?:the\s)?(?:correct\s|final\s)?ans(?:wer)?)[.*_]{0,3}\s(?=\(?[A-Z]\)?[\s.*]{0,9}(?:\n|\Z|\()))"
+)
+_CLOSEST_TO = compile_ascii(r"\b[Cc]losest\s(?:to\s)?(?=(?:the\s)?(?:option|choice)?\s?\(?[A-Z])")
+
+# --- "I choose (C)" ------------------------------------------------------------------------------------------------
+
+_CHOOSES = compile_ascii(
+    r"\b(?:[Cc]h(?:oose|ose)|[Ss]elect|[Pp]ick|go(?:ing)?\swith|went\swith|opt\sfor|vote\sfor|settle\s(?:on|for)|say"
+    r"|conclude|answer)(?=[\s*:(\[\"])|(?<!不)(?<!排除)选择?(?![项择])"
+)
+_CHOOSER = compile_ascii(
+    r"\b(?:i|we)(?:'(?:ll|d|m|ve|re))?(?:\s[a-z']{1,12}){0,2}\s\Z|\A[\s*_]{0,6}(?:so\s|thus\s|therefore,?\s)?\Z"
+)
+_CHOICE_DENIED = compile_ascii(r"\b(?:not|never|cannot|might|could|[a-z]{2,6}n't|if|why|whether|initially|first)\b")
+
+# --- "it must be (C)", "leaving (C)" -------------------------------------------------------------------------------
+
+_FINDS = compile_ascii(
+    r"\b(?:(?:[Ii]t|[Tt]his|[Tt]hat)(?:\s(?:must|has\sto|can\sonly|should|will|would)\sbe|'s|\sis)"
+    r"|[Ll]eav(?:es|ing)(?:\s(?:us|me))?(?:\sonly|\swith)?|(?:am|are|'m)\sleft\swith|[Mm]akes?\sit|[Pp]oints\sto"
+    r"|(?:[Cc]orresponds|[Mm]atch(?:es|ing)|corresponding)(?:\sto|\swith)?|[Nn]arrows\s(?:it|this)\sdown\sto)(?=[\s:])"
+)
+_NOT_FOUND = compile_ascii(r"\b(?:not|never|cannot|[a-z]{2,6}n't|if|whether|none|without|also|one|other|neither)\b")
+_REVISES = compile_ascii(
+    r"(?:\A|[,:]\s)[\s*]{0,4}(?:wait|actually|no|correction|rather|sorry|oops|so|thus|therefore|hence|then)\b"
+)
+
+# --- "option (C) is correct" ---------------------------------------------------------------------------------------
+
+_BEST = (
+    r"(?:(?:(?:single|one|only|final|intended|expected|clear|obvious|logical|likely|likeliest|remaining)\s)?(?:best|correct"
+    r"|right|closest|most\s[a-z]{3,20}|true|only|final|proper|answer|option|choice)\b)"
+)
+_IS_CORRECT = compile_ascii(
+    r"(?P<before>[.,;:!?\n\"]\s{0,3}|\A|\b(?i:option|choice|answer|letter|so|thus|therefore|hence|that|think|选项)\s?|\()"
+    r"[\s*_\"(]{0,4}(?P<option>[A-Z])[)*_\"\]]{0,4}(?:选项)?"
+    r"(?:\s(?:is|must\sbe|has\sto\sbe|seems|appears(?:\sto\sbe)?|would\sbe|should\sbe)\s(?:(?:therefore|thus|clearly|indeed|most"
+    rf"\slikely|probably|definitely|then|actually)\s)?(?:correct|right|the\s{_BEST})\b|\s?是?(?:正确|对的|最佳))"
+)
+_NOT_THE = compile_ascii(
+    r"\b(?:not|neither|nor|if|whether|unless|suppose|assuming|statement|vitamin|type|point|class)\s?\Z"
+)
+_MAKES_CORRECT = compile_ascii(
+    r"\b[Mm]ak(?:es|ing)\s(?:option\s|choice\s)?\(?(?P<option>[A-Z])\)?\sthe\s(?:best|correct|right|most|only|answer)\b"
+)
+
+
+class _Place(NamedTuple):
+    """Where a statement may stand: its begin, its content's begin, its weight, and how its content is read."""
+
+    start: int
+    end: int
+    standing: Standing
+    negated: bool = False
+    letter: str | None = None
+    """The option, where it stands before the statement's end."""
+    by_letter: bool = False
+    """Whether an option's words count at the end of the text only."""
+
+
+def last_statement(text: str, options: NamedOptions) -> tuple[Statement | None, Statement | None]:
+    """
+    Give the last plain statement of a text, and what its doubted statements amount to.
+
+    Doubted statements amount to an answer only where all name the same one. They are not looked for where the end of
+    the text states an answer plainly.
+    """
+    doubted: Statement | None = None
+    for start in dict.fromkeys((text.rfind(" ", 0, max(0, len(text) - _TAIL)) + 1, 0)):
+        doubted = None
+        for statement in _statements(text, start, options):
+            if statement.standing == "plain":
+                return statement, None
+            if doubted is None:
+                doubted = statement
+            elif doubted.answer != statement.answer:
+                doubted = doubted._replace(answer=SEVERAL)
+    return None, doubted
+
+
+def _statements(text: str, start: int, options: NamedOptions) -> Iterator[Statement]:
+    """Give the statements from *start* on, the last first."""
+    for place in sorted(_places(text, start), reverse=True)[:MOST_CUES]:
+        if place.standing == "denied":
+            continue
+        if place.letter is not None:
+            if not taken_back(text, place.end):
+                yield Statement(place.start, named(place.letter, options), place.standing)
+            continue
+        mention = mention_at(text, place.end, options, negated=place.negated)
+        if mention is None or (mention.in_words and place.by_letter and text[mention.end :].strip(" \n.*_`\"'$)")):
+            continue
+        yield Statement(place.start, mention.answer, place.standing)
+
+
+def _places(text: str, start: int) -> Iterator[_Place]:
+    for words in (ANSWER_WORDS, _OPTION_WORDS):
+        for cue in answer_cues(text, start, words):
+            yield _Place(cue.start, cue.end, cue.standing, cue.negated)
+    for match in _LINE_ANSWER.finditer(text, start):
+        yield _Place(match.start(), match.end(), "plain", by_letter=True)
+    for match in _CLOSEST_TO.finditer(text, start):
+        yield _Place(match.start(), match.end(), standing(text, match.start(), match.end()))
+    for match in _MAKES_CORRECT.finditer(text, start):
+        yield _Place(match.start(), match.end(), standing(text, match.start(), match.end()), letter=match["option"])
+    yield from _chosen(text, start)
+    yield from _found(text, start)
+    yield from _called_correct(text, start)
+
+
+def _chosen(text: str, start: int) -> Iterator[_Place]:
+    for match in _CHOOSES.finditer(text, start):
+        clause = clause_before(text, match.start())
+        if match[0][0] > "z" or (_CHOOSER.search(clause) and not _CHOICE_DENIED.search(clause)):
+            yield _Place(match.start(), match.end(), "plain", by_letter=True)
+
+
+def _found(text: str, start: int) -> Iterator[_Place]:
+    for match in _FINDS.finditer(text, start):
+        clause = clause_before(text, match.start())
+        weight = standing(text, match.start(), match.end(), would="would" in match[0])
+        if not _NOT_FOUND.search(clause) and weight != "denied":
+            weight = weight if _REVISES.search(clause) else "doubted"
+            yield _Place(match.start(), match.end(), weight, by_letter=True)
+
+
+def _called_correct(text: str, start: int) -> Iterator[_Place]:
+    for match in _IS_CORRECT.finditer(text, start):
+        position = match.start("option")
+        clause = clause_before(text, position)
+        weight = standing(text, position, match.end(), would="would" in match[0])
+        if _NOT_THE.search(clause.rstrip('(*" ')) or weight == "denied":
+            continue
+        firm = " the " in match[0] or _REVISES.search(clause)
+        yield _Place(position, match.end(), weight if firm else "doubted", letter=match["option"])
