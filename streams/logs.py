@@ -10,6 +10,9 @@ import sys
 
 import structlog
 
+MOST_CHARACTERS = 2_000
+"""Characters of one value in a log line."""
+
 _LIBRARIES = ("LiteLLM", "aiohttp", "aiokafka", "faust", "httpx", "mode")
 
 
@@ -36,6 +39,7 @@ def configure(*, verbose: bool, mask: structlog.typing.Processor = lambda logger
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _shortened,
             mask,
             renderer,
         ],
@@ -43,3 +47,11 @@ def configure(*, verbose: bool, mask: structlog.typing.Processor = lambda logger
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _shortened(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Cut long texts: a message can quote a record, and a line is to be read."""
+    for key, value in event.items():
+        if isinstance(value, str) and len(value) > MOST_CHARACTERS and key != "exception":
+            event[key] = f"{value[:MOST_CHARACTERS]}... and {len(value) - MOST_CHARACTERS:,} characters more"
+    return event

@@ -196,6 +196,19 @@ def same_policy(first: PolicyAdopted, second: PolicyAdopted) -> bool:
     return first.model_dump(exclude=unlike) == second.model_dump(exclude=unlike)
 
 
+def succeeding(policy: PolicyAdopted, before: PolicyAdopted | None) -> PolicyAdopted:
+    """
+    Give a policy that is to replace another one, which becomes its cause.
+
+    Without that a policy that was in force before, with the same time, would be the same event, and a log takes an
+    event once: the policy would not come into force again.
+    """
+    if before is None:
+        return policy
+    fields = {name: getattr(policy, name) for name in type(policy).model_fields if name not in ("event_id", "causes")}
+    return type(policy)(**fields, causes=(before.event_id,))
+
+
 def _overlaid(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Merge *over* into *under*, table by table; values of *over* win."""
     merged = dict(under)

@@ -187,7 +187,7 @@ class Folder:
     def _fold(self, event: Event, key: str) -> Step[Any]:
         step = self.processor.fold(self.states.get(key), event, key, self.tables)
         state = step.state
-        if self.reload:
+        if self.reload and state is not None:
             state = self.processor.load(orjson.loads(orjson.dumps(self.processor.dump(state))))
         self.states[key] = state
         return step

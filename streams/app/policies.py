@@ -7,7 +7,7 @@ from schemas.quantities import instant_of_ms
 from streams.app.workspace import Workspace
 from streams.errors import UsageError
 from streams.log import read_event, wall_clock_ms
-from streams.settings import build_policy, same_policy
+from streams.settings import build_policy, same_policy, succeeding
 from streams.topology import POLICIES
 
 
@@ -48,6 +48,7 @@ def adopt_policy(work: Workspace) -> Adoption:
         before = log.policy
         if before is not None and same_policy(wanted, before):
             return Adoption(before, before)
+        wanted = succeeding(wanted, before)
         log.append(wanted)
         log.commit()
     return Adoption(wanted, before)

@@ -16,7 +16,7 @@ from streams.agents.reply_cache import ReplyCache
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem
 from streams.log import Clock, FoldingWriter, wall_clock_ms
-from streams.settings import Config, RunSettings, build_policy, same_policy
+from streams.settings import Config, RunSettings, build_policy, same_policy, succeeding
 from streams.workers.embedded_session import CallAccounting, EmbeddedSession, Listener
 
 MOST_AGENTS, MOST_NAME_CHARACTERS = 64, 128
@@ -106,7 +106,8 @@ def keep(setup: Setup | None, in_force: PolicyAdopted | None, config: Config) ->
         return setup or _equipped(build_policy(config, EPOCH), config)
     if setup is None:
         return _equipped(in_force, config)
-    return setup._replace(policy=in_force) if same_policy(setup.policy, in_force) else setup
+    policy = in_force if same_policy(setup.policy, in_force) else succeeding(setup.policy, in_force)
+    return setup._replace(policy=policy)
 
 
 def _equipped(policy: PolicyAdopted, config: Config) -> Setup:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+import orjson
 
 from schemas.decisions import DecisionMade, Exclusion
 from streams.app import amounts
@@ -48,7 +49,7 @@ def ask(
     if answered.made_up:
         output.say("All agents are simulated: their answers are generated and carry no knowledge.")
     if app.json:
-        output.print_json({**decision.model_dump(mode="json"), "option": answered.option})
+        output.print_json({**orjson.loads(decision.encode()), "option": answered.option})
     else:
         _print(answered, app)
     return 0 if decision.status == "decided" else EXIT_DIFFERENCE

@@ -28,7 +28,7 @@ def policy(app: App, action: str) -> None:
     if app.json:
         output.print_bytes(newest.encode())
         return
-    output.print_bytes(orjson.dumps(newest.model_dump(mode="json"), option=orjson.OPT_INDENT_2))
+    output.print_bytes(orjson.dumps(orjson.loads(newest.encode()), option=orjson.OPT_INDENT_2))
 
 
 def _adopt(app: App) -> None:

@@ -7,6 +7,13 @@ from typing import Literal
 from schemas.event import Event
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
 
+REMEMBERED_CLOSED = 10_000
+"""Closed reservations that are recognised when their record comes again."""
+REMEMBERED_QUESTIONS = 100_000
+"""
+Questions whose cost is kept; some 20 MB. The reservations of one question follow each other within its deadline.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -39,23 +46,27 @@ class Accounts:
 
     A reservation counts with its whole amount until it is settled, and then with its cost. Whether it fits is decided
     once, when it is folded, from the records before it; so every reader of the topic comes to the same verdict. A
-    repeated reservation changes nothing while it is open. A settlement without an open reservation changes nothing.
+    repeated reservation changes nothing while it is open, nor as long as it is among the last `REMEMBERED_CLOSED` that
+    were closed. A settlement without an open reservation changes nothing. Of the questions without an open reservation
+    the last `REMEMBERED_QUESTIONS` are kept.
     """
 
     questions: dict[str, int] = field(default_factory=dict)
-    """Cost of each question in nano-dollars, open reservations included."""
+    """Cost of each question in nano-dollars, open reservations included; the one that changed last is last."""
     runs: dict[str, int] = field(default_factory=dict)
     """The same by adoption of a policy."""
     _open: dict[str, BudgetReserved] = field(default_factory=dict)
     _open_questions: dict[str, int] = field(default_factory=dict)
     _open_runs: dict[str, int] = field(default_factory=dict)
     """Open reservations within the sums above."""
+    _closed: dict[str, None] = field(default_factory=dict)
+    """Ids of the reservations closed last, oldest first."""
 
     def take(self, event: Event) -> Verdict | None:
         """Fold one event; give the verdict on a reservation that is new."""
         if isinstance(event, BudgetSettled):
             self._settle(event)
-        elif isinstance(event, BudgetReserved) and event.event_id not in self._open:
+        elif isinstance(event, BudgetReserved) and not (event.event_id in self._open or event.event_id in self._closed):
             return self._reserve(event)
         return None
 
@@ -97,11 +108,25 @@ class Accounts:
 
     def _close(self, reserved: BudgetReserved, cost_nusd: int | None) -> None:
         del self._open[reserved.event_id]
+        self._closed[reserved.event_id] = None
+        if len(self._closed) > REMEMBERED_CLOSED:
+            del self._closed[next(iter(self._closed))]
         _add(self._open_questions, reserved.question_id, -reserved.amount_nusd)
         _add(self._open_runs, reserved.policy_event_id, -reserved.amount_nusd)
         if cost_nusd is not None:
             _add(self.questions, reserved.question_id, cost_nusd - reserved.amount_nusd)
             _add(self.runs, reserved.policy_event_id, cost_nusd - reserved.amount_nusd)
+        self._forget(reserved.question_id)
+
+    def _forget(self, question_id: str) -> None:
+        """Move a question to the end, and forget the first ones beyond the limit that have nothing open."""
+        if question_id in self.questions:
+            self.questions[question_id] = self.questions.pop(question_id)
+        while len(self.questions) > REMEMBERED_QUESTIONS:
+            oldest = next(iter(self.questions))
+            if oldest in self._open_questions:
+                break
+            del self.questions[oldest]
 
 
 def _exceeded(event: BudgetReserved, question: int, run: int) -> Literal["question", "run"] | None:

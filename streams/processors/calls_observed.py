@@ -25,7 +25,7 @@ def observed_calls(decision: DecisionMade) -> tuple[AgentObserved, ...]:
 
 def _called(voice: Ballot | Exclusion) -> bool:
     """Whether a seat had a call, or is still waited for."""
-    if isinstance(voice, Exclusion):
+    if isinstance(voice, Exclusion) and voice.reason in ("failed", "no_reply", "refused"):
         return voice.reason != "refused"
     return voice.conduct.attempts > 0
 

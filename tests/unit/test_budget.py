@@ -4,11 +4,13 @@ Reservations of a budget in the order of their topic.
 Each counts or is refused, and all readers agree on which.
 """
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import Event
 from schemas.spending import BudgetReserved, BudgetSettled
+from streams.processors import budget
 from streams.processors.budget import Accounts, Verdict
 
 AT = "2026-01-01T00:00:00.000Z"
@@ -103,3 +105,27 @@ def test_what_was_granted_never_passes_a_limit(calls: list[tuple[str, int, int |
             accounts.take(settled(call, None if cost is None else min(cost, amount)))
         assert all(spent <= 60 for spent in accounts.questions.values())
         assert sum(accounts.questions.values()) == accounts.runs.get(POLICY, 0) <= 120
+
+
+def test_reservation_that_comes_again_after_its_settlement_changes_nothing() -> None:
+    """A record that is read twice does not count twice, before its settlement or after it."""
+    accounts, first = Accounts(), reserved(100)
+    accounts.take(first)
+    accounts.take(BudgetSettled(causes=(first.event_id,), occurred_at=1, question_id="q", cost_nusd=30))
+    assert accounts.take(first) is None
+    assert accounts.questions == {"q": 30}
+
+
+def test_questions_long_settled_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Accounts keep the cost of so many questions, and of every question with an open reservation."""
+    monkeypatch.setattr(budget, "REMEMBERED_QUESTIONS", 3)
+    accounts = Accounts()
+    kept = reserved(100, question="open")
+    accounts.take(kept)
+    for number in range(10):
+        one = reserved(100, number, question=f"q{number}")
+        accounts.take(one)
+        accounts.take(BudgetSettled(causes=(one.event_id,), occurred_at=1, question_id=f"q{number}", cost_nusd=30))
+    assert accounts.questions.keys() >= {"open", "q9"}
+    accounts.take(BudgetSettled(causes=(kept.event_id,), occurred_at=1, question_id="open", cost_nusd=30))
+    assert list(accounts.questions) == ["q8", "q9", "open"]

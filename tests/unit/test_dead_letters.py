@@ -2,9 +2,13 @@
 
 from base64 import b64decode
 
+import pytest
+
 from schemas.event import MAX_EVENT_BYTES
-from streams.processors.dead_letters import KEPT_BYTES, dead_letter
+from schemas.registry import InvalidRecord, decode
+from streams.processors.dead_letters import KEPT_BYTES, MOST_BYTES, dead_letter, unreadable_letter
 from streams.processors.fold import Rejection
+from streams.topology import QUESTIONS
 
 from ..worlds import question
 
@@ -35,3 +39,21 @@ def test_letter_of_a_large_event_keeps_its_beginning() -> None:
     assert len(letter.encode()) < MAX_EVENT_BYTES
     assert b64decode(letter.value_base64) == event.encode()[:KEPT_BYTES]
     assert letter.value_bytes == len(event.encode())
+
+
+@pytest.mark.parametrize("value", [b'{"kind": "' + b"\\\\" * 449_000 + b'"}', b'{"' + b"\\u0001" * 140_000 + b'": 1}'])
+def test_letter_that_would_be_too_large_is_cut(value: bytes) -> None:
+    """However a record swells the message about it, its letter fits its topic; the record's bytes stay."""
+    with pytest.raises(InvalidRecord) as caught:
+        decode(QUESTIONS, value, 0)
+    letter = unreadable_letter(QUESTIONS, 0, 7, 0, b"\xff" * 1_000_000, value, caught.value)
+    assert len(letter.encode()) <= MOST_BYTES
+    assert "characters more" in letter.detail
+    assert b64decode(letter.value_base64) == value[:KEPT_BYTES]
+
+
+def test_letter_that_fits_is_kept_whole() -> None:
+    """A message of many characters stays as it is where the letter has room for it."""
+    problem = InvalidRecord("x" * 500_000)
+    letter = unreadable_letter(QUESTIONS, 0, 7, 0, None, b"{}", problem)
+    assert letter.detail == str(problem)

@@ -12,7 +12,6 @@ import pytest
 
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
-from schemas.registry import InvalidRecord
 from streams.app.question_file import QuestionLine, attended, normal_gold, read_questions, rereadable, survey
 from streams.jsonlines import LineProblem, read_objects
 
@@ -76,7 +75,7 @@ def test_name_of_the_collection_is_passed_over() -> None:
         ({"options": ["one"]}, "options: 1 given, a choice needs 2 to 26"),
         ({"gold": "D"}, "gold: 'D' is neither a letter from A to C nor the text of one option"),
         ({"gold": 1}, "gold: 1 is neither"),
-        ({"gold": True, "options": [], "answer_type": "number"}, "gold: True is not a number"),
+        ({"gold": True, "options": [], "answer_type": "number"}, "gold: True is not one exact number"),
         ({"text": "t" * 899_900}, "shorten the text"),
         ({"answer_type": "essay"}, "answer_type: Input should be 'choice' or 'number', not 'essay'"),
     ],
@@ -101,14 +100,14 @@ def test_number_is_written_as_decisions_write_it(gold: str | int, normal: str) -
     assert normal_gold(gold, question(options=0)) == normal
 
 
-def test_text_of_two_equal_options_is_no_answer() -> None:
-    """Text that stands for two options is refused, for nobody knows which is meant."""
+def test_equal_options_are_one_answer() -> None:
+    """Text that two options share names the first of them; a letter stays what was given."""
     asked = QuestionAsked(
         occurred_at="2026-01-01T00:00:00.000Z", question_id="q", text="?", options=("same", "same", "other")
     )
     assert normal_gold("other", asked) == "C"
-    with pytest.raises(InvalidRecord):
-        normal_gold("same", asked)
+    assert normal_gold("same", asked) == "A"
+    assert normal_gold("B", asked) == "B"
 
 
 def test_survey_keeps_ids_and_right_answers() -> None:

@@ -12,7 +12,7 @@ from streams.app.setup import EPOCH, MOST_AGENTS, answer, hire, keep
 from streams.errors import UsageError
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
-from streams.settings import Config, RunSettings
+from streams.settings import Config, RunSettings, same_policy
 
 from ...worlds import question
 
@@ -95,7 +95,9 @@ def test_same_settings_at_another_time_change_nothing() -> None:
     assert keep(now, before.policy, SIMULATED).policy is before.policy
     other = hire(Config(fields={"agents": [{"kind": "simulated", "name": "other"}]}), (), AT)
     assert other is not None
-    assert keep(other, before.policy, SIMULATED).policy is other.policy
+    replacing = keep(other, before.policy, SIMULATED).policy
+    assert same_policy(replacing, other.policy)
+    assert replacing.causes == (before.policy.event_id,)
 
 
 def test_questions_are_answered_under_the_policy(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ from streams.processors.answers.v2.structured import structured_values
 from streams.processors.answers.v2.thoughts import spoken
 
 # "#### 2. Add both", "#### 2) Add", "#### 3.1 Sum", "#### 2: Add", "#### 2 - Add"
-_HEADING = compile_ascii(r"[*_ ]*(?:\(?[0-9]+(?:\.[0-9]+)*[.):]|[0-9]+ [-\u2013\u2014]|[0-9]+(?:\.[0-9]+)* +(?=[A-Z][a-z]))\s*[^\s0-9]")
+_HEADING = compile_ascii(
+    r"[*_ ]*(?:\(?[0-9]+(?:\.[0-9]+)*[.):]|[0-9]+ [-\u2013\u2014]|[0-9]+(?:\.[0-9]+)* +(?=[A-Z][a-z]))\s*[^\s0-9]"
+)
 _JOINS = compile_ascii(r"\A[^.!?\n]*?(?:[,;&]|\b(?:and|or|und|oder|et|ou|y|o)\b)[^.!?\n]*\Z")
 
 
@@ -119,5 +121,7 @@ def _source(text: str, found_places: list[Place], index: int) -> str:
     """Name the rule; a box that a statement begins with is the statement's."""
     place = found_places[index]
     before = found_places[index - 1] if index else place
-    stated = place.source == "boxed" and before.source == "statement" and place.start in range(before.at - 8, before.at + 2)
+    stated = (
+        place.source == "boxed" and before.source == "statement" and place.start in range(before.at - 8, before.at + 2)
+    )
     return "statement" if stated else place.source

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from streams.processors.answers.v2.number_tokens import END, Token
 from streams.processors.answers.v2.number_words import ABOUT, CHANGES, COUNTS, FURTHER, HEDGES, MORE
 
-_RELATIONS = frozenset({"<", ">", "<=", ">=", "≤", "≥", "≠", "±", "^", "_", "...", "=", "≈", "|", "∈", "⟨", "+", "∪", "∩"})
+_RELATIONS = frozenset(
+    {"<", ">", "<=", ">=", "≤", "≥", "≠", "±", "^", "_", "...", "=", "≈", "|", "∈", "⟨", "+", "∪", "∩"}
+)
 _QUIET = HEDGES | ABOUT - frozenset({"a", "an"})
 _BETWEEN = frozenset(",;/:-–—&(")
 
@@ -65,7 +67,7 @@ def _number_at(tokens: Sequence[Token], at: int) -> bool:
     token = _at(tokens, at)
     if token.text in ("-", "–", "+", "(", "*", "≈"):
         return _at(tokens, at + 1).kind == "number"
-    return token.kind in ("number", "command") or token.text.lower() in COUNTS and token.text.lower() != "one"
+    return token.kind in ("number", "command") or (token.text.lower() in COUNTS and token.text.lower() != "one")
 
 
 def _at(tokens: Sequence[Token], at: int) -> Token:

@@ -23,6 +23,9 @@ from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 CACHED_STATES = 2_000
 """States cached in memory for each partition; the others are in the local state store."""
 
+MOVED_HEADER_BYTES = 65_536
+"""Most bytes of headers that a moved record keeps."""
+
 _log = structlog.get_logger("orch.partition_task")
 
 
@@ -216,10 +219,13 @@ def moved(record: Record, key: str) -> ProducerRecord:
     Copy a record to the partition of its key.
 
     Clients hash keys in different ways (librdkafka by CRC32 by default), and some set no key. All records about one
-    question must be in one partition. Bytes and timestamp stay the same, and so does the event.
+    question must be in one partition. Bytes and timestamp stay the same, and so does the event. Foreign headers go
+    along unless they are so many that the copy might be too large for its topic.
     """
     came = (MOVED, f"{record.partition}@{record.offset}".encode())
-    return ProducerRecord(record.topic, key, record.value, (*record.headers, came), record.timestamp_ms)
+    size = sum(len(name) + len(value) for name, value in record.headers)
+    headers = record.headers if size <= MOVED_HEADER_BYTES else carried_on(record.headers)
+    return ProducerRecord(record.topic, key, record.value, (*headers, came), record.timestamp_ms)
 
 
 def in_order(records: Iterable[Record]) -> Iterator[Record]:

@@ -1,0 +1,37 @@
+"""Policies that replace each other, and come back."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from schemas.decisions import DecisionMade
+from schemas.policies import PolicyAdopted
+from streams.app.run import Job, do
+from streams.app.workspace import Workspace
+from streams.log import read_event
+from streams.topology import DECISIONS, POLICIES
+
+AT = "2026-02-01T00:00:00Z"
+
+
+def test_policy_comes_back_into_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Policies A, B, A on dated questions decide in that turn, and running the last one again adopts nothing."""
+    monkeypatch.chdir(tmp_path)
+    for number, preset in enumerate(("default", "reference", "default", "default")):
+        asked = [
+            {"question_id": f"q{number}-{n}", "text": "?", "options": ["x", "y"], "occurred_at": AT} for n in range(3)
+        ]
+        said = [{"question_id": one["question_id"], "model": "m", "text": "The answer is (A)."} for one in asked]
+        for name, lines in (("questions.jsonl", asked), ("outputs.jsonl", said)):
+            (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (tmp_path / "orch.toml").write_text(f'[policy]\npreset = "{preset}"\n')
+        work = Workspace(config="orch.toml")
+        outcome = do(work, Job("questions.jsonl", work.config, outputs=("outputs.jsonl",)))
+        assert outcome.policy_id == preset
+    with work.open_reader() as reader:
+        made = [read_event(record) for record in reader.records((DECISIONS, POLICIES))]
+    deciding = [event.policy_id for event in made if isinstance(event, DecisionMade)]
+    assert deciding == ["default"] * 3 + ["reference"] * 3 + ["default"] * 6
+    adopted = [event for event in made if isinstance(event, PolicyAdopted)]
+    assert [event.causes for event in adopted] == [(), (adopted[0].event_id,), (adopted[1].event_id,)]
