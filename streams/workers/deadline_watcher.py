@@ -8,9 +8,9 @@ from structlog.typing import FilteringBoundLogger
 
 from schemas.quantities import instant_of_ms
 from streams.log import Clock, Subscription
+from streams.processors.deadlines import deadline_of
 from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.call_scheduler import CallScheduler
-from streams.workers.overdue import deadline_of
 from streams.workers.partition_consumer import PartitionConsumer, until
 from streams.workers.question_state import QuestionState
 

@@ -20,9 +20,9 @@ from streams.agents.calls.retry import drive, take_seat
 from streams.agents.calls.seat import Opener, OpenSeat, absent, task_of
 from streams.errors import InvariantError
 from streams.log import Clock, FoldingWriter, read_event
+from streams.processors.deadlines import deadline_of
 from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.call_scheduler import CallScheduler, left_ms
-from streams.workers.overdue import deadline_of
 
 Listener = Callable[[Event], Iterable[Event]]
 """Receives each event that a processor wrote; the events it returns, such as feedback, are appended as input."""

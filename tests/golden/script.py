@@ -16,7 +16,7 @@ from schemas.policies import PolicyAdopted
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
-from streams.workers.overdue import deadline_of
+from streams.processors.deadlines import deadline_of
 
 from ..worlds import World, newest
 

@@ -1,4 +1,4 @@
-"""Hostile events in any order: no fold raises, and every state can be stored."""
+"""Hostile events in any order, and every fold."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Rules of v2 of the four folds, where they give something else than v1."""
+"""Rules of v2 where they differ from v1."""
 
 import pytest
 
@@ -9,9 +9,9 @@ from schemas.panels import PanelAssigned, PanelAssignedV2
 from schemas.policies import PolicyAdopted
 from schemas.questions import LONGEST_OPTION, OptionDigest, QuestionAsked
 from schemas.router import AgentObserved, RouterEntryV2
+from streams.processors.deadlines import deadline_of
 from streams.processors.learn import MOST_FEEDBACK, MOST_IGNORED
 from streams.processors.merge import MOST_ANALYSES, MOST_BYTES, MOST_DEADLINES
-from streams.workers.overdue import deadline_of
 
 from ..worlds import (
     FAILED,

@@ -1,4 +1,4 @@
-"""Deadline of a panel, as workers declare it."""
+"""Deadline of a panel, as watchers declare it."""
 
 from schemas.decisions import DeadlinePassed, DeadlinePassedV2
 from schemas.panels import PanelAssigned
