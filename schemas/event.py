@@ -30,7 +30,13 @@ class Fact(BaseModel):
     """A frozen, strict value inside an event: unknown fields and lossy conversions are errors."""
 
     model_config = ConfigDict(
-        frozen=True, strict=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+        frozen=True,
+        strict=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        # Most processes meet few kinds; a validator is built when its model is first used.
+        defer_build=True,
     )
 
     added_fields: ClassVar[tuple[str, ...]] = ()

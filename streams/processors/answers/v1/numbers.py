@@ -2,6 +2,7 @@
 
 import re
 
+from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.reading import UNREADABLE, Reading
 from streams.processors.answers.v1.reading import (
     ANSWER_WORDS,
@@ -9,7 +10,6 @@ from streams.processors.answers.v1.reading import (
     MARK,
     NO_SINGLE_ANSWER,
     Rules,
-    compile_ascii,
     end_of,
     is_denied,
     read_by,

@@ -8,6 +8,8 @@ may change.
 import re
 from collections.abc import Callable
 
+from streams.processors.answers.patterns import compile_ascii
+
 Reader = Callable[[str, re.Match[str]], str | None]
 """Reads the answer at a place in a text: None if it is no answer, NO_SINGLE_ANSWER if it is not a single one."""
 
@@ -20,12 +22,6 @@ NO_SINGLE_ANSWER = ""
 # In characters, about 50,000 tokens. Only the end of a longer text is read, so hostile input costs well under a second.
 # The patterns are linear besides: each repeat is bounded, possessive (`++`), or runs over one class of characters.
 _REACH = 200_000
-
-
-def compile_ascii(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern whose letters and spaces are those of ASCII."""
-    # Python versions differ in which other characters are letters, and a replay must read as the first run did.
-    return re.compile(pattern, re.ASCII)
 
 
 # Escapes, here and in the modules beside, stand for characters easily taken for others: a0 202f 3000 spaces, 2018 2019
