@@ -62,9 +62,10 @@ class EmbeddedStateStore:
         return state
 
     def put(self, key: str, state: Any, seq: int) -> None:
-        """Replace the state of a key after the fold of record *seq*; the first stored seq stays the key's `since`."""
+        """Replace the state of a key after the fold of record *seq*; the first seq stays the key's `since`."""
         self._unchanged.pop(key, None)
-        self._changed[key] = (state, seq)
+        changed = self._changed.get(key)
+        self._changed[key] = (state, seq if changed is None else changed[1])
 
     def write_back(self) -> int:
         """Write the changed states, and count them."""

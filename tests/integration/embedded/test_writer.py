@@ -74,6 +74,18 @@ def test_full_disk_loses_nothing_committed(path: Path, use_up: Callable[[Embedde
     assert values(path)[:-3] == committed
 
 
+def test_open_states_come_in_the_order_of_their_first_records(path: Path) -> None:
+    """A key that changes again before the first commit keeps the place of its first record."""
+    with writer(path) as log:
+        for event in (policy(), question("first"), question("second"), feedback("first")):
+            log.append(event)
+        while log.ready:
+            log.fold()
+        log.commit()
+    with writer(path) as log:
+        assert list(log.open_states("count")) == [("first", 1), ("second", 0)]
+
+
 def _fails(state: Any, event: Any, key: str, tables: Any) -> Step[Any]:
     if key == "poison":
         raise ZeroDivisionError("a bug")
