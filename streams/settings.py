@@ -50,8 +50,8 @@ _NEVER_REPEATED = {
 
 RulesName = Literal["v1", "v2"]
 """
-Rules under which a policy decides: `v1` are those of release 0.1, for logs that programs of 0.1 read too; `v2` names
-the newest version of each.
+Rules under which a policy decides: `v1` are those of release 0.1, for logs on Kafka that programs of 0.1 read too; `v2`
+names the newest version of each.
 """
 
 _Many = Annotated[int, Field(ge=1, le=100_000)]

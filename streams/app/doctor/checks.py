@@ -18,6 +18,9 @@ from streams.app.doctor.kafka import Check, check_cluster
 from streams.app.workspace import Workspace
 from streams.errors import OrchError
 from streams.log import wall_clock_ms
+from streams.runtimes.embedded.lock import WriterLock
+from streams.runtimes.embedded.reader import EmbeddedReader
+from streams.runtimes.embedded.schema import LAYOUT
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import build_policy
 
@@ -141,10 +144,22 @@ def _log(work: Workspace) -> Iterator[Check]:
             yield Check("log", "warn", "it holds no policy, so nothing is decided", "`orch run` adopts one")
         elif lag:
             yield Check("log", "warn", "some questions may wait for their decision", "`orch run` goes on with them")
-    if work.log.scheme != "sqlite":
-        return
+    if work.log.scheme == "sqlite":
+        yield from _file(work.log.path)
+
+
+def _file(path: Path) -> Iterator[Check]:
+    """Check the layout of a log's file, and whether it can be written to; it is not migrated."""
+    with EmbeddedReader(path) as reader:
+        layout = reader.layout
+    if layout < LAYOUT:
+        found = f"{layout}; the first command that writes migrates it to {LAYOUT} and keeps a copy beside it"
+        yield Check("layout", "ok", found)
     try:
-        EmbeddedWriter(work.log.path, clock=wall_clock_ms).close()
+        if layout < LAYOUT:
+            WriterLock(Path(os.path.realpath(path)), wall_clock_ms).release()
+        else:
+            EmbeddedWriter(path, clock=wall_clock_ms).close()
     except OrchError as error:
         yield Check("writer", "warn", error.message, error.remedy)
     else:

@@ -12,6 +12,12 @@ from streams.errors import UsageError
 POINTS = ("append", "flush", "commit", "committed")
 """In the order in which a record passes them: appended, handed to SQLite, before and after its durable commit."""
 
+OPENING_POINTS = ("copy", "copied", "migrate", "migrated", "derive", "derived")
+"""
+In the order in which an older file passes them when it is opened: before and after the copy has its name, a step of the
+migration is committed, and a batch of records is folded into the states of a new processor.
+"""
+
 
 class CrashPoints:
     """
@@ -19,7 +25,7 @@ class CrashPoints:
 
     Args:
         crash_at: Count, from 1, at which the process dies; None for never.
-        only: The one of `POINTS` to count; None for all.
+        only: The one of `POINTS` or `OPENING_POINTS` to count; None for all.
     """
 
     __slots__ = ("_left", "_only")
@@ -46,9 +52,10 @@ class CrashPoints:
         if not text:
             return cls()
         only, colon, count = text.rpartition(":")
-        if (colon and only not in POINTS) or not count.isascii() or not count.isdigit() or not int(count):
+        points = (*POINTS, *OPENING_POINTS)
+        if (colon and only not in points) or not count.isascii() or not count.isdigit() or not int(count):
             raise UsageError(
                 f"ORCH_CRASH_AT is {text!r}",
-                remedy=f"Give a count from 1, or POINT:COUNT with a point of {', '.join(POINTS)}",
+                remedy=f"Give a count from 1, or POINT:COUNT with a point of {', '.join(points)}",
             )
         return cls(int(count), only=only or None)

@@ -7,7 +7,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from streams.errors import OperatorError
-from streams.runtimes.embedded.schema import add_topics, create, is_log
+from streams.runtimes.embedded import schema
+from streams.runtimes.embedded.crash_points import CrashPoints
+from streams.runtimes.embedded.migration import migrate
 from streams.runtimes.embedded.sqlite_errors import mapped
 
 _BUSY_MS = 2_000
@@ -19,21 +21,23 @@ _WAL_PAGES = 2_000
 """Pages in -wal before a checkpoint moves them into the file; an index page that changes often moves once."""
 
 
-def open_to_write(path: Path) -> sqlite3.Connection:
+def open_to_write(path: Path, faults: CrashPoints | None = None) -> sqlite3.Connection:
     """
     Open the log at *path* (absolute) for writing, or create an empty one. The caller holds the writer's lock.
 
-    A file that is no log of this version stays unchanged.
+    A log of an older layout is copied and migrated first. A file that cannot be used stays unchanged.
 
     Raises:
-        OperatorError: The path names another file than a log, a newer log or a directory, or is not writable.
+        OperatorError: The path names another file than a log, a log of a newer or a too old layout, or a directory; or
+            it is not writable; or there is no room for the copy.
     """
     with mapped(path):
         connection = _connect(path, "mode=rwc")
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            if not is_log(connection, path):
-                create(connection, path)
+            layout = schema.layout_of(connection, path, oldest=schema.OLDEST_LAYOUT)
+            if layout is None:
+                schema.create(connection, path)
             # SQLite opens a read-only file without an error; only a write fails. This write is rolled back.
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("UPDATE checkpoint SET seq = seq")
@@ -42,7 +46,9 @@ def open_to_write(path: Path) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
             connection.execute(f"PRAGMA journal_size_limit = {_WAL_LIMIT_BYTES}")
-            add_topics(connection)
+            if layout is not None and layout < schema.LAYOUT:
+                migrate(connection, path, layout, faults or CrashPoints())
+            schema.add_topics(connection)
         except BaseException:
             connection.close()
             raise
@@ -51,10 +57,10 @@ def open_to_write(path: Path) -> sqlite3.Connection:
 
 def open_to_read(path: Path) -> sqlite3.Connection:
     """
-    Open the log at *path* (absolute) for reading, without a change to the log.
+    Open the log at *path* (absolute) for reading, without a change to the log; an older layout stays as it is.
 
     Raises:
-        OperatorError: The file is missing, empty, no log, a newer log, a directory, or unreadable.
+        OperatorError: The file is missing, empty, no log, a newer or a too old log, a directory, or unreadable.
     """
     if not check_place(path):
         raise OperatorError(
@@ -64,7 +70,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         connection = _connect_to_read(path)
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-            if not is_log(connection, path):
+            if schema.layout_of(connection, path, oldest=schema.READABLE_LAYOUT) is None:
                 raise OperatorError(
                     f"{path}: the log is empty; nothing was ever committed to it",
                     remedy="Check --log, or fill it: `orch run` or `orch demo`",

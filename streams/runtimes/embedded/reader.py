@@ -11,7 +11,7 @@ from streams.errors import UsageError
 from streams.log import LogReader, Record, UnorderedReader
 from streams.runtimes.embedded.open_file import open_to_read
 from streams.runtimes.embedded.partitions import PartitionNumbers
-from streams.runtimes.embedded.schema import load_streams
+from streams.runtimes.embedded.schema import layout_now, load_streams
 from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.runtimes.headers import unpack_headers
 from streams.topology import TOPICS
@@ -61,6 +61,11 @@ class EmbeddedReader:
     def end(self) -> int:
         """Give the seq of the newest record in view; 0 where the log is empty."""
         return self._end
+
+    @property
+    def layout(self) -> int:
+        """Give the layout of the file; the next writer migrates an older one than `schema.LAYOUT`."""
+        return layout_now(self._connection)
 
     @property
     def folded(self) -> int:

@@ -9,8 +9,15 @@ from streams.runtimes.embedded.partitions import PartitionNumbers, missing
 
 APPLICATION_ID = 0x4F524348
 """The letters ORCH, at byte 68 of the file; `file(1)` shows them."""
-LAYOUT = 2
-"""`user_version`: layout of the tables below, and of the events in them; layout 2 added budgets and providers."""
+LAYOUT = 3
+"""
+`user_version`: layout of the tables below, and of the events in them. Layout 2 added budgets and providers; layout 3
+policies, panels and decisions of v2, and the table `derivation`.
+"""
+OLDEST_LAYOUT = 2
+"""Oldest layout that `migration` takes to the newest one."""
+READABLE_LAYOUT = 2
+"""Oldest layout in which readers find all that they need."""
 STATES = 1
 """Format of the states that the processors dump."""
 
@@ -57,37 +64,63 @@ CREATE TABLE checkpoint (
     states INTEGER NOT NULL,
     processors TEXT NOT NULL
 );
+CREATE TABLE derivation (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    seq INTEGER NOT NULL,
+    processors TEXT NOT NULL
+);
 CREATE VIEW log AS
     SELECT seq, topic, partition, "offset", timestamp_ms, key, correlation, CAST(value AS TEXT) AS value
     FROM records JOIN streams USING (stream);
 """
 
 
-def is_log(connection: sqlite3.Connection, path: Path) -> bool:
+def layout_of(connection: sqlite3.Connection, path: Path, *, oldest: int) -> int | None:
     """
-    Tell a log (true) from an empty database (false).
+    Give the layout of a log; None for an empty database, which is a log to be.
+
+    Args:
+        oldest: Oldest layout that the caller can use.
 
     Raises:
-        OperatorError: The database belongs to another program, or the log has another layout.
+        OperatorError: The database belongs to another program, or the log has a newer layout, or one older than
+            *oldest*.
     """
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (layout,) = connection.execute("PRAGMA user_version").fetchone()
+    layout = layout_now(connection)
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if application != APPLICATION_ID:
         if not tables and not application:
-            return False
+            return None
         raise OperatorError(
             f"{path}: this database belongs to another program (application id {application:#x})",
             remedy="Name another file with --log sqlite:///PATH; nothing was changed in this one",
             file=str(path),
         )
-    if layout != LAYOUT:
+    if layout > LAYOUT:
         raise OperatorError(
-            f"{path}: the log has layout {layout}, this version of orch knows layout {LAYOUT}",
+            f"{path}: the log has layout {layout}, this version of orch knows layout {LAYOUT} and older ones",
             remedy="Use the version of orch that wrote it, or a newer one; nothing was changed in it",
             file=str(path),
         )
-    return True
+    if layout < OLDEST_LAYOUT:
+        raise OperatorError(
+            f"{path}: the log has layout {layout}, this version of orch migrates layout {OLDEST_LAYOUT} and newer ones",
+            remedy="Use the version of orch that wrote it; nothing was changed in it",
+            file=str(path),
+        )
+    if layout < oldest:
+        raise OperatorError(
+            f"{path}: the log has layout {layout}, which lacks what a reader of this version needs",
+            remedy="Migrate it: any command that writes to it does, such as `orch run`; nothing was changed in it",
+            file=str(path),
+        )
+    return layout
+
+
+def layout_now(connection: sqlite3.Connection) -> int:
+    """Read the layout mark."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def create(connection: sqlite3.Connection, path: Path) -> None:

@@ -74,7 +74,7 @@ class EmbeddedWriter:
         check_place(self._path)
         self._lock = WriterLock(self._path, clock)
         try:
-            self._connection = open_to_write(self._path)
+            self._connection = open_to_write(self._path, self._faults)
         except BaseException:
             self._lock.release()
             raise

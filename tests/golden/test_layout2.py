@@ -1,0 +1,71 @@
+"""Logs of release 0.1: read as they are, migrated, replayed."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.audit.replay.replay import replay
+from streams.processors import PROCESSORS
+from streams.runtimes.embedded.reader import EmbeddedReader
+from streams.runtimes.embedded.schema import LAYOUT
+from streams.runtimes.embedded.writer import EmbeddedWriter
+
+from ..layout2 import LOGS, unpacked
+
+TABLES = ("streams", "records", "latest", "states", "checkpoint")
+
+every_log = pytest.mark.parametrize("log", LOGS)
+
+
+def contents(path: Path) -> dict[str, list[Any]]:
+    """Read the tables that layout 2 has."""
+    with closing(sqlite3.connect(path)) as connection:
+        return {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in TABLES}
+
+
+def shape(path: Path) -> set[tuple[str, str, str | None]]:
+    """Read the definitions of all tables, indexes and views."""
+    with closing(sqlite3.connect(path)) as connection:
+        return set(connection.execute("SELECT type, name, sql FROM sqlite_master"))
+
+
+def differences(path: Path) -> int:
+    """Replay a log, and count the differences."""
+    with EmbeddedReader(path) as reader:
+        return replay(reader).different
+
+
+@every_log
+def test_old_log_is_read_as_it_is(tmp_path: Path, log: str) -> None:
+    """A reader needs no migration: it reads every record, finds no difference, and leaves the layout alone."""
+    path = unpacked(log, tmp_path)
+    with closing(sqlite3.connect(path)) as connection:
+        before = connection.execute("SELECT count(*), max(seq) FROM records").fetchone()
+    with EmbeddedReader(path) as reader:
+        assert reader.layout == 2
+        assert (sum(1 for _ in reader.records()), reader.end) == before
+    assert differences(path) == 0
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert [file.name for file in tmp_path.iterdir()] == ["orch.db"]
+
+
+@every_log
+def test_old_log_migrates(tmp_path: Path, log: str) -> None:
+    """A writer migrates it: same contents in the tables of a new log, no difference, and a copy as it was."""
+    path, before = unpacked(log, tmp_path), contents(unpacked(log, tmp_path))
+    EmbeddedWriter(path, PROCESSORS, clock=lambda: 0).close()
+    assert contents(path) == before
+    EmbeddedWriter(tmp_path / "new.db", clock=lambda: 0).close()
+    assert shape(path) == shape(tmp_path / "new.db")
+    with EmbeddedReader(path) as reader:
+        assert reader.layout == LAYOUT
+    assert differences(path) == 0
+    copy = tmp_path / "orch.db.layout2"
+    assert contents(copy) == before
+    with EmbeddedReader(copy) as reader:
+        assert reader.layout == 2
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["new.db", "orch.db", "orch.db.layout2"]
