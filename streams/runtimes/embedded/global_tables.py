@@ -18,6 +18,10 @@ NEWEST_COUNTS = frozenset((POLICIES, ROUTER))
 E = TypeVar("E", bound=Event)
 
 _LATEST = f"SELECT {COLUMNS} FROM records WHERE seq IN (SELECT seq FROM latest WHERE stream = ?)"
+_LATEST_AT = (
+    f"SELECT {COLUMNS} FROM records WHERE seq IN"
+    " (SELECT max(seq) FROM records INDEXED BY records_by_place WHERE stream = ? AND seq <= ? GROUP BY key)"
+)
 _ALL = f"SELECT {COLUMNS} FROM records INDEXED BY records_by_place WHERE stream = ? ORDER BY seq"
 _STORE = "INSERT INTO latest VALUES (?, ?, ?) ON CONFLICT (stream, key) DO UPDATE SET seq = excluded.seq"
 
@@ -28,13 +32,17 @@ class EmbeddedGlobalTables:
 
     A record changes the tables when the cursor passes it, not when it is appended. One exception: records before the
     first policy of the log see that first policy, since questions may precede it.
+
+    Args:
+        at: Seq of the last record that was passed, to begin in the middle of the log; None: that of the checkpoint.
     """
 
-    def __init__(self, connection: sqlite3.Connection, streams: PartitionNumbers) -> None:
+    def __init__(self, connection: sqlite3.Connection, streams: PartitionNumbers, at: int | None = None) -> None:
         self._connection = connection
         self._streams = streams
-        self._entries = {(entry.scope, entry.agent): entry for entry in self._load(_LATEST, ROUTER, RouterEntry)}
-        passed = self._load(_LATEST, POLICIES, PolicyAdopted)[-1:]
+        latest, given = (_LATEST, ()) if at is None else (_LATEST_AT, (at,))
+        self._entries = {(entry.scope, entry.agent): entry for entry in self._load(latest, ROUTER, RouterEntry, *given)}
+        passed = self._load(latest, POLICIES, PolicyAdopted, *given)[-1:]
         first = passed or self._load(_ALL, POLICIES, PolicyAdopted)[:1]
         self.tables = Tables(policy=first[0] if first else None, entries=self._entries)
         self._passed: dict[tuple[int, str], int] = {}
@@ -62,8 +70,10 @@ class EmbeddedGlobalTables:
         self._connection.executemany(_STORE, rows)
         self._passed.clear()
 
-    def _load(self, query: str, topic: str, model: type[E]) -> list[E]:
+    def _load(self, query: str, topic: str, model: type[E], *given: int) -> list[E]:
         """Run the query for each partition of a topic, and decode the found records in log order."""
-        rows = [row for stream in self._streams.of_topic(topic) for row in self._connection.execute(query, (stream,))]
+        rows = [
+            row for stream in self._streams.of_topic(topic) for row in self._connection.execute(query, (stream, *given))
+        ]
         events = (read_event(record_of(row, self._streams)) for row in sorted(rows))
         return [event for event in events if isinstance(event, model)]

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from streams.errors import OperatorError
 from streams.runtimes.embedded.partitions import PartitionNumbers, missing
@@ -162,30 +163,65 @@ def load_streams(connection: sqlite3.Connection) -> PartitionNumbers:
     return PartitionNumbers({(topic, partition): stream for topic, partition, stream in rows})
 
 
-def load_cursor(connection: sqlite3.Connection, path: Path, processors: Sequence[str]) -> int:
+class FileCheckpoint(NamedTuple):
+    """The seq up to which the log was folded, and the names of the processors that folded it."""
+
+    seq: int
+    processors: tuple[str, ...]
+
+
+def load_checkpoint(connection: sqlite3.Connection, path: Path, processors: Sequence[str]) -> FileCheckpoint:
     """
-    Read the seq up to which the log was folded.
+    Read the checkpoint, and check that *processors* can go on from it; none always can, because they fold nothing.
 
     Raises:
-        OperatorError: Other processors folded the log, or its states have another format.
+        OperatorError: A processor that folded the log is not among *processors*, or they are in another order; or the
+            states have another format.
     """
-    seq, states, names = connection.execute("SELECT seq, states, processors FROM checkpoint").fetchone()
+    seq, states, joined = connection.execute("SELECT seq, states, processors FROM checkpoint").fetchone()
+    names = tuple(joined.split(",")) if joined else ()
     if states != STATES:
         raise OperatorError(
             f"{path}: its states have format {states}, this version of orch knows format {STATES}",
             remedy="Use the version of orch that wrote it; nothing was changed in it",
             file=str(path),
         )
-    if processors and names and names != ",".join(processors):
+    if processors and names != tuple(name for name in processors if name in names):
         raise OperatorError(
-            f"{path}: it was folded by {names}, not by {','.join(processors)}",
+            f"{path}: it was folded by {joined}, not by {','.join(processors)}",
             remedy="Use the version of orch that wrote it; nothing was changed in it",
             file=str(path),
         )
-    return int(seq)
+    return FileCheckpoint(seq, names)
 
 
 def store_cursor(connection: sqlite3.Connection, seq: int, processors: str) -> None:
     """Store the seq up to which the log was folded, and the processors' names; do nothing without processors."""
     if processors:
         connection.execute("UPDATE checkpoint SET seq = ?, processors = ?", (seq, processors))
+
+
+def begin_derivation(connection: sqlite3.Connection, processors: Sequence[str]) -> int:
+    """
+    Begin the derivation of new processors' states, or go on with it: give the seq up to which they are derived.
+
+    A derivation of other processors, which was given up, is begun anew with these.
+    """
+    names = ",".join(processors)
+    begun = connection.execute("SELECT seq, processors FROM derivation").fetchone()
+    if begun and begun[1] == names:
+        return int(begun[0])
+    left_over = begun[1].split(",") if begun else ()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.executemany("DELETE FROM states WHERE processor = ?", [(name,) for name in (*left_over, *processors)])
+    connection.execute("INSERT OR REPLACE INTO derivation VALUES (1, 0, ?)", (names,))
+    connection.execute("COMMIT")
+    return 0
+
+
+def end_derivation(connection: sqlite3.Connection, seq: int, processors: str) -> None:
+    """Store the processors' names, now that the states of all of them are those of the checkpoint."""
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("DELETE FROM derivation")
+    store_cursor(connection, seq, processors)
+    connection.execute("COMMIT")

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -92,3 +92,12 @@ class EmbeddedStateStore:
         self._unchanged[key] = state
         if len(self._unchanged) > self._most:
             self._unchanged.popitem(last=False)
+
+
+def readers_of(stores: Iterable[EmbeddedStateStore]) -> dict[str, list[EmbeddedStateStore]]:
+    """Give the stores of the processors that read a topic, for each topic, in their order."""
+    readers: dict[str, list[EmbeddedStateStore]] = {}
+    for store in stores:
+        for topic in store.processor.reads:
+            readers.setdefault(topic, []).append(store)
+    return readers

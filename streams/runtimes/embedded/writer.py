@@ -19,12 +19,13 @@ from streams.runtimes.embedded import schema
 from streams.runtimes.embedded.appender import RecordAppender
 from streams.runtimes.embedded.backlog import Backlog, UnfoldedRecord
 from streams.runtimes.embedded.crash_points import CrashPoints
+from streams.runtimes.embedded.derivation import derive_states
 from streams.runtimes.embedded.global_tables import EmbeddedGlobalTables
 from streams.runtimes.embedded.lock import WriterLock
 from streams.runtimes.embedded.open_file import check_place, open_to_write
 from streams.runtimes.embedded.reader import records_about, records_of
 from streams.runtimes.embedded.sqlite_errors import answer, mapped
-from streams.runtimes.embedded.state_store import EmbeddedStateStore
+from streams.runtimes.embedded.state_store import EmbeddedStateStore, readers_of
 from streams.runtimes.headers import pack_headers
 from streams.topology import CHECKPOINTS, INPUT_TOPICS
 
@@ -49,14 +50,15 @@ class EmbeddedWriter:
 
     Args:
         path: The file; created if it does not exist.
-        processors: Fold in this order if several read one topic; the same ones each time the file is opened.
+        processors: Fold in this order if several read one topic. They are those that folded the file so far, in the
+            same order; the states of further ones are derived from the log.
         clock: Source of the records' timestamps, which never go backwards within the file.
         faults: Points at which a test kills the process.
         cached_states: Unchanged states cached for each processor.
 
     Raises:
-        OperatorError: The file cannot be used, or another process writes to it.
-        DifferenceError: The end of the log was cut off.
+        OperatorError: The file cannot be used or migrated, or another process writes to it.
+        DifferenceError: The end of the log was cut off, or a record that a new processor folds was changed.
     """
 
     def __init__(
@@ -88,14 +90,9 @@ class EmbeddedWriter:
     def _load(self, processors: Sequence[Processor], clock: Clock, cached_states: int) -> None:
         connection = self._connection
         self._streams = streams = schema.load_streams(connection)
-        self._cursor = schema.load_cursor(connection, self._path, [processor.name for processor in processors])
-        self._names = ",".join(processor.name for processor in processors)
-        self._stores = {p.name: EmbeddedStateStore(connection, p, cached_states) for p in processors}
-        self._readers: dict[str, list[EmbeddedStateStore]] = {}
-        for store in self._stores.values():
-            for topic in store.processor.reads:
-                self._readers.setdefault(topic, []).append(store)
-        self._tables = EmbeddedGlobalTables(connection, streams)
+        names = [processor.name for processor in processors]
+        self._cursor, folders = schema.load_checkpoint(connection, self._path, names)
+        self._names = ",".join(names)
         self._appender = RecordAppender(connection, streams, clock, self._faults)
         if self._cursor > self._appender.end:
             # New records would get the numbers of the lost ones, below the cursor, and never be folded.
@@ -105,6 +102,13 @@ class EmbeddedWriter:
                 remedy="Restore the log from a backup",
                 file=str(self._path),
             )
+        self._stores = {p.name: EmbeddedStateStore(connection, p, cached_states) for p in processors}
+        new = [store for name, store in self._stores.items() if folders and name not in folders]
+        if new:
+            derive_states(connection, streams, new, self._cursor, self._faults)
+            schema.end_derivation(connection, self._cursor, self._names)
+        self._readers = readers_of(self._stores.values())
+        self._tables = EmbeddedGlobalTables(connection, streams)
         self._backlog = Backlog(connection, streams, self._appender, self._cursor)
         self._committed = (self._appender.end, self._cursor)
 
