@@ -5,8 +5,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
+from schemas.canonical import canonical_json
 from streams.audit.replay.replay import replay
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.reader import EmbeddedReader
@@ -51,6 +53,19 @@ def test_old_log_is_read_as_it_is(tmp_path: Path, log: str) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (2,)
     assert [file.name for file in tmp_path.iterdir()] == ["orch.db"]
+
+
+@every_log
+def test_old_states_are_understood(tmp_path: Path, log: str) -> None:
+    """Each state that release 0.1 stored is loaded, and dumped again to the same bytes and openness."""
+    processors = {processor.name: processor for processor in PROCESSORS}
+    with closing(sqlite3.connect(unpacked(log, tmp_path))) as connection:
+        rows = connection.execute("SELECT processor, open, value FROM states").fetchall()
+    for name, is_open, value in rows:
+        state = processors[name].load(orjson.loads(value))
+        assert canonical_json(processors[name].dump(state)) == value
+        assert processors[name].open(state) == is_open
+    assert rows or log == "asked"
 
 
 @every_log

@@ -13,7 +13,7 @@ APPLICATION_ID = 0x4F524348
 LAYOUT = 3
 """
 `user_version`: layout of the tables below, and of the events in them. Layout 2 added budgets and providers; layout 3
-policies, panels and decisions of v2, and the table `derivation`.
+kinds of v2 and the table `derivation`.
 """
 OLDEST_LAYOUT = 2
 """Oldest layout that `migration` takes to the newest one."""
