@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from streams.errors import OperatorError
 from streams.runtimes.embedded.crash_points import CrashPoints
+from streams.runtimes.embedded.schema import layout_now
 
 _PAGES_AT_ONCE = 4_096
 """Pages copied between two chances to interrupt the program: 32 MiB."""
@@ -39,7 +40,7 @@ def keep_copy(connection: sqlite3.Connection, path: Path, layout: int, faults: C
     """
     end = connection.execute(_END).fetchone()
     for earlier in _earlier_copies(path):
-        if _end_of(earlier) == end:
+        if _end_of(earlier, layout) == end:
             return earlier
     names = (f"{path.name}.layout{layout}{f'-{number}' if number > 1 else ''}" for number in count(1))
     copy = next(place for name in names if not os.path.lexists(place := path.with_name(name)))
@@ -68,13 +69,13 @@ def _earlier_copies(path: Path) -> list[Path]:
     return sorted(file for file in path.parent.iterdir() if name.fullmatch(file.name) and file.is_file())
 
 
-def _end_of(copy: Path) -> tuple[Any, ...] | None:
-    """Read checkpoint and last record of a copy; None if it is no log."""
+def _end_of(copy: Path, newest: int) -> tuple[Any, ...] | None:
+    """Read checkpoint and last record of a copy; None if it is no log, or one of a newer layout than *newest*."""
     try:
         # Immutable: nothing is created beside the copy.
         with closing(sqlite3.connect(f"file:{quote(os.fspath(copy))}?mode=ro&immutable=1", uri=True)) as connection:
             end: tuple[Any, ...] | None = connection.execute(_END).fetchone()
-            return end
+            return end if layout_now(connection) <= newest else None
     except sqlite3.Error:
         return None
 

@@ -133,6 +133,15 @@ def test_earlier_copy_is_kept(path: Path) -> None:
     assert dump(path.with_name("orch.db.layout2-2")) == second
 
 
+def test_copy_of_a_newer_layout_is_no_way_back(path: Path) -> None:
+    """The same log in a layout that the earlier program does not know does not stand for the copy."""
+    migrate(path)
+    path.rename(path.with_name("orch.db.layout3"))
+    path.with_name("orch.db.layout2").rename(path)
+    migrate(path)
+    assert names(path) == ["orch.db", "orch.db.layout2", "orch.db.layout3"]
+
+
 def test_half_written_copy_is_written_anew(path: Path) -> None:
     """What an interrupted copy left under its temporary name is no copy."""
     part = path.with_name("orch.db.layout2.part")
