@@ -1,6 +1,6 @@
 """Reads of an offset range, without a consumer group."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -45,7 +45,7 @@ async def plain_consumer(connection: Connection) -> AIOKafkaConsumer:
     return consumer
 
 
-async def fetch(connection: Connection, topic: str, partition: int, start: int, end: int) -> AsyncIterator[Any]:
+async def fetch(connection: Connection, topic: str, partition: int, start: int, end: int) -> AsyncGenerator[Any, None]:
     """
     Iterate the records of a partition from offset *start* to before *end*.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
@@ -11,10 +12,11 @@ from streams.errors import OperatorError
 from streams.log import Record
 from streams.processors.fold import Processor, Tables
 from streams.runtimes.kafka.client.connection import Connection
-from streams.runtimes.kafka.client.fetch import fetch, record_of, require_reached
+from streams.runtimes.kafka.client.fetch import fetch, require_reached
 from streams.runtimes.kafka.client.producer import RecordProducer
 from streams.runtimes.kafka.raw_record import event_id_in
 from streams.runtimes.kafka.stages.changelog import Changelog, Fenced
+from streams.runtimes.kafka.stages.gaps import Gap, with_gaps
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.runtimes.kafka.stages.partition_task import PartitionTask, RecentEventIds
 from streams.runtimes.kafka.stages.rebuild import rebuild
@@ -150,7 +152,7 @@ class KafkaStage:
             try:
                 # `hold` cancels the opening of a partition that a rebalance took away; another member has its records.
                 partition_task = await asyncio.shield(task)
-                await self._batch(partition_task, await self._without_gaps(partition_task, records))
+                await self._take_all(partition_task, records)
                 return True
             except asyncio.CancelledError:
                 if not task.cancelled():
@@ -164,27 +166,34 @@ class KafkaStage:
                     self._close_and_reopen(partition, task)
         return False
 
-    async def _without_gaps(self, partition_task: PartitionTask, records: Sequence[Record]) -> Sequence[Record]:
+    async def _take_all(self, partition_task: PartitionTask, records: Sequence[Record]) -> None:
         """
-        Prepend the records that the engine left out: it starts at the group's offset, the task at the changelog's.
+        Process records, and before them those that the engine left out.
 
-        Transaction markers of other clients take offsets but are no records; there this finds nothing.
+        The engine starts at the group's offset, the task at the changelog's, and the gap may be a whole topic.
         """
-        missing: list[Record] = []
-        known: set[str] = set()
-        for record in records:
-            if record.topic not in known:
-                known.add(record.topic)
-                expected = partition_task.done.get(record.topic, 0)
-                if record.offset > expected:
-                    name = self._connection.topic(record.topic)
-                    found = fetch(self._connection, name, record.partition, expected, record.offset)
-                    missing += [record_of(one, record.topic) async for one in found]
-        if missing:
-            _log.warning(
-                "gap_filled", stage=self.processor.name, partition=partition_task.partition, records=len(missing)
-            )
-        return [*missing, *records]
+        gaps = self._gaps(partition_task, records)
+        if not gaps:
+            await self._batch(partition_task, records)
+            return
+        filled = -len(records)
+        async with aclosing(with_gaps(self._connection, gaps, records)) as batches:
+            async for batch in batches:
+                await self._batch(partition_task, batch)
+                filled += len(batch)
+        # Transaction markers of other clients take offsets but are no records.
+        if filled:
+            _log.warning("gap_filled", stage=self.processor.name, partition=partition_task.partition, records=filled)
+
+    def _gaps(self, partition_task: PartitionTask, records: Sequence[Record]) -> list[Gap]:
+        """List what the engine left out of each topic."""
+        first = {record.topic: record.offset for record in reversed(records)}
+        done = partition_task.done
+        return [
+            Gap(topic, partition_task.partition, done.get(topic, 0), offset)
+            for topic, offset in first.items()
+            if offset > done.get(topic, 0)
+        ]
 
     async def _batch(self, partition_task: PartitionTask, records: Sequence[Record]) -> None:
         if self._tables is not None:
