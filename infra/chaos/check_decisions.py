@@ -17,7 +17,7 @@ from infra.chaos.reading import (
     DEADLINES,
     DECISIONS,
     FEEDBACK,
-    PANEL,
+    PANELS,
     QUESTIONS,
     CheckFindings,
     Read,
@@ -132,7 +132,7 @@ class DecisionCheck:
 
     def _take_opener(self, read: Read) -> None:
         case, stage = self._case(read), read.fields["stage"]
-        if read.fields["kind"] == PANEL:
+        if read.fields["kind"] in PANELS:
             case.panels.append(read.event_id)
             case.priority = read.fields["priority"]
             case.quorum = read.fields["merge"]["quorum"]

@@ -14,7 +14,7 @@ from infra.chaos.check_learning import LearningCheck
 from infra.chaos.reading import (
     DEAD_LETTERS,
     OBSERVATIONS,
-    PANEL,
+    PANELS,
     ROUTER,
     TOPICS,
     CheckFindings,
@@ -64,7 +64,7 @@ def check(records: Iterable[FoundRecord], asked: Collection[str], *, refused: in
                 findings.add("refused", f"{found.place}: {read.fields['reason']}: {read.fields['detail']}")
         else:
             verdicts.take(read)
-            if read.fields["kind"] == PANEL:
+            if read.fields["kind"] in PANELS:
                 lessons.take_panel(read)
     lessons.finish(verdicts.finish(asked), reader.gaps[ROUTER])
     unknown = reader.unknown_causes()

@@ -35,8 +35,8 @@ TOPICS = (
 )
 """Every topic that is checked."""
 
-PANEL = "panel.assigned.v1"
-"""The kind of event that seats a question's first agents."""
+PANELS = ("panel.assigned.v1", "panel.assigned.v2")
+"""The kinds of event that seat a question's first agents."""
 
 # Fields that a producer may leave out, by topic; the id is that of the whole event.
 _LEFT_OUT: dict[str, dict[str, Any]] = {
