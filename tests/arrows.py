@@ -23,6 +23,7 @@ _OUTER = (
     "streams.presets",
     "streams.settings",
     "streams.log",
+    "streams.version",
 )
 
 _KAFKA = ("streams.runtimes.headers", "streams.runtimes.kafka.client", "streams.runtimes.kafka.raw_record")
@@ -40,6 +41,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "streams.processors": ("schemas",),
     "streams.topology": _PURE,
     "streams.log": _MIDDLE,
+    "streams.version": (),
     "streams.runtimes.__init__": (),
     "streams.runtimes": _OUTER,
     "streams.runtimes.kafka.client": (*_OUTER, "streams.runtimes.headers"),
@@ -87,6 +89,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "streams.processors": (),
     "streams.topology": (),
     "streams.log": (),
+    "streams.version": (),
     # Usable without the command line: no click, and nothing that draws.
     "streams.app": ("aiokafka", "orjson", "pydantic"),
     "streams.runtimes.__init__": (),

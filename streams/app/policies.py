@@ -1,14 +1,26 @@
 """The policy in force, and the adoption of another."""
 
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from schemas.policies import PolicyAdopted
+from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.quantities import instant_of_ms
+from streams.app.require_kafka import connection_of
 from streams.app.workspace import Workspace
-from streams.errors import UsageError
-from streams.log import read_event, wall_clock_ms
+from streams.errors import OperatorError, UsageError
+from streams.log import Appender, read_event, wall_clock_ms
 from streams.settings import build_policy, same_policy, succeeding
 from streams.topology import POLICIES
+
+FIRST_V2 = (0, 2)
+"""First release that reads policies, panels and decisions of v2. An older worker writes a dead letter for each."""
+
+OLD = "0.1 or another program"
+"""Version of a group member that names none."""
+
+_PRICE = "Workers older than 0.2 would refuse its panels and decisions as dead letters, and questions would stay open."
 
 
 class Adoption(NamedTuple):
@@ -16,6 +28,8 @@ class Adoption(NamedTuple):
 
     policy: PolicyAdopted
     before: PolicyAdopted | None
+    warning: str = ""
+    """What may go wrong on this log under the policy; empty if nothing is known."""
 
     @property
     def changed(self) -> bool:
@@ -41,14 +55,85 @@ def policy_in_force(work: Workspace) -> PolicyAdopted:
     return newest
 
 
-def adopt_policy(work: Workspace) -> Adoption:
-    """Put the configured policy in force, unless it already is."""
+def adopt_policy(work: Workspace, *, force: bool = False) -> Adoption:
+    """
+    Put the configured policy in force, unless it already is.
+
+    Args:
+        work: Log and settings.
+        force: Whether to adopt it although workers of the log do not know its kind.
+
+    Raises:
+        OperatorError: Workers of the log do not know its kind, see `adopt`.
+    """
     wanted = build_policy(work.config, instant_of_ms(wall_clock_ms()))
     with work.open_writer(folding=False) as log:
         before = log.policy
         if before is not None and same_policy(wanted, before):
             return Adoption(before, before)
         wanted = succeeding(wanted, before)
-        log.append(wanted)
-        log.commit()
-    return Adoption(wanted, before)
+        return Adoption(wanted, before, adopt(work, log, wanted, force=force))
+
+
+def adopt(work: Workspace, log: Appender, policy: PolicyAdopted, *, force: bool = False) -> str:
+    """
+    Append a policy that is not in force yet, if all workers of the log know its kind.
+
+    Every adoption on Kafka goes through here. Workers that join later are not checked.
+
+    Args:
+        work: Workspace of the log.
+        log: Its writer.
+        policy: Policy to adopt.
+        force: Whether to adopt it although workers of the log do not know its kind.
+
+    Returns:
+        What may go wrong under the policy; empty if nothing is known.
+
+    Raises:
+        OperatorError: It is a policy of v2, and workers of the log are older than 0.2 or cannot be asked.
+    """
+    warning = ""
+    if work.log.scheme == "kafka" and isinstance(policy, PolicyAdoptedV2):
+        try:
+            warning = _check_members(work, policy)
+        except OperatorError as refusal:
+            if not force:
+                raise
+            warning = f"{refusal.message}. {_PRICE}"
+    log.append(policy)
+    log.commit()
+    return warning
+
+
+def _check_members(work: Workspace, policy: PolicyAdopted) -> str:
+    connection = connection_of(work, "policy adopt")
+    from streams.runtimes.kafka.client.consumer_lag import GROUPS
+    from streams.runtimes.kafka.client.member_version import is_older, member_versions
+
+    found = asyncio.run(member_versions(connection, tuple(GROUPS)))
+    old = {
+        connection.group(stage): members
+        for stage, versions in found.items()
+        if (members := [version for version in versions if is_older(version, FIRST_V2)])
+    }
+    if old:
+        raise OperatorError(
+            f"{work.log_url}: workers older than 0.2 do not know rules of v2, which policy {policy.policy_id!r} names:"
+            f" {_listed(old)}",
+            remedy='Upgrade these workers first; or set rules = "v1" under [policy]; or `orch policy adopt --force`:'
+            " they then write dead letters",
+        )
+    if not any(found.values()):
+        return f"No worker is running. {_PRICE}"
+    return ""
+
+
+def _listed(members: Mapping[str, Iterable[str | None]]) -> str:
+    return "; ".join(f"{group} has {counted_versions(versions)}" for group, versions in members.items())
+
+
+def counted_versions(versions: Iterable[str | None]) -> str:
+    """Count the members of each version, for a message."""
+    counts = Counter(version or OLD for version in versions)
+    return ", ".join(f"{count} of version {version}" for version, count in sorted(counts.items()))

@@ -8,6 +8,7 @@ from typing import Any
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.agents.calls.progress import CallProgress
+from streams.app.policies import adopt
 from streams.app.question_feed import QuestionFeed
 from streams.app.question_file import Survey, rereadable, survey
 from streams.app.replay import replay
@@ -128,7 +129,12 @@ def answer_all(
     questions: Iterable[QuestionAsked],
     manner: AnswerOptions,
 ) -> None:
-    """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
+    """
+    Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision.
+
+    Raises:
+        OperatorError: Other workers of the log do not know the kind of the policy.
+    """
     folding = log.folding()
     if folding is not None:
         answer(folding, setup, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
@@ -138,8 +144,7 @@ def answer_all(
     from streams.app.run_on_kafka import answer_on_kafka
 
     if log.policy != setup.policy:
-        log.append(setup.policy)
-        log.commit()
+        adopt(work, log, setup.policy)
     given = WorkerSpec(
         connection,
         STAGES,

@@ -14,6 +14,7 @@ import click
 
 from streams.cli.command import SharedOptions, shared_options
 from streams.errors import OrchError
+from streams.version import installed_version
 
 EXIT_BUG = 1
 EXIT_USAGE = 2
@@ -23,7 +24,6 @@ EXIT_INTERRUPTED = 130
 GC_THRESHOLDS = (100_000, 50, 100)
 """Objects (net) between collections of the youngest generation, then collections between those of the next two."""
 
-DISTRIBUTION = "orch-streams"
 REPORT = "This is a bug in orch. Please report it with the command you ran and this message"
 
 
@@ -108,12 +108,7 @@ def _print_version(context: click.Context, option: click.Parameter, value: bool)
 
 
 def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "(not installed)"
+    return installed_version() or "(not installed)"
 
 
 orch = Commands(

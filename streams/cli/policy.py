@@ -11,8 +11,11 @@ from streams.cli.context import App, pass_app
 
 @command(examples=("orch policy", "orch policy adopt", "orch --format json policy show"))
 @click.argument("action", type=click.Choice(["show", "adopt"]), default="show", required=False)
+@click.option(
+    "--force", is_flag=True, help="Adopt it although workers on Kafka are too old for it; they write dead letters."
+)
 @pass_app
-def policy(app: App, action: str) -> None:
+def policy(app: App, action: str, force: bool) -> None:
     """
     Show the policy in force, or adopt the configured one.
 
@@ -20,9 +23,12 @@ def policy(app: App, action: str) -> None:
     that are assigned after an adoption use the new policy; those that have a panel keep theirs. `orch run` and `orch
     ask` adopt the configured policy by themselves if it differs; workers on Kafka never do, so that an old file cannot
     undo a new policy.
+
+    On Kafka a policy whose rules are of v2 is adopted only if every worker knows them, that is, has version 0.2 or a
+    later one. Upgrade old workers first, one after the other; the old policy stays in force meanwhile.
     """
     if action == "adopt":
-        _adopt(app)
+        _adopt(app, force=force)
         return
     newest = policy_in_force(app)
     if app.json:
@@ -31,9 +37,11 @@ def policy(app: App, action: str) -> None:
     output.print_bytes(orjson.dumps(orjson.loads(newest.encode()), option=orjson.OPT_INDENT_2))
 
 
-def _adopt(app: App) -> None:
-    adoption = adopt_policy(app)
-    policy, before = adoption
+def _adopt(app: App, *, force: bool) -> None:
+    adoption = adopt_policy(app, force=force)
+    policy, before = adoption.policy, adoption.before
+    if adoption.warning:
+        output.say(adoption.warning)
     if not adoption.changed:
         output.print_text(f"Policy {policy.policy_id!r} is in force already, since {policy.occurred_at}.")
         return

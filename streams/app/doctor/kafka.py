@@ -3,11 +3,16 @@
 import asyncio
 import os
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from streams.app.policies import FIRST_V2, counted_versions
 from streams.app.require_kafka import connection_of
 from streams.app.workspace import Workspace
 from streams.topology import POLICIES
+from streams.version import installed_version
+
+if TYPE_CHECKING:
+    from streams.runtimes.kafka.client.consumer_lag import GroupLag
 
 
 class Check(NamedTuple):
@@ -47,13 +52,23 @@ def check_cluster(work: Workspace) -> Iterator[Check]:
     else:
         yield Check("policy", "ok", f"{policy.policy_id!r} since {policy.occurred_at}, {len(policy.agents)} agents")
     for standing in asyncio.run(group_lags(connection)):
-        lag = f"lag {standing.lag:,}"
-        if standing.members:
-            yield Check(standing.stage, "ok", f"{standing.members} at work, {lag}")
-        else:
-            yield Check(
-                standing.stage, "warn", f"no process at work, {lag}", f"`orch worker {standing.stage}` runs one"
-            )
+        yield _stage(standing)
+
+
+def _stage(standing: "GroupLag") -> Check:
+    from streams.runtimes.kafka.client.member_version import is_older
+
+    members, lag = standing.members, f"lag {standing.lag:,}"
+    if not members.number:
+        remedy = f"`orch worker {standing.stage}` runs one"
+        return Check(standing.stage, "warn", f"no process at work, {lag}", remedy)
+    versions = members.versions or ()
+    if all(version == installed_version() for version in versions):
+        return Check(standing.stage, "ok", f"{members.number} at work, {lag}")
+    found = f"{members.number} at work ({counted_versions(versions)}), {lag}"
+    if any(is_older(version, FIRST_V2) for version in versions):
+        return Check(standing.stage, "warn", found, "Upgrade the old ones; until then no policy of v2 is adopted")
+    return Check(standing.stage, "ok", found)
 
 
 def _security(protocol: str, addresses: list[str]) -> Iterator[Check]:

@@ -11,6 +11,7 @@ from streams.processors import PROCESSORS
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
 from streams.runtimes.kafka.client.lifecycle import let_go
+from streams.runtimes.kafka.client.member_version import GroupMembers, describe_members
 from streams.runtimes.kafka.client.topics import administered
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
 
@@ -19,7 +20,7 @@ class GroupLag(NamedTuple):
     """Lag and members of one stage's consumer group."""
 
     stage: str
-    members: int
+    members: GroupMembers
     lag: int
     """Records behind the committed offsets. It includes records in flight, since offsets are committed periodically."""
 
@@ -56,7 +57,7 @@ async def group_lags(connection: Connection) -> list[GroupLag]:
                 committed = await _committed(admin, connection.group(stage))
                 done = {place: committed[place].offset if place in committed else begins[place] for place in places}
                 lag = sum(max(0, ends[place] - done[place]) for place in places)
-                found.append(GroupLag(stage, await _members(admin, connection.group(stage)), lag))
+                found.append(GroupLag(stage, await describe_members(admin, connection.group(stage)), lag))
             return found
     except KafkaError as error:
         raise OperatorError(f"the consumer groups cannot be described: {type(error).__name__}: {error}") from error
@@ -74,8 +75,3 @@ async def _committed(admin: Any, group: str) -> dict[TopicPartition, Any]:
                 raise
             await asyncio.sleep(_WAIT_S)
     return dict(await admin.list_consumer_group_offsets(group))
-
-
-async def _members(admin: Any, group: str) -> int:
-    responses = await admin.describe_consumer_groups([group])
-    return sum(len(described[5]) for response in responses for described in response.groups)

@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import (
     AuthenticationFailedError,
     GroupAuthorizationFailedError,
@@ -22,6 +21,7 @@ from streams.log import Headers, Polled, Record
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import record_of
 from streams.runtimes.kafka.client.lifecycle import connect, let_go
+from streams.runtimes.kafka.client.member_version import VersionedAssignor
 from streams.runtimes.kafka.client.producer import RecordProducer, carried_on, message_of, settled
 
 SESSION_TIMEOUT_MS = 6_000
@@ -112,7 +112,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             group_id=self._group,
             group_instance_id=self._instance,
             # The range assignor co-partitions topics with equal numbers of partitions.
-            partition_assignment_strategy=[RangePartitionAssignor],
+            partition_assignment_strategy=[VersionedAssignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             session_timeout_ms=SESSION_TIMEOUT_MS,

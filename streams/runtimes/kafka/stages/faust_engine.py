@@ -9,6 +9,7 @@ import faust
 from streams.errors import OperatorError
 from streams.log import Record
 from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.member_version import version_mark
 from streams.runtimes.kafka.stages.polling_engine import RecordQueue
 from streams.runtimes.kafka.stages.stage import KafkaStage
 
@@ -60,6 +61,8 @@ class FaustEngine:
             # Faust must co-partition the topics. Its own assignor does so, and Faust uses it only where tables have
             # standbys; otherwise it assigns topics one by one.
             table_standby_replicas=1,
+            # Faust's subscription has no field of our own. Nobody opens this address, for there is no web server.
+            canonical_url=f"http://{version_mark()}",
             topic_allow_declare=False,
             topic_disable_leader=True,
             stream_wait_empty=False,
