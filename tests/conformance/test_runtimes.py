@@ -14,6 +14,7 @@ from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.letters import RecordRejected
 from schemas.panels import PanelAssigned, StageOpened
+from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from streams.topology import (
     ANALYSES,
@@ -25,7 +26,7 @@ from streams.topology import (
     ROUTER,
 )
 
-from ..worlds import FAILED, analysis, gold, merging, overdue, policy, question, retraction, verdict
+from ..worlds import FAILED, analysis, gold, merging, newest, overdue, policy, question, retraction, verdict
 from .hosts import Host, hosted, of
 
 DERIVED = (ASSIGNMENTS, DECISIONS, OBSERVATIONS, ROUTER)
@@ -69,12 +70,14 @@ def proved(host: Host) -> None:
     assert found.different == 0
 
 
-def test_a_question_becomes_a_decision_and_lessons(host: Host) -> None:
-    """A question is assigned, decided and learned from."""
-    host.put(policy("a", "b", "c"), question())
+@pytest.mark.parametrize("adopted", [policy("a", "b", "c"), newest(policy("a", "b", "c"))], ids=["v1", "v2"])
+def test_a_question_becomes_a_decision_and_lessons(host: Host, adopted: PolicyAdopted) -> None:
+    """A question is assigned, decided and learned from, under the rules of either version."""
+    host.put(adopted, question())
     host.put(*answers(panel(host), "A", "B", "A"))
     (decision,) = decisions(host)
     assert (decision.status, decision.answer) == ("decided", "A")
+    assert decision.kind.rpartition(".")[2] == adopted.kind.rpartition(".")[2]
     host.put(gold("A"))
     assert len(of(host, OBSERVATIONS)) == 6
     assert len(of(host, ROUTER)) == 6

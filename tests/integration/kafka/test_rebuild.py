@@ -14,10 +14,12 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
+from schemas.policies import PolicyAdopted
 from schemas.quantities import PPB
 from schemas.router import RouterEntry
 from streams.errors import OperatorError
 from streams.processors import LEARN, MERGE, PROCESSORS, RANK, ROUTE
+from streams.processors.deadlines import deadline_of
 from streams.processors.fold import Processor, Tables
 from streams.runtimes.kafka.client.producer import ProducerRecord, message_of
 from streams.runtimes.kafka.client.topics import administered
@@ -38,7 +40,7 @@ from streams.topology import (
     partition_of,
 )
 
-from ...worlds import analysis, gold, merging, overdue, policy, question
+from ...worlds import analysis, gold, merging, moment, newest, overdue, policy, question
 from .stage_bench import PLACE, Bench, Run, run
 
 __all__ = ["run"]
@@ -67,9 +69,9 @@ async def publish(bench: Bench, *events: Event) -> None:
     await bench.producer.publish([message_of(event) for event in events])
 
 
-async def live(bench: Bench, state_dir: Path) -> None:
+async def live(bench: Bench, state_dir: Path, adopted: PolicyAdopted = CASCADE) -> None:
     """Let all stages work on questions, agents answer them, feedback come, and strangers write; then stop."""
-    await publish(bench, CASCADE, *ASKED, question("q1", text="Something else?"), gold("A", "q0"), gold("B", "q0"))
+    await publish(bench, adopted, *ASKED, question("q1", text="Something else?"), gold("A", "q0"), gold("B", "q0"))
     wrong = (partition_of(b"q2", 8) + 1) % 8
     await (await bench.producer.send_to(bench.connection.topic(QUESTIONS), wrong, b"", question("q2").encode()))
     await bench.producer.publish([ProducerRecord(topic, "q0", b"{") for topic in (QUESTIONS, ANALYSES, FEEDBACK)])
@@ -81,7 +83,11 @@ async def live(bench: Bench, state_dir: Path) -> None:
             if not more:
                 break
             await publish(bench, *more)
-        await publish(bench, *(gold("A", f"q{number}") for number in range(6)), overdue("q4"), overdue("q9"))
+        panels = {
+            panel.correlation: panel for panel in await bench.events(ASSIGNMENTS) if isinstance(panel, PanelAssigned)
+        }
+        late = [deadline_of(panels[name], moment(1_000)) for name in ("q4", "q9")]
+        await publish(bench, *(gold("A", f"q{number}") for number in range(6)), *late, overdue("q4"))
         await stages.settled()
 
 
@@ -111,12 +117,13 @@ def stored(
 
 
 @pytest.mark.slow
-def test_derived_states_are_those_of_the_stages(run: Run) -> None:
+@pytest.mark.parametrize("adopted", [CASCADE, newest(CASCADE)], ids=["v1", "v2"])
+def test_derived_states_are_those_of_the_stages(run: Run, adopted: PolicyAdopted) -> None:
     """Every state of every stage and partition is the same bytes, to the same offsets, and nothing is left to send."""
 
     async def test(bench: Bench) -> None:
         state_dir = bench.folder / "states"
-        await live(bench, state_dir)
+        await live(bench, state_dir, adopted)
         lines = {event.key for event in await bench.events(ROUTER) if isinstance(event, RouterEntry)}
         keys = {ROUTE: ASKED_KEYS, MERGE: ASKED_KEYS, LEARN: ASKED_KEYS, RANK: lines}
         for processor in PROCESSORS:
