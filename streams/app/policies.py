@@ -15,12 +15,16 @@ from streams.settings import build_policy, same_policy, succeeding
 from streams.topology import POLICIES
 
 FIRST_V2 = (0, 2)
-"""First release that reads policies, panels and decisions of v2. An older worker writes a dead letter for each."""
+"""First release that reads kinds of v2. In an older worker `merge` and `learn` write dead letters for them, agents and
+deadlines log that they skip them, and `route` keeps the policy before."""
 
 OLD = "0.1 or another program"
 """Version of a group member that names none."""
 
-_PRICE = "Workers older than 0.2 would refuse its panels and decisions as dead letters, and questions would stay open."
+_PRICE = (
+    "Workers older than 0.2 would write dead letters for its panels and decisions, or leave them out, and questions"
+    " would stay open."
+)
 
 
 class Adoption(NamedTuple):

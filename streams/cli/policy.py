@@ -12,7 +12,9 @@ from streams.cli.context import App, pass_app
 @command(examples=("orch policy", "orch policy adopt", "orch --format json policy show"))
 @click.argument("action", type=click.Choice(["show", "adopt"]), default="show", required=False)
 @click.option(
-    "--force", is_flag=True, help="Adopt it although workers on Kafka are too old for it; they write dead letters."
+    "--force",
+    is_flag=True,
+    help="Adopt it although workers on Kafka are too old for it, and will leave its questions out.",
 )
 @pass_app
 def policy(app: App, action: str, force: bool) -> None:

@@ -7,6 +7,8 @@ Under load nothing is lost, nothing is refused, and kinds of v2 are written only
 import json
 import re
 import sys
+import time
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,11 +17,11 @@ import pytest
 
 from infra.broker import Broker
 from infra.chaos.client import records
-from infra.chaos.reading import ASSIGNMENTS, DECISIONS
-from infra.chaos.workers import orch
+from infra.chaos.reading import ASSIGNMENTS, DEAD_LETTERS, DECISIONS
+from infra.chaos.workers import Duty, WorkerProcess, orch
 
 from .old_program import build, run_old
-from .town import Town, check_all
+from .town import LIMIT_S, Town, check_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
@@ -134,3 +136,51 @@ def test_upgrade_and_way_back(town: Town, old: Path) -> None:
     assert (found["different"], found["pending"]) == (0, 0)
     counts = {version: sum(v == version for some in panels.values() for _, v in some) for version in ("v1", "v2")}
     sys.stdout.write(f"questions by version: {counts}, events replayed: {found['events']}\n")
+
+
+def test_forced_policy_and_its_letters(broker: Broker, tmp_path: Path, old: Path) -> None:
+    """An old `merge` writes a letter for each panel of v2; once it is replaced, a retry has all questions decided."""
+    url = f"{broker.url}/{uuid.uuid4().hex[:8]}"
+    prefix = f"{url.rpartition('/')[2]}."
+    (tmp_path / "orch.toml").write_text(CONFIGURATION)
+    (tmp_path / "asked.jsonl").write_text(
+        "".join(f'{{"question_id": "q{n}", "text": "Which?", "options": ["x", "y"]}}\n' for n in range(16))
+    )
+    for command in (("topics", "create"), ("policy", "adopt")):
+        run_old(old, tmp_path, "--log", url, *command)
+
+    def new(*arguments: str) -> bytes:
+        done = orch(tmp_path, "--log", url, "--format", "json", *arguments)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    def wait_for(topic: str) -> set[str]:
+        """Wait until a topic has an event about every question; give the kinds of its events."""
+        limit = time.monotonic() + LIMIT_S
+        while time.monotonic() < limit:
+            found = [
+                (one.key, json.loads(one.value or b"")["kind"]) for one in records(broker.bootstrap, (topic,), prefix)
+            ]
+            if len(found) >= 16:
+                return {kind for _, kind in found}
+            time.sleep(0.2)
+        raise AssertionError(f"{topic} has {len(found)} of 16 records\n{others.last_words()}")
+
+    merge = WorkerProcess(Duty("old", ("merge",), fixed=False, keeps=True), url, tmp_path, program=(str(old),))
+    stages = ("route", "agents", "learn", "rank", "deadlines")
+    others = WorkerProcess(Duty("new", stages, fixed=False, keeps=True), url, tmp_path)
+    successor = WorkerProcess(Duty("next", ("merge",), fixed=False, keeps=True), url, tmp_path)
+    try:
+        merge.start()
+        others.start()
+        new("policy", "adopt", "--force")
+        new("produce", "asked.jsonl")
+        wait_for(DEAD_LETTERS)
+        merge.tell_to_end()
+        assert merge.ended() == 0, merge.last_words()
+        successor.start()
+        new("dead-letters", "retry", "--all")
+        assert wait_for(DECISIONS) == {"decision.made.v2"}
+    finally:
+        for worker in (merge, others, successor):
+            worker.close()
