@@ -78,6 +78,10 @@ class UnorderedDerivation:
         folds = ExpectedFolds()
         panels, analyses, deadlines = (self._came.get(topic, ()) for topic in (ASSIGNMENTS, ANALYSES, DEADLINES))
         due = [] if panel_last else self._fold(folds, MERGE, panels)
+        if panels and not panel_last:
+            # A deadline of another panel may have been read before the question was closed, and rejected.
+            foreign = [deadline for deadline in deadlines if not folds.changes(MERGE, *deadline)]
+            due += self._fold(folds, MERGE, foreign)
         passed = any(self._is_counted(*deadline) for deadline in deadlines)
         last = max((place for place, analysis in enumerate(analyses) if self._is_counted(*analysis)), default=-1)
         place = 0

@@ -13,13 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.event import Event
-from schemas.registry import InvalidRecord
+from schemas.panels import PanelAssigned
+from schemas.registry import InvalidRecord, decode_stored
 from streams.audit.replay.replay import Replay
+from streams.processors.deadlines import deadline_of
 from streams.runtimes.kafka.raw_record import RawRecord, read_input
-from streams.topology import ANALYSES, DEAD_LETTERS, FEEDBACK, INPUT_TOPICS, POLICIES, QUESTIONS, ROUTER
+from streams.topology import ANALYSES, ASSIGNMENTS, DEAD_LETTERS, FEEDBACK, INPUT_TOPICS, POLICIES, QUESTIONS, ROUTER
 
 from ...stateful.plans import Plan, plans
-from ...worlds import analysis, overdue, question, retraction
+from ...worlds import analysis, moment, overdue, question, retraction
 from .scattered_log import Scattered, View
 
 GARBAGE = (b"", b"{}", b"not JSON", b'{"question_id": "q0"}', b'{"question_id":"q0","text":"?","options":[]}')
@@ -67,8 +69,10 @@ class Life:
         """Let everything happen that is left, and then the deadlines pass."""
         while self.move():
             pass
-        for asked in self.plan.questions:
-            self.log.put(overdue(asked.question_id))
+        for record in self.log.find(ASSIGNMENTS):
+            panel = decode_stored(record.value)
+            if isinstance(panel, PanelAssigned):
+                self.log.put(deadline_of(panel, moment(1_000)))
         self.log.settle()
         return self.log
 

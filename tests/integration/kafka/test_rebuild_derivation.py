@@ -67,10 +67,10 @@ def is_left_open(log: Scattered, event: Event) -> bool:
     Say whether an event may come about in another form, or not at all.
 
     No panel or decision: as long as nobody has seen one, tables and the order between topics are as they are now. And
-    whether an analysis nobody asked for has a letter depends on whether it was read before the panel.
+    whether an analysis or a deadline of another panel has a letter depends on whether it was read before the panel.
     """
     if isinstance(event, RecordRejected):
-        return event.reason == "unknown_reference" and event.source_topic == ANALYSES
+        return event.reason == "unknown_reference" and event.source_topic in (ANALYSES, DEADLINES)
     overdue_ones = {read.correlation for read in map(read_of, log.find(DEADLINES))}
     decided = {read.correlation for read in map(read_of, log.find(DECISIONS))}
     waits = event.correlation in overdue_ones - decided
