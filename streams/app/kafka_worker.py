@@ -21,6 +21,7 @@ from streams.runtimes.kafka.client.group_member import GroupMember
 from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.kafka.client.topics import require_topics
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
+from streams.runtimes.kafka.stages.partition_task import Place
 from streams.runtimes.kafka.stages.runner import FOLDING, EngineName, HostingOptions, RunningStages, running
 from streams.runtimes.kafka.stages.state_dir import slot
 from streams.topology import POLICIES, SPENDING
@@ -47,6 +48,8 @@ class WorkerSpec:
     """Engine that delivers records to the folding stages; must be the same in every process of a log."""
     rebuild: bool = False
     """Whether the states of the folding stages are rebuilt from the topics."""
+    skipped: frozenset[Place] = frozenset()
+    """Places (topic, partition, offset) whose records become dead letters unfolded."""
     calls_in_flight: int = 1_000
     grace_s: float = 10.0
     """Time that calls in flight get to end when the process stops."""
@@ -103,7 +106,12 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
         producer = await stack.enter_async_context(RecordProducer(connection))
         folding = [name for name in given.stages if name in FOLDING]
         stages = await stack.enter_async_context(
-            running(connection, folding, producer, HostingOptions(state, given.instance, given.engine, given.rebuild))
+            running(
+                connection,
+                folding,
+                producer,
+                HostingOptions(state, given.instance, given.engine, given.rebuild, given.skipped),
+            )
         )
         tasks: list[asyncio.Task[Any]] = []
 

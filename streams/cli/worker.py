@@ -1,6 +1,7 @@
 """`orch worker`: stages of a Kafka log, until stopped."""
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,8 @@ from streams.app.require_kafka import connection_of
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
+from streams.errors import UsageError
+from streams.processors import PROCESSORS
 
 DEFAULT_STATE = ".orch-state"
 STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
@@ -48,6 +51,12 @@ STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
     is_flag=True,
     help="Rebuild the states from the topics if a changelog cannot; stop the stage's other workers first.",
 )
+@click.option(
+    "--skip",
+    metavar="TOPIC/PARTITION/OFFSET",
+    multiple=True,
+    help="Make a dead letter of a record that the error of a stage names, and go on behind it.",
+)
 @click.option("--calls", type=click.IntRange(1, 100_000), metavar="N", help="Limit of concurrent calls to agents.")
 @click.option(
     "--grace",
@@ -66,6 +75,7 @@ def worker(
     instance: str | None,
     engine: Literal["aiokafka", "faust"],
     rebuild: bool,
+    skip: tuple[str, ...],
     calls: int | None,
     grace: float,
 ) -> None:
@@ -91,6 +101,7 @@ def worker(
         instance=instance,
         engine=engine,
         rebuild=rebuild,
+        skipped=frozenset(map(place_of, skip)),
         calls_in_flight=calls or app.config.run.calls_in_flight,
         grace_s=grace,
         replies=app.config.run.replies,
@@ -105,3 +116,20 @@ def worker(
         stopping=lambda: output.say("Stopping: calls in flight get time to end, and finished work is committed."),
     )
     output.say("Stopped.")
+
+
+def place_of(text: str) -> tuple[str, int, int]:
+    """
+    Parse the place of a record.
+
+    Raises:
+        UsageError: It is no place in a topic that a stage folds.
+    """
+    match = re.fullmatch(r"(?P<topic>[a-z.-]+)/(?P<partition>\d{1,9})/(?P<offset>\d{1,18})", text)
+    folded = [topic for processor in PROCESSORS for topic in processor.reads]
+    if match is None or match["topic"] not in folded:
+        raise UsageError(
+            f"--skip {text}: no place of a record that a stage folds",
+            remedy=f"Write TOPIC/PARTITION/OFFSET, as the error of the stage does; topics are {', '.join(folded)}",
+        )
+    return match["topic"], int(match["partition"]), int(match["offset"])

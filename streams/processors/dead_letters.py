@@ -47,6 +47,12 @@ def dead_letter(event: Event, partition: int, offset: int, rejection: Rejection)
     )
 
 
+SKIPPED = (
+    "skipped: an operator let the stage go on without this record, which a mistake of the program kept it from folding"
+)
+"""Detail of the letter of a skipped record; a replay recognises it."""
+
+
 def unreadable_letter(
     topic: str, partition: int, offset: int, timestamp_ms: int, key: bytes | None, value: bytes, problem: InvalidRecord
 ) -> RecordRejected:

@@ -3,7 +3,7 @@
 import heapq
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -12,8 +12,9 @@ import structlog
 from schemas.canonical import canonical_json
 from schemas.event import Event
 from schemas.registry import InvalidRecord
+from streams.errors import InvariantError
 from streams.log import Record
-from streams.processors.dead_letters import dead_letter, unreadable_letter
+from streams.processors.dead_letters import SKIPPED, dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Step, Tables
 from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer, carried_on, message_of
 from streams.runtimes.kafka.raw_record import MOVED, RawRecord, is_misplaced, read_input
@@ -25,6 +26,9 @@ CACHED_STATES = 2_000
 
 MOVED_HEADER_BYTES = 65_536
 """Most bytes of headers that a moved record keeps."""
+
+Place = tuple[str, int, int]
+"""Topic, partition and offset of a record."""
 
 _log = structlog.get_logger("orch.partition_task")
 
@@ -94,6 +98,8 @@ class PartitionTask:
         self.changelog = changelog
         self.sent = True
         """Whether all outputs of the last batch are acknowledged."""
+        self.skipped: Collection[Place] = ()
+        """Places whose records become dead letters unfolded."""
         self.done = dict(offsets)
         """Next offset of each input topic whose earlier records are folded, with every output acknowledged."""
         self._processor = processor
@@ -152,7 +158,21 @@ class PartitionTask:
         dump = self._processor.dump
         return {key: canonical_json(dump(state)) for key, state in changed.items()}, dict(self._offsets), outputs
 
-    def _fold(self, record: Record, changed: dict[str, Any]) -> Iterator[ProducerRecord]:
+    def _fold(self, record: Record, changed: dict[str, Any]) -> Iterable[ProducerRecord]:
+        if (record.topic, record.partition, record.offset) in self.skipped:
+            return [skipped_record(record)]
+        try:
+            return list(self._outputs(record, changed))
+        except Exception as error:
+            place = f"{record.topic}/{record.partition}/{record.offset}"
+            raise InvariantError(
+                f"{self._processor.name} cannot fold the record {place}: {type(error).__name__}: {error}",
+                remedy=f"Nothing is lost: this version stops at it again. `orch worker {self._processor.name} --skip"
+                f" {place}` makes a dead letter of it and goes on",
+                place=place,
+            ) from error
+
+    def _outputs(self, record: Record, changed: dict[str, Any]) -> Iterator[ProducerRecord]:
         event = read_record(record)
         if isinstance(event, ProducerRecord):
             yield event
@@ -203,6 +223,13 @@ def read_record(record: Record) -> Event | ProducerRecord:
         letter = unreadable_letter(*place, raw_record.key, record.value, problem)
         return message_of(letter, carried_on(record.headers))
     return moved(record, event.key) if is_misplaced(raw_record, event) else event
+
+
+def skipped_record(record: Record) -> ProducerRecord:
+    """Make the dead letter of a record that an operator skips."""
+    place = record.topic, record.partition, record.offset, record.timestamp_ms
+    letter = unreadable_letter(*place, record.key.encode(), record.value, InvalidRecord(SKIPPED))
+    return message_of(letter, carried_on(record.headers))
 
 
 def follows(step: Step[Any], record: Record, event: Event) -> Iterator[ProducerRecord]:

@@ -16,6 +16,7 @@ from streams.runtimes.kafka.client.group_member import GroupMember
 from streams.runtimes.kafka.client.lifecycle import let_go
 from streams.runtimes.kafka.client.producer import RecordProducer
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
+from streams.runtimes.kafka.stages.partition_task import Place
 from streams.runtimes.kafka.stages.polling_engine import Engine, PollingEngine
 from streams.runtimes.kafka.stages.stage import KafkaStage
 
@@ -81,6 +82,8 @@ class HostingOptions:
     engine: EngineName = "aiokafka"
     rebuild: bool = False
     """Whether to derive the states again from the topics."""
+    skipped: frozenset[Place] = frozenset()
+    """Places whose records become dead letters unfolded."""
 
 
 @asynccontextmanager
@@ -107,7 +110,15 @@ async def running(
                 tables = KafkaGlobalTables(connection)
                 stack.push_async_callback(tables.stop)
                 await tables.start()
-            stage = KafkaStage(processor, connection, producer, tables, hosting.state_dir, rebuild=hosting.rebuild)
+            stage = KafkaStage(
+                processor,
+                connection,
+                producer,
+                tables,
+                hosting.state_dir,
+                rebuild=hosting.rebuild,
+                skipped=hosting.skipped,
+            )
             engines.append(_engine(connection, stage, producer, hosting))
 
         async def stop() -> None:

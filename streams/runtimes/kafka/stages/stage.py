@@ -1,7 +1,7 @@
 """The host of one processor and its partition tasks."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from streams.runtimes.kafka.raw_record import event_id_in
 from streams.runtimes.kafka.stages.changelog import Changelog, Fenced
 from streams.runtimes.kafka.stages.gaps import Gap, with_gaps
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
-from streams.runtimes.kafka.stages.partition_task import PartitionTask, RecentEventIds
+from streams.runtimes.kafka.stages.partition_task import PartitionTask, Place, RecentEventIds
 from streams.runtimes.kafka.stages.rebuild import rebuild
 from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 from streams.topology import TOPICS
@@ -48,6 +48,7 @@ class KafkaStage:
         state_dir: Directory of the local state stores. None keeps states in memory, and each start reads the changelog
             from its beginning.
         rebuild: Whether to derive the states again from the topics, once a partition, whatever the changelog holds.
+        skipped: Places whose records become dead letters unfolded.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class KafkaStage:
         state_dir: Path | None,
         *,
         rebuild: bool = False,
+        skipped: Collection[Place] = (),
     ) -> None:
         self.processor = processor
         self.folded = 0
@@ -70,6 +72,7 @@ class KafkaStage:
         self._tables = tables
         self._state_dir = state_dir
         self._rebuild = rebuild
+        self._skipped = skipped
         self._rebuilt: set[int] = set()
         self._partition_tasks: dict[int, asyncio.Task[PartitionTask]] = {}
         self._leaving: set[asyncio.Task[PartitionTask]] = set()
@@ -246,7 +249,9 @@ class KafkaStage:
             store.close()
             raise
         _log.info("partition_opened", stage=self.processor.name, partition=partition, repeated=len(unsent))
-        return PartitionTask(self.processor, partition, changelog, store, offsets, tables, recent)
+        partition_task = PartitionTask(self.processor, partition, changelog, store, offsets, tables, recent)
+        partition_task.skipped = self._skipped
+        return partition_task
 
     async def _recall(self, partition: int, offsets: dict[str, int]) -> RecentEventIds | None:
         """Read back the ids of the events folded last; None for a processor that recognises repeats by its state."""
