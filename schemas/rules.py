@@ -31,8 +31,7 @@ class RuleVersions(Fact):
     learn: Literal["learn.v1", "learn.v2"]
     """
     v2: the right answer that feedback gives is read as answers are, with the question's options; a seat without a call
-    counts as asked; calls of dispatcher and merge agent count for latency and stability; feedback that was refused may
-    be given again.
+    counts as asked; calls of dispatcher and merge agent count for latency and stability.
     """
     rank: RankRules
     """v2: entries count askings; an undone step of 1 leaves the average as it is where others came before."""

@@ -42,9 +42,8 @@ class Learned:
     given: tuple[CountedFeedback, ...] = ()
     ignored: tuple[tuple[str, str | None], ...] = ()
     """
-    Feedback that did not count, the last `MOST_IGNORED`, by its event id. Under learn.v1 and before the decision: with
-    the detail of its conflict if it was one; a repeat does not count either. From learn.v2 on: what repeated another
-    statement, with the event id of that.
+    Feedback that did not count, the last `MOST_IGNORED`: its event id, and the detail of the conflict if it was one. A
+    repeat does not count either.
     """
 
 
@@ -63,7 +62,8 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
         it. From feedback, one of the quality of each agent it judges. From a retraction, one correction for each
         observation taken back. A repeated event changes nothing, nor does the same feedback at another time. Feedback
         that contradicts an earlier one of its source and author is rejected as `conflict`, a retraction of unknown
-        feedback as `unknown_reference`; from learn.v2 on, an answer that the question cannot have as `invalid`.
+        feedback as `unknown_reference`. From learn.v2 on, an answer that the question cannot have judges nobody, and if
+        the decision is known it is rejected as `invalid`; it stands like other feedback until it is retracted.
 
     Reads decision.made (v1, v2), feedback.given.v1, feedback.retracted.v1; writes agent.observed of the
     decision's version; order per question only, between the two topics in no order at all.
@@ -90,49 +90,38 @@ def _decided(state: Learned, decision: DecisionMade) -> Step[Learned]:
     if state.lesson is not None:
         return Step(state)
     lesson = lesson_of(decision)
-    state = _without_impossible(replace(state, lesson=lesson), lesson)
+    state = replace(state, lesson=lesson)
     early = [output for known in state.given for output in _judgement(lesson, known)]
     return Step(state, (*observed_calls(decision), *early))
 
 
-def _without_impossible(state: Learned, lesson: Lesson) -> Learned:
-    """Set earlier feedback aside that turns out to be no possible answer, so that a better one may follow."""
-    if lesson.extractor is None:
-        return state
-    given = tuple(known for known in state.given if impossible(lesson, known.feedback) is None)
-    return replace(state, given=given, ignored=())
-
-
 def _given(state: Learned, event: FeedbackGiven) -> Step[Learned]:
-    lesson = state.lesson
-    first_rules = lesson is None or lesson.extractor is None
-    for event_id, conflict in state.ignored if first_rules else ():
+    # What follows here must not depend on whether the decision is known: Kafka brings it before or after the feedback,
+    # and a rebuild or a replay cannot know which.
+    for event_id, detail in state.ignored:
         if event_id == event.event_id:
-            return Step(state, rejection=None if conflict is None else Rejection("conflict", conflict))
-    problem = None if lesson is None else impossible(lesson, event)
-    if problem is not None:
-        return Step(state, rejection=Rejection("invalid", problem))
+            return Step(state, rejection=None if detail is None else Rejection("conflict", detail))
     for known in state.given:
         earlier = known.feedback
         if earlier.event_id == event.event_id:
             return Step(state)
         if known.retraction is not None or (earlier.source, earlier.author) != (event.source, event.author):
             continue
-        if _statement(earlier, lesson) == _statement(event, lesson):
-            return Step(_ignoring(state, event, None if first_rules else earlier.event_id))
+        if _statement(earlier) == _statement(event):
+            return Step(_ignoring(state, event, None))
         detail = (
             f"{_said(earlier)} stands already (event {earlier.event_id}), and this says {_said(event)};"
             " retract the first, or give another author"
         )
-        refused = _ignoring(state, event, detail) if first_rules else state
-        return Step(refused, rejection=Rejection("conflict", detail))
+        return Step(_ignoring(state, event, detail), rejection=Rejection("conflict", detail))
     if len(state.given) >= MOST_FEEDBACK:
-        detail = (
-            f"learn.v2: question {event.question_id!r} has {MOST_FEEDBACK:,} feedbacks already; this does not count"
-        )
+        detail = f"question {event.question_id!r} has {MOST_FEEDBACK:,} feedbacks already; this one does not count"
         return Step(state, rejection=Rejection("too_large", detail))
-    events = () if lesson is None else judge(lesson, event)
-    return Step(replace(state, given=(*state.given, CountedFeedback(event))), events)
+    given = replace(state, given=(*state.given, CountedFeedback(event)))
+    if state.lesson is None:
+        return Step(given)
+    problem = impossible(state.lesson, event)
+    return Step(given, judge(state.lesson, event), None if problem is None else Rejection("invalid", problem))
 
 
 def _ignoring(state: Learned, event: FeedbackGiven, detail: str | None) -> Learned:
@@ -140,8 +129,7 @@ def _ignoring(state: Learned, event: FeedbackGiven, detail: str | None) -> Learn
 
 
 def _retracted(state: Learned, event: FeedbackRetracted) -> Step[Learned]:
-    meant = (event.feedback_id, *(standing for said, standing in state.ignored if said == event.feedback_id))
-    place = next((at for at, g in enumerate(state.given) if g.feedback.event_id in meant), None)
+    place = next((at for at, g in enumerate(state.given) if g.feedback.event_id == event.feedback_id), None)
     if place is None:
         detail = f"no feedback {event.feedback_id} was given on question {event.question_id!r}"
         return Step(state, rejection=Rejection("unknown_reference", detail))
@@ -173,11 +161,8 @@ def _correct(lesson: Lesson, observation: AgentObserved, retraction: FeedbackRet
     )
 
 
-def _statement(feedback: FeedbackGiven, lesson: Lesson | None) -> tuple[str | None, str | None]:
-    if feedback.answer is None:
-        return None, feedback.verdict
-    right = plain_answer(feedback.answer) if lesson is None else lesson.right_answer(feedback.answer)
-    return right, feedback.verdict
+def _statement(feedback: FeedbackGiven) -> tuple[str | None, str | None]:
+    return (None if feedback.answer is None else plain_answer(feedback.answer)), feedback.verdict
 
 
 def _said(feedback: FeedbackGiven) -> str:

@@ -73,7 +73,8 @@ def impossible(lesson: Lesson, feedback: FeedbackGiven) -> str | None:
     wanted = "a number"
     if lesson.options:
         wanted = f"an option: a letter from A to {LETTERS[len(lesson.options) - 1]}, or the option's own words"
-    return f"learn.v2: answer {feedback.answer!r} to question {feedback.question_id!r} is not {wanted}"
+    answer = f"answer {feedback.answer!r} to question {feedback.question_id!r}"
+    return f"learn.v2: {answer} is not {wanted}, so it judges nobody; retract it before you give another"
 
 
 def judge(lesson: Lesson, feedback: FeedbackGiven) -> tuple[AgentObserved, ...]:
@@ -81,15 +82,16 @@ def judge(lesson: Lesson, feedback: FeedbackGiven) -> tuple[AgentObserved, ...]:
     Observe the quality of the agents that a feedback judges.
 
     A right answer judges every analyst who gave an analysis (one that could not be read is wrong); a verdict judges
-    those whose answer was decided. Failed calls are judged by their stability alone: an outage says nothing about how
-    well a model reasons, and would weigh on a slow average for a long time. A source of weight 0 observes nothing.
+    those whose answer was decided. An answer that the question cannot have judges nobody. Failed calls are judged by
+    their stability alone: an outage says nothing about how well a model reasons, and would weigh on a slow average for
+    a long time. A source of weight 0 observes nothing.
     """
     weight: int = getattr(lesson.learning.source_weights, feedback.source)
     if weight == 0:
         return ()
     if feedback.answer is not None:
         right = lesson.right_answer(feedback.answer)
-        judged = [(agent, answer == right) for agent, answer in lesson.answers]
+        judged = [(agent, answer == right) for agent, answer in lesson.answers] if right is not None else []
     else:
         standing = [agent for agent, answer in lesson.answers if answer is not None and answer == lesson.answer]
         judged = [(agent, feedback.verdict == "right") for agent in standing]

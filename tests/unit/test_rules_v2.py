@@ -1,21 +1,24 @@
 """Rules of v2 where they differ from v1."""
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from schemas.analyses import Attempt
 from schemas.decisions import DeadlinePassedV2, DecisionMadeV2
-from schemas.feedback import FeedbackGiven
+from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned, PanelAssignedV2
 from schemas.policies import PolicyAdopted
 from schemas.questions import LONGEST_OPTION, OptionDigest, QuestionAsked
 from schemas.router import AgentObserved, RouterEntryV2
 from streams.processors.deadlines import deadline_of
-from streams.processors.learn import MOST_FEEDBACK, MOST_IGNORED
+from streams.processors.learn import LEARN, MOST_FEEDBACK, MOST_IGNORED
 from streams.processors.merge import MOST_ANALYSES, MOST_BYTES, MOST_DEADLINES
 
 from ..worlds import (
     FAILED,
     SILENT,
+    Folder,
     World,
     analysis,
     decide,
@@ -233,20 +236,19 @@ def test_right_answer_is_read_in_every_form(given: str, early: bool) -> None:
     assert qualities(judged) == {"a": 1_000_000_000, "b": 0}
 
 
-def test_impossible_answer_judges_nobody() -> None:
-    """Feedback that names no option is a letter, and a better one of the same author counts."""
-    world = decide(voting("a"), said(a="B"), asked("Paris", "Lyon"))
-    assert world.learned(gold("Rome")) == []
-    assert [(letter.reason, letter.detail[:9]) for _, letter in world.letters] == [("invalid", "learn.v2:")]
-    assert qualities(world.learned(gold("Lyon"))) == {"a": 1_000_000_000}
-
-
-def test_early_impossible_answer_leaves_room_for_a_better_one() -> None:
-    """Feedback that turns out to name no option is set aside at the decision."""
+@pytest.mark.parametrize("early", [False, True])
+def test_impossible_answer_judges_nobody(early: bool) -> None:
+    """Feedback that names no option judges nobody, and stands till retracted; behind the decision it is a letter."""
+    feedback = gold("Rome")
     world = World(voting("a"))
-    world.put(gold("Rome"), asked("Paris", "Lyon"))
+    world.put(*(feedback,) * early, asked("Paris", "Lyon"))
     world.play(said(a="B"))
-    assert qualities(world.learned(gold("Lyon", at=3_000))) == {"a": 1_000_000_000}
+    assert world.learned(*(feedback,) * (not early)) == []
+    assert [(letter.reason, letter.detail[:9]) for _, letter in world.letters] == [("invalid", "learn.v2:")] * (
+        not early
+    )
+    assert world.learned(gold("Lyon", at=3_000), retraction(feedback)) == []
+    assert qualities(world.learned(gold("Lyon", at=4_000))) == {"a": 1_000_000_000}
 
 
 def test_equal_options_are_one_answer() -> None:
@@ -256,30 +258,38 @@ def test_equal_options_are_one_answer() -> None:
     assert qualities(world.learned(gold("D"))) == {"a": 1_000_000_000, "b": 1_000_000_000, "c": 0}
 
 
-def test_refused_feedback_may_stand_once_the_first_is_retracted() -> None:
-    """What was a conflict counts when it is given again behind the retraction; under v1 it stays refused."""
-    for given, stands in ((merging("vote", "a"), False), (voting("a"), True)):
-        world = decide(given, said(a="A"))
-        first, second = gold("A"), gold("B", at=2_100)
-        world.put(first, second, retraction(first))
-        world.ids.discard(second.event_id)
-        assert (qualities(world.learned(second)) == {"a": 0}) is stands
-
-
-def test_retraction_by_the_id_of_a_repeated_statement() -> None:
-    """The same statement at another time has an id of its own, and that retracts the statement too."""
-    world = decide(voting("a"), said(a="A"))
-    again = gold("A", at=2_500)
-    world.put(gold("A"), again)
-    assert [one.corrects is not None for one in world.learned(retraction(again))] == [True]
-
-
 def test_repeated_statements_leave_a_bounded_state() -> None:
     """However often the same is said, the state keeps so many ids."""
     world = decide(voting("a"), said(a="A"))
     world.put(*(gold("A", at=2_000 + number) for number in range(MOST_IGNORED + 50)))
     learned = world.folders[2].states["q"]
     assert (len(learned.given), len(learned.ignored)) == (1, MOST_IGNORED)
+
+
+STATEMENTS = ("A", "a", "(A)", "Paris", "B", "Rome", "7")
+
+
+@hypothesis.given(
+    early=st.integers(0, 8),
+    told=st.lists(
+        st.tuples(st.sampled_from(STATEMENTS), st.sampled_from(["eve", "ann"]), st.integers(-1, 3)), max_size=8
+    ),
+)
+def test_order_of_decision_and_feedback_does_not_matter(early: int, told: list[tuple[str, str, int]]) -> None:
+    """Kafka gives no order between them: states and observations are the same wherever the decision comes."""
+    decided = decide(voting("a", "b"), said(a="A", b="B"), asked("Paris", "Lyon", "Rome")).decision()
+    events: list[FeedbackGiven | FeedbackRetracted] = []
+    for number, (answer, author, retracted) in enumerate(told):
+        earlier = [event for event in events if isinstance(event, FeedbackGiven)]
+        if 0 <= retracted < len(earlier):
+            events.append(retraction(earlier[retracted], at=3_000 + number))
+        events.append(gold(answer, author=author, at=2_000 + number))
+    ends = []
+    for place in (0, min(early, len(events))):
+        learn = Folder(LEARN)
+        made = learn.put_all([*events[:place], decided, *events[place:]])
+        ends.append((LEARN.dump(learn.states["q"]), sorted(event.event_id for event in made)))
+    assert ends[0] == ends[1]
 
 
 def test_feedback_of_one_question_is_bounded() -> None:
