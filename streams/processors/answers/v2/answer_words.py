@@ -114,7 +114,7 @@ LANGUAGES = (
     Language(
         "Portuguese",
         ("resposta", "gabarito"),
-        ("é", "seria", "será"),
+        ("é a", "é o", "é", "seria", "será"),
         ("correta", "certa", "final"),
         ("e", "ou"),
         ("a opção", "opção", "a letra", "letra", "a alternativa", "alternativa"),
@@ -257,7 +257,8 @@ LANGUAGES = (
     ),
     Language("Amharic", ("መልሱ", "መልስ"), ("ነው",), ("ትክክለኛ",), ("እና", "ወይም"), ("ምርጫ",), bare=True),
     Language(
-        "Polish", ("odpowiedź", "odpowiedzią"), ("jest", "brzmi"), ("prawidłowa",), ("i", "lub", "albo"), ("opcja",)
+        "Polish", ("odpowiedź to", "odpowiedź", "odpowiedzią"), ("jest", "brzmi"), ("prawidłowa",), ("i", "lub", "albo"), ("opcja",),
+        bare=True
     ),
     Language(
         "Ukrainian", ("відповідь",), ("це", "є"), ("правильна",), ("і", "та", "або", "чи"), ("варіант",), bare=True

@@ -2,7 +2,7 @@
 
 from streams.processors.answers.reading import UNREADABLE, Options, Reading
 from streams.processors.answers.v2.characters import compile_ascii, end_of, plain
-from streams.processors.answers.v2.endings import boxed, called, ending, labelled, opening, without_echo
+from streams.processors.answers.v2.endings import boxed, brief, called, ending, labelled, opening, without_echo
 from streams.processors.answers.v2.mentions import OUTSIDE, SEVERAL, mention_at, named
 from streams.processors.answers.v2.option_words import NamedOptions, named_options
 from streams.processors.answers.v2.statements import last_statement
@@ -95,7 +95,7 @@ def _read(text: str, options: NamedOptions) -> tuple[str, str]:
     if doubted is not None:
         return doubted.answer, "statement"
     bare = without_echo(text, options)
-    for rule, source in ((ending, "ending"), (opening, "ending"), (labelled, "label"), (called, "words")):
+    for rule, source in ((brief, "ending"), (ending, "ending"), (opening, "ending"), (labelled, "label"), (called, "words")):
         found = rule(bare, options)
         if found is not None:
             return found, source

@@ -20,7 +20,7 @@ _LATEX = compile_ascii(
 _SEVERAL_LETTERS = compile_ascii(
     r"[\s(]{0,3}[A-Z][\s)]{0,3}(?:(?:[,;/&]|\\&|\\,|and|or)?[\s(]{0,3}[A-Z][\s)]{0,3}){1,25}"
 )
-_JOINS = compile_ascii(r"[\s$}.]{0,6}(?:,|and|or|&)[\s$]{0,6}\\")
+_JOINED = compile_ascii(r"\}[\s$\\()]{0,6}(?:,|and|or|&)[\s$\\()]{0,6}\Z")
 
 
 def boxed(text: str, options: NamedOptions) -> str | None:
@@ -30,10 +30,8 @@ def boxed(text: str, options: NamedOptions) -> str | None:
         if content is None or standing(text, start.start(), start.end()) == "denied":
             continue
         found = _boxed_option(content, options)
-        end = start.end() + len(content) + 1
-        if found is not None and not taken_back(text, end):
-            joined = _JOINS.match(text, end)
-            return SEVERAL if joined and _BOX.match(text, joined.end() - 1) else found
+        if found is not None and not taken_back(text, start.end() + len(content) + 1):
+            return SEVERAL if _JOINED.search(text, max(0, start.start() - 20), start.start()) else found
     return None
 
 
@@ -47,7 +45,7 @@ def _boxed_option(content: str, options: NamedOptions) -> str | None:
         found = options.called(shown)
         if found is not None:
             return found
-    mention = mention_at(bare, 0, options)
+    mention = mention_at(content, 0, options) or mention_at(bare, 0, options)
     return None if mention is None else mention.answer
 
 
@@ -64,10 +62,10 @@ def _braced(text: str, start: int) -> str | None:
 # --- the end of the text -------------------------------------------------------------------------------------------
 
 # Closing tags may follow. Small letters only where they stand alone; "a" and "i" are words.
-_ENDING = compile_ascii(r"[A-Za-z](?=[\s.)\]*_$`\"'}]{0,20}(?:<[^<>\s]{1,20}>\s{0,9}){0,9}\Z)")
+_ENDING = compile_ascii(r"[A-Za-z](?=(?:[\s.)\]*_$`\"'}]|\\\)){0,20}(?:<[^<>\s]{1,20}>\s{0,9}){0,9}\Z)")
 _ALONE_BEFORE = compile_ascii(
     r"(?:\A|\n|\b(?i:it\s+is|it's|so|thus|therefore|hence),?\s|(?:\n|\A)[\s*_]{0,4}(?:(?i:option|choice)[:\s]|选项|选)\s?)"
-    r"[\s*_#>$(\[\"]{0,20}\Z"
+    r"(?:[\s*_#>$(\[\"`{]|\\\(|\\[a-z]{2,8}\{){0,20}\Z"
 )
 _LETTER_LINE = compile_ascii(r"(?:\A|\n)[\s*_#>$(\[\"]{0,9}([A-Z])[\s.)\]*_$\"]{0,9}(?=\n)")
 _SET_ASIDE = compile_ascii(
@@ -75,9 +73,21 @@ _SET_ASIDE = compile_ascii(
     r"(?:\s+option)?|\([A-Z]\),?(?:\s+(?:and|or|nor))?|\b[A-Z],?\s+(?:and|or|nor))[\s*]*\(?\Z|\b[A-Z],[\s*(]{0,4}\Z"
 )
 _REMARK = compile_ascii(
-    r"\b(?:(?:in)?correct(?:ly)?\s(?:chose|choose)|incorrect|wrong|distractor|second[- ]best|runner-up|worst|ruled\sout"
+    r"\b(?:(?:incorrect|wrong)\s(?:answer|option|choice|one)|distractor|second[- ]best|runner-up|worst|ruled\sout"
     r"|eliminat\w{1,5}|instead\sof|rather\sthan|compared\s(?:to|with)|unlike|tempting)\b"
 )
+_BRACKETED = compile_ascii(r"(?<!\w)\(")
+_MOST_BRIEF = 80
+
+
+def brief(text: str, options: NamedOptions) -> str | None:
+    """Give the option that a reply of one short line names first: "C rather than B", "la lettre C"."""
+    line = text.strip()
+    if len(line) > _MOST_BRIEF or "\n" in line:
+        return None
+    denied = line[:4].lower() == "not "
+    mention = mention_at(line, 3 if denied else 0, options, negated=denied)
+    return None if mention is None else mention.answer
 
 
 def ending(text: str, options: NamedOptions) -> str | None:
@@ -87,13 +97,10 @@ def ending(text: str, options: NamedOptions) -> str | None:
         return None
     start, end = match.span()
     alone = _ALONE_BEFORE.search(text, max(0, start - 40), start) is not None
-    bracketed = (
-        text[max(0, start - 1) : start] == "("
-        and text[end : end + 1] == ")"
-        and not text[start - 2 : start - 1].isalnum()
-    )
-    if match[0].islower() and not (alone and (match[0] not in "ai" or not text[:start].strip(_SOFT + "("))):
+    opened, closed = text[max(0, start - 1) : start] == "(", text[end : end + 1] == ")"
+    if (opened and not closed) or (match[0].islower() and not (alone and (closed or not text[:start].strip(_SOFT)))):
         return None
+    bracketed = opened and closed and _BRACKETED.match(text, start - 1)
     if not (alone or bracketed) or dismissed(text, start):
         return None
     if alone and _other_lines(text[:start], match[0]):
@@ -131,6 +138,7 @@ _LABEL = compile_ascii(
 _LABEL_START = compile_ascii(
     r"(?:\A|\n|\b(?:is|are|as|be|a|by|therefore)\s|(?<!\w):|\w:|\")[\s*_#>\"(\[]{0,6}(?P<word>(?i:option|choice|选项|选)\s?[*_(]{0,3})?\Z"
 )
+_LAST_COLON = compile_ascii(r":[\s*_(]{0,6}([A-Z])[)*_.\s]{0,12}\Z")
 _ECHO = compile_ascii(r"(?:\A|(?<=[\s(*]))[A-Z](?=[*_]{0,3}[.):][*_]{0,3}\s)")
 
 
@@ -144,9 +152,11 @@ def opening(text: str, options: NamedOptions) -> str | None:
 
 def labelled(text: str, options: NamedOptions) -> str | None:
     """Give the only option that is named by its label: "C. Lyon" where a line or a sentence about the answer starts."""
+    last = _LAST_COLON.search(text, max(0, len(text) - 60))
     labels = [label for label in _LABEL.finditer(text) if text.endswith("(", 0, label.start()) or _starts(text, label)]
     letters = list(dict.fromkeys(label["letter"] for label in labels))
-    if len(letters) > 1:
+    # An answer may stand behind a word that is not known here, as in "Zzz: C".
+    if len(letters) > 1 or (last is not None and letters and last[1] not in letters):
         return SEVERAL
     for label in reversed(labels[-20:]):
         start, end = label.span("letter")

@@ -42,7 +42,7 @@ _FILLER = (
     r"|listed\s(?:as|in|under)|shown\s(?:in|by|as)|to\sbe|number|I\s+(?:think|believe))\b)"
 )
 _OPTION_WORD = any_of(word for language in LANGUAGES for word in language.option)
-_GLUE = rf"(?P<glue>(?:{_MARK}|-|{_FILLER}|{_OPTION_WORD}(?![a-z])|(?P<many>(?i:either|both|neither|one\sof|between)\b)){{0,40}})"
+_GLUE = rf"(?P<glue>(?:{_MARK}|-|{_FILLER}|{_OPTION_WORD}(?![a-z])|(?P<many>(?i:either|both|neither|one\sof|between|a\scombination\sof|all\sof)\b)){{0,40}})"
 
 # A bare capital is an option only where it cannot be a word, a symbol or an initial: "A cat", "I think", "J. S. Bach".
 _BECAUSE = r"because|since|as|which|due|based|but|rather|instead|over|not|is\s+(?:the|correct|right)"
@@ -52,7 +52,7 @@ _OTHER_SCRIPT = (
 )
 _STRICT = (
     r"""(?=[)\]}*_$"`<>|]|'(?!\w)|'[dt][ıiuü]r|\.(?!\w|\s[A-Z]\.)|[,;:!?/、。](?!\d)"""
-    rf"""|\s{{0,40}}(?:\Z|\n|\\[)\]\\]|\\(?:text|mathrm|quad)|[&<\u2013\u2014]|-\s)|\s+\(|\s?[{_OTHER_SCRIPT}]"""
+    rf"""|\s{{0,40}}(?:\Z|\n|\\[)\]\\]|\\(?:text|mathrm|quad)|[&<\u2013\u2014]|-\s)|\s+\(|\s:|\s?[{_OTHER_SCRIPT}]"""
     rf"""|\s+(?:(?i:{_BECAUSE}|{_EITHER})\b))"""
 )
 _UPPER = rf"(?:[A-Z]{_STRICT}|[B-HJ-Z](?=\s+(?i:{_REASON})\b))"
@@ -62,7 +62,7 @@ _LOWER = (
     r"""|[b-hj-z](?=[,;:]\s|\.\s|\s+(?i:because|since|as|not|rather)\b))"""
 )
 _LETTER = compile_ascii(rf"{_GLUE}(?P<option>{_UPPER}|{_LOWER})")
-_INITIAL = compile_ascii(rf"{_GLUE}(?P<option>[A-Z])(?=\.\s?[A-Z]\.)")
+_UNMARKED = compile_ascii(rf"{_GLUE}(?P<option>[A-Z])(?=\.\s?[A-Z]\.|\s)")
 _NONE = compile_ascii(
     rf"{_GLUE}(?i:none|neither|not\s+(?:listed|given|provided|among)|unknown|unclear|un(?:der)?determined|ambiguous"
     r"|impossible\sto|n/a)\b(?![^.\n]{0,60}\([A-Z]\))"
@@ -72,14 +72,16 @@ _NONE = compile_ascii(
 
 _CLOSE = r"""(?:[)\]}*_$"'`]|\\[)\]]){0,8}"""
 _ANOTHER = compile_ascii(
-    rf"{_CLOSE}\s{{0,9}},?\s{{0,9}}{_AND_OR}{_GLUE}(?P<option>[A-Z]{_STRICT}|(?<=[(\[])[a-z](?=[)\]]))"
+    rf"{_CLOSE}\s{{0,9}},?\s{{0,9}}(?:{_AND_OR}{_GLUE}(?P<option>[A-Z]{_STRICT}|(?<=[(\[])[a-z](?=[)\]]))"
+    r"|(?i:and|or|nor)\s(?:option\s)?(?P<bare>[B-HJ-Z])(?=\s(?!is\b|was\b|isn't\b|being\b|would\b)))"
 )
 _MORE_NUMERALS = compile_ascii(rf"{_CLOSE}\s?(?:,|{_AND_OR}|-)\s?(?:and\s|or\s)?[IVX]{{2,4}}\b|\sonly\b")
 _NEXT_LABEL = compile_ascii(r"[.):][^\n]*\n[ \t*(-]*[A-Z][.):]")
 _LABEL_MARK = compile_ascii(
-    r"""(?:[)\]][*_]{0,3}[:,]?|[*_]{0,3}\s?[:\u2013\u2014-]|[.,][*_]{0,3}|[*_]{0,3}\s\(|\s?\\(?:text|textbf|mathrm)\{"""
+    r"""(?:[)\]][*_]{0,3}[:,]?|[*_]{0,3}\s?[:\u2013\u2014-]|[.,][*_]{0,3}|[*_]{0,3}\s\(|\s?\\(?:text|textbf|mathrm)\{|\s"""
     r"""|[)\]]?[*_"'`}]{1,4}[:.]?)[*_]{0,3} {0,3}"""
 )
+_NOT_THERE = compile_ascii(r"\s{1,4}(?i:listed|given|provided|among|included|available|present|shown|here|in\sthe)\b")
 _BUT = compile_ascii(r"[^.;\n]{0,60}?,?\s(?:but|instead|rather)\s")
 _TAKEN_BACK = compile_ascii(
     rf"{_CLOSE}\s{{0,9}}(?:\?|(?i:(?:is|was)\s+(?:not|incorrect|wrong|false|ruled)|(?:is|was)n't)\b|是?(?:错|不[正对])|不是|錯)"
@@ -92,7 +94,7 @@ _WRONG = (
 )
 _TAKEN_BACK_LATER = compile_ascii(rf"(?i:,?\s(?:but|which|though|although|however|yet)\b[^.;\n]{{0,40}}?\b{_WRONG})")
 _NEXT_TAKES_BACK = compile_ascii(
-    rf"[^.!?\n]{{0,80}}[.!]['\")*]{{0,3}}\s{{1,4}}(?i:(?:but|however|wait|no|hmm|actually|hold on|sorry)[,.!]{{0,3}}\s){{0,2}}"
+    rf"[^.!?\n]{{0,80}}[.!]{{1,4}}['\")*]{{0,3}}\s{{1,4}}(?i:(?:but|however|wait|no|hmm|actually|hold on|sorry)[,.!]{{0,3}}\s){{0,2}}"
     rf"(?i:this|that|it|which)(?:'s\s(?:not\s(?:the\s)?(?:correct|right|answer)|wrong|incorrect)|\s{_WRONG})\b"
 )
 
@@ -112,7 +114,9 @@ def mention_at(text: str, position: int, options: NamedOptions, *, negated: bool
     """
     if negated:
         but = _BUT.match(text, position)
-        return None if but is None else mention_at(text, but.end(), options)
+        if but is not None:
+            return mention_at(text, but.end(), options)
+        return Mention(SEVERAL, position) if _NOT_THERE.match(text, position) else None
     mention = _in_words(text, position, options) or _by_letter(text, position, options)
     if mention is None:
         return Mention(SEVERAL, position) if _NONE.match(text, position) else None
@@ -133,7 +137,7 @@ def _in_words(text: str, position: int, options: NamedOptions) -> Mention | None
     glue = _LEADING.match(text, position)
     for start in dict.fromkeys((position, position if glue is None else glue.end())):
         found = options.called_at(text, start)
-        if found is not None and not _ONE_LETTER.search(text, start, found[1]):
+        if found is not None and not _ONE_LETTER.fullmatch(text[start : found[1]]):
             bracketed = _BRACKETED_AFTER.match(text, found[1])
             if bracketed and named(bracketed[1], options) != found[0]:
                 return Mention(SEVERAL, bracketed.end())
@@ -144,21 +148,21 @@ def _in_words(text: str, position: int, options: NamedOptions) -> Mention | None
 _LEADING = compile_ascii(
     rf"(?:{_MARK}|(?i:the|option|therefore|thus|most\slikely|probably)\s|{_OPTION_WORD}\s){{0,12}}"
 )
-_ONE_LETTER = compile_ascii(r"(?:\A|[^A-Za-z])[A-Za-z]\Z")
+_ONE_LETTER = compile_ascii(r"[^0-9A-Za-z]*[A-Za-z]")
 _BRACKETED_AFTER = compile_ascii(r"""[*_"'`]{0,4}\s{0,3}\(([A-Z])\)""")
 
 
 def _by_letter(text: str, position: int, options: NamedOptions) -> Mention | None:
     match = _LETTER.match(text, position)
     if match is None:
-        return _initial(text, position, options)
+        return _before_its_words(text, position, options)
     start, end = match.span("option")
     bracketed = text[start - 1 : start] in ("(", "[", "{")
     if text[start] in "IVX" and (_MORE_NUMERALS.match(text, end) or (options.roman and not bracketed)):
         return Mention(SEVERAL, end)
     letter = named(text[start:end], options)
     another = _ANOTHER.match(text, end)
-    if match["many"] or (another and named(another["option"], options) != letter):
+    if match["many"] or (another and named(another["option"] or another["bare"], options) != letter):
         return Mention(SEVERAL, end)
     if "\n" in match["glue"] and (label := _NEXT_LABEL.match(text, end)) and text[label.end() - 2] != text[start]:
         return Mention(SEVERAL, end)
@@ -166,9 +170,9 @@ def _by_letter(text: str, position: int, options: NamedOptions) -> Mention | Non
     return Mention(SEVERAL if called not in (None, letter) else letter, end)
 
 
-def _initial(text: str, position: int, options: NamedOptions) -> Mention | None:
-    # "C. H. Lyon" is option C where H. Lyon is what it says.
-    match = _INITIAL.match(text, position)
+def _before_its_words(text: str, position: int, options: NamedOptions) -> Mention | None:
+    # "C. H. Lyon" is option C where that says "H. Lyon"; so is "C Lyon".
+    match = _UNMARKED.match(text, position)
     if match is None or _own_words(text, match.end(), options) != named(match["option"], options):
         return None
     return Mention(named(match["option"], options), match.end())

@@ -17,7 +17,7 @@ _SOFT = " \t\n*_`\"'$"
 _OPENING = compile_ascii(r"""(?:[\s*_`"'$:]|\\[(\[,;! ]|\\(?:text|textbf|mathrm|mathbf|textit|boxed)\s?\{){0,20}""")
 # What may follow an option's words where they end: the end of a line or sentence, or a reason.
 _CLOSING = compile_ascii(
-    r"""(?:です|だ|입니다|이다|\s?है)?[*_`"'$)\]}]{0,6}(?:\\[)\]]){0,2}(?:\u3002|[.!;]{0,3}[*_`"'$)\]}]{0,6}(?:\s|\Z)"""
+    r"""(?:です|だ|입니다|이다|\s?है)?[*_`"'$)\]}]{0,6}(?:\\[)\]]){0,2}(?:\u3002|[.!;]{1,3}[*_`"'$)\]}]{0,6}(?:\s|\Z)|\s{0,3}\n"""
     r"""|\s{0,3}(?:<|\\|\Z)|[:,]\s{0,3}\n|,?\s{1,3}(?:\([A-Z]\)|[\u2013\u2014-]{1,2}\s"""
     r"""|(?i:because|since|as|which|due|based|but|not|rather|instead|so)\b))"""
 )

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from streams.processors.answers.v2.characters import compile_ascii
 from streams.processors.answers.v2.cues import (
-    ANSWER_WORDS,
+    ANSWER_WORDS, FORCED,
     MOST_CUES,
     Standing,
     answer_cues,
@@ -68,7 +68,7 @@ _OPTION_WORDS = compile_ascii(
 )
 # "A: C", "Ans. C", "Answer (C) Lyon".
 _LINE_ANSWER = compile_ascii(
-    r"(?:\A|\n)[\s*_#>]{0,6}(?:(?:A|Ans|ANS|ans|Sol|Solution|Conclusion)[.*_]{0,3}\s?(?:[:=]|-\s)"
+    r"(?:\A|\n)[\s*_#>]{0,6}(?:(?:A|Ans|ANS|ans|Correct|Sol|Solution|Conclusion)[.*_]{0,3}\s?(?:[:=]|-\s)"
     r"|(?i:(?:the\s)?(?:correct\s|final\s)?ans(?:wer)?)[.*_]{0,3}\s(?=\(?[A-Z]\)?[\s.*]{0,9}(?:\n|\Z|\()))"
 )
 _CLOSEST_TO = compile_ascii(r"\b[Cc]losest\s(?:to\s)?(?=(?:the\s)?(?:option|choice)?\s?\(?[A-Z])")
@@ -77,7 +77,7 @@ _CLOSEST_TO = compile_ascii(r"\b[Cc]losest\s(?:to\s)?(?=(?:the\s)?(?:option|choi
 
 _CHOOSES = compile_ascii(
     r"\b(?:[Cc]h(?:oose|ose)|[Ss]elect|[Pp]ick|go(?:ing)?\swith|went\swith|opt\sfor|vote\sfor|settle\s(?:on|for)|say"
-    r"|conclude|answer)(?=[\s*:(\[\"])|(?<!不)(?<!排除)选择?(?![项择])"
+    r"|conclude|answer)(?=[\s*:(\[\"])|(?<!不)(?<!排除)选择?(?![项择])|而是"
 )
 _CHOOSER = compile_ascii(
     r"\b(?:i|we)(?:'(?:ll|d|m|ve|re))?(?:\s[a-z']{1,12}){0,2}\s\Z|\A[\s*_]{0,6}(?:so\s|thus\s|therefore,?\s)?\Z"
@@ -103,7 +103,7 @@ _BEST = (
     r"|right|closest|most\s[a-z]{3,20}|true|only|final|proper|answer|option|choice)\b)"
 )
 _IS_CORRECT = compile_ascii(
-    r"(?P<before>[.,;:!?\n\"]\s{0,3}|\A|\b(?i:option|choice|answer|letter|so|thus|therefore|hence|that|think|选项)\s?|\()"
+    r"(?P<before>[.,;:!?\n\"]\s{0,3}|\A|\b(?i:option|choice|answer|letter|so|thus|therefore|hence|that|think|believe|conclude|guess|say)\s|选项\s?|\()"
     r"[\s*_\"(]{0,4}(?P<option>[A-Z])[)*_\"\]]{0,4}(?:选项)?"
     r"(?:\s(?:is|must\sbe|has\sto\sbe|seems|appears(?:\sto\sbe)?|would\sbe|should\sbe)\s(?:(?:therefore|thus|clearly|indeed|most"
     rf"\slikely|probably|definitely|then|actually)\s)?(?:correct|right|the\s{_BEST})\b|\s?是?(?:正确|对的|最佳))"
@@ -181,7 +181,7 @@ def _places(text: str, start: int) -> Iterator[_Place]:
 
 def _chosen(text: str, start: int) -> Iterator[_Place]:
     for match in _CHOOSES.finditer(text, start):
-        clause = clause_before(text, match.start())
+        clause = FORCED.sub("", clause_before(text, match.start()))
         if match[0][0] > "z" or (_CHOOSER.search(clause) and not _CHOICE_DENIED.search(clause)):
             yield _Place(match.start(), match.end(), "plain", by_letter=True)
 
