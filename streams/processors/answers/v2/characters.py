@@ -32,10 +32,13 @@ def compile_ascii(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.ASCII)
 
 
+_TO_CHANGE = re.compile(f"[{re.escape(''.join(map(chr, _FORMS)))}]")
+
+
 def plain(text: str) -> str:
     """Write full-width characters, spaces and quotes as ASCII has them, and leave out characters without width."""
     text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-    return text if text.isascii() else text.translate(_FORMS)
+    return text if text.isascii() or not _TO_CHANGE.search(text) else text.translate(_FORMS)
 
 
 def end_of(text: str) -> str:

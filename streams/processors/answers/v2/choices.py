@@ -6,7 +6,7 @@ from streams.processors.answers.v2.endings import boxed, brief, called, ending, 
 from streams.processors.answers.v2.mentions import OUTSIDE, SEVERAL, mention_at, named
 from streams.processors.answers.v2.option_words import NamedOptions, named_options
 from streams.processors.answers.v2.statements import last_statement
-from streams.processors.answers.v2.structured import structured_values, taken_apart
+from streams.processors.answers.v2.structured import taken_apart, values_of
 
 _LETTER_ALONE = compile_ascii(r"""[\s*_`"'$(\[{]{0,8}([A-Za-z])[\s*_`"'$)\]}.:]{0,8}""")
 _NO_ANSWER = compile_ascii(r"(?i:[\W_]*|null|nil|nan|none|n/?a|unknown|undefined|not\sgiven|no\sanswer|\?+)")
@@ -33,11 +33,12 @@ def read_choice(text: str, options: Options, structured: str | None = None) -> R
         incorrect answer is (A)") is passed over.
     """
     known = named_options(options)
-    for value in structured_values(text, structured):
+    said = taken_apart(text, structured)
+    for value in values_of(said):
         found = _given(plain(value), known)
         if found is not None:
             return _reading(found, "structured")
-    return _reading(*_read(plain(end_of(taken_apart(text, structured).text)), known))
+    return _reading(*_read(plain(end_of(said.text)), known))
 
 
 def normal_choice(given: str, options: Options) -> str | None:

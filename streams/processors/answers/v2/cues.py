@@ -18,7 +18,7 @@ would be"); doubted ones count only where no plain one stands in the text ("a po
 is").
 """
 
-MOST_CUES = 2_000
+MOST_CUES = 300
 """Only so many of a text's last answer words are looked at: no model writes more, and each costs microseconds."""
 
 LETTER = "0-9A-Za-z\u00c0-\u024f\u0370-\u03ff\u0400-\u052f\u1e00-\u1eff"

@@ -132,6 +132,7 @@ _OPENING = compile_ascii(
     rf"""[\s*_#>$(\["]{{0,9}}(?:(?i:option|choice)\s)?[(*]{{0,3}}([A-Z])[)\]*_$"]{{0,6}}"""
     rf"(?:[.:]?[*_]{{0,3}}\s{{0,3}}\n|,?\s(?i:because|since|as|due)\b|[.,:;\u3001\u3002-]{{0,2}}\s?[{_SCRIPT}])"
 )
+_MOST_LABELS = 1_000
 _LABEL = compile_ascii(
     r"(?P<letter>[A-Z])(?=[.)][.,:*\"\]]{0,3}\s(?![A-Z]\.)|(?P<weak>[*_]{0,3}(?:\s?[:\u3002]|\s[\u2013\u2014-])[*_]{0,3}\s?))"
 )
@@ -153,7 +154,8 @@ def opening(text: str, options: NamedOptions) -> str | None:
 def labelled(text: str, options: NamedOptions) -> str | None:
     """Give the only option that is named by its label: "C. Lyon" where a line or a sentence about the answer starts."""
     last = _LAST_COLON.search(text, max(0, len(text) - 60))
-    labels = [label for label in _LABEL.finditer(text) if text.endswith("(", 0, label.start()) or _starts(text, label)]
+    found = list(_LABEL.finditer(text))[-_MOST_LABELS:]
+    labels = [label for label in found if text.endswith("(", 0, label.start()) or _starts(text, label)]
     letters = list(dict.fromkeys(label["letter"] for label in labels))
     # An answer may stand behind a word that is not known here, as in "Zzz: C".
     if len(letters) > 1 or (last is not None and letters and last[1] not in letters):
@@ -186,7 +188,7 @@ def _starts(text: str, label: re.Match[str]) -> re.Match[str] | None:
 
 def without_echo(text: str, options: NamedOptions) -> str:
     """Leave out the list of all options, where a text repeats it: "(A) Paris (B) Rome"."""
-    labels = list(_ECHO.finditer(text))
+    labels = list(_ECHO.finditer(text))[-_MOST_LABELS:]
     for first in range(len(labels) - options.count, -1, -1) if options.count > 1 else ():
         if labels[first][0] != "A":
             continue

@@ -41,7 +41,9 @@ _FILLER = (
     r"|actually|definitely|simply|just|now|still|certainly|surely|given\s(?:by|in|as)|represented\sby|found\s(?:in|under)"
     r"|listed\s(?:as|in|under)|shown\s(?:in|by|as)|to\sbe|number|I\s+(?:think|believe))\b)"
 )
-_OPTION_WORD = any_of(word for language in LANGUAGES for word in language.option)
+# No word is in two of these patterns: what can be matched in two ways costs twice at each repeat.
+_FILLERS = ("the", "option", "choice", "letter", "answer")
+_OPTION_WORD = any_of(word for language in LANGUAGES for word in language.option if word not in _FILLERS)
 _GLUE = rf"(?P<glue>(?:{_MARK}|-|{_FILLER}|{_OPTION_WORD}(?![a-z])|(?P<many>(?i:either|both|neither|one\sof|between|a\scombination\sof|all\sof)\b)){{0,40}})"
 
 # A bare capital is an option only where it cannot be a word, a symbol or an initial: "A cat", "I think", "J. S. Bach".

@@ -1,5 +1,6 @@
 """Statements of the option that is chosen."""
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -68,16 +69,17 @@ _OPTION_WORDS = compile_ascii(
 )
 # "A: C", "Ans. C", "Answer (C) Lyon".
 _LINE_ANSWER = compile_ascii(
-    r"(?:\A|\n)[\s*_#>]{0,6}(?:(?:A|Ans|ANS|ans|Correct|Sol|Solution|Conclusion)[.*_]{0,3}\s?(?:[:=]|-\s)"
+    r"(?:\A|\n)[ \t*_#>]{0,6}(?:(?:A|Ans|ANS|ans|Correct|Sol|Solution|Conclusion)[.*_]{0,3}\s?(?:[:=]|-\s)"
     r"|(?i:(?:the\s)?(?:correct\s|final\s)?ans(?:wer)?)[.*_]{0,3}\s(?=\(?[A-Z]\)?[\s.*]{0,9}(?:\n|\Z|\()))"
 )
 _CLOSEST_TO = compile_ascii(r"\b[Cc]losest\s(?:to\s)?(?=(?:the\s)?(?:option|choice)?\s?\(?[A-Z])")
 
 # --- "I choose (C)" ------------------------------------------------------------------------------------------------
 
+# Here and below a class of first letters lets `re` skip to the candidates. It takes "sick" for "pick" too.
 _CHOOSES = compile_ascii(
-    r"\b(?:[Cc]h(?:oose|ose)|[Ss]elect|[Pp]ick|go(?:ing)?\swith|went\swith|opt\sfor|vote\sfor|settle\s(?:on|for)|say"
-    r"|conclude|answer)(?=[\s*:(\[\"])|(?<!不)(?<!排除)选择?(?![项择])|而是"
+    r"[CcSsPpgwova选而](?:(?<!\w.)(?:hoose|hose|elect|ick|o(?:ing)?\swith|ent\swith|pt\sfor|ote\sfor|ettle\s(?:on|for)|ay"
+    r"|onclude|nswer)(?=[\s*:(\[\"])|(?<=选)(?<!不选)(?<!排除选)择?(?![项择])|(?<=而)是)"
 )
 _CHOOSER = compile_ascii(
     r"\b(?:i|we)(?:'(?:ll|d|m|ve|re))?(?:\s[a-z']{1,12}){0,2}\s\Z|\A[\s*_]{0,6}(?:so\s|thus\s|therefore,?\s)?\Z"
@@ -87,9 +89,9 @@ _CHOICE_DENIED = compile_ascii(r"\b(?:not|never|cannot|might|could|[a-z]{2,6}n't
 # --- "it must be (C)", "leaving (C)" -------------------------------------------------------------------------------
 
 _FINDS = compile_ascii(
-    r"\b(?:(?:[Ii]t|[Tt]his|[Tt]hat)(?:\s(?:must|has\sto|can\sonly|should|will|would)\sbe|'s|\sis)"
-    r"|[Ll]eav(?:es|ing)(?:\s(?:us|me))?(?:\sonly|\swith)?|(?:am|are|'m)\sleft\swith|[Mm]akes?\sit|[Pp]oints\sto"
-    r"|(?:[Cc]orresponds|[Mm]atch(?:es|ing)|corresponding)(?:\sto|\swith)?|[Nn]arrows\s(?:it|this)\sdown\sto)(?=[\s:])"
+    r"[IiTtLlaMmPpCcNn](?<!\w.)(?:(?:t|his|hat)(?:\s(?:must|has\sto|can\sonly|should|will|would)\sbe|'s|\sis)"
+    r"|eav(?:es|ing)(?:\s(?:us|me))?(?:\sonly|\swith)?|(?:m|re)\sleft\swith|akes?\sit|oints\sto"
+    r"|(?:orresponds|atch(?:es|ing)|orresponding)(?:\sto|\swith)?|arrows\s(?:it|this)\sdown\sto)(?=[\s:])"
 )
 _NOT_FOUND = compile_ascii(r"\b(?:not|never|cannot|[a-z]{2,6}n't|if|whether|none|without|also|one|other|neither)\b")
 _REVISES = compile_ascii(
@@ -103,10 +105,13 @@ _BEST = (
     r"|right|closest|most\s[a-z]{3,20}|true|only|final|proper|answer|option|choice)\b)"
 )
 _IS_CORRECT = compile_ascii(
-    r"(?P<before>[.,;:!?\n\"]\s{0,3}|\A|\b(?i:option|choice|answer|letter|so|thus|therefore|hence|that|think|believe|conclude|guess|say)\s|选项\s?|\()"
-    r"[\s*_\"(]{0,4}(?P<option>[A-Z])[)*_\"\]]{0,4}(?:选项)?"
-    r"(?:\s(?:is|must\sbe|has\sto\sbe|seems|appears(?:\sto\sbe)?|would\sbe|should\sbe)\s(?:(?:therefore|thus|clearly|indeed|most"
-    rf"\slikely|probably|definitely|then|actually)\s)?(?:correct|right|the\s{_BEST})\b|\s?是?(?:正确|对的|最佳))"
+    r"[imhsaw是正对最](?:(?<!\w.)(?:s|ust\sbe|as\sto\sbe|eems|ppears(?:\sto\sbe)?|ould\sbe)\s(?:(?:therefore|thus|clearly"
+    rf"|indeed|most\slikely|probably|definitely|then|actually)\s)?(?:correct|right|the\s{_BEST})\b"
+    r"|(?<=是)(?:正确|对的|最佳)|(?<=正)确|(?<=对)的|(?<=最)佳)"
+)
+_SUBJECT = compile_ascii(
+    r"(?:[.,;:!?\n\"]\s{0,3}|\A|\b(?i:option|choice|answer|letter|so|thus|therefore|hence|that|think|believe|conclude"
+    r"|guess|say)\s|选项\s?|\()[\s*_\"(]{0,4}(?P<option>[A-Z])[)*_\"\]]{0,4}\s?(?:选项)?\s?\Z"
 )
 _NOT_THE = compile_ascii(
     r"\b(?:not|neither|nor|if|whether|unless|suppose|assuming|statement|vitamin|type|point|class)\s?\Z"
@@ -164,15 +169,19 @@ def _statements(text: str, start: int, options: NamedOptions) -> Iterator[Statem
         yield Statement(place.start, mention.answer, place.standing)
 
 
+def _last(pattern: re.Pattern[str], text: str, start: int) -> list[re.Match[str]]:
+    return list(pattern.finditer(text, start))[-MOST_CUES:]
+
+
 def _places(text: str, start: int) -> Iterator[_Place]:
     for words in (ANSWER_WORDS, _OPTION_WORDS):
         for cue in answer_cues(text, start, words):
             yield _Place(cue.start, cue.end, cue.standing, cue.negated)
-    for match in _LINE_ANSWER.finditer(text, start):
+    for match in _last(_LINE_ANSWER, text, start):
         yield _Place(match.start(), match.end(), "plain", by_letter=True)
-    for match in _CLOSEST_TO.finditer(text, start):
+    for match in _last(_CLOSEST_TO, text, start):
         yield _Place(match.start(), match.end(), standing(text, match.start(), match.end()))
-    for match in _MAKES_CORRECT.finditer(text, start):
+    for match in _last(_MAKES_CORRECT, text, start):
         yield _Place(match.start(), match.end(), standing(text, match.start(), match.end()), letter=match["option"])
     yield from _chosen(text, start)
     yield from _found(text, start)
@@ -180,14 +189,14 @@ def _places(text: str, start: int) -> Iterator[_Place]:
 
 
 def _chosen(text: str, start: int) -> Iterator[_Place]:
-    for match in _CHOOSES.finditer(text, start):
+    for match in _last(_CHOOSES, text, start):
         clause = FORCED.sub("", clause_before(text, match.start()))
         if match[0][0] > "z" or (_CHOOSER.search(clause) and not _CHOICE_DENIED.search(clause)):
             yield _Place(match.start(), match.end(), "plain", by_letter=True)
 
 
 def _found(text: str, start: int) -> Iterator[_Place]:
-    for match in _FINDS.finditer(text, start):
+    for match in _last(_FINDS, text, start):
         clause = clause_before(text, match.start())
         weight = standing(text, match.start(), match.end(), would="would" in match[0])
         if not _NOT_FOUND.search(clause) and weight != "denied":
@@ -196,11 +205,14 @@ def _found(text: str, start: int) -> Iterator[_Place]:
 
 
 def _called_correct(text: str, start: int) -> Iterator[_Place]:
-    for match in _IS_CORRECT.finditer(text, start):
-        position = match.start("option")
+    for match in _last(_IS_CORRECT, text, start):
+        subject = _SUBJECT.search(text, max(0, match.start() - 40), match.start())
+        if subject is None:
+            continue
+        position = subject.start("option")
         clause = clause_before(text, position)
         weight = standing(text, position, match.end(), would="would" in match[0])
         if _NOT_THE.search(clause.rstrip('(*" ')) or weight == "denied":
             continue
         firm = " the " in match[0] or _REVISES.search(clause)
-        yield _Place(position, match.end(), weight if firm else "doubted", letter=match["option"])
+        yield _Place(position, match.end(), weight if firm else "doubted", letter=subject["option"])

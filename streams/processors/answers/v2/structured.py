@@ -50,18 +50,18 @@ def taken_apart(text: str, answer: str | None = None) -> Said:
 
 
 def structured_values(text: str, structured: str | None) -> list[str]:
-    """
-    Give the answers outside prose, the weightiest first.
+    """Give the answers outside the prose of a reply, the weightiest first: see `values_of`."""
+    return values_of(taken_apart(text, structured))
 
-    Args:
-        text: The text of a reply; a whole object is taken apart, see `taken_apart`.
-        structured: The answer that the agent gave beside its text.
+
+def values_of(said: Said) -> list[str]:
+    """
+    Give the answers outside the prose of what was said, the weightiest first.
 
     Returns:
-        The structured answer, or the object's; then the last `"answer"` of an object within prose, unless a statement
-        or a denial follows it: "an object above may be a quotation".
+        The answer apart from the text; then the last `"answer"` of an object within the text, unless a statement or a
+        denial follows it: an object above the answer may be a quotation.
     """
-    said = taken_apart(text, structured)
     values = [] if said.answer is None else [_unwrapped(end_of(said.answer))]
     quoted = _quoted_answer(end_of(said.text))
     return [value for value in (*values, quoted) if value]

@@ -11,13 +11,14 @@ from streams.processors.answers.v2.characters import compile_ascii, plain
 from streams.processors.answers.v2.cues import answer_cues, clause_before
 
 _NAMES = r"(?:seed:)?(?:antthinking|think|thinking|thoughts?|reasoning|scratchpad)"
+# The first character stands alone, so that `re` skips to it.
 _TOKEN = compile_ascii(
-    rf"(?i:(?P<open><{_NAMES}(?:\s[^<>\n]{{0,60}})?>|\[think\]|\u25c1think\u25b7"
-    r"|<\|(?:begin_of_thought|start_thinking|begin_of_reasoning)\|>)"
-    rf"|(?P<close></{_NAMES}\s?>|\[/think\]|\u25c1/think\u25b7|<\|(?:end_of_thought|end_thinking|end_of_reasoning)\|>)"
-    r"|(?P<final><\|channel\|>\s?final\b[^<\n]{0,80}<\|message\|>)"
-    r"|(?P<channel><\|channel\|>\s?(?:analysis|commentary)\b[^<\n]{0,80}<\|message\|>)"
-    r"|(?P<end><\|(?:end|return|call)\|>|<\|start\|>(?:assistant\b)?))"
+    rf"[<\[\u25c1](?i:(?P<open>{_NAMES}(?:\s[^<>\n]{{0,60}})?>|think(?:\]|\u25b7)"
+    r"|\|(?:begin_of_thought|start_thinking|begin_of_reasoning)\|>)"
+    rf"|(?P<close>/{_NAMES}\s?>|/think(?:\]|\u25b7)|\|(?:end_of_thought|end_thinking|end_of_reasoning)\|>)"
+    r"|(?P<final>\|channel\|>\s?final\b[^<\n]{0,80}<\|message\|>)"
+    r"|(?P<channel>\|channel\|>\s?(?:analysis|commentary)\b[^<\n]{0,80}<\|message\|>)"
+    r"|(?P<end>\|(?:end|return|call)\|>|\|start\|>(?:assistant\b)?))"
 )
 # The same format where a server has dropped its control tokens.
 _BARE_START, _BARE_FINAL = "analysis", "assistantfinal"
