@@ -71,11 +71,11 @@ def _named(given: str, options: NamedOptions) -> str | None:
 
 def _given(value: str, options: NamedOptions) -> str | None:
     """Read an answer given outside prose; None where it says nothing, and the text may."""
+    if _NO_ANSWER.fullmatch(value.strip()) and options.called(value) is None:
+        return None
     found = _named(value, options)
     if found is not None:
         return found
-    if _NO_ANSWER.fullmatch(value.strip()):
-        return None
     found, source = _read(value, options)
     if source == "unreadable" and not options.complete:
         return None

@@ -119,7 +119,12 @@ def mention_at(text: str, position: int, options: NamedOptions, *, negated: bool
         if but is not None:
             return mention_at(text, but.end(), options)
         return Mention(SEVERAL, position) if _NOT_THERE.match(text, position) else None
-    mention = _in_words(text, position, options) or _by_letter(text, position, options)
+    mention = _in_words(text, position, options)
+    if mention is None:
+        mention = _by_letter(text, position, options)
+    elif (labelled := _before_its_words(text, position, options)) is not None and labelled.answer != mention.answer:
+        # "C. H. Lyon", where that is what D says, and "H. Lyon" what C says.
+        mention = Mention(SEVERAL, labelled.end)
     if mention is None:
         return Mention(SEVERAL, position) if _NONE.match(text, position) else None
     return None if taken_back(text, mention.end) else mention

@@ -1,17 +1,10 @@
 """
 Reader of numeric answers, and their canonical form.
 
-`number_places` finds where a text may answer, `number_grammar` reads what stands there.
-"""
-
-from streams.processors.answers.reading import UNREADABLE, Reading
-from streams.processors.answers.v2.characters import compile_ascii, end_of, plain
-from streams.processors.answers.v2.decimal_commas import habit_of
-from streams.processors.answers.v2.last_numbers import read_last_number
-from streams.processors.answers.v2.number_grammar import Found, Unsettled, read_field, read_prose
-from streams.processors.answers.v2.number_places import Place, places, sentence_end
-from streams.processors.answers.v2.structured import structured_values
-from streams.processors.answers.v2.thoughts import spoken
+from streams.processors.answers.reading import Reading
+from streams.processors.answers.v1.numbers import canonical_number
+from streams.processors.answers.v1.numbers import read_number as read_number_v1
+from streams.processors.answers.v2.structured import taken_apart, values_of
 
 # "#### 2. Add both", "#### 2) Add", "#### 3.1 Sum", "#### 2: Add", "#### 2 - Add"
 _HEADING = compile_ascii(
@@ -21,26 +14,14 @@ _JOINS = compile_ascii(r"\A[^.!?\n]*?(?:[,;&]|\b(?:and|or|und|oder|et|ou|y|o)\b)
 
 
 def read_number(text: str, structured: str | None = None) -> Reading:
-    """
-    Read which number a text answers with.
-
-    A structured answer decides alone, see `structured_values`. Otherwise the last of these does: a line "#### 18", a
-    statement ("the answer is 18", "A: 18"), a box. Without any of them it is the last number, if the text is whole.
-
-    Args:
-        text: Text of the model; only its last 200,000 characters are read.
-        structured: The answer, if the model gave it apart from the text.
-
-    Returns:
-        A canonical number; unreadable where the text does not settle on one rational number. What is no number ("\\boxed{x}")
-        withdraws the numbers before it; a statement in words ("the answer is Monday") only those of the working.
-
-    Source: the answer lines of GSM8K (Cobbe et al. 2021).
-    """
-    for value in structured_values(text, structured):
-        number = normal_number(value)
-        return UNREADABLE if number is None else Reading(number, "structured")
-    return _read(plain(end_of(spoken(text))))
+    """Read which number a text answers with."""
+    said = taken_apart(text, structured)
+    for value in values_of(said):
+        number = canonical_number(value)
+        if number is not None:
+            return Reading(number, "structured")
+    # The first rules would read a quoted object before what is stated after it.
+    return read_number_v1(said.text.replace('"answer"', '"Answer"'))
 
 
 def normal_number(given: str) -> str | None:

@@ -68,8 +68,8 @@ def values_of(said: Said) -> list[str]:
 
 
 def _unwrapped(given: str) -> str:
-    found = whole_object(given)
-    return (found and _answer(found)) or given
+    said = taken_apart(given)
+    return said.answer or said.text
 
 
 def _quoted_answer(text: str) -> str | None:
