@@ -60,7 +60,7 @@ def spoken(text: str) -> str:
         return text
     said, thought = _parted(text, tokens)
     if thought is not None and not said.strip():
-        return _final_answer(thought)
+        return _final_answer(_last_part(thought))
     return said.lstrip()
 
 
@@ -100,6 +100,16 @@ def _begins_line(text: str, start: int, position: int) -> bool:
     return not line.strip() and (line != spaces or position - 40 <= start)
 
 
+def _last_part(thought: str) -> str:
+    """Give what follows the last token in a thought, but for tokens at its end."""
+    end = len(thought)
+    for token in reversed(list(_TOKEN.finditer(thought))):
+        if thought[token.end() : end].strip():
+            return thought[token.end() : end]
+        end = token.start()
+    return thought[:end]
+
+
 def _final_answer(thought: str) -> str:
     """Give the sentence that ends a thought, if it states a final answer; otherwise nothing."""
     tail = _STOP.sub("", plain(thought.rstrip()[-_LAST_CHARACTERS:]))
@@ -111,7 +121,9 @@ def _final_answer(thought: str) -> str:
     if start is None:
         return ""
     clause = clause_before(tail, start)
-    return "" if _UNSURE.search(clause) else tail[start - len(clause) :]
+    answer = tail[start - len(clause) :]
+    # A token in full-width characters would be taken for one the next time.
+    return "" if _UNSURE.search(clause) or _TOKEN.search(answer) else answer
 
 
 def _ends_with_answer(tail: str, position: int) -> bool:
