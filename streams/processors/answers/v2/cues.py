@@ -121,6 +121,9 @@ def _is_whole(text: str, start: int, end: int) -> bool:
     if _IS_WORD_CHARACTER.match(text, start) is None:
         return True
     before, after = text[max(0, start - 1) : start], text[end : end + 1]
+    # "</answer>" ends what is stated.
+    if before == "/" and after == ">":
+        return False
     return _IS_WORD_CHARACTER.match(before) is None and (after == "_" or _IS_WORD_CHARACTER.match(after) is None)
 
 

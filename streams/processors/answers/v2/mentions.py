@@ -31,10 +31,10 @@ class Mention(NamedTuple):
 
 # --- letters -------------------------------------------------------------------------------------------------------
 
-_EITHER = any_of(
-    word for language in LANGUAGES for word in language.either if len(word) > 1 or word in "yoeu" or word > "\u0370"
-)
-_AND_OR = rf"(?:(?:{_EITHER}|AND|OR)(?![A-Za-z])|[&/,、+])"
+_EITHER_WORDS = [word for language in LANGUAGES for word in language.either if len(word) > 1 or word not in "aei"]
+_EITHER = any_of(word for word in _EITHER_WORDS if word < "\u0370")
+_EITHER_ELSEWHERE = any_of(word for word in _EITHER_WORDS if word > "\u0370")
+_AND_OR = rf"(?:(?:{_EITHER}|AND|OR)(?![A-Za-z])|{_EITHER_ELSEWHERE}|[&/,、+])"
 _MARK = r"""(?:[\s*_`"'#>$:=({\[~]|\\[(\[,;! ]|\\(?!d?frac)[A-Za-z]{2,10}\s?\{|\\(?:quad|qquad|displaystyle)\b)"""
 _FILLER = (
     r"(?i:(?:the|option|choice|letter|answer|therefore|thus|most|likely|probably|clearly|closest\sto|best|correct|indeed"

@@ -32,7 +32,7 @@ _LAST_CHARACTERS = 600
 """Only so much of a thought's end is searched for a final answer."""
 
 _STOP = compile_ascii(r"(?:\s|</?s>|<\|[a-z_]{1,20}\|>|<end>){1,40}\Z")
-_LABEL = compile_ascii(r"[\s*_(\[\\a-z{$\"']{0,30}[A-Za-z0-9][.)]{1,2}\s")
+_LABEL = compile_ascii(r"[\s*_(\[\\a-z{$\"']{0,30}[A-Za-z0-9][.)]\s")
 _SENTENCE_END = compile_ascii(r"[.!?]['\")*]{0,4}\s|[\u3002\uff01\uff1f].|\n")
 _CUT_OFF = compile_ascii(
     r"(?i:[,:;(\u2013\u2014-]|\b(?:or|and|but|if|not|the|an?|is|of|to|that|which|either|nor))\s{0,4}\Z"
@@ -120,16 +120,16 @@ def _final_answer(thought: str) -> str:
             start = cue.start
     if start is None:
         return ""
-    clause = clause_before(tail, start)
-    answer = tail[start - len(clause) :]
+    answer = tail[start - len(clause_before(tail, start)) :]
     # A token in full-width characters would be taken for one the next time.
-    return "" if _UNSURE.search(clause) or _TOKEN.search(answer) else answer
+    return "" if _UNSURE.search(answer.lower()) or _TOKEN.search(answer) else answer
 
 
 def _ends_with_answer(tail: str, position: int) -> bool:
     """Whether what is stated at a position is whole, and nothing follows it."""
     content = tail[position:].strip().rstrip("}`\n ")
-    label = _LABEL.match(content)
+    apart = tail[position - 1] in ":=>\n" or tail[position : position + 1] == "\n"
+    label = _LABEL.match(content) if apart else None
     if not content or _CUT_OFF.search(content) or _SENTENCE_END.search(content, label.end() if label else 0):
         return False
-    return tail[position - 1] in ":=>\n" or _ENDED.search(tail) is not None
+    return apart or _ENDED.search(tail) is not None
