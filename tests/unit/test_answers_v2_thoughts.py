@@ -131,16 +131,9 @@ def test_values_outside_prose(text: str, structured: str | None, values: list[st
 
 pieces = st.sampled_from(
     (
-        *("<think>", "</think>", "[THINK]", "\n", "The answer is (C).", "<|end|>", FINAL, "<|channel|>analysis<|message|>"),
-        *(
-        '{"analysis": "',
-        '", "answer": "B"}',
-        "\\n",
-        "\uff1cthink\uff1e",
-        "hm ",
-        "analysis",
-        "assistantfinal",
-        "\\boxed{C}",
+        *("<think>", "</think>", "[THINK]", "\n", "The answer is (C).", "<|end|>", FINAL),
+        *("<|channel|>analysis<|message|>", '{"analysis": "', '", "answer": "B"}', "\\n", "\uff1cthink\uff1e", "hm "),
+        *("analysis", "assistantfinal", "\\boxed{C}"),
     )
 )
 

@@ -257,8 +257,13 @@ LANGUAGES = (
     ),
     Language("Amharic", ("መልሱ", "መልስ"), ("ነው",), ("ትክክለኛ",), ("እና", "ወይም"), ("ምርጫ",), bare=True),
     Language(
-        "Polish", ("odpowiedź to", "odpowiedź", "odpowiedzią"), ("jest", "brzmi"), ("prawidłowa",), ("i", "lub", "albo"), ("opcja",),
-        bare=True
+        "Polish",
+        ("odpowiedź to", "odpowiedź", "odpowiedzią"),
+        ("jest", "brzmi"),
+        ("prawidłowa",),
+        ("i", "lub", "albo"),
+        ("opcja",),
+        bare=True,
     ),
     Language(
         "Ukrainian", ("відповідь",), ("це", "є"), ("правильна",), ("і", "та", "або", "чи"), ("варіант",), bare=True

@@ -96,7 +96,13 @@ def _read(text: str, options: NamedOptions) -> tuple[str, str]:
     if doubted is not None:
         return doubted.answer, "statement"
     bare = without_echo(text, options)
-    for rule, source in ((brief, "ending"), (ending, "ending"), (opening, "ending"), (labelled, "label"), (called, "words")):
+    for rule, source in (
+        (brief, "ending"),
+        (ending, "ending"),
+        (opening, "ending"),
+        (labelled, "label"),
+        (called, "words"),
+    ):
         found = rule(bare, options)
         if found is not None:
             return found, source

@@ -88,7 +88,9 @@ _LINK = compile_ascii(
     rf"|(?:(?P<not>(?:is|was|wo|ca)n't\b(?:\sbe\b)?)|{_TO_BE}(?:\s{{1,4}}(?P<never>not|never)\b)?))"
     r"(?:[\s*_]{0,4}:)?"
 )
-_DIRECT = compile_ascii(rf"(?:\s{{0,2}}{_CORRECT}(?![{LETTER}])){{0,2}}(?:\s{_OPTION})?(?=[\s*_:(\[\"]{{0,6}}[A-Za-z0-9\\])")
+_DIRECT = compile_ascii(
+    rf"(?:\s{{0,2}}{_CORRECT}(?![{LETTER}])){{0,2}}(?:\s{_OPTION})?(?=[\s*_:(\[\"]{{0,6}}[A-Za-z0-9\\])"
+)
 # "Answer" alone on a line, or "final answer" before a box: what is stated stands on the next line.
 _HEADING = compile_ascii(r"[\s*_#]{0,4}\n")
 _HEADING_BEFORE = compile_ascii(r"(?:\A|\n)[\s*_#>]{0,8}(?:(?i:the|my|final|correct|short)\s){0,3}\Z")
@@ -160,14 +162,17 @@ _NEUTRAL = compile_ascii(
 _OTHERS_VIEW = compile_ascii(
     r"(?<!\bi )(?<!\bwe )\b(?:might|may|could|would|some|many|people|students?|someone|others?)\s"
     r"(?:[a-z]{1,12}\s){0,2}(?:think|say|says|said|argue|believe|assume|guess|claim|choose|pick|select)\b"
-    r"|\b(?:tempt(?:ed|ing)|mistakenly|incorrectly|wrongly|erroneously|falsely|supposing)\b"
+    r"|\b(?:tempt(?:ed|ing)|supposing|(?:mistakenly|incorrectly|wrongly|erroneously|falsely)\s"
+    r"(?:think|say|said|choose|chose|select|pick|conclude|assume|believe|state|answer)[a-z]{0,4})\b"
 )
 _CONDITION = compile_ascii(
     r"(?:\A|[,:] ?)\s{0,4}[*_(-]{0,4}\s?(?:but |however,? |and |or )?(?:if|without|suppose|assuming|unless|were|had"
     r"|otherwise|but for|in that case|except)\b"
 )
 # "If I had to choose, I would say": a choice after all.
-FORCED = compile_ascii(r"\bif (?:i|we|one) (?:had to|have to|must|were to|was to|should)[^,]{0,60},|\bif forced[^,]{0,40},")
+FORCED = compile_ascii(
+    r"\bif (?:i|we|one) (?:had to|have to|must|were to|was to|should)[^,]{0,60},|\bif forced[^,]{0,40},"
+)
 _CONCLUSION = compile_ascii(r"\b(?:so|thus|hence|therefore|because|since)\b")
 _CONDITION_AFTER = compile_ascii(r"\b(?:if|without|unless|had|were|but for)\b")
 _SENTENCE_ENDS = (". ", "! ", "? ", "\n", ";", "\u3002", "\uff01", "\uff1f")

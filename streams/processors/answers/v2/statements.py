@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from streams.processors.answers.v2.characters import compile_ascii
 from streams.processors.answers.v2.cues import (
-    ANSWER_WORDS, FORCED,
+    ANSWER_WORDS,
+    FORCED,
     MOST_CUES,
     Standing,
     answer_cues,
