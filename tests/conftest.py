@@ -131,6 +131,15 @@ def recorded_data() -> Path:
 
 
 @pytest.fixture(scope="session")
+def field_cases() -> Path:
+    """The folder of cases from the field, each with its expected answers, which lies beside the checkout."""
+    folder = ROOT.parent / "shared" / "field-cases"
+    if not folder.is_dir():
+        pytest.skip("optional: needs the cases in ../shared/field-cases")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Broker"]:
     """One Kafka broker for the whole run, started for the first test that asks; its topics are each test's own."""
     from .broker import running_broker

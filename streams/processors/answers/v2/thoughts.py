@@ -33,6 +33,7 @@ _LAST_CHARACTERS = 600
 
 _STOP = compile_ascii(r"(?:\s|</?s>|<\|[a-z_]{1,20}\|>|<end>){1,40}\Z")
 _LABEL = compile_ascii(r"[\s*_(\[\\a-z{$\"']{0,30}[A-Za-z0-9][.)]\s")
+_LINE_END = compile_ascii(r"[ *_#]{0,4}\n")
 _SENTENCE_END = compile_ascii(r"[.!?]['\")*]{0,4}\s|[\u3002\uff01\uff1f].|\n")
 _CUT_OFF = compile_ascii(
     r"(?i:[,:;(\u2013\u2014-]|\b(?:or|and|but|if|not|the|an?|is|of|to|that|which|either|nor))\s{0,4}\Z"
@@ -128,7 +129,7 @@ def _final_answer(thought: str) -> str:
 def _ends_with_answer(tail: str, position: int) -> bool:
     """Whether what is stated at a position is whole, and nothing follows it."""
     content = tail[position:].strip().rstrip("}`\n ")
-    apart = tail[position - 1] in ":=>\n" or tail[position : position + 1] == "\n"
+    apart = tail[position - 1] in ":=>" or _LINE_END.match(tail, position) is not None
     label = _LABEL.match(content) if apart else None
     if not content or _CUT_OFF.search(content) or _SENTENCE_END.search(content, label.end() if label else 0):
         return False
