@@ -1,4 +1,4 @@
-"""Cost of reading choices: hostile texts of the longest length that is read."""
+"""Cost of reading choices from hostile texts."""
 
 import time
 
@@ -55,6 +55,6 @@ def test_a_hostile_text_costs_little(shape: str) -> None:
     """Reading is linear in the text, whatever is repeated, and whatever stands around it."""
     text = shape * (200_000 // len(shape))
     for hostile in (text, f"{text}\nThat is all", f"answer is {text}"):
-        start = time.perf_counter()
+        start = time.process_time()
         read_choice(hostile, OPTIONS, hostile)
-        assert time.perf_counter() - start < MOST_S
+        assert time.process_time() - start < MOST_S

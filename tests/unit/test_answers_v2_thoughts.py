@@ -1,4 +1,4 @@
-"""Thoughts, which do not vote, and what is said apart from them."""
+"""Thoughts, and what is said apart from them."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Options that are read by their own words, and words that look like letters."""
+"""Options read by their own words."""
 
 import pytest
 

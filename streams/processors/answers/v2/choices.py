@@ -24,8 +24,8 @@ def read_choice(text: str, options: Options, structured: str | None = None) -> R
     Args:
         text: Text of the model; of what it says, only the last 200,000 characters are read.
         options: The question's options; of equal ones the first gives the letter.
-        structured: The answer, if the model gave it apart from the text. Where it says nothing ("", "null"), the text is
-            read. Where it is no option, though the words of all are known, nothing is: it is another answer.
+        structured: The answer, if the model gave it apart from the text. Where it says nothing ("", "null"), the text
+            is read. Where it is no option, though the words of all are known, nothing is: it is another answer.
 
     Returns:
         The last statement counts even where it gives no answer: a letter past the options is outside_options; several

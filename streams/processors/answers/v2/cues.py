@@ -1,7 +1,7 @@
 """
 Places where a text states its answer.
 
-Such as "the answer is", "Réponse :" and "答案". What is stated after a cue, a letter or a number, is for its reader to find.
+Such as "the answer is", "Réponse :" and "答案". What is stated there, a letter or a number, is for its reader to find.
 """
 
 import re
@@ -55,13 +55,14 @@ def any_of(words: Iterable[str]) -> str:
     return f"(?:{'|'.join(branches)})"
 
 
-def _capitals(words: Iterable[str]) -> Iterator[str]:
+def capitals(words: Iterable[str]) -> Iterator[str]:
+    """Give words as they are written within a sentence, at its beginning, and in a heading."""
     for word in words:
         yield from (word, word[0].upper() + word[1:], word.upper())
 
 
-ANSWER_WORDS = compile_ascii(any_of(_capitals(word for language in LANGUAGES for word in language.answer)))
-_BARE = frozenset(plain(word) for language in LANGUAGES if language.bare for word in _capitals(language.answer))
+ANSWER_WORDS = compile_ascii(any_of(capitals(word for language in LANGUAGES for word in language.answer)))
+_BARE = frozenset(plain(word) for language in LANGUAGES if language.bare for word in capitals(language.answer))
 _IS_WORD_CHARACTER = compile_ascii(f"[{LETTER}_]")
 
 # --- from the answer word to what is stated ------------------------------------------------------------------------
@@ -69,7 +70,7 @@ _IS_WORD_CHARACTER = compile_ascii(f"[{LETTER}_]")
 _CORRECT = any_of(word for language in LANGUAGES for word in language.correct)
 _OPTION = any_of(word for language in LANGUAGES if language.bare for word in language.option)
 _TO_BE = (
-    rf"(?:(?:{any_of(_capitals(word for language in LANGUAGES for word in language.to_be if word[0] < 'Ͱ'))}"
+    rf"(?:(?:{any_of(capitals(word for language in LANGUAGES for word in language.to_be if word[0] < 'Ͱ'))}"
     rf"|becomes|equals|remains)(?![{LETTER}])"
     rf"|{any_of(word for language in LANGUAGES for word in language.to_be if word[0] >= 'Ͱ')})"
 )

@@ -1,4 +1,4 @@
-"""Options that a text names without a statement: boxed, at its end, as a label."""
+"""Options boxed, at an end, or as labels."""
 
 import re
 

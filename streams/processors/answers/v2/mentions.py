@@ -1,4 +1,4 @@
-"""Options named at one place of a text: by letter, or by their words."""
+"""Options named by letter or in words."""
 
 from typing import NamedTuple
 
@@ -44,11 +44,15 @@ _FILLER = (
 # No word is in two of these patterns: what can be matched in two ways costs twice at each repeat.
 _FILLERS = ("the", "option", "choice", "letter", "answer")
 _OPTION_WORD = any_of(word for language in LANGUAGES for word in language.option if word not in _FILLERS)
-_GLUE = rf"(?P<glue>(?:{_MARK}|-|{_FILLER}|{_OPTION_WORD}(?![a-z])|(?P<many>(?i:either|both|neither|one\sof|between|a\scombination\sof|all\sof)\b)){{0,40}})"
+_MANY = r"(?P<many>(?i:either|both|neither|one\sof|between|a\scombination\sof|all\sof)\b)"
+_GLUE = rf"(?P<glue>(?:{_MARK}|-|{_FILLER}|{_OPTION_WORD}(?![a-z])|{_MANY}){{0,40}})"
 
 # A bare capital is an option only where it cannot be a word, a symbol or an initial: "A cat", "I think", "J. S. Bach".
 _BECAUSE = r"because|since|as|which|due|based|but|rather|instead|over|not|is\s+(?:the|correct|right)"
-_REASON = r"for|by|with|where|when|while|so|then|thus|given|according|from|although|though|would|however|here|in\s(?:the|this)"
+_REASON = (
+    r"for|by|with|where|when|while|so|then|thus|given|according|from|although|though|would|however|here"
+    r"|in\s(?:the|this)"
+)
 _OTHER_SCRIPT = (
     "\u0370-\u052f\u0590-\u06ff\u0900-\u0dff\u0e00-\u0eff\u1200-\u137f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 )
@@ -96,9 +100,18 @@ _WRONG = (
 )
 _TAKEN_BACK_LATER = compile_ascii(rf"(?i:,?\s(?:but|which|though|although|however|yet)\b[^.;\n]{{0,40}}?\b{_WRONG})")
 _NEXT_TAKES_BACK = compile_ascii(
-    rf"[^.!?\n]{{0,80}}[.!]{{1,4}}['\")*]{{0,3}}\s{{1,4}}(?i:(?:but|however|wait|no|hmm|actually|hold on|sorry)[,.!]{{0,3}}\s){{0,2}}"
+    r"[^.!?\n]{0,80}[.!]{1,4}['\")*]{0,3}\s{1,4}"
+    r"(?i:(?:but|however|wait|no|hmm|actually|hold on|sorry)[,.!]{0,3}\s){0,2}"
     rf"(?i:this|that|it|which)(?:'s\s(?:not\s(?:the\s)?(?:correct|right|answer)|wrong|incorrect)|\s{_WRONG})\b"
 )
+
+# --- words before a letter ------------------------------------------------------------------------------------------
+
+_LEADING = compile_ascii(
+    rf"(?:{_MARK}|(?i:the|option|therefore|thus|most\slikely|probably)\s|{_OPTION_WORD}\s){{0,12}}"
+)
+_ONE_LETTER = compile_ascii(r"[^0-9A-Za-z]*[A-Za-z]")
+_BRACKETED_AFTER = compile_ascii(r"""[*_"'`]{0,4}\s{0,3}\(([A-Z])\)""")
 
 
 def mention_at(text: str, position: int, options: NamedOptions, *, negated: bool = False) -> Mention | None:
@@ -150,13 +163,6 @@ def _in_words(text: str, position: int, options: NamedOptions) -> Mention | None
                 return Mention(SEVERAL, bracketed.end())
             return Mention(found[0], found[1], in_words=True)
     return None
-
-
-_LEADING = compile_ascii(
-    rf"(?:{_MARK}|(?i:the|option|therefore|thus|most\slikely|probably)\s|{_OPTION_WORD}\s){{0,12}}"
-)
-_ONE_LETTER = compile_ascii(r"[^0-9A-Za-z]*[A-Za-z]")
-_BRACKETED_AFTER = compile_ascii(r"""[*_"'`]{0,4}\s{0,3}\(([A-Z])\)""")
 
 
 def _by_letter(text: str, position: int, options: NamedOptions) -> Mention | None:

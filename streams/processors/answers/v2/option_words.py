@@ -66,15 +66,13 @@ class NamedOptions:
         chunk, ends = _single_spaced(text, start, 2 * len(self.words[0][0]) + 40)
         for folded in (False, True):
             shown = chunk.translate(_LOWER) if folded else chunk
-            found = [
-                (place, len(exact))
-                for exact, lower, place in self.words
-                if shown.startswith(lower if folded else exact)
-            ]
-            for place, length in found:
+            found: dict[int, list[str]] = {}
+            for exact, lower, place in self.words:
+                if shown.startswith(lower if folded else exact):
+                    found.setdefault(len(exact), []).append(self.letter(place))
+            for length, letters in found.items():
                 if _CLOSING.match(text, ends[length - 1]):
-                    same = [self.letter(other) for other, its in found if its == length]
-                    return (same[0] if len(dict.fromkeys(same)) == 1 else ""), ends[length - 1]
+                    return (letters[0] if len(dict.fromkeys(letters)) == 1 else ""), ends[length - 1]
         return None
 
 

@@ -12,6 +12,7 @@ from streams.processors.answers.v2.cues import (
     Standing,
     answer_cues,
     any_of,
+    capitals,
     clause_before,
     standing,
 )
@@ -39,35 +40,11 @@ class Statement(NamedTuple):
 
 # --- "the correct option is (C)" -----------------------------------------------------------------------------------
 
-_OPTION_WORDS = compile_ascii(
-    any_of(
-        form
-        for word in (
-            # fmt: off
-            "option",
-            "choice",
-            "closest",
-            "selection",
-            "pick",
-            "guess",
-            "verdict",
-            "vote",
-            "letter",
-            "match",
-            "opción",
-            "alternativa",
-            "opção",
-            "opzione",
-            "buchstabe",
-            "вариант",
-            "pilihan",
-            "lựa chọn",
-            "phương án",
-            # fmt: on
-        )
-        for form in (word, word.capitalize(), word.upper())
-    )
+_CALLED_OPTIONS = (
+    "option, choice, closest, selection, pick, guess, verdict, vote, letter, match, opción, alternativa, opção, opzione"
+    ", buchstabe, вариант, pilihan, lựa chọn, phương án"
 )
+_OPTION_WORDS = compile_ascii(any_of(capitals(_CALLED_OPTIONS.split(", "))))
 # "A: C", "Ans. C", "Answer (C) Lyon".
 _LINE_ANSWER = compile_ascii(
     r"(?:\A|\n)[ \t*_#>]{0,6}(?:(?:A|Ans|ANS|ans|Correct|Sol|Solution|Conclusion)[.*_]{0,3}\s?(?:[:=]|-\s)"
