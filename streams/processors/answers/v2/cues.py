@@ -90,7 +90,7 @@ _LINK = compile_ascii(
     r"(?:[\s*_]{0,4}:)?"
 )
 _DIRECT = compile_ascii(
-    rf"(?:\s{{0,2}}{_CORRECT}(?![{LETTER}])){{0,2}}(?:\s{_OPTION})?(?=[\s*_:(\[\"]{{0,6}}[A-Za-z0-9\\])"
+    rf"(?:\s{{0,2}}{_CORRECT}(?![{LETTER}])){{0,2}}(?:\s{_OPTION})?(?=[\s*_:(\[\]\"]{{0,6}}[A-Za-z0-9\\])"
 )
 # "Answer" alone on a line, or "final answer" before a box: what is stated stands on the next line.
 _HEADING = compile_ascii(r"[\s*_#]{0,4}\n")
@@ -127,7 +127,9 @@ def _is_whole(text: str, start: int, end: int) -> bool:
     # "</answer>" ends what is stated.
     if before == "/" and after == ">":
         return False
-    return _IS_WORD_CHARACTER.match(before) is None and (after == "_" or _IS_WORD_CHARACTER.match(after) is None)
+    return (before == "_" or _IS_WORD_CHARACTER.match(before) is None) and (
+        after == "_" or _IS_WORD_CHARACTER.match(after) is None
+    )
 
 
 def _linked(text: str, start: int, end: int) -> tuple[int, bool, bool, bool]:
@@ -166,6 +168,7 @@ _OTHERS_VIEW = compile_ascii(
     r"|\b(?:tempt(?:ed|ing)|supposing|(?:mistakenly|incorrectly|wrongly|erroneously|falsely)\s"
     r"(?:think|say|said|choose|chose|select|pick|conclude|assume|believe|state|answer)[a-z]{0,4})\b"
 )
+_OTHER_QUESTION = compile_ascii(r"\b(?:previous|earlier|last|next|other|another|first)\s(?:question|problem|example)\b")
 _CONDITION = compile_ascii(
     r"(?:\A|[,:] ?)\s{0,4}[*_(-]{0,4}\s?(?:but |however,? |and |or )?(?:if|without|suppose|assuming|unless|were|had"
     r"|otherwise|but for|in that case|except)\b"
@@ -212,7 +215,7 @@ def standing(text: str, start: int, end: int, *, would: bool = False, doubted: b
             doubted = True
         elif not _NEUTRAL.fullmatch(word):
             break
-    if _OTHERS_VIEW.search(clause):
+    if _OTHERS_VIEW.search(clause) or _OTHER_QUESTION.search(f"{clause} {text[start:end].lower()}"):
         return "denied"
     conditional = _CONDITION.search(clause) is not None and _CONCLUSION.search(clause) is None
     if would and (conditional or _CONDITION_AFTER.search(clause_after(text, end))):

@@ -15,7 +15,7 @@ _BOX = compile_ascii(r"\\f?boxed\s?\{")
 _MOST_BOXED = 400
 _MOST_BOXES = 200
 _LATEX = compile_ascii(
-    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathit|bf|rm|boldsymbol|boxed)\b\s?|\\[(),;!:\[\]]|[{}$]"
+    r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathsf|mathit|bf|rm|boldsymbol|boxed)\b\s?|\\[(),;!:\[\]{}]|[{}$]"
 )
 _SEVERAL_LETTERS = compile_ascii(
     r"[\s(]{0,3}[A-Z][\s)]{0,3}(?:(?:[,;/&]|\\&|\\,|and|or)?[\s(]{0,3}[A-Z][\s)]{0,3}){1,25}"
@@ -64,8 +64,8 @@ def _braced(text: str, start: int) -> str | None:
 # Closing tags may follow. Small letters only where they stand alone; "a" and "i" are words.
 _ENDING = compile_ascii(r"[A-Za-z](?=(?:[\s.)\]*_$`\"'}]|\\\)){0,20}(?:<[^<>\s]{1,20}>\s{0,9}){0,9}\Z)")
 _ALONE_BEFORE = compile_ascii(
-    r"(?:\A|\n|\b(?i:it\s+is|it's|so|thus|therefore|hence),?\s|(?:\n|\A)[\s*_]{0,4}(?:(?i:option|choice)[:\s]|选项|选)\s?)"
-    r"(?:[\s*_#>$(\[\"`{]|\\\(|\\[a-z]{2,8}\{){0,20}\Z"
+    r"(?:\A|\n|\b(?i:it\s+is|it's|so|thus|therefore|hence|elimination:?),?\s|(?:\n|\A)[\s*_]{0,4}(?:(?i:option|choice)[:\s]|选项|选)\s?)"
+    r"(?:[\s*_#>$(\[\"`{]|\\\(|\\[a-z]{2,8}\{|<[a-z_]{1,20}>){0,20}\Z"
 )
 _LETTER_LINE = compile_ascii(r"(?:\A|\n)[\s*_#>$(\[\"]{0,9}([A-Z])[\s.)\]*_$\"]{0,9}(?=\n)")
 _SET_ASIDE = compile_ascii(
@@ -74,7 +74,7 @@ _SET_ASIDE = compile_ascii(
 )
 _REMARK = compile_ascii(
     r"\b(?:(?:incorrect|wrong)\s(?:answer|option|choice|one)|distractor|second[- ]best|runner-up|worst|ruled\sout"
-    r"|eliminat\w{1,5}|instead\sof|rather\sthan|compared\s(?:to|with)|unlike|tempting)\b"
+    r"|eliminat(?:e|es|ed|ing)\b|instead\sof|rather\sthan|compared\s(?:to|with)|unlike|tempting)\b"
 )
 _BRACKETED = compile_ascii(r"(?<!\w)\(")
 _MOST_BRIEF = 80

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from streams.processors.answers.v2.answer_words import LANGUAGES
 from streams.processors.answers.v2.characters import compile_ascii
-from streams.processors.answers.v2.cues import any_of, clause_after
+from streams.processors.answers.v2.cues import any_of, capitals, clause_after
 from streams.processors.answers.v2.option_words import LETTERS, NamedOptions
 
 SEVERAL = ""
@@ -35,15 +35,15 @@ _EITHER_WORDS = [word for language in LANGUAGES for word in language.either if l
 _EITHER = any_of(word for word in _EITHER_WORDS if word < "\u0370")
 _EITHER_ELSEWHERE = any_of(word for word in _EITHER_WORDS if word > "\u0370")
 _AND_OR = rf"(?:(?:{_EITHER}|AND|OR)(?![A-Za-z])|{_EITHER_ELSEWHERE}|[&/,、+])"
-_MARK = r"""(?:[\s*_`"'#>$:=({\[~]|\\[(\[,;! ]|\\(?!d?frac)[A-Za-z]{2,10}\s?\{|\\(?:quad|qquad|displaystyle)\b)"""
+_MARK = r"""(?:[\s*_`"'#<>$:=({\[~]|\\[(\[,;! ]|\\(?!d?frac)[A-Za-z]{2,10}\s?\{|\\(?:quad|qquad|displaystyle)\b)"""
 _FILLER = (
     r"(?i:(?:the|option|choice|letter|answer|therefore|thus|most|likely|probably|clearly|closest\sto|best|correct|indeed"
-    r"|actually|definitely|simply|just|now|still|certainly|surely|given\s(?:by|in|as)|represented\sby|found\s(?:in|under)"
+    r"|actually|obviously|undoubtedly|donc|alors|portanto|entonces|quindi|daher|definitely|simply|just|now|still|certainly|surely|given\s(?:by|in|as)|represented\sby|found\s(?:in|under)"
     r"|listed\s(?:as|in|under)|shown\s(?:in|by|as)|to\sbe|number|I\s+(?:think|believe))\b)"
 )
 # No word is in two of these patterns: what can be matched in two ways costs twice at each repeat.
 _FILLERS = ("the", "option", "choice", "letter", "answer")
-_OPTION_WORD = any_of(word for language in LANGUAGES for word in language.option if word not in _FILLERS)
+_OPTION_WORD = any_of(capitals(word for language in LANGUAGES for word in language.option if word not in _FILLERS))
 _MANY = r"(?P<many>(?i:either|both|neither|one\sof|between|a\scombination\sof|all\sof)\b)"
 _GLUE = rf"(?P<glue>(?:{_MARK}|-|{_FILLER}|{_OPTION_WORD}(?![a-z])|{_MANY}){{0,40}})"
 
@@ -79,7 +79,7 @@ _NONE = compile_ascii(
 _CLOSE = r"""(?:[)\]}*_$"'`]|\\[)\]]){0,8}"""
 _ANOTHER = compile_ascii(
     rf"{_CLOSE}\s{{0,9}},?\s{{0,9}}(?:{_AND_OR}{_GLUE}(?P<option>[A-Z]{_STRICT}|(?<=[(\[])[a-z](?=[)\]]))"
-    r"|(?i:and|or|nor)\s(?:option\s)?(?P<bare>[B-HJ-Z])(?=\s(?!is\b|was\b|isn't\b|being\b|would\b)))"
+    r"|\)\s?\((?P<beside>[A-Z])\)|(?i:and|or|nor)\s(?:option\s)?(?P<bare>[B-HJ-Z])(?=\s(?!is\b|was\b|isn't\b|being\b|would\b)))"
 )
 _MORE_NUMERALS = compile_ascii(rf"{_CLOSE}\s?(?:,|{_AND_OR}|-)\s?(?:and\s|or\s)?[IVX]{{2,4}}\b|\sonly\b")
 _NEXT_LABEL = compile_ascii(r"[.):][^\n]*\n[ \t*(-]*[A-Z][.):]")
@@ -90,7 +90,8 @@ _LABEL_MARK = compile_ascii(
 _NOT_THERE = compile_ascii(r"\s{1,4}(?i:listed|given|provided|among|included|available|present|shown|here|in\sthe)\b")
 _BUT = compile_ascii(r"[^.;\n]{0,60}?,?\s(?:but|instead|rather)\s")
 _TAKEN_BACK = compile_ascii(
-    rf"{_CLOSE}\s{{0,9}}(?:\?|(?i:(?:is|was)\s+(?:not|incorrect|wrong|false|ruled)|(?:is|was)n't)\b|是?(?:错|不[正对])|不是|錯)"
+    rf"{_CLOSE}(?:\s{{0,9}}(?:\?|(?i:(?:is|was)\s+(?:not|incorrect|wrong|false|ruled)|(?:is|was)n't)\b|是?(?:错|不[正对])"
+    r"|不是|錯)|(?:\.{2,3}|\u2026|,|\s?[\u2013\u2014-])\s?(?i:no,|wait\b|sorry\b|or\srather|I\smean))"
 )
 _WRONG = (
     r"(?:(?:is|was|can|would|does|seems)\s?(?:n't|not)\s(?:be\s|seem\s)?(?:the\s|a\s|quite\s|really\s|fully\s|an\s)?"
@@ -175,7 +176,9 @@ def _by_letter(text: str, position: int, options: NamedOptions) -> Mention | Non
         return Mention(SEVERAL, end)
     letter = named(text[start:end], options)
     another = _ANOTHER.match(text, end)
-    if match["many"] or (another and named(another["option"] or another["bare"], options) != letter):
+    if match["many"] or (
+        another and named(another["option"] or another["bare"] or another["beside"], options) != letter
+    ):
         return Mention(SEVERAL, end)
     if "\n" in match["glue"] and (label := _NEXT_LABEL.match(text, end)) and text[label.end() - 2] != text[start]:
         return Mention(SEVERAL, end)

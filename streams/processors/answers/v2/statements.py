@@ -56,8 +56,8 @@ _CLOSEST_TO = compile_ascii(r"\b[Cc]losest\s(?:to\s)?(?=(?:the\s)?(?:option|choi
 
 # Here and below a class of first letters lets `re` skip to the candidates. It takes "sick" for "pick" too.
 _CHOOSES = compile_ascii(
-    r"[CcSsPpgwova选而](?:(?<!\w.)(?:hoose|hose|elect|ick|o(?:ing)?\swith|ent\swith|pt\sfor|ote\sfor|ettle\s(?:on|for)|ay"
-    r"|onclude|nswer)(?=[\s*:(\[\"])|(?<=选)(?<!不选)(?<!排除选)择?(?![项择])|(?<=而)是)"
+    r"[CcSsPpgwovam选而](?:(?<!\w.)(?:hoose|hose|elect|ick|o(?:ing)?\swith|ent\swith|pt\sfor|ote\sfor|ettle\s(?:on|for)|ay"
+    r"|onclude|nswer|uess|eant?)(?=[\s*:(\[\"])|(?<=选)(?<!不选)(?<!排除选)择?(?![项择])|(?<=而)是)"
 )
 _CHOOSER = compile_ascii(
     r"\b(?:i|we)(?:'(?:ll|d|m|ve|re))?(?:\s[a-z']{1,12}){0,2}\s\Z|\A[\s*_]{0,6}(?:so\s|thus\s|therefore,?\s)?\Z"
@@ -77,6 +77,8 @@ _REVISES = compile_ascii(
 )
 
 # --- "option (C) is correct" ---------------------------------------------------------------------------------------
+
+_CORRECTS = compile_ascii(r"\b(?i:no|wait|sorry|oops|correction|wrong|mistaken?)\W{1,5}\Z")
 
 _BEST = (
     r"(?:(?:(?:single|one|only|final|intended|expected|clear|obvious|logical|likely|likeliest|remaining)\s)?(?:best|correct"
@@ -178,8 +180,14 @@ def _found(text: str, start: int) -> Iterator[_Place]:
         clause = clause_before(text, match.start())
         weight = standing(text, match.start(), match.end(), would="would" in match[0])
         if not _NOT_FOUND.search(clause) and weight != "denied":
-            weight = weight if _REVISES.search(clause) else "doubted"
+            weight = weight if _revises(text, match.start(), clause) else "doubted"
             yield _Place(match.start(), match.end(), weight, by_letter=True)
+
+
+def _revises(text: str, position: int, clause: str) -> bool:
+    """Whether a sentence concludes, or corrects the one before."""
+    start = max(0, position - len(clause))
+    return _REVISES.search(clause) is not None or _CORRECTS.search(text[max(0, start - 24) : start]) is not None
 
 
 def _called_correct(text: str, start: int) -> Iterator[_Place]:
@@ -192,5 +200,5 @@ def _called_correct(text: str, start: int) -> Iterator[_Place]:
         weight = standing(text, position, match.end(), would="would" in match[0])
         if _NOT_THE.search(clause.rstrip('(*" ')) or weight == "denied":
             continue
-        firm = " the " in match[0] or _REVISES.search(clause)
+        firm = " the " in match[0] or _revises(text, position, clause)
         yield _Place(position, match.end(), weight if firm else "doubted", letter=subject["option"])
