@@ -47,6 +47,8 @@ def test_every_answer_word_states(language: str, word: str, form: str) -> None:
         "Prawid\u0142owa odpowied\u017a to C.",
         "\u041f\u0440\u0430\u0432\u0438\u043b\u044c\u043d\u044b\u0439 \u043e\u0442\u0432\u0435\u0442 \u2014 C.",
         "答案选C",
+        "【答案】C",
+        "A错误，B错误。故选C",
         "正确答案是 (C)。",
         "答案是C，不是A。",
         "答案不是A，而是C",

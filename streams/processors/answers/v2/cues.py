@@ -90,7 +90,7 @@ _LINK = compile_ascii(
     r"(?:[\s*_]{0,4}:)?"
 )
 _DIRECT = compile_ascii(
-    rf"(?:\s{{0,2}}{_CORRECT}(?![{LETTER}])){{0,2}}(?:\s{_OPTION})?(?=[\s*_:(\[\]\"]{{0,6}}[A-Za-z0-9\\])"
+    rf"(?:\s{{0,2}}{_CORRECT}(?![{LETTER}])){{0,2}}(?:\s{_OPTION})?\]?(?=[\s*_:(\[\]\"]{{0,6}}[A-Za-z0-9\\])"
 )
 # "Answer" alone on a line, or "final answer" before a box: what is stated stands on the next line.
 _HEADING = compile_ascii(r"[\s*_#]{0,4}\n")
