@@ -1,7 +1,7 @@
 """Thoughts, and what is said apart from them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streams.processors.answers import Options
@@ -139,6 +139,7 @@ pieces = st.sampled_from(
 
 
 @given(st.lists(pieces | st.text(max_size=3), max_size=9).map("".join) | st.text())
+@example("</think>analysisassistantfinal")
 def test_taken_apart_is_taken_apart(text: str) -> None:
     """Doing it twice changes nothing more, whatever the text."""
     said = taken_apart(text)

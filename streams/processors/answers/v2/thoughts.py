@@ -54,6 +54,13 @@ def spoken(text: str) -> str:
     nothing closes is only spoken of. Of a thought that is never closed an explicit final answer at its end counts ("So
     the answer is (C).", "**Final answer:** C", a box), and only if nothing else was said.
     """
+    # What a removal lays bare is looked at once more: "analysis" at the beginning of what is left.
+    while (said := _spoken_once(text)) != text:
+        text = said
+    return text
+
+
+def _spoken_once(text: str) -> str:
     if text.lstrip().startswith(_BARE_START) and _BARE_FINAL in text:
         text = text.rpartition(_BARE_FINAL)[2]
     tokens = list(_TOKEN.finditer(text))
