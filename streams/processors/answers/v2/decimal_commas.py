@@ -30,9 +30,12 @@ def habit_of(text: str, start: int, end: int) -> Habit:
         start: Where the answer starts.
         end: Where it ends.
     """
-    line = max(text.rfind("\n", 0, start), text.rfind(". ", 0, start), start - _REACH) + 1
-    stop = min([place for place in (text.find("\n", end), text.find(". ", end)) if place >= 0] + [end + 80])
-    for near in (text[line:stop], text[max(0, start - _REACH) : stop]):
+    reach = max(0, start - _REACH)
+    line = max(text.rfind("\n", reach, start) + 1, text.rfind(". ", reach, start) + 1, reach)
+    end = min(end, start + _REACH)
+    further = end + _REACH // 8
+    stop = min(place if place >= 0 else further for place in (text.find(mark, end, further) for mark in ("\n", ". ")))
+    for near in (text[line:stop], text[reach:stop]):
         comma, point = len(_WITH_COMMA.findall(near)), len(_WITH_POINT.findall(near))
         if comma != point:
             return Habit(comma > point, bool(_INDIAN.search(near)))

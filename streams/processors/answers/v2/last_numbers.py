@@ -4,7 +4,7 @@ from streams.processors.answers.v2.characters import compile_ascii
 from streams.processors.answers.v2.decimal_commas import habit_of
 from streams.processors.answers.v2.number_grammar import Found, Unsettled, read_tokens
 from streams.processors.answers.v2.number_places import line_at, sentence_end
-from streams.processors.answers.v2.number_tokens import LONGEST_PHRASE, OTHER_DIGITS, Token, tokens_of
+from streams.processors.answers.v2.number_tokens import LONGEST_PHRASE, MOST_TOKENS, OTHER_DIGITS, Token, tokens_of
 from streams.processors.answers.v2.number_words import BOUNDS, STOPS
 
 _DIGITS = f"0123456789{OTHER_DIGITS}½⅓⅔¼¾⅛"
@@ -37,10 +37,10 @@ def read_last_number(text: str, floor: int) -> Found:
     item = _ITEM.match(text, line_start)
     if item is not None and item.end() > digit:
         return Unsettled.NO_NUMBER
-    end = min(sentence_end(text, digit), digit + LONGEST_PHRASE)
+    end = min(sentence_end(text, digit), digit + LONGEST_PHRASE // 4)
     if _breaks_off(text, start, end):
         return Unsettled.NO_NUMBER
-    tokens = tokens_of(text[max(start, floor) : end])
+    tokens = tokens_of(text[max(start, floor) : end])[-MOST_TOKENS:]
     if _is_cut_short(text, tokens, start, end):
         return Unsettled.NO_NUMBER
     habit = habit_of(text, start, end)
@@ -62,9 +62,10 @@ def read_last_number(text: str, floor: int) -> Found:
 def _sentence_start(text: str, digit: int) -> int:
     reach = max(0, digit - LONGEST_PHRASE // 2)
     start = max((match.end() for match in _SENTENCE_START.finditer(text, reach, digit)), default=-1)
-    if start >= 0:
-        return start
-    return text.find(" ", reach, digit) + 1 if reach else 0
+    if start >= 0 or reach == 0:
+        return max(start, 0)
+    # Not in the middle of a word or a number, unless there are no spaces.
+    return max(reach, text.find(" ", reach, digit) + 1)
 
 
 def _begins_number(tokens: list[Token], at: int) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from streams.processors.answers.v2.arithmetic import Value
 from streams.processors.answers.v2.expressions import Expression
-from streams.processors.answers.v2.number_tokens import END, LONGEST_PHRASE, Token, tokens_of
+from streams.processors.answers.v2.number_tokens import END, LONGEST_PHRASE, MOST_TOKENS, Token, tokens_of
 from streams.processors.answers.v2.number_words import ABOUT, BOUNDS, COUNTS, FURTHER, LEADS, POINTERS, SCALES, STOPS
 from streams.processors.answers.v2.what_follows import is_changed, is_full_stop
 from streams.processors.answers.v2.written_numbers import Habit, canonical
@@ -50,6 +50,8 @@ def read_field(phrase: str, habit: Habit) -> Found:
     tokens = tokens_of(phrase)
     if not tokens:
         return Unsettled.NOTHING
+    if len(tokens) > MOST_TOKENS:
+        return Unsettled.NO_NUMBER
     found, end = read_tokens(tokens, habit, 0, formula=True)
     if isinstance(found, str):
         return found if _only_words(tokens[end:]) else Unsettled.NO_NUMBER
@@ -58,7 +60,7 @@ def read_field(phrase: str, habit: Habit) -> Found:
 
 def read_prose(phrase: str, habit: Habit) -> Found:
     """Read the rest of a sentence that states an answer."""
-    tokens = tokens_of(phrase[:LONGEST_PHRASE])
+    tokens = tokens_of(phrase[:LONGEST_PHRASE])[:MOST_TOKENS]
     found, _ = read_tokens(tokens, habit, 0, formula=False)
     return _read_words(tokens, habit) if found is Unsettled.WORDS else found
 

@@ -10,6 +10,9 @@ from streams.processors.answers.v2.written_numbers import DIGITS
 LONGEST_PHRASE = 400
 """Characters; whatever is longer is no number, so hostile input costs little."""
 
+MOST_TOKENS = 160
+"""The same for what is written in few characters."""
+
 
 class Token(NamedTuple):
     """
