@@ -12,7 +12,7 @@ _WITH_COMMA = compile_ascii(
     r"|cevap|cevabı|jawaban|jawabannya|adalah|yaitu|đáp|trả|là)(?![^\W_])|[\u0370-\u03ff\u0400-\u052f]{2,}"
 )
 _WITH_POINT = compile_ascii(
-    r"(?<![^\W_])(?i:the|is|are|of|and|answer|so|we|he|she|they|it|has|have|total|to|with|that|this|for|final)"
+    r"(?<![^\W_])(?i:the|is|are|of|and|answer|so|we|he|she|they|it|has|have|total|with|that|this|for|final)"
     r"(?![^\W_])|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 )
 _INDIAN = compile_ascii(r"₹|(?<![A-Za-z])(?i:rs|inr|rupees?|lakhs?|crores?)(?![A-Za-z])")

@@ -112,6 +112,9 @@ class Expression:
     def _multiplies(self) -> bool:
         if self.peek().kind == "word":
             token = self.peek(1)
+            if self.tokens[self.at - 1].text == "0" and not self.peek().gap:
+                # 0x1F
+                return False
             return token.kind == "number" or token.text in ("\\frac", "\\sqrt", "(")
         return self.at_operand(1)
 
@@ -139,7 +142,7 @@ class Expression:
         if self.peek().text == "!" and not self.peek().gap and self.formula:
             self.at += 1
             value = factorial(value)
-        if self.peek().text == "_":
+        if self.peek().text == "_" and self.peek(1) is not END and not self.peek(1).gap:
             value = None
             self.at += 1
             self._argument()

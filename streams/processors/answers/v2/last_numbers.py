@@ -6,12 +6,15 @@ from streams.processors.answers.v2.number_grammar import Found, Unsettled, read_
 from streams.processors.answers.v2.number_places import line_at, sentence_end
 from streams.processors.answers.v2.number_tokens import LONGEST_PHRASE, MOST_TOKENS, OTHER_DIGITS, Token, tokens_of
 from streams.processors.answers.v2.number_words import BOUNDS, STOPS
+from streams.processors.answers.v2.units import is_compound
 
 _DIGITS = f"0123456789{OTHER_DIGITS}½⅓⅔¼¾⅛"
 _SENTENCE_START = compile_ascii(r"\n|[.!?]['\")*]{0,3}\s|。")
 # "3. We conclude" has the number of an item, not an answer.
 _ITEM = compile_ascii(r"[ \t*#>]*(?:\([0-9]{1,3}\)|[0-9]{1,3}[.)])\s+[^\s0-9]")
 _UNFINISHED = compile_ascii(r"[\w,:;=+*/({\[<\u2212\u2013\u2014\\-]|[^\x00-\x7f]")
+_STEP = compile_ascii(r"[0-9][^=]*=")
+_SUM = compile_ascii(r"[0-9)] ?[+*\xd7\xb7] ?[0-9(]")
 _EMPHASIS = compile_ascii(r"\S\*\Z")
 _CLOSERS = "。！？…»”’）】」』"
 _MOST_WORDS_AFTER = 3
@@ -77,7 +80,14 @@ def _begins_number(tokens: list[Token], at: int) -> bool:
         return signed and (before is None or (token.gap and before.kind != "number"))
     if token.text not in ("\\frac", "\\sqrt") and token.kind != "number":
         return False
+    if is_compound(tokens, at + 1) or _is_label(tokens, at + 1):
+        return False
     return token.gap or before is None or before.text in ("(", "[", "{", ":", "=", "≈", "*", "/", "|")
+
+
+def _is_label(tokens: list[Token], at: int) -> bool:
+    """Whether "Step 2: 18" stands here, and not "12:30"."""
+    return at + 1 < len(tokens) and tokens[at].text == ":" and not tokens[at].gap and tokens[at + 1].gap
 
 
 def _after_further_number(tokens: list[Token], at: int) -> int:
@@ -103,12 +113,15 @@ def _is_cut_short(text: str, tokens: list[Token], start: int, end: int) -> bool:
         return True
     if text[end:].strip() or said[-1] in _CLOSERS or _UNFINISHED.match(said[-1]) is None or _EMPHASIS.search(said):
         return False
-    if said[-1] in ",:;=+*/({[<-−–—\\" or said.count("=") > 1:
+    if said[-1] in ",:;=+*/({[<-−–—\\" or len(_STEP.findall(said)) > 1:
+        return True
+    if "=" not in said and _SUM.search(said):
         return True
     last = max((at for at, token in enumerate(tokens) if token.kind == "number" or token.kind == "command"), default=0)
     after = [token.text.lower() for token in tokens[last + 1 :] if token.kind == "word"]
     if len(after) > _MOST_WORDS_AFTER or not STOPS.isdisjoint(after):
         return True
-    several = _SENTENCE_START.search(text.strip()) is not None
+    counted = [at for at in range(1, len(tokens)) if _begins_number(tokens, at) and tokens[at - 1].kind == "word"]
+    several = len(counted) > 1 or _SENTENCE_START.search(text.strip()) is not None
     alone = line_at(text, text.rfind("\n", 0, end - 1) + 1).strip() == said and _begins_number(tokens, 0)
     return several and not (alone and all(token.kind in ("number", "word") for token in tokens))

@@ -4,8 +4,8 @@ Grammar of a phrase that answers with a number.
     phrase = words that change nothing, chain, units, and what may follow
     chain  = any of: a name, an expression or words, and "="; then an expression
 
-One grammar reads a field (a box, a structured answer, a gold), which ends with its number, and prose, which goes on. The
-last part of a chain is the answer: 18 of "3 * 6 = 18" and of "x = 18"; an equation ("y = 3x + 1", "2x = 14") has none.
+One grammar reads a field (a box, a structured answer, a gold), which ends with its number, and prose, which goes on.
+The last part of a chain is the answer, 18 of "3 * 6 = 18" and of "x = 18"; an equation has none ("y = 3x + 1").
 """
 
 import enum
@@ -100,8 +100,9 @@ def _after_quiet_words(tokens: Sequence[Token], at: int) -> int:
         token = tokens[at]
         following = tokens[at + 1] if at + 1 < len(tokens) else END
         scaled = token.text.lower() == "a" and following.text.lower() in SCALES
+        attached = following.kind == "number" and not following.gap and token.text in ("A", "a")
         quiet = token.text in _QUIET and not (token.text == "(" and _closes(tokens, at))
-        if scaled or not (quiet or token.text.lower() in ABOUT) or following.text in _EQUALS:
+        if scaled or attached or not (quiet or token.text.lower() in ABOUT) or following.text in (*_EQUALS, "_"):
             return at
         at += 1
     return at
@@ -161,6 +162,9 @@ def _left_end(expression: Expression) -> int:
 
 def _is_equation(lefts: Sequence[Sequence[Token]]) -> bool:
     """Whether what stands left of "=" leaves a variable to be found: "2x = 14", not "x = 14" nor "6 m / 3 s = 2"."""
+    if any(len(left) == 1 and left[0].kind == "number" for left in lefts):
+        # "2 ≈ 3", "1 = 1"
+        return True
     if not lefts or _is_name(lefts[0]):
         return False
     return any(_has_variable(left) and not _is_name(left) for left in lefts)
@@ -191,6 +195,8 @@ def _without_brackets(left: Sequence[Token]) -> list[Token]:
 
 
 def _has_variable(left: Sequence[Token]) -> bool:
+    if len(left) == 1 and len(left[0].text) == 2 and left[0].text.islower():
+        return True
     for place, token in enumerate(left):
         before = left[place - 1] if place else END
         letter = token.kind == "word" and len(token.text) == 1 and token.text != "a"

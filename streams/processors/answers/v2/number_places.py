@@ -1,4 +1,4 @@
-"""Places of a text where a number may be its answer."""
+"""Places of a text that may state a number."""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple

@@ -75,14 +75,15 @@ _TAG = compile_ascii(r"</?[A-Za-z][A-Za-z0-9]{0,15}/?>")
 _TEXT = compile_ascii(r"\\(?:text|textbf|textit|textrm|mathrm|mbox|mathbf|mathit|emph|operatorname)\s*\{([^{}]*)\}")
 _THIN = compile_ascii(r"\\[,;: ]|\\[()\[\]]|\\?\$|\*\*|__")
 # "2:00 pm" is 2 o'clock.
-_FULL_HOUR = compile_ascii(r"(?<=[0-9]):00(?= ?(?:[AaPp]\.?[Mm]|o'clock)\b)")
+_FULL_HOUR = compile_ascii(r"(?<=[0-9]):00(?= *(?:[AaPp]\.?[Mm]|o'clock)\b)")
 _COMMAND = compile_ascii(r"\\([A-Za-z]+)")
 _RAISED_DIGITS = compile_ascii(f"[{_RAISED}]+")
 _SIGN_WORD = compile_ascii(
     r"(?<![A-Za-z])(?i:(?P<minus>minus|negative|moins|menos|meno)|plus)\s+(?=[0-9.\\(])|(?P<other>минус|负|負)\s*(?=[0-9])"
 )
 
-_LETTER = "A-Za-z\\xaa\\xb5\\xba\\xc0-\\xd6\\xd8-\\xf6\\xf8-\\u024f\\u0370-\\u1fff\\u3040-\\u30ff\\u3400-\\u9fff\\uac00-\\ud7af"
+# Latin without the signs of multiplication and division, Greek to the Indian scripts, Chinese, Japanese, Korean.
+_LETTER = r"A-Za-z\xaa\xb5\xba\xc0-\xd6\xd8-\xf6\xf8-\u024f\u0370-\u1fff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _TOKEN = compile_ascii(
     rf"(?P<gap>\s*)(?:(?P<number>{DIGITS})|(?P<command>\\[A-Za-z]+)"
     rf"|(?P<word>[{_LETTER}]{{2,}}(?:[-'][{_LETTER}]{{2,}})*|[{_LETTER}])|(?P<sign>\.\.\.|:=|<=|>=|[^\s]))"
@@ -91,11 +92,11 @@ _TOKEN = compile_ascii(
 
 def clean(phrase: str) -> str:
     """Write a phrase without markup, and each sign in one way."""
-    phrase = _FULL_HOUR.sub("", phrase)
-    phrase = phrase.replace("{,}", ",").replace("\\!", "").replace("\\%", "%").replace("\\\\", ", ")
+    phrase = phrase.replace("{,}", ",").replace("\\!", "").replace("\\%", "%").replace("\\_", "_").replace("\\\\", ", ")
     phrase = phrase.replace("\\{", "⟨").replace("\\}", "⟨")
     for _ in range(2):
         phrase = _TEXT.sub(r" \1 ", phrase)
+    phrase = _FULL_HOUR.sub("", phrase).replace("o'clock", "oclock")
     phrase = _TAG.sub(" ", _NOTE.sub("", phrase))
     phrase = _COMMAND.sub(lambda found: _COMMANDS.get(found[1], found[0]), _THIN.sub(" ", phrase))
     if not phrase.isascii():

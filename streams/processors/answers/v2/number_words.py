@@ -411,9 +411,9 @@ def count_words(words: Sequence[str]) -> tuple[int, int] | None:
     for word in words:
         if word in COUNTS and part % (10 if COUNTS[word] < 10 else 100) == 0:
             part += COUNTS[word]
-        elif used and word == "hundred" and 0 < part < 100:
+        elif word == "hundred" and 0 < part < 100:
             part *= 100
-        elif used and part and word in ("thousand", "million") and (not total or SCALES[word] < total):
+        elif part and word in ("thousand", "million") and (not total or SCALES[word] < total):
             total, part = total + part * SCALES[word], 0
         elif (
             not (used and word == "and" and words[used - 1] in ("hundred", "thousand") and words[used + 1 : used + 2])
@@ -422,3 +422,13 @@ def count_words(words: Sequence[str]) -> tuple[int, int] | None:
             break
         used += 1
     return (total + part, used) if used else None
+
+
+def _joins(words: Sequence[str], at: int) -> bool:
+    """Whether a word is the "and" of "one hundred and five"."""
+    return (
+        0 < at < len(words) - 1
+        and words[at] == "and"
+        and words[at - 1] in ("hundred", "thousand")
+        and words[at + 1] in COUNTS
+    )

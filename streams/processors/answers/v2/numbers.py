@@ -79,11 +79,11 @@ def _read_place(text: str, place: Place) -> Found:
 def _hash_line(text: str, place: Place, found: Found) -> Found:
     """Tell a heading from an answer, which may be in words only on the last line."""
     content = place.content or ""
-    if _HEADING.match(content):
+    last = not text[place.at + len(content) :].strip()
+    if _HEADING.match(content) or (_TITLE.match(content) and not last):
         return Unsettled.NOTHING
     if isinstance(found, str) or not content.strip():
         return found
-    last = not text[place.at + len(content) :].strip()
     begins = content.lstrip(" *_$-–(\\")[:1].isdigit()
     return Unsettled.NO_NUMBER if begins or (last and "boxed" not in content) else Unsettled.NOTHING
 

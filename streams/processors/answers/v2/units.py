@@ -40,12 +40,20 @@ def after_units(tokens: Sequence[Token], at: int) -> tuple[int, bool]:
             return at, False
 
 
+def is_compound(tokens: Sequence[Token], at: int) -> bool:
+    """Whether a number is joined to a word here, as in "a 5-digit number"; such a number counts nothing."""
+    sign, word = _at(tokens, at), _at(tokens, at + 1)
+    return sign.text == "-" and not sign.gap and word.kind == "word" and not word.gap and len(word.text) > 1
+
+
 def _ends_units(token: Token, following: Token) -> bool:
     word = token.text.lower()
-    if word == "i" and (not token.gap or token.text == "i"):
-        return False
     if word in ("x", "times") and (following.kind == "number" or following.text in ("(", "\\frac", "\\sqrt")):
         return True
+    if len(word) == 1 and word.isascii() and (not token.gap or following.kind not in ("number", "word")):
+        return False
+    if word == "in" and following.text == "^":
+        return False
     return word in STOPS or word in FURTHER or word in CHANGES or (word in COUNTS and word != "one")
 
 

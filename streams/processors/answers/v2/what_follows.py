@@ -1,4 +1,4 @@
-"""Text behind a number that makes it another one, or one of several."""
+"""Text behind a number that makes it another one."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def is_changed(tokens: Sequence[Token], at: int, *, formula: bool) -> bool:
         return at < 3
     if token.kind in ("number", "command") or word in _RELATIONS or word in CHANGES:
         return True
-    if word == "?":
+    if word == "?" or (word in ("-", "–") and (following is END or not following.gap) and following.kind != "word"):
         return True
     if word in ("in", "of", "out", "over", "plus", "minus", "times", "by", "per", "point", "mod"):
         return _number_at(tokens, at + 1) or next_word == "of"
