@@ -205,8 +205,8 @@ def test_hostile_text_is_read(unit: str) -> None:
 _TOKENS = (
     "0 1 2 5 10 18 1,234 3.5 .5 1e5 , . : ; ! ? + - * / ^ = < > ( ) [ ] { } | _ % $ # \u2013 \u2212 \xbd \xb2 x y i k M"
     " a and or not to is the answer The A: #### ... << >> <br> apples km/h million dozen two hundred about"
-    " \\boxed{ \\frac{ \\frac12 \\sqrt{ \\text{ \\pi \\times \\cdot \\, \\; {,} \\approx \\overline{ \\circ least between"
-    " \\left( \\\\ \n"
+    " \\boxed{ \\frac{ \\frac12 \\sqrt{ \\text{ \\pi \\times \\cdot \\, \\; {,} \\approx \\overline{"
+    " \\circ least between \\left( \\\\ \n"
 )
 _WRITTEN = st.lists(st.sampled_from([*_TOKENS.split(" "), " "]), max_size=30).map("".join)
 

@@ -177,28 +177,29 @@ none: 21st.
 """
 
 
-def _cases(table: str) -> list[tuple[str, str | None]]:
+def number_cases(table: str) -> list[tuple[str, str | None]]:
+    """Give each form of a table with its number; None where it has none."""
     lines = [line.partition(": ") for line in table.strip().splitlines()]
     return [
         (form, None if number == "none" else number) for number, _, forms in lines for form in forms.split(" \xa6 ")
     ]
 
 
-@pytest.mark.parametrize(("content", "number"), _cases(BOXES))
+@pytest.mark.parametrize(("content", "number"), number_cases(BOXES))
 def test_box_is_read(content: str, number: str | None) -> None:
     """A box holds one rational number, in whatever notation, or is unreadable."""
     source = "unreadable" if number is None else "boxed"
     assert read_number(f"It took 6 tries. So \\boxed{{{content}}}.") == Reading(number, source)
 
 
-@pytest.mark.parametrize(("content", "number"), _cases(BOXES))
+@pytest.mark.parametrize(("content", "number"), number_cases(BOXES))
 def test_field_is_read_as_a_box_is(content: str, number: str | None) -> None:
     """A structured answer and a gold are read by the same grammar as a box."""
     assert normal_number(content) == number
     assert read_number("It took 6 tries.", content).answer == number
 
 
-@pytest.mark.parametrize(("content", "number"), _cases(STATED))
+@pytest.mark.parametrize(("content", "number"), number_cases(STATED))
 def test_statement_is_read(content: str, number: str | None) -> None:
     """A statement gives one rational number; if it gives none, no number of the working takes its place."""
     assert read_number(f"It took 6 tries. The answer is {content}").answer == number
