@@ -29,7 +29,7 @@ UNREADABLE = Reading(None, "unreadable")
         ("Ответ: 3,5.", "3.5", "statement"),
         ("答案是3.5", "3.5", "statement"),
         ("الجواب: ٣٫٥", "3.5", "statement"),
-        ("Odpowiedź to 3,5.", "3.5", "last_number"),
+        ("Odpowiedź to 3,5.", "3.5", "statement"),
         ("答案：18", "18", "statement"),
         ("答案是 18 个。", "18", "statement"),
         ("答え：18", "18", "statement"),

@@ -38,7 +38,7 @@ Found = str | Unsettled
 """A canonical number, or why there is none."""
 
 _EQUALS = ("=", "≈", ":=")
-_QUIET = frozenset("*.,:;>#_(=≈")
+_QUIET = frozenset("*.,:;>#_(=≈'")
 _MOST_LEFT = 24
 """Tokens of a name or of words before "="."""
 

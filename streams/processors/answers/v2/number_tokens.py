@@ -43,7 +43,7 @@ _CHARACTERS: Mapping[int, str] = {
     **dict.fromkeys(map(ord, "×·⋅∙✕✖"), "*"),
     **dict.fromkeys(map(ord, "÷⁄∕"), "/"),
     **dict.fromkeys(map(ord, "≈≅∼≃"), "≈"),
-    **dict.fromkeys(map(ord, "€£¥₩$`~"), " "),
+    **dict.fromkeys(map(ord, "€£¥₩¢$`~"), " "),
     **{ord(sign): "\\frac{{{}}}{{{}}}".format(*parts.split("/")) for sign, parts in _VULGAR.items()},
     ord("₹"): " ",
     ord("√"): "\\sqrt ",
@@ -64,7 +64,7 @@ _COMMANDS: Mapping[str, str] = {
     **dict.fromkeys(("quad", "qquad", "newline"), ", "),
     **dict.fromkeys(("circ", "degree"), "°"),
     **dict.fromkeys(("lbrace", "rbrace"), "⟨"),
-    **dict.fromkeys(("displaystyle", "limits", "mathstrut"), " "),
+    **dict.fromkeys(("displaystyle", "limits", "mathstrut", "pounds", "euro", "cent", "large", "Large", "small"), " "),
     **dict.fromkeys(("left", "right", "big", "Big", "bigl", "bigr", "boxed", "fbox"), ""),
     **dict.fromkeys(("text", "mathrm", "mathbf", "textbf", "mathit", "textit", "mbox"), ""),
     **dict.fromkeys(("operatorname", "mathsf", "texttt", "emph", "underline", "bm", "boldsymbol", "textrm"), ""),
@@ -76,6 +76,10 @@ _TEXT = compile_ascii(r"\\(?:text|textbf|textit|textrm|mathrm|mbox|mathbf|mathit
 _THIN = compile_ascii(r"\\[,;: ]|\\[()\[\]]|\\?\$|\*\*|__")
 # "2:00 pm" is 2 o'clock.
 _FULL_HOUR = compile_ascii(r"(?<=[0-9]):00(?= *(?:[AaPp]\.?[Mm]|o'clock)\b)")
+# The 2**3 of programs; any other "**" marks bold type.
+_POWER = compile_ascii(r"(?<=[0-9)])\*\*(?=[-0-9(])")
+# "(C) 18": the letter of an option before its number.
+_OPTION = compile_ascii(r"\A\s*\(\s*[A-H]\s*\)(?=\s*\S)")
 _COMMAND = compile_ascii(r"\\([A-Za-z]+)")
 _RAISED_DIGITS = compile_ascii(f"[{_RAISED}]+")
 _SIGN_WORD = compile_ascii(
@@ -98,7 +102,8 @@ def clean(phrase: str) -> str:
         phrase = _TEXT.sub(r" \1 ", phrase)
     phrase = _FULL_HOUR.sub("", phrase).replace("o'clock", "oclock")
     phrase = _TAG.sub(" ", _NOTE.sub("", phrase))
-    phrase = _COMMAND.sub(lambda found: _COMMANDS.get(found[1], found[0]), _THIN.sub(" ", phrase))
+    phrase = _COMMAND.sub(lambda found: _COMMANDS.get(found[1], found[0]), _THIN.sub(" ", _POWER.sub("^", phrase)))
+    phrase = _OPTION.sub("", phrase)
     if not phrase.isascii():
         phrase = _RAISED_DIGITS.sub(_lowered, phrase)
     phrase = phrase.translate(_CHARACTERS)

@@ -82,8 +82,11 @@ def _hash_line(text: str, place: Place, found: Found) -> Found:
     last = not text[place.at + len(content) :].strip()
     if _HEADING.match(content) or (_TITLE.match(content) and not last):
         return Unsettled.NOTHING
-    if isinstance(found, str) or not content.strip():
+    if isinstance(found, str):
         return found
+    if not content.strip():
+        # The text breaks off before its answer, or the answer stands on the next line.
+        return Unsettled.NO_NUMBER if last else Unsettled.NOTHING
     begins = content.lstrip(" *_$-–(\\")[:1].isdigit()
     return Unsettled.NO_NUMBER if begins or (last and "boxed" not in content) else Unsettled.NOTHING
 
