@@ -142,6 +142,26 @@ UNREADABLE = Reading(None, "unreadable")
         ("We get 18 - 13 = 5.", "5", "last_number"),
         ("He ate 1/3.", "1/3", "last_number"),
         ("The answer is $\\dfrac{1}{3}$", "1/3", "statement"),
+        ("**Final answer:** $18$", "18", "statement"),
+        ("Final Answer: The answer is 18", "18", "statement"),
+        ("The answer is 18 (see step 3).", "18", "statement"),
+        ("The answer is 18, whereas Bob's is 20.", "18", "statement"),
+        ("The answer is 18 km, or 18,000 m.", None, "unreadable"),
+        ("The answer is 2**3.", "8", "statement"),
+        ("The answer is 1.5 * 10**-5.", "0.000015", "statement"),
+        ("Das Ergebnis ist \\boxed{1.234}. Das ist die Antwort.", None, "unreadable"),
+        ("Die Antwort lautet 1,5 Millionen Euro.", "1500000", "statement"),
+        ("Die Antwort lautet 2,5 Milliarden.", "2500000000", "statement"),
+        ("\u7b54\u6848\u662f\u8d1f5", "-5", "statement"),
+        ("### 2. Solve\n#### 2.1. First\n$x=3$\n\n\\boxed{12}", "12", "boxed"),
+        ("#### Case 1: x = 3\nfoo\nSo the answer is \\boxed{12}.", "12", "statement"),
+        ("6 tries\n#### $\\pi$", None, "unreadable"),
+        ("5 + 3 = 8.\n\nThe answer is", None, "unreadable"),
+        ("5 + 3 = 8.\n\n\\boxed{", None, "unreadable"),
+        ("5 pens.\n####", None, "unreadable"),
+        ("$\\boxed{x=18}$ or $\\boxed{x=20}$", None, "unreadable"),
+        ("\\boxed{\\textbf{(C)}\\ 6}", "6", "boxed"),
+        ("\\boxed{\\text{speed} = \\frac{6\\text{ m}}{3\\text{ s}} = 2 \\text{ m/s}}", "2", "boxed"),
     ],
 )
 def test_number_is_read(text: str, number: str | None, source: str) -> None:
@@ -214,6 +234,8 @@ _WRITTEN = st.lists(st.sampled_from([*_TOKENS.split(" "), " "]), max_size=30).ma
 @given(_WRITTEN | st.text(), st.none() | _WRITTEN)
 @example("\ud800 A: \ud800", None)
 @example("\\boxed{\\frac{1}{", "")
+@example("A:2about\\approx]A::", None)
+@example("A: 0 km/h = the \\circ", None)
 def test_any_text_gives_a_number_or_none(text: str, structured: str | None) -> None:
     """Whatever is written, a number that is read is canonical."""
     reading = read_number(text, structured)

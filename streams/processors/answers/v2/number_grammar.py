@@ -218,11 +218,15 @@ def _only_words(tokens: Sequence[Token]) -> bool:
 def _read_words(tokens: Sequence[Token], habit: Habit) -> Found:
     """Read a sentence that begins with words: its only number, if it leads up to that one."""
     end = next((at for at in range(len(tokens)) if is_full_stop(tokens, at)), len(tokens))
-    first = tokens[_after_quiet_words(tokens, 0)].text.lower()
+    begin = _after_quiet_words(tokens, 0)
+    first = tokens[begin].text.lower() if begin < len(tokens) else ""
     numbers = [at for at in range(end) if tokens[at].kind == "number"]
     if not numbers:
         return Unsettled.NOTHING if first in POINTERS else Unsettled.WORDS
     words = [token.text.lower() for token in tokens[: numbers[0]]]
+    if not words:
+        # "18 = the total"
+        return Unsettled.NO_NUMBER
     leads = words[0] in LEADS or first in LEADS or any(word in ("is", "are", "=", ":") for word in words)
     if not BOUNDS.isdisjoint(words):
         return Unsettled.NO_NUMBER

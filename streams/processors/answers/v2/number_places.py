@@ -63,7 +63,7 @@ def sentence_end(text: str, start: int) -> int:
 def _statements(text: str) -> Iterator[Place]:
     cues = [(cue.start, cue.end, cue.standing, cue.negated) for cue in answer_cues(text)][-MOST_PLACES:]
     if "A" in text:
-        cues += [(match.start(), match.end(), "plain", False) for match in _A_LINE.finditer(text)][-MOST_PLACES:]
+        cues += [(match.start(), match.end(), "plain", False) for match in list(_A_LINE.finditer(text))[-MOST_PLACES:]]
     for start, end, standing, negated in cues:
         if text.startswith("</", max(0, start - 2)):
             continue
