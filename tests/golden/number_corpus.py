@@ -1,4 +1,4 @@
-"""Expressions for a second opinion on numbers, the same in every run."""
+"""Expressions for a second opinion on numbers."""
 
 from collections.abc import Iterator
 from itertools import islice

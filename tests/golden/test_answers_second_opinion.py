@@ -1,4 +1,4 @@
-"""A second opinion on numbers, by the parser that benchmarks of models use."""
+"""A second opinion on numbers, by math-verify."""
 
 import os
 from decimal import Decimal

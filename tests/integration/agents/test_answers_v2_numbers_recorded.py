@@ -1,4 +1,4 @@
-"""Numbers in recorded outputs and field cases, by the rules of `answers.v2`."""
+"""Recorded numbers, by the rules of `answers.v2`."""
 
 import gzip
 import json
@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from streams.processors.answers.v1 import read_number as read_number_v1
 from streams.processors.answers.v2.numbers import normal_number, read_number
-
-from ...conftest import ROOT
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
@@ -33,15 +29,6 @@ def test_recorded_outputs_are_read_as_before(recorded_data: Path) -> None:
     assert same >= 2378
     assert (lost, gained, other) == (1, 0, 0)
     assert all(normal_number(gold) == gold for gold in golds.values())
-
-
-@pytest.fixture(scope="session")
-def field_cases() -> Path:
-    """The folder of inputs from the field, which lies beside the checkout."""
-    folder = ROOT.parent / "shared" / "field-cases"
-    if not folder.is_dir():
-        pytest.skip("optional: needs the inputs from the field in ../shared/field-cases")
-    return folder
 
 
 def test_field_cases_are_read(field_cases: Path) -> None:
