@@ -7,6 +7,8 @@ full-width form of ASCII.
 
 import re
 
+from streams.processors.answers.patterns import compile_ascii
+
 REACH = 200_000
 """Characters, about 50,000 tokens: only the end of a longer text is read, so hostile input costs little."""
 
@@ -26,13 +28,7 @@ _FORMS: dict[int, str | None] = {
 }
 
 
-def compile_ascii(pattern: str) -> re.Pattern[str]:
-    """Compile a pattern whose letters and spaces are those of ASCII."""
-    # Python versions differ in which other characters are letters, and a replay must read as the first run did.
-    return re.compile(pattern, re.ASCII)
-
-
-_TO_CHANGE = re.compile(f"[{re.escape(''.join(map(chr, _FORMS)))}]")
+_TO_CHANGE = compile_ascii(f"[{re.escape(''.join(map(chr, _FORMS)))}]")
 
 
 def plain(text: str) -> str:

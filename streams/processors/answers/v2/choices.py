@@ -1,7 +1,8 @@
 """Reader of the option that a text chooses."""
 
+from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.reading import UNREADABLE, Options, Reading
-from streams.processors.answers.v2.characters import compile_ascii, end_of, plain
+from streams.processors.answers.v2.characters import end_of, plain
 from streams.processors.answers.v2.endings import boxed, brief, called, ending, labelled, opening, without_echo
 from streams.processors.answers.v2.mentions import OUTSIDE, SEVERAL, mention_at, named
 from streams.processors.answers.v2.option_words import NamedOptions, named_options

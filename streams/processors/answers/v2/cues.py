@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
+from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.v2.answer_words import LANGUAGES
-from streams.processors.answers.v2.characters import compile_ascii, plain
+from streams.processors.answers.v2.characters import plain
 
 Standing = Literal["plain", "doubted", "denied"]
 """

@@ -1,6 +1,6 @@
 """Languages that write a comma before decimals."""
 
-from streams.processors.answers.v2.characters import compile_ascii
+from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.v2.written_numbers import Habit
 
 # The commonest short words of each side; a word of both ("in", "a", "as") tells nothing.

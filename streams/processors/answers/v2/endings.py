@@ -2,7 +2,7 @@
 
 import re
 
-from streams.processors.answers.v2.characters import compile_ascii
+from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.v2.cues import answer_cues, clause_before, standing
 from streams.processors.answers.v2.mentions import OUTSIDE, SEVERAL, mention_at, named, taken_back
 from streams.processors.answers.v2.option_words import LETTERS, NamedOptions

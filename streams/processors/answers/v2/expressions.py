@@ -51,10 +51,8 @@ class Expression:
         following = self.peek(ahead + 1)
         if token.kind == "word":
             letter = len(token.text) == 1 and token.text not in ("a", "A", "I")
-            counts = token.text.lower() in COUNTS and not (
-                token.text.lower() == "one" and following.text in _AFTER_PRONOUN
-            )
-            return counts or (letter and following.kind != "word")
+            pronoun = token.text.lower() == "one" and following.text in _AFTER_PRONOUN
+            return (token.text.lower() in COUNTS and not pronoun) or (letter and following.kind != "word")
         return token.kind in ("number", "command") or token.text in _CLOSING or token.text == "|"
 
     def sum(self) -> Value:
@@ -79,9 +77,7 @@ class Expression:
         if any(self.tokens[sign].text == "–" for sign in signs):
             return True
         terms = [self.tokens[start:end] for start, end in steps]
-        if not all(
-            token.kind == "number" or token.text == "/" or token.kind == "word" for term in terms for token in term
-        ):
+        if any(token.kind not in ("number", "word") and token.text != "/" for term in terms for token in term):
             return False
         tight = any(not self.tokens[sign].gap or not self.tokens[sign + 1].gap for sign in signs)
         first, last = (Expression(term, self.habit, formula=True).product() for term in (terms[0], terms[-1]))

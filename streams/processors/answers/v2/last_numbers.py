@@ -1,6 +1,6 @@
 """The last number of a text that states no answer."""
 
-from streams.processors.answers.v2.characters import compile_ascii
+from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.v2.decimal_commas import habit_of
 from streams.processors.answers.v2.number_grammar import Found, Unsettled, read_tokens
 from streams.processors.answers.v2.number_places import line_at, sentence_end

@@ -2,8 +2,8 @@
 
 from typing import NamedTuple
 
+from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.v2.answer_words import LANGUAGES
-from streams.processors.answers.v2.characters import compile_ascii
 from streams.processors.answers.v2.cues import any_of, capitals, clause_after
 from streams.processors.answers.v2.option_words import LETTERS, NamedOptions
 

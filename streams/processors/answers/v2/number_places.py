@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-from streams.processors.answers.v2.characters import compile_ascii
+from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.v2.cues import answer_cues
 from streams.processors.answers.v2.number_tokens import LONGEST_PHRASE
 
@@ -18,7 +18,7 @@ _STARTS = compile_ascii(r"""[\s*_`"'#$:={>]*(?:\\[(\[]\s*|\$\s*)*""")
 _END = compile_ascii(r"\n|[.!?][*_\"')]{0,4}\s|。|\Z")
 
 
-class Place(NamedTuple):
+class NumberPlace(NamedTuple):
     """
     One place with what it holds.
 
@@ -37,15 +37,15 @@ class Place(NamedTuple):
     weight: Literal["plain", "doubted", "denied"] = "plain"
 
 
-def places(text: str) -> list[Place]:
+def places(text: str) -> list[NumberPlace]:
     """Give the last hash lines, statements and boxes of a text, in order."""
     found = [*_hash_lines(text), *_statements(text), *_boxes(text)]
     return sorted(found, key=lambda place: place.start)[-MOST_PLACES:]
 
 
-def _hash_lines(text: str) -> Iterator[Place]:
+def _hash_lines(text: str) -> Iterator[NumberPlace]:
     for match in list(_HASH_LINE.finditer(text))[-MOST_PLACES:] if "####" in text else ():
-        yield Place("hash_line", match.start(), line_at(text, match.end()), match.end())
+        yield NumberPlace("hash_line", match.start(), line_at(text, match.end()), match.end())
 
 
 def line_at(text: str, start: int) -> str:
@@ -60,7 +60,7 @@ def sentence_end(text: str, start: int) -> int:
     return len(text) if match is None else match.end()
 
 
-def _statements(text: str) -> Iterator[Place]:
+def _statements(text: str) -> Iterator[NumberPlace]:
     cues = [(cue.start, cue.end, cue.standing, cue.negated) for cue in answer_cues(text)][-MOST_PLACES:]
     if "A" in text:
         cues += [(match.start(), match.end(), "plain", False) for match in list(_A_LINE.finditer(text))[-MOST_PLACES:]]
@@ -73,16 +73,16 @@ def _statements(text: str) -> Iterator[Place]:
         at = end if begin is None else begin.end()
         if "\n" in text[end:at] and text.startswith(("- ", "– "), at):
             # An item of a list, not a minus.
-            yield Place("statement", start, None, at, standing)
+            yield NumberPlace("statement", start, None, at, standing)
             continue
         content = line_at(text, at)
         if negated:
             _, but, content = content.partition(" but ")
             standing = standing if but else "denied"
-        yield Place("statement", start, content, at, standing)
+        yield NumberPlace("statement", start, content, at, standing)
 
 
-def _boxes(text: str) -> Iterator[Place]:
+def _boxes(text: str) -> Iterator[NumberPlace]:
     outer = -1
     for match in list(_BOX.finditer(text))[-MOST_PLACES:] if "\\" in text else ():
         if match.start() < outer:
@@ -91,7 +91,7 @@ def _boxes(text: str) -> Iterator[Place]:
         outer = end or match.end()
         denied = text[max(0, match.start() - 12) : match.start()].rstrip(" $\\([").endswith((" not", "n't"))
         content = None if end is None else text[match.end() : end]
-        yield Place("boxed", match.start(), content, match.end(), "denied" if denied else "plain")
+        yield NumberPlace("boxed", match.start(), content, match.end(), "denied" if denied else "plain")
 
 
 def _closing(text: str, start: int) -> int | None:

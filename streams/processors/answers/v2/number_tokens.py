@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from streams.processors.answers.v2.characters import compile_ascii, plain
+from streams.processors.answers.patterns import compile_ascii
+from streams.processors.answers.v2.characters import plain
 from streams.processors.answers.v2.written_numbers import DIGITS
 
 LONGEST_PHRASE = 400

@@ -1,27 +1,48 @@
 """
 Reader of numeric answers, and their canonical form.
 
-from streams.processors.answers.reading import Reading
-from streams.processors.answers.v1.numbers import canonical_number
-from streams.processors.answers.v1.numbers import read_number as read_number_v1
-from streams.processors.answers.v2.structured import taken_apart, values_of
+`number_places` finds where a text may answer, `number_grammar` reads what stands there.
+"""
+
+from streams.processors.answers.patterns import compile_ascii
+from streams.processors.answers.reading import UNREADABLE, Reading
+from streams.processors.answers.v2.characters import end_of, plain
+from streams.processors.answers.v2.decimal_commas import habit_of
+from streams.processors.answers.v2.last_numbers import read_last_number
+from streams.processors.answers.v2.number_grammar import Found, Unsettled, read_field, read_prose
+from streams.processors.answers.v2.number_places import NumberPlace, places, sentence_end
+from streams.processors.answers.v2.structured import structured_values, taken_apart
 
 # "#### 2. Add both", "#### 2) Add", "#### 3.1 Sum", "#### 2: Add", "#### 2 - Add"
 _HEADING = compile_ascii(
-    r"[*_ ]*(?:\(?[0-9]+(?:\.[0-9]+)*[.):]|[0-9]+ [-\u2013\u2014]|[0-9]+(?:\.[0-9]+)* +(?=[A-Z][a-z]))\s*[^\s0-9]"
+    r"[*_ ]*(?:\(?[0-9]+(?:\.[0-9]+)*[.):]|[0-9]+ [-\u2013\u2014])(?:\s*[^\s0-9.]|\s+[0-9]|(?<=\))\s*\Z)"
 )
+_TITLE = compile_ascii(r"[*_ ]*[0-9]+(?:\.[0-9]+)* +[A-Z][a-z]")
 _JOINS = compile_ascii(r"\A[^.!?\n]*?(?:[,;&]|\b(?:and|or|und|oder|et|ou|y|o)\b)[^.!?\n]*\Z")
 
 
 def read_number(text: str, structured: str | None = None) -> Reading:
-    """Read which number a text answers with."""
-    said = taken_apart(text, structured)
-    for value in values_of(said):
-        number = canonical_number(value)
-        if number is not None:
-            return Reading(number, "structured")
-    # The first rules would read a quoted object before what is stated after it.
-    return read_number_v1(said.text.replace('"answer"', '"Answer"'))
+    """
+    Read which number a text answers with.
+
+    A structured answer decides alone, see `structured_values`. Otherwise the last of these does: a line "#### 18", a
+    statement ("the answer is 18", "A: 18"), a box. Without any of them it is the last number, if the text is whole.
+
+    Args:
+        text: Text of the model; only its last 200,000 characters are read.
+        structured: The answer, if the model gave it apart from the text.
+
+    Returns:
+        A canonical number; unreadable where the text does not settle on one rational number. What is no number
+        ("\\boxed{x}") withdraws the numbers before it; a statement in words ("the answer is Monday") those of the
+        working only.
+
+    Source: the answer lines of GSM8K (Cobbe et al. 2021).
+    """
+    for value in structured_values(text, structured):
+        number = normal_number(value)
+        return UNREADABLE if number is None else Reading(number, "structured")
+    return _read(plain(end_of(taken_apart(text).text)))
 
 
 def normal_number(given: str) -> str | None:
@@ -64,7 +85,7 @@ def _read_places(text: str) -> tuple[Reading | None, int]:
     return doubted, floor
 
 
-def _read_place(text: str, place: Place) -> Found:
+def _read_place(text: str, place: NumberPlace) -> Found:
     if place.content is None:
         return Unsettled.NO_NUMBER
     habit = habit_of(text, place.start, place.at + len(place.content))
@@ -76,7 +97,7 @@ def _read_place(text: str, place: Place) -> Found:
     return _hash_line(text, place, found)
 
 
-def _hash_line(text: str, place: Place, found: Found) -> Found:
+def _hash_line(text: str, place: NumberPlace, found: Found) -> Found:
     """Tell a heading from an answer, which may be in words only on the last line."""
     content = place.content or ""
     last = not text[place.at + len(content) :].strip()
@@ -91,7 +112,7 @@ def _hash_line(text: str, place: Place, found: Found) -> Found:
     return Unsettled.NO_NUMBER if begins or (last and "boxed" not in content) else Unsettled.NOTHING
 
 
-def _is_one_of_several(text: str, found_places: list[Place], index: int) -> bool:
+def _is_one_of_several(text: str, found_places: list[NumberPlace], index: int) -> bool:
     """Whether a box and the one before it are two answers: "\\boxed{3} and \\boxed{5}"."""
     place = found_places[index]
     before = found_places[index - 1] if index else place
@@ -101,11 +122,9 @@ def _is_one_of_several(text: str, found_places: list[Place], index: int) -> bool
     return len(between) <= 40 and _JOINS.search(between) is not None
 
 
-def _source(text: str, found_places: list[Place], index: int) -> str:
+def _source(text: str, found_places: list[NumberPlace], index: int) -> str:
     """Name the rule; a box that a statement begins with is the statement's."""
     place = found_places[index]
     before = found_places[index - 1] if index else place
-    stated = (
-        place.source == "boxed" and before.source == "statement" and place.start in range(before.at - 8, before.at + 2)
-    )
-    return "statement" if stated else place.source
+    stated = before.source == "statement" and place.start in range(before.at - 8, before.at + 2)
+    return "statement" if stated and place.source == "boxed" else place.source

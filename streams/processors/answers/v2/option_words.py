@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.reading import Options
-from streams.processors.answers.v2.characters import compile_ascii, plain
+from streams.processors.answers.v2.characters import plain
 
 MOST_WORDS_CHARACTERS = 400
 """An option longer than this is named by its letter, never by its words."""

@@ -8,7 +8,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from streams.processors.answers.v2.characters import compile_ascii, end_of, plain
+from streams.processors.answers.patterns import compile_ascii
+from streams.processors.answers.v2.characters import end_of, plain
 from streams.processors.answers.v2.cues import answer_cues
 from streams.processors.answers.v2.thoughts import spoken
 

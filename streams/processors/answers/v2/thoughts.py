@@ -7,7 +7,8 @@ Thoughts are marked by tags (`<think>`, `[THINK]`) or stand in another channel t
 import re
 from collections.abc import Mapping, Sequence
 
-from streams.processors.answers.v2.characters import compile_ascii, plain
+from streams.processors.answers.patterns import compile_ascii
+from streams.processors.answers.v2.characters import plain
 from streams.processors.answers.v2.cues import answer_cues, clause_before
 
 _NAMES = r"(?:seed:)?(?:antthinking|think|thinking|thoughts?|reasoning|scratchpad)"

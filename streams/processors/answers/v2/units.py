@@ -26,10 +26,10 @@ def after_units(tokens: Sequence[Token], at: int) -> tuple[int, bool]:
             at = _after_exponent(tokens, at + 1)
         elif token.text == "{" and following.kind == "word" and _at(tokens, at + 2).text == "}":
             at += 3
-        elif (
-            token.text in ("/", "*") and following.kind == "word" and _may_be_unit(following, _at(tokens, at + 2))
-        ) or (token.text == "-" and not token.gap and following.kind == "word" and len(following.text) > 1):
+        elif token.text in ("/", "*") and following.kind == "word" and _may_be_unit(following, _at(tokens, at + 2)):
             at += 2
+        elif is_compound(tokens, at):
+            return at + 2, True
         elif token.text == "\\frac" and _at(tokens, at + 2).kind == "word" and len(_at(tokens, at + 2).text) > 1:
             at = _after_fraction(tokens, at)
         elif token.kind == "word" and words < _MOST_WORDS and not _ends_units(token, following):

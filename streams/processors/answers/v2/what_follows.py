@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from streams.processors.answers.v2.number_tokens import END, Token
 from streams.processors.answers.v2.number_words import ABOUT, CHANGES, COUNTS, FURTHER, HEDGES, MORE
 
-_RELATIONS = frozenset(
-    {"<", ">", "<=", ">=", "≤", "≥", "≠", "±", "^", "_", "...", "=", "≈", "|", "∈", "⟨", "+", "∪", "∩"}
-)
+_RELATIONS = frozenset(["<", ">", "<=", ">=", "≤", "≥", "≠", "±", "^", "...", "=", "≈", "|", "∈", "⟨", "+", "∪", "∩"])
 _QUIET = HEDGES | ABOUT - frozenset({"a", "an"})
 _BETWEEN = frozenset(",;/:-–—&(")
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import NamedTuple
 
-from streams.processors.answers.v2.characters import compile_ascii
+from streams.processors.answers.patterns import compile_ascii
 
 LONGEST = 200
 """Characters of the longest answer; a longer one is unreadable, so no text makes the log grow by a huge number."""
