@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
-from schemas.event import Fact
+from schemas.event import ADDED, Fact
 from schemas.quantities import AgentName, Count, Ms, Name, Nusd, Ppb
 
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\s\x00-\x1f\x7f]+$")]
@@ -127,3 +127,17 @@ class OpenAIAgent(LiveAgent):
 
 
 AgentSpec = Annotated[RecordedAgent | SimulatedAgent | LiteLLMAgent | OpenAIAgent, Field(discriminator="kind")]
+
+
+class OpenAIAgentV2(OpenAIAgent):
+    """The same in a policy of v2, with the name of the parameter that limits the output."""
+
+    output_limit: Annotated[Literal["max_tokens", "max_completion_tokens"] | None, ADDED] = None
+    """
+    Parameter of the request that carries `max_output_tokens`. Unset: `max_completion_tokens` on api.openai.com,
+    `max_tokens` on any other address.
+    """
+
+
+AgentSpecV2 = Annotated[RecordedAgent | SimulatedAgent | LiteLLMAgent | OpenAIAgentV2, Field(discriminator="kind")]
+"""Agents of a policy of v2; each is an agent of v1 too."""

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent
+from schemas.agents import AgentSpec, AgentSpecV2, LiteLLMAgent, OpenAIAgent
 from schemas.event import Event, Fact
 from schemas.prompts import Prompts
 from schemas.quantities import PPB, AgentName, CallNusd, Count, GivenInstant, Ms, Name, Nusd, Ppb
@@ -207,6 +207,7 @@ class PolicyAdoptedV2(PolicyAdopted):
     """A policy that names the versions of its rules; panels and decisions under it are of v2 too."""
 
     kind: Literal["policy.adopted.v2"] = "policy.adopted.v2"  # type: ignore[assignment]
+    agents: Annotated[tuple[AgentSpecV2, ...], Field(min_length=1, max_length=64)]
     rules: RuleVersions
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field, ValidationError
 from pydantic_core import to_json
 
-from schemas.agents import AgentSpec
+from schemas.agents import AgentSpecV2, OpenAIAgentV2
 from schemas.canonical import canonical_json
 from schemas.event import Fact
 from schemas.policies import PolicyAdopted, PolicyAdoptedV2
@@ -173,6 +173,10 @@ def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str,
         if isinstance(agent, dict) and _KEY_ITSELF.match(str(agent.get("key_env", ""))):
             text = f"{place}: agents.{number}.key_env looks like a key, not like the name of a variable"
             raise UsageError(text, remedy=_NAME_THE_VARIABLE, file=place)
+        newer = [name for name in OpenAIAgentV2.added_fields if isinstance(agent, dict) and name in agent]
+        if newer and config.rules == "v1":
+            text = f'{place}: agents.{number}.{newer[0]} is no setting of v1, and [policy] says rules = "v1"'
+            raise UsageError(text, remedy=f'Remove {newer[0]}, or set rules = "v2"', file=place)
     fields = {"policy_id": config.preset, **fields, "agents": given, "occurred_at": occurred_at}
     model: type[PolicyAdopted] = PolicyAdopted
     if config.rules == "v2":
@@ -278,7 +282,7 @@ def _fields_at(place: Sequence[int | str], model: Any) -> list[str]:
     return list(getattr(model, "model_fields", {}))
 
 
-_AGENTS: dict[str, Any] = {model.model_fields["kind"].default: model for model in get_args(get_args(AgentSpec)[0])}
+_AGENTS: dict[str, Any] = {model.model_fields["kind"].default: model for model in get_args(get_args(AgentSpecV2)[0])}
 """Models of agents by kind, which stands in the place of an error."""
 
 

@@ -8,7 +8,16 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemas.agents import CallLimits, LiteLLMAgent, LiveLimits, OpenAIAgent, Price, RecordedAgent, SimulatedAgent
+from schemas.agents import (
+    CallLimits,
+    LiteLLMAgent,
+    LiveLimits,
+    OpenAIAgent,
+    OpenAIAgentV2,
+    Price,
+    RecordedAgent,
+    SimulatedAgent,
+)
 from schemas.analyses import ProviderCall
 from schemas.canonical import MAX_INTEGER
 from schemas.policies import Budget
@@ -60,7 +69,7 @@ prompts = st.builds(
 base_urls = st.sampled_from(["https://models.example/v1", "http://127.0.0.1:11434/v1", "http://[::1]:8000"])
 
 
-def live_agents(name: str) -> st.SearchStrategy[LiteLLMAgent | OpenAIAgent]:
+def live_agents(name: str, openai: type[OpenAIAgent] = OpenAIAgent) -> st.SearchStrategy[LiteLLMAgent | OpenAIAgent]:
     """Draw a live agent with the given name; it has a price, for the policy may have a budget."""
     settings: dict[str, Any] = {
         "name": st.just(name),
@@ -74,9 +83,10 @@ def live_agents(name: str) -> st.SearchStrategy[LiteLLMAgent | OpenAIAgent]:
         "price": prices,
         "limits": live_limits,
     }
-    return st.builds(LiteLLMAgent, **settings, base_url=st.none() | base_urls) | st.builds(
-        OpenAIAgent, **settings, base_url=base_urls
-    )
+    litellm = st.builds(LiteLLMAgent, **settings, base_url=st.none() | base_urls)
+    if openai is OpenAIAgentV2:
+        settings["output_limit"] = st.sampled_from([None, "max_tokens", "max_completion_tokens"])
+    return litellm | st.builds(openai, **settings, base_url=base_urls)
 
 
 limits = st.builds(
@@ -88,11 +98,13 @@ limits = st.builds(
 
 
 @st.composite
-def agents(draw: st.DrawFn, name: str) -> RecordedAgent | SimulatedAgent | LiteLLMAgent | OpenAIAgent:
+def agents(
+    draw: st.DrawFn, name: str, openai: type[OpenAIAgent] = OpenAIAgent
+) -> RecordedAgent | SimulatedAgent | LiteLLMAgent | OpenAIAgent:
     """Draw an agent of any kind with the given name."""
     kind = draw(st.sampled_from(["live", "recorded", "simulated"]))
     if kind == "live":
-        return draw(live_agents(name))
+        return draw(live_agents(name, openai))
     if kind == "recorded":
         return RecordedAgent(name=name, model=draw(words), price=draw(st.none() | prices), limits=draw(limits))
     return SimulatedAgent(

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from schemas.agents import OpenAIAgent, OpenAIAgentV2
 from schemas.analyses import AnalysisPublished, Attempt
 from schemas.canonical import MAX_INTEGER
 from schemas.checkpoints import CheckpointSigned
@@ -216,12 +217,13 @@ def routings(draw: st.DrawFn, agent_list: list[str], panel_size: int) -> Routing
 def policies(draw: st.DrawFn, model: type[PolicyAdopted] = PolicyAdopted, **more: Any) -> PolicyAdopted:
     """Draw a consistent policy."""
     named = draw(st.lists(agent_names, min_size=1, max_size=5, unique=True))
+    openai = OpenAIAgentV2 if model is PolicyAdoptedV2 else OpenAIAgent
     panel_size, merge = draw(panels_and_merges(len(named)))
     return model(
         causes=draw(some(event_ids)),
         occurred_at=draw(instants),
         policy_id=draw(names),
-        agents=tuple(draw(agents(name)) for name in named),
+        agents=tuple(draw(agents(name, openai)) for name in named),
         routing=draw(routings(named, panel_size)),
         decomposition=draw(st.sampled_from(["none", "fixed", "dispatcher"])),
         merge=merge,

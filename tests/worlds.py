@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import orjson
 
-from schemas.agents import SimulatedAgent
+from schemas.agents import OpenAIAgent, OpenAIAgentV2, SimulatedAgent
 from schemas.analyses import AnalysisPublished, Attempt
 from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
@@ -50,6 +50,9 @@ def policy(*names: str, at: int = 0, routing: Mapping[str, Any] | None = None, *
 def newest(given: PolicyAdopted) -> PolicyAdoptedV2:
     """Give a policy of v2 with the newest rules."""
     fields = {name: getattr(given, name) for name in PolicyAdopted.model_fields if name not in ("kind", "event_id")}
+    fields["agents"] = tuple(
+        OpenAIAgentV2(**agent.__dict__) if isinstance(agent, OpenAIAgent) else agent for agent in given.agents
+    )
     return PolicyAdoptedV2(**fields, rules=NEWEST_RULES)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from typing import NamedTuple, Protocol
 
-from schemas.agents import LiteLLMAgent, OpenAIAgent
+from schemas.agents import LiteLLMAgent, OpenAIAgent, OpenAIAgentV2
 from schemas.analyses import ProviderCall
 from schemas.canonical import MAX_INTEGER
 from schemas.prompts import Prompts
@@ -193,6 +193,7 @@ def _build(spec: LiteLLMAgent | OpenAIAgent, prompts: Prompts, alone: bool, task
         temperature_ppb=spec.temperature_ppb,
         seed=spec.seed,
         schema=schema_of(task) if spec.output == "json_schema" else None,
+        output_limit=spec.output_limit if isinstance(spec, OpenAIAgentV2) else None,
     )
     return Built(request, ProviderCall(model=spec.model, request_hash=request.hash))
 

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.agents import SimulatedAgent
-from schemas.policies import PolicyAdopted
+from schemas.agents import OpenAIAgent, OpenAIAgentV2, SimulatedAgent
+from schemas.canonical import canonical_json
+from schemas.policies import PolicyAdopted, PolicyAdoptedV2
+from schemas.rules import NEWEST_RULES
 
 from ..worlds import policy
 
@@ -105,3 +107,29 @@ def test_agreement_weighs_nothing_by_default() -> None:
     weights = policy("a").learning.source_weights
     assert weights.agreement == 0
     assert min(weights.gold, weights.human, weights.downstream, weights.judge) > 0
+
+
+def test_unset_name_of_the_output_limit_is_not_written() -> None:
+    """An agent without it has the bytes of an agent of v1, so no id of a policy changes; with it, the name is there."""
+    fields: dict[str, Any] = {"occurred_at": 0, "policy_id": "p", "routing": {"panel_size": 1}, "rules": NEWEST_RULES}
+    plain = OpenAIAgent(name="a", model="m")
+    unset = PolicyAdoptedV2(**fields, agents=(OpenAIAgentV2(name="a", model="m"),))
+    assert canonical_json(unset.agents[0]) == canonical_json(plain)
+    assert b"output_limit" not in unset.encode()
+    assert unset.event_id == "db189d85c935b7c2e511907ba3adbe486cc96d8bce5674a586557e6d249270bc"
+    named = PolicyAdoptedV2(**fields, agents=(OpenAIAgentV2(name="a", model="m", output_limit="max_tokens"),))
+    assert b'"output_limit":"max_tokens"' in named.encode()
+    assert PolicyAdoptedV2.decode(named.encode()) == named
+
+
+def test_policy_of_v1_knows_no_name_of_the_output_limit() -> None:
+    """Its agents are published, and stay as they are."""
+    with pytest.raises(ValidationError, match="output_limit"):
+        PolicyAdopted.model_validate(
+            {
+                "occurred_at": 0,
+                "policy_id": "p",
+                "routing": {"panel_size": 1},
+                "agents": ({"kind": "openai", "name": "a", "model": "m", "output_limit": "max_tokens"},),
+            }
+        )

@@ -28,11 +28,15 @@ class Request:
     """None: not sent."""
     schema: dict[str, Any] | None
     """JSON schema of the reply; None: not sent."""
+    output_limit: str | None = None
+    """Parameter that carries `max_output_tokens`; None: the one that the client chooses for the address."""
 
     @property
     def hash(self) -> str:
-        """SHA-256 over the canonical JSON of the request."""
+        """SHA-256 over the canonical JSON of the request; an unset `output_limit` is not in it."""
         asked = {name: getattr(self, name) for name in self.__slots__}
+        if self.output_limit is None:
+            del asked["output_limit"]
         return content_id(canonical_json({**asked, "messages": [list(message) for message in self.messages]}))
 
     @property
@@ -74,8 +78,8 @@ class Client(Protocol):
 
         Raises:
             AgentError: It failed: `rate_limited`, `no_credit`, `server_error`, `overloaded`, `unauthorized`,
-                `bad_request`, `not_found`, `too_large`, `connection`, `malformed`, `empty_reply`, `tool_call`,
-                `too_long`, `internal`.
+                `bad_request`, `not_found`, `too_large`, `connection`, `malformed`, `html_page`, `stream`,
+                `empty_reply`, `tool_call`, `too_long`, `internal`.
         """
 
     async def close(self) -> None:

@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from schemas.agents import AgentSpec, LiveLimits, Price
+from schemas.agents import AgentSpecV2, LiveLimits, Price
 from schemas.policies import Budget
 from schemas.prompts import Instructions
 from streams.app.configuration_file import default_configuration, write_configuration
@@ -36,7 +36,7 @@ def test_stated_defaults_are_the_settings_own(simulated: bool, tmp_path: Path) -
     for room in ("routing", "merge", "learning", "prompts"):
         assert given[room].keys() == type(getattr(policy, room)).model_fields.keys()
     assert set(given["policy"]) == {"policy_id", "preset", "rules", "decomposition", "deadline_ms"}
-    for model in (*get_args(get_args(AgentSpec)[0]), Price, LiveLimits, Budget, Instructions):
+    for model in (*get_args(get_args(AgentSpecV2)[0]), Price, LiveLimits, Budget, Instructions):
         assert not [name for name in model.model_fields if not re.search(rf"\b{name} = ", text)]
     assert not [name for name in RunSettings.model_fields if f"{name} = " not in text]
 

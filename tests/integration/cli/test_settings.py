@@ -1,9 +1,12 @@
 """Options, settings with their precedence, and output streams."""
 
+from pathlib import Path
+
 import pytest
 
-from schemas.agents import LiteLLMAgent
+from schemas.agents import LiteLLMAgent, OpenAIAgentV2
 from schemas.prompts import Prompts
+from streams.errors import UsageError
 from streams.settings import build_policy, load_config
 
 from ...e2e.command import Place
@@ -223,3 +226,20 @@ def test_suggested_command_is_on_one_line(place: Place) -> None:
     done = place.orch("--log", log, "demo", "--questions", "3", env={"COLUMNS": "60"})
     assert f"\n  orch --log '{log}' router\n" in done.out
     assert place.orch("--log", "sqlite:///b.db", "init", env={"COLUMNS": "20"}).out.count("\n  orch ask ") == 1
+
+
+def test_name_of_the_output_limit_is_no_setting_of_v1(tmp_path: Path) -> None:
+    """Policies of v1 are published, so a newer setting of an agent is refused there, by its name and a remedy."""
+    path = tmp_path / "orch.toml"
+    agent = '[[agents]]\nkind = "openai"\nname = "a"\nmodel = "m"\noutput_limit = "max_completion_tokens"\n'
+    path.write_text(agent)
+    (spec,) = build_policy(load_config(path, required=True), "2026-01-01T00:00:00.000Z").agents
+    assert isinstance(spec, OpenAIAgentV2)
+    assert spec.output_limit == "max_completion_tokens"
+    path.write_text(f'[policy]\nrules = "v1"\n{agent}')
+    with pytest.raises(UsageError, match=r"agents\.0\.output_limit is no setting of v1") as refused:
+        build_policy(load_config(path, required=True), "2026-01-01T00:00:00.000Z")
+    assert refused.value.remedy == 'Remove output_limit, or set rules = "v2"'
+    path.write_text(agent.replace("max_completion_tokens", "max_words"))
+    with pytest.raises(UsageError, match="output_limit"):
+        build_policy(load_config(path, required=True), "2026-01-01T00:00:00.000Z")
