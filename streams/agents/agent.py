@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from schemas.agents import AgentSpec
 from schemas.analyses import ProviderCall
@@ -55,6 +55,18 @@ class Reply:
     """Request to the provider, and the provider's metadata; None if no provider was called."""
 
 
+class Diagnosis(NamedTuple):
+    """What a failed call shows beside its class, for a person who mends it: fixed words, never a provider's own."""
+
+    found: str = ""
+    """What the endpoint answered with, if that was no completion: `an HTML page (text/html)`."""
+    parameter: str = ""
+    """Parameter of the request that the endpoint complains of: `max_tokens`."""
+
+
+NO_DIAGNOSIS = Diagnosis()
+
+
 class AgentError(Exception):
     """
     A failed attempt, classified by the agent.
@@ -67,6 +79,7 @@ class AgentError(Exception):
         retry_after_ms: Wait that the provider asks for before the next request.
         free: Whether the attempt certainly cost nothing, because no model ran.
         spent: Tokens and provider metadata of a reply that could not be used.
+        diagnosis: What else the call showed.
     """
 
     def __init__(
@@ -78,6 +91,7 @@ class AgentError(Exception):
         retry_after_ms: int | None = None,
         free: bool = False,
         spent: Reply | None = None,
+        diagnosis: Diagnosis = NO_DIAGNOSIS,
     ) -> None:
         super().__init__(error)
         self.error = error
@@ -86,6 +100,7 @@ class AgentError(Exception):
         self.retry_after_ms = retry_after_ms
         self.free = free
         self.spent = spent
+        self.diagnosis = diagnosis
 
 
 class LiveCaller(Protocol):

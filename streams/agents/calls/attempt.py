@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from schemas.agents import Price
 from schemas.analyses import Attempt, ProviderCall
 from schemas.canonical import canonical_json
-from streams.agents.agent import Agent, AgentError, Reply, Task
+from streams.agents.agent import NO_DIAGNOSIS, Agent, AgentError, Diagnosis, Reply, Task
 from streams.agents.calls.pricing import cost_of_reply
 
 Stopwatch = Callable[[], int]
@@ -46,6 +46,8 @@ class CallOutcome:
     """Whether it certainly cost nothing."""
     provider: ProviderCall | None = None
     """The call of the provider, if one was made."""
+    diagnosis: Diagnosis = NO_DIAGNOSIS
+    """What else a failed call showed; no event holds it."""
 
 
 async def call_virtually(agent: Agent, task: Task) -> CallOutcome:
@@ -92,6 +94,7 @@ async def _call(agent: Agent, task: Task) -> CallOutcome:
             retriable=error.retriable,
             retry_after_ms=error.retry_after_ms,
             free=error.free,
+            diagnosis=error.diagnosis,
         )
     except Exception as error:
         # The log gets neither the message nor a rendered traceback: both may quote a prompt or a key.

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.agents.providers.http_errors import (
     CUT,
-    MALFORMED,
     MOST_BODY_BYTES,
     NO_ADDRESS,
     TOO_LONG,
+    UNPACKED,
     UNREACHED,
     CallFailure,
 )
@@ -193,7 +193,7 @@ async def _read(response: "ClientResponse") -> HttpResponse | CallFailure:
     """Read a response completely, up to `MOST_BODY_BYTES` both as sent and decompressed."""
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "deflate", ""):
-        return MALFORMED
+        return UNPACKED
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -209,7 +209,7 @@ def _decompressed(body: bytes) -> bytes | CallFailure:
     try:
         plain = inflating.decompress(body, MOST_BODY_BYTES + 1)
     except zlib.error:
-        return MALFORMED
+        return UNPACKED
     if len(plain) > MOST_BODY_BYTES:
         return TOO_LONG
-    return plain if inflating.eof else MALFORMED
+    return plain if inflating.eof else UNPACKED

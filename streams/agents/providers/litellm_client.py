@@ -12,11 +12,13 @@ from pydantic import SecretStr
 
 from schemas.quantities import PPB
 from streams.agents.agent import AgentError
-from streams.agents.providers.completion import Completion, Request
-from streams.agents.providers.http import HttpTransport, require
-from streams.agents.providers.http_errors import CUT, MALFORMED, refusal_of
+from streams.agents.providers.completion import Completion, Request, read_json
+from streams.agents.providers.completion_body import error_of, message_of, no_completion, read_completion
+from streams.agents.providers.http import HttpResponse, HttpTransport, require
+from streams.agents.providers.http_errors import CUT, refusal_of
 from streams.agents.providers.litellm_patch import Acompletion, LiteLLMCall, current, is_loaded, load
-from streams.agents.providers.openai_client import read_completion, response_format
+from streams.agents.providers.openai_client import response_format
+from streams.agents.providers.reported_errors import first_choice
 
 NO_KEY = "none"
 """Dummy key for a configured address if the policy names no key: without one, litellm sends OpenAI's key from the
@@ -88,9 +90,14 @@ class LiteLLMClient:
             raise
         error = task.exception()
         # Raised outside any except block: litellm's error holds the key and would become the context of this one.
+        if litellm_call.failure is not None:
+            raise litellm_call.failure
+        said = None if error is not None else task.result()
+        if litellm_call.answer is not None:
+            return read_completion(self._read(litellm_call.answer, said, request), request)
         if error is not None:
-            raise _refusal(error, litellm_call)
-        return read_completion(_fields(task.result()), request)
+            raise _refusal(error)
+        return read_completion(_fields(said, None), request)
 
     async def close(self) -> None:
         """Close the connections, and drop requests that are not sent yet; a later call opens new connections."""
@@ -100,6 +107,33 @@ class LiteLLMClient:
         await self._wire.close()
         if unsent:
             await asyncio.wait(unsent)
+
+    def _read(self, answer: HttpResponse, said: Any, request: Request) -> dict[str, Any]:
+        """
+        Give the fields of a completion, from the response itself if it has OpenAI's form, else as litellm reads it.
+
+        litellm turns finish reasons it does not know into `stop`, and missing counts into 0 or into estimates.
+
+        Args:
+            answer: The response of the provider.
+            said: What litellm makes of it; None if it fails.
+            request: The request that it answers.
+
+        Raises:
+            AgentError: It is no completion.
+        """
+        own = read_json(answer.body)
+        error = error_of(answer, own, request, self._arguments(request))
+        if error is not None:
+            raise error
+        message = message_of(own)
+        if message is not None:
+            # litellm asks some providers for JSON by a tool, and makes the reply of its call.
+            by_tool = said is not None and not message.get("content") and message.get("tool_calls")
+            return {**own, "choices": _fields(said, own)["choices"]} if by_tool else own
+        if said is None or (isinstance(own, dict) and "choices" in own and "text" not in first_choice(own)):
+            raise no_completion(answer, own, request)
+        return _fields(said, own)
 
     def _arguments(self, request: Request) -> dict[str, Any]:
         key = NO_KEY if self._base_url is not None else None
@@ -128,12 +162,8 @@ class LiteLLMClient:
             task.exception()
 
 
-def _refusal(error: BaseException, litellm_call: LiteLLMCall) -> Exception:
-    """Classify a failure by the HTTP exchange; if there was none, by litellm's error."""
-    if litellm_call.failure is not None:
-        return litellm_call.failure
-    if litellm_call.answer is not None:
-        return MALFORMED.raised() if 200 <= litellm_call.answer.status < 300 else refusal_of(*litellm_call.answer)
+def _refusal(error: BaseException) -> Exception:
+    """Classify a failure without an HTTP exchange by litellm's error."""
     status = getattr(error, "status_code", None)
     if not isinstance(status, int) or not 300 <= status < 600:
         return AgentError("internal", retriable=False, free=True)
@@ -143,15 +173,39 @@ def _refusal(error: BaseException, litellm_call: LiteLLMCall) -> Exception:
     return refusal_of(status, {} if headers is None else headers)
 
 
-def _fields(response: Any) -> dict[str, Any]:
-    """Convert a response to the fields of OpenAI's interface that `read_completion` reads."""
-    usage = getattr(response, "usage", None)
+def _fields(said: Any, own: Any) -> dict[str, Any]:
+    """
+    Convert a response to the fields of OpenAI's interface that `read_completion` reads.
+
+    Args:
+        said: Response as litellm has read it.
+        own: Parsed body of the provider, in its own form; None if it is not known.
+    """
+    usage = getattr(said, "usage", None)
+    counts = {name: getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")}
     return {
-        "model": getattr(response, "model", None),
-        "system_fingerprint": getattr(response, "system_fingerprint", None),
-        "choices": [_choice(choice) for choice in getattr(response, "choices", [])],
-        "usage": {name: getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens")},
+        "model": getattr(said, "model", None),
+        "system_fingerprint": getattr(said, "system_fingerprint", None),
+        "choices": [_choice(choice) for choice in getattr(said, "choices", [])],
+        "usage": {name: None if name in _uncounted(own) else count for name, count in counts.items()},
     }
+
+
+def _uncounted(own: Any) -> list[str]:
+    """List the counts that a provider has left out, and litellm has made up; only of forms that are known here."""
+    if not isinstance(own, dict):
+        return []
+    usage: Any = own
+    if "done" in own:
+        # Ollama, which leaves out the count of a prompt it has cached.
+        names = {"prompt_tokens": "prompt_eval_count", "completion_tokens": "eval_count"}
+    elif own.get("type") == "message":
+        # Anthropic.
+        usage, names = own.get("usage"), {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+    else:
+        return []
+    counted = usage if isinstance(usage, dict) else {}
+    return [name for name, theirs in names.items() if type(counted.get(theirs)) is not int]
 
 
 def _choice(choice: Any) -> dict[str, Any]:

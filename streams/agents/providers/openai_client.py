@@ -5,11 +5,10 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from schemas.canonical import MAX_INTEGER
 from schemas.quantities import PPB
-from streams.agents.providers.completion import Completion, Request, read_json
+from streams.agents.providers.completion import Completion, Request
+from streams.agents.providers.completion_body import read_response
 from streams.agents.providers.http import HttpTransport, require
-from streams.agents.providers.http_errors import MALFORMED, refusal_of, useless
 from streams.agents.providers.proxy import target_of
 
 _OPENAI_HOST = "api.openai.com"
@@ -50,11 +49,9 @@ class OpenAIClient:
         headers = {"Content-Type": "application/json", "Accept": "application/json", "User-Agent": "orch-streams"}
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.get_secret_value()}"
-        body = json.dumps(body_of(request, self._host)).encode()
-        answer = await self._wire.send("POST", self._url, headers, body)
-        if not 200 <= answer.status < 300:
-            raise refusal_of(*answer)
-        return read_completion(read_json(answer.body), request)
+        body = body_of(request, self._host)
+        answer = await self._wire.send("POST", self._url, headers, json.dumps(body).encode())
+        return read_response(answer, request, body)
 
     async def close(self) -> None:
         """Close its connections; a later call opens new ones."""
@@ -65,13 +62,14 @@ def body_of(request: Request, host: str | None) -> dict[str, Any]:
     """
     Build the body of a request to OpenAI's interface.
 
-    OpenAI's own endpoint names the output limit `max_completion_tokens`, the only name that its newer models accept.
-    Other endpoints name it `max_tokens`, and some accept no other name.
+    The request may say how its endpoint names the output limit. Else it is `max_completion_tokens` on OpenAI's own
+    endpoint, whose newer models accept no other name, and `max_tokens` on any other, of which some accept no other.
     """
+    default = "max_completion_tokens" if host == _OPENAI_HOST else "max_tokens"
     body: dict[str, Any] = {
         "model": request.model,
         "messages": [{"role": role, "content": content} for role, content in request.messages],
-        "max_completion_tokens" if host == _OPENAI_HOST else "max_tokens": request.max_output_tokens,
+        request.output_limit or default: request.max_output_tokens,
     }
     if request.temperature_ppb is not None:
         body["temperature"] = request.temperature_ppb / PPB
@@ -85,56 +83,3 @@ def body_of(request: Request, host: str | None) -> dict[str, Any]:
 def response_format(schema: dict[str, Any]) -> dict[str, Any]:
     """Build the parameter that restricts the reply to a JSON schema."""
     return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
-
-
-def read_completion(fields: Any, request: Request) -> Completion:
-    """
-    Parse a completion; metadata that is missing or invalid becomes None.
-
-    Args:
-        fields: The parsed body.
-        request: The request that it answers.
-
-    Returns:
-        The completion; its text may be that of a refusal, or empty.
-
-    Raises:
-        AgentError: `malformed`: it is no completion. `tool_call`: it calls a tool and has no text.
-    """
-    choices = fields.get("choices") if isinstance(fields, dict) else None
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = choice.get("message") if isinstance(choice, dict) else None
-    if not isinstance(choice, dict) or not isinstance(message, dict):
-        raise MALFORMED.raised()
-    usage = fields.get("usage")
-    input_tokens = _count(usage, "prompt_tokens")
-    completion = Completion(
-        text=_text(message.get("content")) or _text(message.get("refusal")),
-        reported_model=_word(fields.get("model")),
-        fingerprint=_word(fields.get("system_fingerprint")),
-        finish_reason=_word(choice.get("finish_reason")),
-        # Every prompt has tokens: a provider that reports 0 did not count, so its output tokens are unknown too.
-        input_tokens=input_tokens or None,
-        output_tokens=_count(usage, "completion_tokens") if input_tokens else None,
-    )
-    if not completion.text and (message.get("tool_calls") or message.get("function_call")):
-        raise useless("tool_call", request, completion)
-    return completion
-
-
-def _text(content: Any) -> str:
-    """Join content that is one text or a list of parts; parts without text are ignored."""
-    if isinstance(content, list):
-        return "".join(_text(part.get("text")) for part in content if isinstance(part, dict))
-    if content is None or isinstance(content, str):
-        return content or ""
-    raise MALFORMED.raised()
-
-
-def _word(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _count(usage: Any, name: str) -> int | None:
-    value = usage.get(name) if isinstance(usage, dict) else None
-    return value if type(value) is int and 0 <= value <= MAX_INTEGER else None

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent
 from schemas.analyses import Attempt
-from streams.agents.agent import Agent, AgentError, Task
+from streams.agents.agent import NO_DIAGNOSIS, Agent, AgentError, Diagnosis, Task
 from streams.agents.api_keys import read_key
 from streams.agents.calls.attempt import as_attempt, call_and_wait
 from streams.agents.calls.retry import monotonic_ms
@@ -37,6 +37,7 @@ class CallProbe(NamedTuple):
     attempt: Attempt
     answer: str | None
     """The number in the reply, if one could be read."""
+    diagnosis: Diagnosis = NO_DIAGNOSIS
 
 
 QUESTION, RIGHT = "What is 1 + 1?", "2"
@@ -137,7 +138,7 @@ async def try_out(agents: Iterable[Agent]) -> dict[str, CallProbe]:
         call = await call_and_wait(agent, task, monotonic_ms)
         said = call.reply if call.outcome == "ok" else None
         answer = None if said is None else read_number(said.text, said.answer).answer
-        return CallProbe(as_attempt(call, agent.spec.price), answer)
+        return CallProbe(as_attempt(call, agent.spec.price), answer, call.diagnosis)
 
     chosen = list(agents)
     tried = await asyncio.gather(*map(one, chosen))

@@ -25,7 +25,7 @@ from .provider_endpoint import KEY, LIMIT_S, called, client_of, completed, faile
 pytestmark = pytest.mark.usefixtures("litellm_loaded")
 
 CLAUDE = "anthropic/claude-sonnet-4-5"
-CLAUDE_REPLY = {
+CLAUDE_REPLY: dict[str, Any] = {
     "id": "1",
     "type": "message",
     "role": "assistant",
@@ -141,6 +141,55 @@ def test_ollama_is_asked_for_an_answer_alone(model: str) -> None:
     """Nothing is asked about the model or its price beside the one request."""
     reply = {**OLLAMA_REPLY, "response": "(B)"}
     assert completed("litellm", replying(reply), model=model).text == "(B)"
+
+
+@pytest.mark.parametrize(
+    ("model", "reply"),
+    [
+        (CLAUDE, {**CLAUDE_REPLY, "usage": {"input_tokens": 7}}),
+        (CLAUDE, {**CLAUDE_REPLY, "usage": {"input_tokens": 7, "output_tokens": 0}}),
+        ("ollama_chat/llama3", {name: value for name, value in OLLAMA_REPLY.items() if name != "eval_count"}),
+    ],
+    ids=["missing", "zero", "estimated"],
+)
+def test_a_count_that_other_providers_leave_out_is_unknown(model: str, reply: dict[str, Any]) -> None:
+    """litellm's zero, or its estimate, is not taken for the provider's count."""
+    outcome, _ = called("litellm", replying(reply), model=model)
+    assert isinstance(outcome, AgentError) or outcome.output_tokens is None
+
+
+def test_thoughts_of_claude_are_left_out() -> None:
+    """Blocks of thinking are no part of the answer."""
+    thought = {"type": "thinking", "thinking": "The answer is (A).", "signature": "x"}
+    blocks = [thought, {"type": "redacted_thinking", "data": "x"}, *CLAUDE_REPLY["content"]]
+    assert completed("litellm", replying({**CLAUDE_REPLY, "content": blocks}), model=CLAUDE).text == "(B)"
+
+
+def test_an_error_of_claude_with_status_200_is_its_class() -> None:
+    """The type of the error is a code."""
+    body = {"type": "error", "error": {"type": "overloaded_error", "message": KEY}}
+    error = failed("litellm", replying(body), model=CLAUDE)
+    assert (error.error, error.free) == ("overloaded", True)
+
+
+# OpenAI's library, which litellm takes for Azure, asks programs of the system for its name.
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("azure/gpt-4o", "max_tokens"),
+        ("azure/gpt-5-mini", "max_completion_tokens"),
+        ("azure/o3", "max_completion_tokens"),
+    ],
+)
+def test_azure_gets_the_output_limit_under_the_name_of_its_model(
+    model: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """litellm knows which of OpenAI's models take which name, and asks once."""
+    monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")
+    _, endpoint = called("litellm", replying(), model=model)
+    (body,) = endpoint.bodies
+    assert body.keys() & {"max_tokens", "max_completion_tokens"} == {name}
 
 
 def test_a_key_of_the_environment_goes_to_no_other_address(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,7 +209,6 @@ def test_a_cut_connection_may_have_cost_something(kind: Kind, part: bytes) -> No
     [
         b"",
         b'{"choices": [{"mess',
-        b"<html>Welcome</html>",
         b"\xff\xfe",
         b"[" * 100_000,
         b"[]",
@@ -219,19 +218,12 @@ def test_a_cut_connection_may_have_cost_something(kind: Kind, part: bytes) -> No
         b'{"choices": {}}',
         b'{"choices": [1]}',
         b'{"choices": [{"message": null, "finish_reason": "stop"}]}',
-        b'{"error": {"message": "no"}}',
     ],
-    ids=["nothing", "half", "html", "bytes", "deep", "list", "null", "text", "none", "table", "one", "silent", "error"],
+    ids=["nothing", "half", "bytes", "deep", "list", "null", "text", "none", "table", "one", "silent"],
 )
 def test_what_is_no_completion_is_malformed(kind: Kind, body: bytes) -> None:
     """Whatever else comes with status 200 is an error that may go away, over one request."""
     assert class_of(failed(kind, replying(body))) == ("malformed", True, False)
-
-
-def test_a_page_is_no_completion(kind: Kind) -> None:
-    """A captive portal's page, called HTML as it should be, is malformed."""
-    page = replying(b"<html>Welcome</html>", headers={"Content-Type": "text/html"})
-    assert class_of(failed(kind, page)) == ("malformed", True, False)
 
 
 def test_a_tool_call_in_place_of_words_is_an_error(kind: Kind) -> None:
