@@ -7,7 +7,7 @@ from typing import Literal
 
 from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent, RecordedAgent
 from schemas.policies import PolicyAdopted
-from streams.agents.agent import Agent, dismiss
+from streams.agents.agent import Agent, Diagnosis, dismiss
 from streams.agents.factory import make_agents
 from streams.agents.families import family_of, only_family
 from streams.agents.providers.probe import RIGHT, CallProbe, EndpointProbe, reach, try_out
@@ -28,8 +28,19 @@ _REMEDIES: Mapping[str, str] = {
     "rate_limited": "Try again later; concurrent and calls_per_minute in its limits slow it down",
     "timeout": "Try again later, or give it more time: timeout_ms in its limits",
     "empty_reply": "The reply was empty: max_output_tokens may be too low for the model",
+    "stream": "ORCH asks for no stream: turn it off there, or correct base_url",
+    "html_page": "Something else answers there: correct base_url, or log in where the page asks for it",
 }
 """Remedies by class of error; other errors are the provider's."""
+
+_OTHER_NAME: Mapping[str, str] = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
+"""The other name of the output limit."""
+_TURNED_OFF: Mapping[str, str] = {
+    "temperature": 'temperature_ppb = "none"',
+    "seed": 'seed = "none"',
+    "response_format": 'output = "text"',
+}
+"""Setting without which a parameter is not sent."""
 
 
 def check_agents(policy: PolicyAdopted, run: RunSettings, *, call: bool) -> Iterator[Check]:
@@ -147,22 +158,44 @@ def _calls(agents: Mapping[str, Agent]) -> Iterator[Check]:
             await dismiss(agents)
 
     for name, tried in asyncio.run(all_of_them()).items():
-        yield _as_tried(name, tried)
+        yield _as_tried(agents[name].spec, tried)
 
 
-def _as_tried(name: str, tried: CallProbe) -> Check:
-    attempt = tried.attempt
+def _as_tried(spec: AgentSpec, tried: CallProbe) -> Check:
+    name, attempt = spec.name, tried.attempt
     cost = "at unknown cost" if attempt.cost_nusd is None else f"for {usd(attempt.cost_nusd)}"
     what = f"in {attempt.latency_ms:,} ms {cost}"
     if attempt.outcome != "ok":
         failure = attempt.error or attempt.outcome
-        return Check(f"call {name}", "fail", f"{failure} {what}", _REMEDIES.get(failure, "Try again later"))
+        shown = _shown(tried.diagnosis)
+        remedy = _of_parameter(spec, tried.diagnosis.parameter) or _REMEDIES.get(failure, "Try again later")
+        return Check(f"call {name}", "fail", _joined(f"{failure} {what}", *shown), remedy)
     if tried.answer is None:
         remedy = "See its replies by `orch ask` and `orch explain`; max_output_tokens may be too low for it"
         return Check(f"call {name}", "warn", f"answered {what}, and no number can be read from it", remedy)
     if tried.answer != RIGHT:
         return Check(f"call {name}", "warn", f"answered {tried.answer} to 1 + 1 {what}", "Take another model")
     return Check(f"call {name}", "ok", f"answered rightly {what}")
+
+
+def _shown(diagnosis: Diagnosis) -> Iterator[str]:
+    """Write what a failed call showed beside its class."""
+    if diagnosis.found:
+        yield f"answered with {diagnosis.found}"
+    if diagnosis.parameter:
+        yield f"the provider complains of {diagnosis.parameter}"
+
+
+def _of_parameter(spec: AgentSpec, parameter: str) -> str:
+    """Name the setting behind a parameter that the provider complains of; empty if it complains of none."""
+    if parameter in _TURNED_OFF:
+        return f"Leave {parameter} out: {_TURNED_OFF[parameter]}"
+    if parameter not in _OTHER_NAME:
+        return ""
+    renamed = f'name the limit as the model wants it: output_limit = "{_OTHER_NAME[parameter]}"'
+    if isinstance(spec, LiteLLMAgent):
+        renamed = f'litellm chose this name; make it an agent of kind "openai", and {renamed}'
+    return f"{renamed[0].upper()}{renamed[1:]}; or lower max_output_tokens, if that is too high"
 
 
 def _families(policy: PolicyAdopted) -> Iterator[Check]:

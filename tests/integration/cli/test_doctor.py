@@ -5,7 +5,10 @@ It never shows a key.
 """
 
 import json
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -185,6 +188,75 @@ def test_call_shows_what_comes_of_one(place: Place, server: ModelServer) -> None
     assert found["call typo"]["finding"].startswith("not_found in ")
     assert found["call typo"]["remedy"] == "Correct its model or base_url"
     assert "call missing" not in found
+
+
+@contextmanager
+def refusing(body: bytes, status: int = 200, content_type: str = "application/json") -> Iterator[str]:
+    """Serve this answer to every call; give the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(status)
+            self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *arguments: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/v1"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("param", "kind", "remedy"),
+    [
+        ("max_tokens", "openai", 'Name the limit as the model wants it: output_limit = "max_completion_tokens"'),
+        ("max_completion_tokens", "openai", 'output_limit = "max_tokens"'),
+        ("max_tokens", "litellm", 'make it an agent of kind "openai", and name the limit'),
+        ("temperature", "openai", 'Leave temperature out: temperature_ppb = "none"'),
+        ("seed", "litellm", 'Leave seed out: seed = "none"'),
+        ("messages", "openai", "The provider rejects the request"),
+    ],
+)
+def test_refused_parameter_is_named_with_its_setting(param: str, kind: str, remedy: str, place: Place) -> None:
+    """A provider that says which parameter it does not take leads to the setting behind it."""
+    body = json.dumps({"error": {"code": "unsupported_parameter", "param": param, "message": KEY}}).encode()
+    with refusing(body, 400) as url:
+        model = "openai/m" if kind == "litellm" else "m"
+        place.write("orch.toml", [agent("az", model, f'base_url = "{url}"', kind=kind)])
+        done = doctor(place, "--call")
+    found = checks(done)["call az"]
+    assert found["finding"].startswith("bad_request in ")
+    assert ("the provider complains of" in found["finding"]) is (param != "messages")
+    assert remedy in found["remedy"]
+    assert KEY not in done.out
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "words", "remedy"),
+    [
+        (b"data: {}\n\n", "text/event-stream", "answered with a stream (text/event-stream)", "ORCH asks for no stream"),
+        (b"<html>Log in</html>", "text/html", "answered with an HTML page (text/html)", "correct base_url"),
+        (b"<?xml version='1.0'?><a/>", "text/xml", "answered with an XML document (text/xml)", "Try again later"),
+    ],
+)
+def test_foreign_answer_says_what_it_is(body: bytes, content_type: str, words: str, remedy: str, place: Place) -> None:
+    """A stream, a page for people or another document is told as what it is, with its content type."""
+    with refusing(body, content_type=content_type) as url:
+        place.write("orch.toml", [agent("a", "m", f'base_url = "{url}"')])
+        found = checks(doctor(place, "--call"))["call a"]
+    assert found["state"] == "fail"
+    assert words in found["finding"]
+    assert remedy in found["remedy"]
 
 
 @pytest.mark.parametrize(
