@@ -7,14 +7,14 @@ It reads requests, has them answered, and sends each answer in the way its fault
 import asyncio
 import math
 from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from aiohttp import web
 
 from infra.models.asked import CompletionRequest, read_asked
 from infra.models.behaviour import Behaviour
-from infra.models.bodies import MALFORMED, MALFORMED_STREAM, Envelope, models_body
+from infra.models.bodies import ERROR_IN_200, HTML_PAGE, MALFORMED, MALFORMED_STREAM, Envelope, models_body
 from infra.models.completion import PlayedCompletion, complete, disfigure, spoil, tokens
 from infra.models.counts import Counts
 from infra.models.library import Library, LibraryQuestion
@@ -26,6 +26,9 @@ _LARGEST_BODY_BYTES = 64 << 20
 """Room for prompts that hold several very long analyses."""
 
 _DRIPS_PER_S = 20
+
+_TYPES: Mapping[str | None, str] = {"streamed": "text/event-stream", "html-page": "text/html"}
+"""Content type of a whole body by its fault, if it is not JSON."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -136,7 +139,7 @@ class ModelApp:
             await asyncio.Event().wait()
         if not asked.stream and fault not in ("slow-drip", "cut"):
             # Head and body go out in one packet.
-            return web.Response(body=pieces[0], content_type="application/json")
+            return web.Response(body=b"".join(pieces), content_type=_TYPES.get(fault, "application/json"))
         response = web.StreamResponse()
         response.content_type = "text/event-stream" if asked.stream else "application/json"
         if not asked.stream:
@@ -160,9 +163,15 @@ class ModelApp:
 def _pieces(
     envelope: Envelope, completion: PlayedCompletion, asked: CompletionRequest, fault: str | None
 ) -> Sequence[bytes]:
+    if fault in ("error-200", "html-page"):
+        return [ERROR_IN_200 if fault == "error-200" else HTML_PAGE]
     if fault == "malformed":
         return MALFORMED_STREAM if asked.stream else [MALFORMED]
-    return envelope.events(completion, usage=asked.usage) if asked.stream else [envelope.body(completion)]
+    return (
+        envelope.events(completion, usage=asked.usage)
+        if asked.stream or fault == "streamed"
+        else [envelope.body(completion)]
+    )
 
 
 async def _drip(response: web.StreamResponse, body: bytes, seconds: float) -> None:

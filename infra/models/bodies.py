@@ -16,6 +16,8 @@ _MOST_PIECES = 256
 
 DONE = b"data: [DONE]\n\n"
 MALFORMED = b'{"id": "chatcmpl-", "choices": [{"index": 0, "message": {"role": "assis'
+ERROR_IN_200 = b'{"error": {"code": 402, "message": "Insufficient credits"}}'
+HTML_PAGE = b"<!DOCTYPE html>\n<html><head><title>Log in</title></head><body>Please log in.</body></html>"
 MALFORMED_STREAM = (b"data: " + MALFORMED + b"\n\n", DONE)
 
 

@@ -23,7 +23,7 @@ class PlayedCompletion:
 
     Attributes:
         content: The text; None if a refusal or a tool call stands in its place.
-        finish_reason: stop, length, content_filter or tool_calls.
+        finish_reason: stop, length, content_filter, tool_calls or error.
         refusal: Words of a model that refuses to fill the given schema.
         tool: Name of a called tool, without arguments.
     """
@@ -83,6 +83,9 @@ def disfigure(fault: str | None, completion: PlayedCompletion, *, structured: bo
         case "truncated":
             content = completion.content or ""
             return PlayedCompletion(content[: len(content) // 2], "length")
+        case "finish-error":
+            content = completion.content or ""
+            return PlayedCompletion(content[: len(content) // 2], "error")
         case "tool-call":
             return PlayedCompletion(None, "tool_calls", tool="search")
     return completion

@@ -29,6 +29,10 @@ FAULTS: Mapping[str, str] = {
     "tool-call": "a call of a tool nobody offered, in place of words",
     "other-language": "another language, and no answer in it",
     "echo-key": "the text with the caller's key in it",
+    "error-200": "200 with the error object of an empty account (402)",
+    "finish-error": "half of the text, finish_reason error",
+    "streamed": "a stream, though none was asked for",
+    "html-page": "200 with an HTML page",
 }
 """Name of each fault, and the response it causes."""
 

@@ -93,6 +93,10 @@ def asked(spec: AgentSpec, times: int = 1, replies: ReplyCache | None = None) ->
         ("malformed", ("malformed", True, False, None)),
         ("empty", ("empty_reply", True, False, None)),
         ("tool-call", ("tool_call", True, False, None)),
+        ("error-200", ("no_credit", False, True, None)),
+        ("finish-error", ("server_error", True, False, None)),
+        ("streamed", ("stream", False, False, None)),
+        ("html-page", ("html_page", True, False, None)),
     ],
 )
 def test_a_fault_is_an_error_and_the_next_call_is_well(
