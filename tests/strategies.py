@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from schemas.agents import OpenAIAgent, OpenAIAgentV2
+from schemas.agents import OpenAIAgent
 from schemas.analyses import AnalysisPublished, Attempt
 from schemas.canonical import MAX_INTEGER
 from schemas.checkpoints import CheckpointSigned
@@ -35,6 +35,7 @@ from schemas.policies import (
     Learning,
     Merge,
     PolicyAdopted,
+    PolicyAdoptedV2,
     Routing,
     ScoreWeights,
     SourceWeights,
@@ -214,10 +215,10 @@ def routings(draw: st.DrawFn, agent_list: list[str], panel_size: int) -> Routing
 
 
 @st.composite
-def policies(draw: st.DrawFn, model: type[PolicyAdopted] = PolicyAdopted, **more: Any) -> PolicyAdopted:
-    """Draw a consistent policy."""
+def policies(draw: st.DrawFn, openai: type[OpenAIAgent] = OpenAIAgent, **more: Any) -> PolicyAdopted:
+    """Draw a consistent policy; of v2 if *more* has a strategy for its rules."""
     named = draw(st.lists(agent_names, min_size=1, max_size=5, unique=True))
-    openai = OpenAIAgentV2 if model is PolicyAdoptedV2 else OpenAIAgent
+    model = PolicyAdoptedV2 if more else PolicyAdopted
     panel_size, merge = draw(panels_and_merges(len(named)))
     return model(
         causes=draw(some(event_ids)),

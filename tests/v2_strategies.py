@@ -8,9 +8,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from schemas.agents import OpenAIAgentV2
 from schemas.decisions import DeadlinePassedV2, DecisionMadeV2, Post
 from schemas.panels import PanelAssignedV2
-from schemas.policies import PolicyAdoptedV2
 from schemas.questions import LETTERS, OptionDigest
 from schemas.registry import KINDS
 from schemas.router import AgentObservedV2, ObservationCountsV2, RouterEntryV2
@@ -88,14 +88,6 @@ def decisions(draw: st.DrawFn) -> DecisionMadeV2:
     )
 
 
-@st.composite
-def policies(draw: st.DrawFn) -> PolicyAdoptedV2:
-    """Draw a policy that names its rules."""
-    policy = draw(v1.policies())
-    fields = {name: getattr(policy, name) for name in type(policy).model_fields if name not in ("kind", "event_id")}
-    return PolicyAdoptedV2(**fields, rules=draw(rule_versions))
-
-
 counts = st.builds(ObservationCountsV2, **v1.fields_of(ObservationCountsV2, v1.counts))
 ranks = st.sampled_from(["rank.v1", "rank.v2"])
 
@@ -110,7 +102,7 @@ EVENTS: dict[str, st.SearchStrategy[Any]] = {
         AgentObservedV2, **v1.OBSERVATION, rank=ranks, post=v1.maybe(st.sampled_from(["dispatcher", "merger"]))
     ),
     "router.entry.v2": v1.event(RouterEntryV2, **{**v1.ENTRY, "observations": counts}),
-    "policy.adopted.v2": policies(),
+    "policy.adopted.v2": v1.policies(OpenAIAgentV2, rules=rule_versions),
 }
 """A strategy for each kind, by its published name."""
 
