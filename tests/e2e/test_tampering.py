@@ -88,11 +88,12 @@ def test_changed_byte_is_found_at_its_record(log: Tampering, topic: str) -> None
     assert missed == []
 
 
-@pytest.mark.parametrize("kind", ["panel.assigned.v1", "stage.opened.v1"])
-def test_changed_kind_is_found_at_its_record(log: Tampering, kind: str) -> None:
+@pytest.mark.parametrize("name", ["panel.assigned", "stage.opened"])
+def test_changed_kind_is_found_at_its_record(log: Tampering, name: str) -> None:
     """An assignment whose kind can no longer be read is found where it lies, not where it is missed."""
     for row in log.rows(ASSIGNMENTS):
-        if row.event["kind"] == kind:
+        kind = row.event["kind"]
+        if kind.startswith(name):
             log.change(row.seq, value=row.value.replace(kind.encode(), kind.upper().encode()))
             assert place(log.first()) == place(row)
             log.change(row.seq, value=row.value)
@@ -124,7 +125,7 @@ def test_removed_decision_is_missed_at_its_cause(log: Tampering) -> None:
     found = log.first()
     assert found is not None
     assert (place(found), found.field, found.actual) == (place(cause), "record", None)
-    assert found.expected == f"decision.made.v1 {decision.event['event_id']}"
+    assert found.expected == f"{decision.event['kind']} {decision.event['event_id']}"
 
 
 @pytest.mark.parametrize("topic", INPUT_TOPICS)
@@ -231,7 +232,11 @@ def test_forged_analysis_is_found_at_its_decision(log: Tampering) -> None:
     assert place(log.first()) == place(decision)
 
 
-@pytest.mark.parametrize(("topic", "kind"), [(topic, kind) for topic in DERIVED for kind in TOPICS[topic].kinds])
+KINDS = sorted({(topic, kind.rpartition(".")[0]) for topic in DERIVED for kind in TOPICS[topic].kinds})
+"""Names of kinds without their versions."""
+
+
+@pytest.mark.parametrize(("topic", "kind"), KINDS)
 def test_repeated_derived_record_is_found(log: Tampering, topic: str, kind: str) -> None:
     """A derived record that is in the log a second time is found there."""
     row = middle(log, topic, kind)
@@ -272,8 +277,8 @@ def test_rewritten_history_proves_itself(log: Tampering) -> None:
 
 @pytest.mark.parametrize(
     "columns",
-    [{"timestamp_ms": 1}, {"headers": '[["traceparent", "00"]]'}, {"offset": 999}],
-    ids=["timestamp", "headers", "offset"],
+    [{"timestamp_ms": 1}, {"offset": 999}],
+    ids=["timestamp", "offset"],
 )
 def test_place_and_time_of_a_record_are_not_proved(log: Tampering, columns: dict[str, object]) -> None:
     """What a log says of a record beside its key, partition and value is not derived, so replay does not look at it."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from streams.log import Record
+from streams.log import Headers, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ class Findings:
     """Derived events compared."""
     different: int = 0
     first: Difference | None = None
+    reached: Record | None = None
+    """The last record of the log from which another one certainly followed, so that it was folded."""
 
     def note(self, difference: Difference) -> None:
         """Count a difference; keep the first of the log."""
@@ -57,12 +59,25 @@ class Findings:
         if self.first is None or difference.seq < self.first.seq:
             self.first = difference
 
+    def follow(self, record: Record, cause: Record) -> None:
+        """Note that a record follows from a cause, and check that it carries the headers of its cause on."""
+        if self.reached is None or self.reached.seq < cause.seq:
+            self.reached = cause
+        if record.headers != cause.headers:
+            self.note(at(record, "headers", _shown(cause.headers), _shown(record.headers)))
+
     def add(self, other: "Findings") -> None:
         """Add the result of another pass."""
+        if other.reached is not None and (self.reached is None or self.reached.seq < other.reached.seq):
+            self.reached = other.reached
         self.derived += other.derived
         self.different += other.different
         if other.first is not None and (self.first is None or other.first.seq < self.first.seq):
             self.first = other.first
+
+
+def _shown(headers: Headers) -> list[list[str]]:
+    return [[name, value.decode("latin-1")] for name, value in headers]
 
 
 def at(record: Record, field: str, expected: Any, actual: Any) -> Difference:

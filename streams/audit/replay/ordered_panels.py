@@ -6,6 +6,7 @@ from schemas.registry import decode_canonical
 from schemas.router import AgentObserved, RouterEntry, router_key
 from streams.audit.replay.difference import Findings, at, compare
 from streams.audit.replay.panel_check import FindQuestion, PanelCheck
+from streams.audit.replay.sight import ExactSight
 from streams.log import LogReader, Record
 from streams.processors.rank import next_entry
 from streams.topology import ASSIGNMENTS, OBSERVATIONS, POLICIES, QUESTIONS, ROUTER
@@ -40,14 +41,17 @@ class OrderedPanelPass:
     """
     Re-derives `rank` and `route` over the records of `TOPICS` in log order.
 
-    A panel names the policy and the router entries it rests on, so it is derived again from exactly these. The sequence
-    numbers that a partition saw must never go backwards. Memory does not grow with the log.
+    A panel names the policy and the router entries it rests on, so it is derived again from exactly these. They must be
+    those in force at its question's place, since one cursor folds the log in order. For the same reason panels and
+    router entries stand in the order of the records that they follow from. Memory does not grow with the log.
     """
 
     def __init__(self, reader: LogReader) -> None:
         self.findings = Findings()
         self._reader = reader
-        self._panels = PanelCheck(self.findings, question_finder(reader), self._find_entry)
+        self._sight = ExactSight(reader)
+        self._panels = PanelCheck(self.findings, self._sight, question_finder(reader), self._find_entry)
+        self._reached = 0
         self._lines: dict[str, RouterEntry] = {}
         self._superseded: OrderedDict[str, RouterEntry] = OrderedDict()
         self._due: dict[str, deque[tuple[Record, RouterEntry]]] = {}
@@ -59,7 +63,16 @@ class OrderedPanelPass:
         elif record.topic == OBSERVATIONS:
             self._observation(record)
         else:
-            self._panels.take(record)
+            question = self._panels.take(record)
+            if question is not None:
+                self._follows(record, question)
+
+    def _follows(self, record: Record, cause: Record) -> None:
+        """Check that a derived record stands where the fold of its cause put it, and has the headers of its cause."""
+        self.findings.follow(record, cause)
+        if cause.seq < self._reached:
+            self.findings.note(at(record, "seq", "before what follows from later records", record.seq))
+        self._reached = max(self._reached, cause.seq)
 
     def finish(self, folded: int) -> None:
         """Report the router entries that follow from observations up to *folded* and are missing from the log."""
@@ -85,13 +98,15 @@ class OrderedPanelPass:
             self._due.setdefault(key, deque()).append((record, entry))
 
     def _router(self, record: Record) -> None:
+        self._sight.entered(record)
         due = self._due.get(record.key)
         self.findings.derived += 1
         if not due:
             self.findings.note(at(record, "record", None, "a router entry that follows from no observation"))
             self._resume_at(record)
             return
-        _, entry = due.popleft()
+        cause, entry = due.popleft()
+        self._follows(record, cause)
         difference = compare(record, entry.encode(), record.key)
         if difference is not None:
             self.findings.note(difference)

@@ -148,7 +148,8 @@ class _QuestionFolds:
             if not self._lost:
                 self._findings.note(at(record, "record", None, "an event that follows from nothing in the log"))
             return
-        _, event = due.popleft()
+        cause, event = due.popleft()
+        self._findings.follow(record, cause)
         difference = compare(record, event.encode(), event.key)
         if difference is not None:
             self._findings.note(difference)

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -12,6 +12,7 @@ from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
 from schemas.router import RouterEntry, router_key
 from streams.audit.replay.difference import Findings, at, compare, unreadable
+from streams.audit.replay.sight import Sight
 from streams.log import Record
 from streams.processors.fold import Tables
 from streams.processors.route import assign
@@ -28,76 +29,91 @@ FindEntry = Callable[[str, str, int], RouterEntry | None]
 """Finds a router entry by its id, its key and its place in the chain of that key."""
 
 
+class Asked(NamedTuple):
+    """A question and its record."""
+
+    record: Record
+    event: QuestionAsked
+
+
 class PanelCheck:
     """
-    Checks panels against the events they name, and that the sequence numbers a partition saw never went backwards.
+    Checks panels against the events they name, and that these are the ones they must have seen.
 
     Args:
         findings: Where differences go.
+        sight: Knows what a panel must have seen.
         find_question, find_entry: As above.
         compacted: Whether older policies may have been removed from the log.
     """
 
     def __init__(
-        self, findings: Findings, find_question: FindQuestion, find_entry: FindEntry, *, compacted: bool = False
+        self,
+        findings: Findings,
+        sight: Sight,
+        find_question: FindQuestion,
+        find_entry: FindEntry,
+        *,
+        compacted: bool = False,
     ) -> None:
         self.unproved = 0
         """Panels that cannot be derived: compaction removed their policy, because a later one has the same key."""
         self._findings = findings
+        self._sight = sight
         self._find_question = find_question
         self._find_entry = find_entry
         self._compacted = compacted
-        self._questions: OrderedDict[str, QuestionAsked] = OrderedDict()
-        self._policies: dict[str, tuple[list[int], PolicyAdopted]] = {}
-        """Policies by event id, with the seqs of their adoptions."""
+        self._questions: OrderedDict[str, Asked] = OrderedDict()
+        self._policies: dict[str, PolicyAdopted] = {}
         self._policy_ids: set[str] = set()
-        self._seen: dict[tuple[int, str], int] = {}
 
-    def take(self, record: Record) -> None:
-        """Check one record of `TOPICS`, and keep what later records rest on."""
+    def take(self, record: Record) -> Record | None:
+        """Check one record of `TOPICS`, and keep what later records rest on; of a panel, give its question's record."""
         if record.topic == ASSIGNMENTS:
             if b'"kind":"panel.assigned.v' in record.value or b'"kind":"stage.opened.v' not in record.value:
-                self._panel(record)
-            return
+                return self._panel(record)
+            return None
         try:
             event = decode_canonical(record.topic, record.value)
         except ValueError as problem:
             # The pass over questions reports unreadable records of the other topics; only this pass reads policies.
             if record.topic == POLICIES:
                 self._findings.note(unreadable(record, problem))
-            return
+            return None
         if isinstance(event, QuestionAsked):
-            self._questions.setdefault(event.question_id, event)
+            self._questions.setdefault(event.question_id, Asked(record._replace(value=b""), event))
             if len(self._questions) > REMEMBERED_QUESTIONS:
                 self._questions.popitem(last=False)
         elif isinstance(event, PolicyAdopted):
             if record.key != event.key:
                 self._findings.note(at(record, "key", event.key, record.key))
-            self._policies.setdefault(event.event_id, ([], event))[0].append(record.seq)
+            self._policies.setdefault(event.event_id, event)
             self._policy_ids.add(event.policy_id)
+            self._sight.adopted(record, event.event_id)
+        return None
 
-    def _panel(self, record: Record) -> None:
+    def _panel(self, record: Record) -> Record | None:
         self._findings.derived += 1
+        asked = None
         try:
-            derived = self._derive(record, orjson.loads(record.value))
+            named = orjson.loads(record.value)
+            asked = self._question(named["question_id"])
+            derived = self._derive(record, asked.event, named)
         except (ValueError, LookupError, TypeError) as problem:
             self._findings.note(
                 at(record, "causes", "a question, a policy and router entries of this log", str(problem))
             )
-            return
+            return asked and asked.record
         difference = compare(record, derived.encode(), derived.key)
         if difference is not None:
             self._findings.note(difference)
-            return
-        for key, sequence in _consulted(derived):
-            place = (record.partition, key)
-            if sequence < self._seen.get(place, 0):
-                self._findings.note(at(record, f"sequences of {key}", self._seen[place], sequence))
-            self._seen[place] = sequence
+            return asked.record
+        for difference in self._sight.check(record, asked.record.seq, derived):
+            self._findings.note(difference)
+        return asked.record
 
-    def _derive(self, record: Record, named: Any) -> PanelAssigned:
-        """Derive a panel again from the question, the policy and the router entries that it names."""
-        question = self._question(named["question_id"])
+    def _derive(self, record: Record, question: QuestionAsked, named: Any) -> PanelAssigned:
+        """Derive a panel again from its question, and from the policy and the router entries that it names."""
         entries = {}
         for candidate in named["candidates"]:
             agent = candidate["agent"]
@@ -110,43 +126,24 @@ class PanelCheck:
             recorded = decode_canonical(record.topic, record.value)
             assert isinstance(recorded, PanelAssigned), "only panels come here"
             return recorded
-        policy = self._policy(record.partition, named["causes"][1])
+        policy = self._policies[named["causes"][1]]
         return assign(question, policy, Tables(policy, entries))
 
     def _is_removed(self, event_id: str, policy_id: str) -> bool:
         """Whether compaction may have removed a policy: it keeps a later one of the same key."""
         return self._compacted and event_id not in self._policies and policy_id in self._policy_ids
 
-    def _policy(self, partition: int, event_id: str) -> PolicyAdopted:
-        """Find a policy, and note that the partition has seen it; a policy that is adopted again is in force again."""
-        adopted, policy = self._policies[event_id]
-        seen = self._seen.get((partition, POLICIES), 0)
-        order = next((place for place in adopted if place >= seen), None)
-        if order is None:
-            raise LookupError(f"policy {event_id} had been replaced before")
-        self._seen[partition, POLICIES] = order
-        return policy
-
-    def _question(self, question_id: str) -> QuestionAsked:
+    def _question(self, question_id: str) -> Asked:
         if question_id in self._questions:
             return self._questions.pop(question_id)
         record = self._find_question(question_id)
         event = None if record is None else decode_canonical(QUESTIONS, record.value)
-        if not isinstance(event, QuestionAsked):
+        if record is None or not isinstance(event, QuestionAsked):
             raise LookupError(f"question {question_id!r} is not in the log")
-        return event
+        return Asked(record, event)
 
     def _entry(self, entry_id: str, key: str, sequence: int) -> RouterEntry:
         entry = self._find_entry(entry_id, key, sequence)
         if entry is None or entry.key != key:
             raise LookupError(f"there is no router entry {entry_id} of {key}")
         return entry
-
-
-def _consulted(panel: PanelAssigned) -> list[tuple[str, int]]:
-    """List the router lines a panel looked at, with the sequence numbers it saw."""
-    return [
-        (router_key(scope, candidate.agent), sequence)
-        for candidate in panel.candidates
-        for scope, sequence in zip(panel.scopes, candidate.sequences, strict=True)
-    ]

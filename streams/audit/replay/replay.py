@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from streams.audit.replay import ordered_panels, ordered_questions, unordered_panels, unordered_questions
 from streams.audit.replay.budget_check import spending_pass
 from streams.audit.replay.difference import Difference, at
-from streams.log import LogReader, UnorderedReader
+from streams.log import LogReader, Record, UnorderedReader
 from streams.topology import POLICIES
 
 Progress = Callable[[int], None]
@@ -89,9 +89,9 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
     findings = checked.findings
     findings.add(_both(questions, partial(ordered_panels.panel_pass, end=end), reader, reader.elsewhere()))
     findings.add(spending_pass(reader))
-    cut = cut_off(reader)
-    if cut is not None:
-        findings.note(cut)
+    for difference in (cut_off(reader), set_back(reader, findings.reached)):
+        if difference is not None:
+            findings.note(difference)
     seconds = time.perf_counter() - started
     return Replay(end, findings.derived, checked.pending, findings.different, seconds, findings.first)
 
@@ -159,3 +159,10 @@ def cut_off(reader: LogReader) -> Difference | None:
         return at(record, "record", expected, None)
     # The log is empty. Its first folded record was a policy.
     return Difference(0, POLICIES, 0, 0, "record", expected, None)
+
+
+def set_back(reader: LogReader, reached: Record | None) -> Difference | None:
+    """Report a checkpoint that is set back: outputs of a record that it leaves out were committed together with it."""
+    if reached is None or reached.seq <= reader.folded:
+        return None
+    return at(reached, "checkpoint", f"{reached.seq} or more", reader.folded)

@@ -14,6 +14,7 @@ from streams.audit.replay.derived_entries import DerivedEntries
 from streams.audit.replay.difference import Findings, at, compare
 from streams.audit.replay.ordered_panels import question_finder
 from streams.audit.replay.panel_check import PanelCheck
+from streams.audit.replay.sight import MonotoneSight
 from streams.log import Record, UnorderedReader
 from streams.processors import RANK
 from streams.processors.rank import next_entry
@@ -38,7 +39,7 @@ def panel_pass(reader: UnorderedReader) -> PanelFindings:
     findings = SettledFindings(reader.settled())
     with DerivedEntries() as entries:
         ranking = RankCheck(findings, Certainty(reader), entries)
-        panels = PanelCheck(findings, question_finder(reader), entries.find, compacted=True)
+        panels = PanelCheck(findings, MonotoneSight(), question_finder(reader), entries.find, compacted=True)
         for record in reader.records((OBSERVATIONS, POLICIES)):
             if record.topic == OBSERVATIONS:
                 ranking.observe(record)
