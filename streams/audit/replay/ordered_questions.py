@@ -7,11 +7,13 @@ It derives the stages, decision, observations and dead letters of each question.
 from collections import deque
 from collections.abc import Iterator
 
+from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
+from streams.audit.replay.call_check import AdoptedPolicies, CallCheck
 from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.audit.replay.expected import ExpectedFolds
 from streams.audit.replay.key_placement import KeyPlacement
@@ -27,9 +29,10 @@ from streams.topology import (
     FEEDBACK,
     OBSERVATIONS,
     QUESTIONS,
+    SPENDING,
 )
 
-TOPICS = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS, FEEDBACK, OBSERVATIONS, DEAD_LETTERS)
+TOPICS = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS, FEEDBACK, OBSERVATIONS, DEAD_LETTERS, SPENDING)
 
 
 def groups(reader: LogReader, end: int) -> Iterator[tuple[str, list[Record]]]:
@@ -56,11 +59,12 @@ class OrderedQuestionPass:
         self.pending = 0
         """Questions that have no decision yet."""
         self._placement = KeyPlacement(reader)
+        self._policies = AdoptedPolicies(reader, ordered=True)
         self._folded = folded
 
     def take(self, question_id: str, records: list[Record]) -> None:
         """Check all records about one question."""
-        question = _QuestionFolds(question_id, self.findings)
+        question = _QuestionFolds(question_id, self.findings, CallCheck(self.findings, self._policies))
         for record in records:
             self._placement.check(question_id, record, self.findings)
             question.take(record)
@@ -70,9 +74,10 @@ class OrderedQuestionPass:
 class _QuestionFolds:
     """The folds of one question, and the events that must follow."""
 
-    def __init__(self, question_id: str, findings: Findings) -> None:
+    def __init__(self, question_id: str, findings: Findings, calls: CallCheck) -> None:
         self._question_id = question_id
         self._findings = findings
+        self._calls = calls
         self._folds = ExpectedFolds()
         self._due: dict[str, deque[tuple[Record, Event]]] = {}
         self._asked: tuple[Record, QuestionAsked] | None = None
@@ -95,7 +100,7 @@ class _QuestionFolds:
         try:
             event = decode_canonical(topic, record.value)
         except ValueError as problem:
-            self._lost = True
+            self._lost = self._lost or topic != SPENDING
             if not is_panel:
                 self._findings.note(unreadable(record, problem))
             return
@@ -105,7 +110,11 @@ class _QuestionFolds:
             self._question(record, event)
         elif isinstance(event, PanelAssigned):
             self._panel(record, event)
+        elif topic == SPENDING:
+            self._calls.spent(record, event)
         else:
+            if isinstance(event, AnalysisPublished):
+                self._calls.analysed(record, event)
             self._fold(LEARN if topic == FEEDBACK else MERGE, record, event)
 
     def finish(self, folded: int) -> bool:
@@ -133,6 +142,7 @@ class _QuestionFolds:
         if self._assigned:
             self._findings.note(at(record, "record", None, "a second panel of the question"))
         self._assigned = True
+        self._calls.opened(event)
         self._fold(MERGE, record, event)
 
     def _fold(self, processor: Processor, record: Record, event: Event) -> None:
@@ -150,6 +160,7 @@ class _QuestionFolds:
             return
         cause, event = due.popleft()
         self._findings.follow(record, cause)
+        self._calls.opened(event)
         difference = compare(record, event.encode(), event.key)
         if difference is not None:
             self._findings.note(difference)

@@ -6,13 +6,16 @@ It compares the events that follow with the events in the log, as two sets.
 
 import heapq
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 from operator import itemgetter
 from typing import Self
 
+from schemas.analyses import AnalysisPublished
 from schemas.registry import decode, decode_canonical
 from streams.audit.entry_lookup import event_id_of
+from streams.audit.replay.call_check import AdoptedPolicies, CallCheck
 from streams.audit.replay.certainty import STAGE_OF, Certainty, SettledFindings
 from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.audit.replay.key_placement import KeyPlacement
@@ -21,7 +24,7 @@ from streams.audit.replay.unordered_derivation import DueEvent, Heard, Unordered
 from streams.log import LeftOut, Record, UnorderedReader
 from streams.processors import ROUTE
 from streams.processors.dead_letters import unreadable_letter
-from streams.topology import ASSIGNMENTS, DEAD_LETTERS, DECISIONS, OBSERVATIONS, QUESTIONS
+from streams.topology import ANALYSES, ASSIGNMENTS, DEAD_LETTERS, DECISIONS, OBSERVATIONS, QUESTIONS, SPENDING
 
 _PANEL, _STAGE = b'"kind":"panel.assigned.v', b'"kind":"stage.opened.v'
 
@@ -80,6 +83,7 @@ class UnorderedQuestionPass:
         """Questions that have no decision yet."""
         self._reach = Certainty(reader)
         self._placement = KeyPlacement(reader)
+        self._policies = AdoptedPolicies(reader, ordered=False)
 
     def take(self, about: str, records: Sequence[Record], left_out: Sequence[LeftOut]) -> None:
         """Check all records about one question, or about another key if their question cannot be read."""
@@ -88,6 +92,7 @@ class UnorderedQuestionPass:
         found = SortedRecords.of(records)
         came = self._read(found)
         self._check_panels(found.panels, came)
+        self._check_calls(found.said, came)
         self.pending += QUESTIONS in came and not any(record.topic == DECISIONS for record in found.said)
         # The pass over panels reports an unreadable panel; what follows from it cannot be known.
         lost = bool(found.panels) and ASSIGNMENTS not in came
@@ -121,6 +126,21 @@ class UnorderedQuestionPass:
                 self.findings.note(at(record, "causes.0", first, named))
         for record in panels[1:]:
             self.findings.note(at(record, "record", None, "a second panel of the question"))
+
+    def _check_calls(self, said: Sequence[Record], came: dict[str, list[Heard]]) -> None:
+        """Check costs and reservations of the question's calls."""
+        calls = CallCheck(self.findings, self._policies)
+        for _, event in came.get(ASSIGNMENTS, ()):
+            calls.opened(event)
+        for record in said:
+            # Another check reports a stage that cannot be read.
+            with suppress(ValueError):
+                calls.opened(decode_canonical(record.topic, record.value))
+        for record, event in came.get(SPENDING, ()):
+            calls.spent(record, event)
+        for record, event in came.get(ANALYSES, ()):
+            if isinstance(event, AnalysisPublished):
+                calls.analysed(record, event)
 
     def _check_moved(self, records: Sequence[Record], left_out: Sequence[LeftOut]) -> None:
         """Check that each misplaced record has a copy in its key's partition."""

@@ -5,7 +5,8 @@ import pytest
 from schemas.agents import Price
 from schemas.quantities import MAX_CALL_NUSD
 from streams.agents.agent import Reply
-from streams.agents.calls.pricing import cost_nusd, cost_of_reply, most_nusd
+from streams.agents.calls.pricing import cost_of_reply, most_nusd
+from streams.processors.pricing import cost_nusd
 
 PRICE = Price(input_nusd_per_ktoken=1_000, output_nusd_per_ktoken=2_000)
 
