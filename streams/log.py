@@ -61,6 +61,27 @@ def read_event(record: Record) -> Event:
         ) from error
 
 
+class LogFault(NamedTuple):
+    """
+    A record or table of a log that is not as its writer left it, though the events may be.
+
+    Attributes:
+        seq, topic, partition, offset: Place of the record; seq 0 if the fault is none of a record.
+        field: What is wrong: a column, an index, a table's row.
+        expected, actual: What the writer leaves there, and what is there.
+        unreadable: Whether readers cannot go on past it.
+    """
+
+    seq: int
+    topic: str
+    partition: int
+    offset: int
+    field: str
+    expected: Any
+    actual: Any
+    unreadable: bool = False
+
+
 class Stored(NamedTuple):
     """An event and its place in the log."""
 
@@ -99,6 +120,9 @@ class LogReader(Protocol):
 
     def ends(self) -> dict[tuple[str, int], int]:
         """Give the next offset of every partition of every topic."""
+
+    def faults(self) -> "Sequence[LogFault]":
+        """List where the log is not as its writer left it, beside its events; empty in a log without one order."""
 
     def elsewhere(self) -> "Callable[[], LogReader]":
         """Give a function that opens this log in another process, with a view at least as new as this one."""

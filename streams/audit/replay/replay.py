@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from streams.audit.replay import ordered_panels, ordered_questions, unordered_panels, unordered_questions
 from streams.audit.replay.budget_check import spending_pass
-from streams.audit.replay.difference import Difference, at
+from streams.audit.replay.difference import Difference, Findings, at
 from streams.log import LogReader, Record, UnorderedReader
 from streams.topology import POLICIES
 
@@ -81,6 +81,14 @@ def replay(reader: LogReader, progress: Progress = lambda records: None) -> Repl
 
 def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
     end = reader.end
+    faults = reader.faults()
+    if any(fault.unreadable for fault in faults):
+        # What cannot be read proves nothing, nor does what follows from it.
+        damage = Findings()
+        for fault in faults:
+            damage.note(Difference(*fault[:7]))
+        seconds = time.perf_counter() - started
+        return Replay(end, 0, 0, damage.different, seconds, damage.first)
     checked = ordered_questions.OrderedQuestionPass(reader, min(end, reader.folded))
 
     def questions() -> None:
@@ -89,7 +97,7 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
     findings = checked.findings
     findings.add(_both(questions, partial(ordered_panels.panel_pass, end=end), reader, reader.elsewhere()))
     findings.add(spending_pass(reader))
-    for difference in (cut_off(reader), set_back(reader, findings.reached)):
+    for difference in (cut_off(reader), set_back(reader, findings.reached), *(Difference(*f[:7]) for f in faults)):
         if difference is not None:
             findings.note(difference)
     seconds = time.perf_counter() - started

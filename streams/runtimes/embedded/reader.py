@@ -3,17 +3,26 @@
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-from streams.errors import UsageError
-from streams.log import LogReader, Record, UnorderedReader
+from streams.errors import DifferenceError, UsageError
+from streams.log import Headers, LogFault, LogReader, Record, UnorderedReader
+from streams.runtimes.embedded.damage import (
+    damaged,
+    headers_of,
+    is_undecodable,
+    require_sound_tables,
+    undecodable,
+    unreadable,
+)
+from streams.runtimes.embedded.file_check import file_faults
 from streams.runtimes.embedded.open_file import open_to_read
 from streams.runtimes.embedded.partitions import PartitionNumbers
 from streams.runtimes.embedded.schema import layout_now, load_streams
 from streams.runtimes.embedded.sqlite_errors import mapped
-from streams.runtimes.headers import unpack_headers
 from streams.topology import TOPICS
 
 _CHUNK_ROWS = 2_000
@@ -44,6 +53,8 @@ class EmbeddedReader:
 
     Raises:
         OperatorError: The file is missing, empty, no log, a newer log, or unreadable.
+        DifferenceError: Its tables were changed so that nobody can read them; every method raises it at a record that
+            was.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,6 +63,8 @@ class EmbeddedReader:
         self._end = self._folded = 0
         self._streams = PartitionNumbers({})
         try:
+            with mapped(self._path):
+                require_sound_tables(self._connection, self._path)
             self.refresh()
         except BaseException:
             self.close()
@@ -75,7 +88,7 @@ class EmbeddedReader:
     def refresh(self) -> bool:
         """Move the view to the newest commit; say whether there was a newer one."""
         before = self._end
-        with mapped(self._path):
+        with self._reading():
             end, folded = self._connection.execute(_VIEW).fetchone()
             if end != before:
                 self._streams = load_streams(self._connection)
@@ -100,7 +113,7 @@ class EmbeddedReader:
 
     def about(self, correlation: str) -> list[Record]:
         """List every record about one question (or one key), in log order."""
-        with mapped(self._path):
+        with self._reading():
             return records_about(self._connection, self._streams, correlation, self._end)
 
     def by_correlation(self, topics: Sequence[str] = ()) -> Iterator[tuple[str, list[Record]]]:
@@ -143,7 +156,7 @@ class EmbeddedReader:
             query, given = f"{_BY_CORRELATION} correlation = ? AND stream = ? AND seq <= ? ORDER BY seq DESC", key
         else:
             query, given = f'{_BY_PLACE} key = ? AND stream = ? AND seq <= ? ORDER BY "offset" DESC', key
-        with mapped(self._path):
+        with self._reading():
             row = self._connection.execute(f"{query} LIMIT 1", (given, stream, self._end)).fetchone()
         return self._record(row) if row else None
 
@@ -151,11 +164,28 @@ class EmbeddedReader:
         """Give the next offset of every partition of every topic."""
         query = f'{_BY_PLACE} stream = ? AND seq <= ? ORDER BY "offset" DESC LIMIT 1'
         ends = {}
-        with mapped(self._path):
+        with self._reading():
             for place, stream in self._streams.numbers.items():
                 row = self._connection.execute(query, (stream, self._end)).fetchone()
                 ends[place] = row[2] + 1 if row else 0
         return ends
+
+    def faults(self) -> Sequence[LogFault]:
+        """List where the file is not as its writer left it."""
+        with self._reading():
+            return file_faults(self._connection, self._streams)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Map SQLite's errors; name the place of a text that cannot be read."""
+        try:
+            with mapped(self._path):
+                yield
+        except DifferenceError as error:
+            cause = error.__cause__
+            if isinstance(cause, sqlite3.Error) and is_undecodable(cause):
+                raise unreadable(undecodable(self._connection, self._streams)) from cause
+            raise
 
     def elsewhere(self) -> Callable[[], LogReader]:
         """Give a function that opens the file in another process."""
@@ -188,7 +218,7 @@ class EmbeddedReader:
         """Fetch rows of one query, up to some `_CHUNK_BYTES`; at least one if there is any."""
         rows: list[Row] = []
         left = _CHUNK_BYTES
-        with mapped(self._path):
+        with self._reading():
             cursor = self._connection.execute(query, values)
             while left > 0 and (some := cursor.fetchmany(_FETCH_ROWS)):
                 rows += some
@@ -217,8 +247,27 @@ def records_of(connection: sqlite3.Connection, streams: PartitionNumbers, topic:
 
 
 def record_of(row: Row, streams: PartitionNumbers) -> Record:
-    """Make a record from a row of `COLUMNS`."""
-    seq, stream, offset, timestamp_ms, key, _, value, headers = row
-    topic, partition = streams.places[stream]
-    unpacked = unpack_headers(headers) if headers else ()
-    return Record(topic, partition, offset, timestamp_ms, key, value, unpacked, seq)
+    """
+    Make a record from a row of `COLUMNS`.
+
+    Raises:
+        DifferenceError: The row was changed so that it is no record.
+    """
+    seq, stream, offset, timestamp_ms, key, correlation, value, headers = row
+    place = streams.places.get(stream)
+    if (
+        place is None
+        or place[0] not in TOPICS
+        or type(offset) is not int
+        or type(timestamp_ms) is not int
+        or type(key) is not str
+        or type(correlation) is not str
+    ):
+        raise damaged(row, streams)
+    unpacked: Headers = ()
+    if headers is not None:
+        try:
+            unpacked = headers_of(headers)
+        except ValueError:
+            raise damaged(row, streams) from None
+    return Record(place[0], place[1], offset, timestamp_ms, key, value, unpacked, seq)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from streams.errors import InvariantError, OperatorError, OrchError
+from streams.errors import DifferenceError, InvariantError, OperatorError, OrchError
 
 _LEFT_AS_IT_WAS = "everything committed is safe, uncommitted records are dropped"
 
@@ -47,6 +47,9 @@ _ANSWERS: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_NOMEM: ("SQLite found no memory", "Free some memory, then run the same command again"),
 }
 
+_CHANGED = ("Could not decode to UTF-8", "no such table", "no such column", "no such index", "no query solution")
+"""SQLite's words about tables and texts that no program of this name has written."""
+
 
 @contextmanager
 def mapped(path: Path) -> Iterator[None]:
@@ -55,6 +58,7 @@ def mapped(path: Path) -> Iterator[None]:
 
     Raises:
         OperatorError: A file, disk or lock failed; a person acts.
+        DifferenceError: The file's tables or texts were changed.
         InvariantError: SQLite raised any other error: a bug in this program.
     """
     try:
@@ -67,6 +71,12 @@ def answer(error: sqlite3.Error, path: Path) -> OrchError:
     """Map one of SQLite's errors by its primary code (the low byte)."""
     code = getattr(error, "sqlite_errorcode", None)
     found = None if code is None else _ANSWERS.get(code & 0xFF)
+    if found is None and str(error).startswith(_CHANGED):
+        return DifferenceError(
+            f"{path}: its tables were changed by another program ({error})",
+            remedy="Restore the log from a backup",
+            file=str(path),
+        )
     if found is None:
         return InvariantError(f"{path}: SQLite says {error}", remedy="Please report this", file=str(path))
     message, remedy = found

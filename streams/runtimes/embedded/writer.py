@@ -19,6 +19,7 @@ from streams.runtimes.embedded import schema
 from streams.runtimes.embedded.appender import RecordAppender
 from streams.runtimes.embedded.backlog import Backlog, UnfoldedRecord
 from streams.runtimes.embedded.crash_points import CrashPoints
+from streams.runtimes.embedded.damage import require_sound_tables
 from streams.runtimes.embedded.derivation import derive_states
 from streams.runtimes.embedded.global_tables import EmbeddedGlobalTables
 from streams.runtimes.embedded.lock import WriterLock
@@ -58,7 +59,8 @@ class EmbeddedWriter:
 
     Raises:
         OperatorError: The file cannot be used or migrated, or another process writes to it.
-        DifferenceError: The end of the log was cut off, or a record that a new processor folds was changed.
+        DifferenceError: The end of the log was cut off, or its tables or a record that a new processor folds were
+            changed.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class EmbeddedWriter:
 
     def _load(self, processors: Sequence[Processor], clock: Clock, cached_states: int) -> None:
         connection = self._connection
+        require_sound_tables(connection, self._path)
         self._streams = streams = schema.load_streams(connection)
         names = [processor.name for processor in processors]
         self._cursor, folders = schema.load_checkpoint(connection, self._path, names)

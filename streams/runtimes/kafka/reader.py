@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from streams.log import LeftOut, Record, UnorderedReader
+from streams.log import LeftOut, LogFault, Record, UnorderedReader
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.reading.snapshot import Snapshot, SnapshotExtent
 from streams.runtimes.kafka.reading.snapshot_reader import SnapshotReader
@@ -143,6 +143,10 @@ class KafkaReader:
     def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
         """Iterate the records left out, grouped by correlation (by place if the correlation is unknown)."""
         return self._snapshot().left_out()
+
+    def faults(self) -> Sequence[LogFault]:
+        """Give none: places and times on a cluster follow no rule that could be checked."""
+        return ()
 
     def elsewhere(self) -> Callable[[], UnorderedReader]:
         """Give a function that opens the snapshot in another process, while it is open in this one."""

@@ -1,13 +1,13 @@
 """The reader of a snapshot file."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from schemas.registry import InvalidRecord
-from streams.log import LeftOut, Record, UnorderedReader
+from streams.log import LeftOut, LogFault, Record, UnorderedReader
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.runtimes.headers import unpack_headers
@@ -70,6 +70,10 @@ class SnapshotReader(EmbeddedReader):
                 return
             yield from rows
             number, correlation = rows[-1][:2]
+
+    def faults(self) -> Sequence[LogFault]:
+        """Give none: the snapshot is this program's own."""
+        return ()
 
     def elsewhere(self) -> Callable[[], UnorderedReader]:
         """Give a function that opens the snapshot in another process."""
