@@ -20,7 +20,8 @@ def replay(app: App) -> int:
     Derive every derived event again and compare it with the log.
 
     Reads the log, calls no model and writes nothing. If nothing differs, the exit code is 0. Otherwise the first
-    difference is printed with its position, the expected and the actual value, and the exit code is 4.
+    difference is printed with its position, the expected and the actual value, and the exit code is 4. What no log of
+    its kind can prove is listed under "not proved".
     """
     with app.open_reader() as reader:
         found = replay_log(reader, Terminal())
@@ -37,6 +38,8 @@ def replay(app: App) -> int:
                 ("time", f"{amounts.duration(found.seconds)}{speed}"),
             ]
         )
+        for claim in found.not_proved:
+            output.print_text(f"not proved: {claim}")
     if not found.different:
         return 0
     print_difference(found)

@@ -15,6 +15,13 @@ from typing import Any, TypeVar
 
 from streams.audit.replay import ordered_panels, ordered_questions, unordered_panels, unordered_questions
 from streams.audit.replay.budget_check import spending_pass
+from streams.audit.replay.claims import (
+    ORDERED_NOT_PROVED,
+    ORDERED_PROVED,
+    UNORDERED_NOT_PROVED,
+    UNORDERED_PROVED,
+    removed_policies,
+)
 from streams.audit.replay.difference import Difference, Findings, at
 from streams.log import LogReader, Record, UnorderedReader
 from streams.topology import POLICIES
@@ -47,6 +54,10 @@ class Replay:
     """Records that repeat an earlier one; None in a log that cannot hold repeats."""
     unproved: int = 0
     """Panels that cannot be derived any more, because compaction has removed the policy they name."""
+    proved: tuple[str, ...] = ()
+    """What the log proves, as sentences; nothing where anything differs."""
+    not_proved: tuple[str, ...] = ()
+    """What no log of its kind can prove."""
 
     def as_json(self) -> dict[str, Any]:
         """Give the contract of `orch replay --format json`."""
@@ -58,6 +69,8 @@ class Replay:
             "pending": self.pending,
             "seconds": round(self.seconds, 3),
             "first_difference": None if first is None else first.as_json(),
+            "proved": list(self.proved),
+            "not_proved": list(self.not_proved),
         } | ({} if self.repeats is None else {"repeats": self.repeats, "unproved": self.unproved})
 
 
@@ -88,7 +101,9 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
         for fault in faults:
             damage.note(Difference(*fault[:7]))
         seconds = time.perf_counter() - started
-        return Replay(end, 0, 0, damage.different, seconds, damage.first)
+        return Replay(
+            end, 0, 0, damage.different, seconds, damage.first, not_proved=(*ORDERED_PROVED, *ORDERED_NOT_PROVED)
+        )
     checked = ordered_questions.OrderedQuestionPass(reader, min(end, reader.folded))
 
     def questions() -> None:
@@ -101,7 +116,16 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
         if difference is not None:
             findings.note(difference)
     seconds = time.perf_counter() - started
-    return Replay(end, findings.derived, checked.pending, findings.different, seconds, findings.first)
+    return Replay(
+        end,
+        findings.derived,
+        checked.pending,
+        findings.different,
+        seconds,
+        findings.first,
+        proved=() if findings.different else ORDERED_PROVED,
+        not_proved=ORDERED_NOT_PROVED,
+    )
 
 
 def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> Replay:
@@ -114,6 +138,7 @@ def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> R
     findings = checked.findings
     findings.add(panels.findings)
     findings.add(spending_pass(reader))
+    removed = (removed_policies(panels.unproved),) if panels.unproved else ()
     return Replay(
         events=reader.taken,
         derived=findings.derived,
@@ -123,6 +148,8 @@ def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> R
         first_difference=findings.first,
         repeats=reader.repeats,
         unproved=panels.unproved,
+        proved=() if findings.different else UNORDERED_PROVED,
+        not_proved=(*removed, *UNORDERED_NOT_PROVED),
     )
 
 
