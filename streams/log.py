@@ -190,7 +190,7 @@ class Appender(Protocol):
 
     @property
     def policy(self) -> PolicyAdopted | None:
-        """Give the policy that the next fold sees (on a cluster, the last one); None while the log holds no policy."""
+        """Give the policy adopted last; None while the log holds no policy."""
 
     def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
         """

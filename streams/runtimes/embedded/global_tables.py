@@ -43,14 +43,19 @@ class EmbeddedGlobalTables:
         latest, given = (_LATEST, ()) if at is None else (_LATEST_AT, (at,))
         self._entries = {(entry.scope, entry.agent): entry for entry in self._load(latest, ROUTER, RouterEntry, *given)}
         passed = self._load(latest, POLICIES, PolicyAdopted, *given)[-1:]
-        first = passed or self._load(_ALL, POLICIES, PolicyAdopted)[:1]
+        adopted = self._load(_ALL, POLICIES, PolicyAdopted)
+        first = passed or adopted[:1]
         self.tables = Tables(policy=first[0] if first else None, entries=self._entries)
+        self.adopted: PolicyAdopted | None = adopted[-1] if adopted else None
+        """The policy adopted last, whether or not the cursor has passed it."""
         self._passed: dict[tuple[int, str], int] = {}
 
     def announce(self, event: Event) -> None:
         """Note an event just appended: the first policy of a log is in force at once."""
-        if self.tables.policy is None and isinstance(event, PolicyAdopted):
-            self.tables.policy = event
+        if isinstance(event, PolicyAdopted):
+            self.adopted = event
+            if self.tables.policy is None:
+                self.tables.policy = event
 
     def advance(self, stored: Stored) -> None:
         """Apply one record that the cursor passes."""

@@ -117,8 +117,8 @@ class EmbeddedWriter:
 
     @property
     def policy(self) -> PolicyAdopted | None:
-        """Give the policy that the next fold sees; None while the log holds no policy."""
-        return self._tables.tables.policy
+        """Give the policy adopted last; None while the log holds no policy. Unfolded records may still see another."""
+        return self._tables.adopted
 
     @property
     def lag(self) -> int:
