@@ -30,7 +30,11 @@ _FILED = """
 CASE WHEN stream = {router} THEN instr(value, CAST('"question_id":"' || correlation || '"' AS BLOB))
 WHEN stream IN ({others}) THEN 0 ELSE 1 END
 """
-_SCAN = f'SELECT seq, stream, "offset", timestamp_ms, key, headers, {_TYPES}, {_FILED} FROM records NOT INDEXED'
+# The correlation is selected so that SQLite decodes it.
+_SCAN = (
+    f'SELECT seq, stream, "offset", timestamp_ms, key, correlation, headers, {_TYPES}, {_FILED}'
+    " FROM records NOT INDEXED"
+)
 _ROW = (
     'SELECT seq, stream, "offset", timestamp_ms, key, correlation, CAST(value AS BLOB), headers'
     " FROM records WHERE seq = ?"
@@ -55,8 +59,10 @@ def file_faults(connection: sqlite3.Connection, streams: PartitionNumbers) -> li
         except sqlite3.OperationalError as error:
             if not is_undecodable(error):
                 raise
-            faults.append(undecodable(connection, streams))
-            return faults
+            return [undecodable(connection, streams)]
+        if any(fault.unreadable for fault in faults):
+            # The rest of the check would report what follows from them.
+            return [fault for fault in faults if fault.unreadable]
         if folded <= scan.end:
             # A log that lost its end is reported as such.
             faults += _latest(connection, streams, scan.newest)
@@ -100,7 +106,7 @@ class RecordScan:
         faults: list[LogFault] = []
         offsets = dict.fromkeys(streams.places, 0)
         last_seq, last_ms = 0, 0
-        for seq, stream, offset, timestamp_ms, key, headers, typed, filed in self._connection.execute(self._query()):
+        for seq, stream, offset, timestamp_ms, key, _, headers, typed, filed in self._connection.execute(self._query()):
             if not typed or headers is not None or stream not in offsets:
                 faults += self._unreadable(seq)
                 if not typed or stream not in offsets:

@@ -167,7 +167,7 @@ class EmbeddedReader:
         with self._reading():
             for place, stream in self._streams.numbers.items():
                 row = self._connection.execute(query, (stream, self._end)).fetchone()
-                ends[place] = row[2] + 1 if row else 0
+                ends[place] = self._record(row).offset + 1 if row else 0
         return ends
 
     def faults(self) -> Sequence[LogFault]:
