@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from schemas.event import Event
 from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from schemas.router import RouterEntry
@@ -132,6 +133,17 @@ class Forger(Tampering):
         self.connection = sqlite3.connect(self.path)
         return end
 
+    def go_on_out_of_order(self, questions: Iterable[QuestionAsked], *inputs: Event) -> int:
+        """Let the program ask questions more, then fold some inputs backwards; give the seq before those."""
+        self.close()
+        played = ForgedPlay(self.path)
+        played.ask(questions, answers)
+        end = played.end
+        played.fold_backwards(*inputs)
+        played.close()
+        self.connection = sqlite3.connect(self.path)
+        return end
+
 
 class ForgedPlay(Played):
     """A played log whose writer can be lied to about the tables."""
@@ -148,6 +160,20 @@ class ForgedPlay(Played):
         self._log._tables.tables = falsify(true.policy, dict(true.entries))
         self.put(question)
         self._log._tables.tables = true
+
+    def fold_backwards(self, *inputs: Event) -> None:
+        """Append inputs, and fold the last one first; all that follows is right for that order."""
+        log = self._log
+        for event in inputs:
+            log.append(event)
+        waiting = [log._backlog.take() for _ in inputs]
+        for one in reversed(waiting):
+            assert one is not None, "it was appended"
+            log._fold_one(one, [])
+        log._cursor = log._appender.end if waiting[-1] is None else waiting[-1].stored.seq
+        while log.ready:
+            log.fold()
+        log.commit()
 
 
 def of_kind(rows: Iterable[Row], kind: str, **fields: Any) -> list[Row]:

@@ -26,7 +26,7 @@ from streams.topology import (
     SPENDING,
 )
 
-from ..worlds import policy, question
+from ..worlds import gold, policy, question
 from .forging import Entries, Forger, of_kind
 from .tampering import Row, write
 
@@ -164,6 +164,14 @@ def _(log: Forger) -> Expected:
     rows = [row for row in log.rows(ROUTER) if row.seq < panel.seq and row.event["scope"] not in ("*", scope)]
     log.move(rows[-1].seq, panel.seq + 1)
     return Expected(panel.seq, "seq")
+
+
+@found("feedback learnt from in another order")
+def _(log: Forger) -> Expected:
+    asked = [question(f"x{number}", at=90, subject="law") for number in (80, 81)]
+    end = log.go_on_out_of_order(asked, gold("A", "x80"), gold("A", "x81"))
+    first = next(row for row in log.rows(OBSERVATIONS) if row.seq > end and row.event["question_id"] == "x80")
+    return Expected(first.seq, "seq")
 
 
 def log_line(log: Forger, key: str) -> list[RouterEntry]:

@@ -12,7 +12,7 @@ ORDERED_PROVED = (
     BUDGETED,
     PRICED,
     "no record before the last is missing or hidden from an index",
-    "record times never go backwards",
+    "derived records stand in the order of their causes, and record times never go backwards",
     "derived records carry on the headers of their causes",
     "the checkpoint covers all that had effects, and the next run starts from the newest tables",
 )

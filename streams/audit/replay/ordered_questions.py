@@ -14,6 +14,7 @@ from schemas.panels import PanelAssigned
 from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
 from streams.audit.replay.call_check import AdoptedPolicies, CallCheck
+from streams.audit.replay.cause_order import CauseOrder
 from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.audit.replay.expected import ExpectedFolds
 from streams.audit.replay.key_placement import KeyPlacement
@@ -52,19 +53,22 @@ class OrderedQuestionPass:
         reader: The log.
         folded: Seq of the last record that the log's writer has folded; whatever follows from records up to it must be
             in the log.
+        order: Takes the cause of each derived record.
     """
 
-    def __init__(self, reader: LogReader, folded: int) -> None:
+    def __init__(self, reader: LogReader, folded: int, order: CauseOrder) -> None:
         self.findings = Findings()
         self.pending = 0
         """Questions that have no decision yet."""
         self._placement = KeyPlacement(reader)
         self._policies = AdoptedPolicies(reader, ordered=True)
         self._folded = folded
+        self._order = order
 
     def take(self, question_id: str, records: list[Record]) -> None:
         """Check all records about one question."""
-        question = _QuestionFolds(question_id, self.findings, CallCheck(self.findings, self._policies))
+        calls = CallCheck(self.findings, self._policies)
+        question = _QuestionFolds(question_id, self.findings, calls, self._order)
         for record in records:
             self._placement.check(question_id, record, self.findings)
             question.take(record)
@@ -74,10 +78,11 @@ class OrderedQuestionPass:
 class _QuestionFolds:
     """The folds of one question, and the events that must follow."""
 
-    def __init__(self, question_id: str, findings: Findings, calls: CallCheck) -> None:
+    def __init__(self, question_id: str, findings: Findings, calls: CallCheck, order: CauseOrder) -> None:
         self._question_id = question_id
         self._findings = findings
         self._calls = calls
+        self._order = order
         self._folds = ExpectedFolds()
         self._due: dict[str, deque[tuple[Record, Event]]] = {}
         self._asked: tuple[Record, QuestionAsked] | None = None
@@ -142,6 +147,8 @@ class _QuestionFolds:
         if self._assigned:
             self._findings.note(at(record, "record", None, "a second panel of the question"))
         self._assigned = True
+        if self._asked is not None:
+            self._order.note(record, self._asked[0])
         self._calls.opened(event)
         self._fold(MERGE, record, event)
 
@@ -160,6 +167,7 @@ class _QuestionFolds:
             return
         cause, event = due.popleft()
         self._findings.follow(record, cause)
+        self._order.note(record, cause)
         self._calls.opened(event)
         difference = compare(record, event.encode(), event.key)
         if difference is not None:

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from streams.audit.replay import ordered_panels, ordered_questions, unordered_panels, unordered_questions
 from streams.audit.replay.budget_check import spending_pass
+from streams.audit.replay.cause_order import CauseOrder
 from streams.audit.replay.claims import (
     ORDERED_NOT_PROVED,
     ORDERED_PROVED,
@@ -104,17 +105,20 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
         return Replay(
             end, 0, 0, damage.different, seconds, damage.first, not_proved=(*ORDERED_PROVED, *ORDERED_NOT_PROVED)
         )
-    checked = ordered_questions.OrderedQuestionPass(reader, min(end, reader.folded))
+    with CauseOrder(reader, end) as order:
+        checked = ordered_questions.OrderedQuestionPass(reader, min(end, reader.folded), order)
 
-    def questions() -> None:
-        _take_all(ordered_questions.groups(reader, end), checked.take, progress)
+        def questions() -> None:
+            _take_all(ordered_questions.groups(reader, end), checked.take, progress)
 
-    findings = checked.findings
-    findings.add(_both(questions, partial(ordered_panels.panel_pass, end=end), reader, reader.elsewhere()))
-    findings.add(spending_pass(reader))
-    for difference in (cut_off(reader), set_back(reader, findings.reached), *(Difference(*f[:7]) for f in faults)):
-        if difference is not None:
+        findings = checked.findings
+        findings.add(_both(questions, partial(ordered_panels.panel_pass, end=end), reader, reader.elsewhere()))
+        findings.add(spending_pass(reader))
+        for difference in order.differences():
             findings.note(difference)
+    for beside in (cut_off(reader), set_back(reader, findings.reached), *(Difference(*fault[:7]) for fault in faults)):
+        if beside is not None:
+            findings.note(beside)
     seconds = time.perf_counter() - started
     return Replay(
         end,
