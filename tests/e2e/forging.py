@@ -1,5 +1,5 @@
 """
-Forgeries of a log file that need more than a changed column.
+A forger of log files that leaves no trace.
 
 Records are moved, removed and added without a trace in places and tables; a question is routed by false tables.
 """

@@ -1,4 +1,4 @@
-"""Order of derived records: that of the records they follow from."""
+"""Order of derived records, by what they follow from."""
 
 import mmap
 import tempfile

@@ -1,4 +1,4 @@
-"""Claims of a replay: what a log proves, and what it cannot."""
+"""Claims of a replay, and the limits of its proof."""
 
 FOLLOWS = "every derived event follows from the inputs, byte for byte, and none is missing"
 PLACED = "keys and partitions are those of the events"

@@ -1,5 +1,5 @@
 """
-Replay of calls and budgets in logs whose topics have no common order.
+Replay of calls and budgets without a common order.
 
 Forgeries are found at their place, or named under "not proved"; every honest order is accepted.
 """
