@@ -192,7 +192,7 @@ def test_replay_opens_the_log_once(recorded: Place, monkeypatch: pytest.MonkeyPa
 def test_replay_keeps_its_contract(recorded: Place) -> None:
     """The JSON has the promised fields."""
     found = recorded.orch("replay", "--format", "json").object
-    assert found.keys() >= {"events", "derived", "different", "seconds", "first_difference"}
+    assert found.keys() >= {"events", "derived", "different", "seconds", "first_difference", "proved", "not_proved"}
     assert found["first_difference"] is None
 
 
