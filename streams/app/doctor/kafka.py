@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from streams.app.policies import FIRST_V2, counted_versions
 from streams.app.require_kafka import connection_of
 from streams.app.workspace import Workspace
-from streams.topology import POLICIES
+from streams.audit.replay.skipped import skipped_places
+from streams.topology import DEAD_LETTERS, POLICIES
 from streams.version import installed_version
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def check_cluster(work: Workspace) -> Iterator[Check]:
         yield Check("policy", "ok", f"{policy.policy_id!r} since {policy.occurred_at}, {len(policy.agents)} agents")
     for standing in asyncio.run(group_lags(connection)):
         yield _stage(standing)
+    yield from _skipped(work)
 
 
 def _stage(standing: "GroupLag") -> Check:
@@ -69,6 +71,16 @@ def _stage(standing: "GroupLag") -> Check:
     if any(is_older(version, FIRST_V2) for version in versions):
         return Check(standing.stage, "warn", found, "Upgrade the old ones; until then no policy of v2 is adopted")
     return Check(standing.stage, "ok", found)
+
+
+def _skipped(work: Workspace) -> Iterator[Check]:
+    """Name the records that an operator let a stage skip."""
+    with work.open_reader(topics=(DEAD_LETTERS,)) as reader:
+        places = skipped_places(reader)
+    if places:
+        named = ", ".join("/".join(map(str, place)) for place in list(places)[:3])
+        found = f"{len(places)} skipped by an operator, such as {named}"
+        yield Check("records", "warn", found, "A version that can fold them takes them: `orch dead-letters retry`")
 
 
 def _security(protocol: str, addresses: list[str]) -> Iterator[Check]:

@@ -4,6 +4,8 @@ First replay pass without common order: router entries and panels.
 It derives the router entries from all observations, then the panels from the entries.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from schemas.registry import decode_canonical
@@ -15,6 +17,7 @@ from streams.audit.replay.difference import Findings, at, compare
 from streams.audit.replay.ordered_panels import question_finder
 from streams.audit.replay.panel_check import PanelCheck
 from streams.audit.replay.sight import MonotoneSight
+from streams.audit.replay.skipped import Place
 from streams.log import Record, UnorderedReader
 from streams.processors import RANK
 from streams.processors.rank import next_entry
@@ -29,9 +32,9 @@ class PanelFindings(NamedTuple):
     """Panels whose policy was removed by compaction."""
 
 
-def panel_pass(reader: UnorderedReader) -> PanelFindings:
+def panel_pass(reader: UnorderedReader, skipped: Mapping[Place, None] = MappingProxyType({})) -> PanelFindings:
     """
-    Derive router entries and panels again.
+    Derive router entries and panels again, except from records that were skipped.
 
     Panels may name entries that compaction has removed, and without a common order an entry may lie anywhere in its
     topic. So all entries are derived first.
@@ -41,6 +44,8 @@ def panel_pass(reader: UnorderedReader) -> PanelFindings:
         ranking = RankCheck(findings, Certainty(reader), entries)
         panels = PanelCheck(findings, MonotoneSight(), question_finder(reader), entries.find, compacted=True)
         for record in reader.records((OBSERVATIONS, POLICIES)):
+            if (record.topic, record.partition, record.offset) in skipped:
+                continue
             if record.topic == OBSERVATIONS:
                 ranking.observe(record)
             else:

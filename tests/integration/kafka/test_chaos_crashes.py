@@ -6,6 +6,8 @@ After a restart nothing is lost or doubled.
 
 import inspect
 import json
+import re
+import subprocess
 import sys
 import time
 import uuid
@@ -182,6 +184,14 @@ class Town:
         worker.program = (str(SCRIPT),)
         worker.start()
 
+    def skip(self, worker: WorkerProcess, place: str) -> None:
+        """Start a worker that ended again, with its flaw, and tell it to skip one record."""
+        script = self._folder / "skipping.py"
+        flawed = (self._folder / "flawed.py").read_text()
+        script.write_text(f"import sys\nsys.argv += ['--skip', {place!r}]\n{flawed}")
+        worker.program = (sys.executable, str(script))
+        worker.start()
+
     def ask(self, *question_ids: str) -> None:
         """Ask questions, and tell the right answers, whatever comes first."""
         for question_id in question_ids:
@@ -279,4 +289,28 @@ def test_what_a_fold_cannot_take_ends_the_stage_and_is_not_lost(town: Town) -> N
     report = town.settle()
     assert report.right, report.examples
     assert report.figures["decided"] == 3
+    town.end()
+
+
+def test_a_record_that_no_fold_takes_is_skipped_when_an_operator_says_so(town: Town) -> None:
+    """The error names the place; told to skip it, the stage makes a letter of it and goes on, and a replay says so."""
+    town.ask("q0", MARKED, "q1")
+    workers = town.start(raise_at_marked)
+    flawed = workers[0]
+    assert town.ended(flawed) == BUG, flawed.last_words()
+    place = re.search(r"--skip (orch\.questions/\d+/\d+)", flawed.last_words())
+    assert place is not None, flawed.last_words()
+    learning = workers[STAGES.index("learn")]
+    assert town.ended(learning) == BUG, learning.last_words()
+    town.mend(learning)
+    town.skip(flawed, place[1])
+    town.asked.remove(MARKED)
+    report = town.settle()
+    assert report.figures["decided"] == 2
+    assert report.figures["dead_letters"] == 1
+    said = subprocess.run(
+        [SCRIPT, "--log", town.url, "--format", "json", "replay"], capture_output=True, timeout=LIMIT_S, check=True
+    )
+    proof = json.loads(said.stdout)
+    assert (proof["different"], place[1] in proof["not_proved"][0]) == (0, True)
     town.end()
