@@ -24,7 +24,7 @@ from streams.audit.replay.claims import (
     removed_policies,
 )
 from streams.audit.replay.difference import Difference, Findings, at
-from streams.audit.replay.skipped import skipped_places, told
+from streams.audit.replay.set_aside import SetAside
 from streams.log import LogReader, Record, UnorderedReader
 from streams.topology import POLICIES
 
@@ -134,13 +134,13 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
 
 
 def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> Replay:
-    skipped = skipped_places(reader)
-    checked = unordered_questions.UnorderedQuestionPass(reader, skipped)
+    aside = SetAside.of(reader)
+    checked = unordered_questions.UnorderedQuestionPass(reader, aside)
 
     def questions() -> None:
         _take_all(unordered_questions.groups(reader), checked.take, progress)
 
-    panels = _both(questions, partial(unordered_panels.panel_pass, skipped=skipped), reader, reader.elsewhere())
+    panels = _both(questions, partial(unordered_panels.panel_pass, aside=aside), reader, reader.elsewhere())
     findings = checked.findings
     findings.add(panels.findings)
     findings.add(spending_pass(reader))
@@ -155,7 +155,7 @@ def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> R
         repeats=reader.repeats,
         unproved=panels.unproved,
         proved=() if findings.different else UNORDERED_PROVED,
-        not_proved=(*told(skipped), *removed, *UNORDERED_NOT_PROVED),
+        not_proved=(*aside.told(), *removed, *UNORDERED_NOT_PROVED),
     )
 
 

@@ -129,8 +129,10 @@ class UnorderedDerivation:
     def _is_certain(self, processor: Processor, record: Record, made: Event) -> bool:
         """Say whether the stage has folded all that an event follows from, so that the log must hold it."""
         if isinstance(made, RecordRejected):
-            # Whether an analysis fits no stage, `merge` can tell only once it knows the panel.
-            return processor is not MERGE and self._reach.folded(processor.name, record)
+            # Whether an analysis fits no stage, `merge` can tell only once it knows the panel; and `learn` only once it
+            # knows the decision, whether feedback is a possible answer.
+            knows = processor is not MERGE and not (processor is LEARN and made.reason == "invalid")
+            return knows and self._reach.folded(processor.name, record)
         causes = [self._records[cause] for cause in made.causes if cause in self._records]
         return all(cause is not None and self._reach.folded(processor.name, cause) for cause in causes)
 

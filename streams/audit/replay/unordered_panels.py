@@ -4,8 +4,6 @@ First replay pass without common order: router entries and panels.
 It derives the router entries from all observations, then the panels from the entries.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import NamedTuple
 
 from schemas.registry import decode_canonical
@@ -16,8 +14,8 @@ from streams.audit.replay.derived_entries import DerivedEntries
 from streams.audit.replay.difference import Findings, at, compare
 from streams.audit.replay.ordered_panels import question_finder
 from streams.audit.replay.panel_check import PanelCheck
+from streams.audit.replay.set_aside import SetAside
 from streams.audit.replay.sight import MonotoneSight
-from streams.audit.replay.skipped import Place
 from streams.log import Record, UnorderedReader
 from streams.processors import RANK
 from streams.processors.rank import next_entry
@@ -32,19 +30,19 @@ class PanelFindings(NamedTuple):
     """Panels whose policy was removed by compaction."""
 
 
-def panel_pass(reader: UnorderedReader, skipped: Mapping[Place, None] = MappingProxyType({})) -> PanelFindings:
+def panel_pass(reader: UnorderedReader, aside: SetAside | None = None) -> PanelFindings:
     """
-    Derive router entries and panels again, except from records that were skipped.
+    Derive router entries and panels again, except from records that were set aside.
 
     Panels may name entries that compaction has removed, and without a common order an entry may lie anywhere in its
     topic. So all entries are derived first.
     """
-    findings = SettledFindings(reader.settled())
+    findings, aside = SettledFindings(reader.settled()), SetAside() if aside is None else aside
     with DerivedEntries() as entries:
         ranking = RankCheck(findings, Certainty(reader), entries)
         panels = PanelCheck(findings, MonotoneSight(), question_finder(reader), entries.find, compacted=True)
         for record in reader.records((OBSERVATIONS, POLICIES)):
-            if (record.topic, record.partition, record.offset) in skipped:
+            if aside.holds(record):
                 continue
             if record.topic == OBSERVATIONS:
                 ranking.observe(record)
@@ -54,7 +52,8 @@ def panel_pass(reader: UnorderedReader, skipped: Mapping[Place, None] = MappingP
             ranking.check(record)
         ranking.finish()
         for record in reader.records((QUESTIONS, ASSIGNMENTS)):
-            panels.take(record)
+            if not aside.holds(record):
+                panels.take(record)
     return PanelFindings(findings, panels.unproved)
 
 

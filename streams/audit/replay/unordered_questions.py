@@ -5,12 +5,11 @@ It compares the events that follow with the events in the log, as two sets.
 """
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Self
 
 from schemas.analyses import AnalysisPublished
@@ -21,7 +20,7 @@ from streams.audit.replay.certainty import STAGE_OF, Certainty, SettledFindings
 from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.audit.replay.key_placement import KeyPlacement
 from streams.audit.replay.ordered_questions import TOPICS
-from streams.audit.replay.skipped import Place, without_skipped
+from streams.audit.replay.set_aside import SetAside
 from streams.audit.replay.unordered_derivation import DueEvent, Heard, UnorderedDerivation
 from streams.log import LeftOut, Record, UnorderedReader
 from streams.processors import ROUTE
@@ -79,8 +78,8 @@ class UnorderedQuestionPass:
     decision rests on inputs alone, and the panel is proved by the other pass.
     """
 
-    def __init__(self, reader: UnorderedReader, skipped: Mapping[Place, None] = MappingProxyType({})) -> None:
-        self._skipped = skipped
+    def __init__(self, reader: UnorderedReader, aside: SetAside | None = None) -> None:
+        self._aside = SetAside() if aside is None else aside
         self.findings: Findings = SettledFindings(reader.settled())
         self.pending = 0
         """Questions that have no decision yet."""
@@ -90,8 +89,7 @@ class UnorderedQuestionPass:
 
     def take(self, about: str, records: Sequence[Record], left_out: Sequence[LeftOut]) -> None:
         """Check all records about one question, or about another key if their question cannot be read."""
-        if self._skipped:
-            records = without_skipped(records, self._skipped)
+        records = self._aside.others(records)
         for record in records:
             self._placement.check(about, record, self.findings)
         found = SortedRecords.of(records)
