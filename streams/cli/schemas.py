@@ -6,7 +6,8 @@ import click
 import orjson
 
 from schemas.registry import KINDS
-from streams.app.asyncapi import asyncapi, schema_of
+from streams.app.asyncapi import asyncapi
+from streams.app.event_schemas import schema_of
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
@@ -24,7 +25,8 @@ def schemas(app: App, kind: str | None, whole: bool) -> None:
     Print the JSON Schema of each kind of event.
 
     Without KIND the kinds are listed; with --format json every schema is printed, one a line. Producers may leave out
-    fields that a schema does not require.
+    fields that a schema does not require; of kinds that only orch writes, every field is there. --asyncapi describes
+    topics, messages and operations for generators of clients and documentation.
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"there is no kind {kind!r}", remedy=f"There are {', '.join(KINDS)}")
