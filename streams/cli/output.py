@@ -21,6 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.app.reporter import Advance
+from streams.cli.render.narrow import GAP, parts_of, widths_of
 
 SILENCE_S = 1.0
 """Seconds before a progress bar appears."""
@@ -28,8 +29,8 @@ SILENCE_S = 1.0
 _UNLIMITED = 10_000
 """Width in columns if stdout is no terminal, so that each row of a table is one line."""
 
-_INDENT, _GAP, _LEAST = 2, 2, 10
-"""In columns: indent of a table, gap between two of its columns, and least width of its last one."""
+_INDENT, _LEAST = 2, 10
+"""In columns: indent of a table, and least width of its last column."""
 
 # Control characters of C0, DEL and C1 except line feed and tab; and those that reorder what a reader sees.
 _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -80,7 +81,12 @@ def print_text(text: str | Text = "", *, style: str = "") -> None:
 
 
 def print_table(
-    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = (), title: str = ""
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    right: Sequence[str] = (),
+    title: str = "",
+    names: int = 0,
 ) -> None:
     """
     Print a table for people. Only its last column is folded, unless there is no room for the others either.
@@ -90,12 +96,21 @@ def print_table(
         rows: Cells, as many as columns; escaped here.
         right: Headings of the columns that are numbers.
         title: Line above the table.
+        names: How many columns, from the first, name a row. Without room for all the others, these follow in tables
+            below, with the names again. 0: there is one table.
     """
+    if names:
+        parts = parts_of(widths_of(columns, rows), names=names, room=console().width - _INDENT)
+        for number, places in enumerate(parts):
+            if number:
+                print_text()
+            print_table([columns[p] for p in places], [[row[p] for p in places] for row in rows], right=right)
+        return
     cells = [[Text(clean(cell)) for cell in row] for row in rows]
     widths = [
         max(cell_len(heading), *(row[place].cell_len for row in cells), 0) for place, heading in enumerate(columns[:-1])
     ]
-    roomy = _INDENT + sum(widths) + _GAP * len(widths) + _LEAST <= console().width
+    roomy = _INDENT + sum(widths) + GAP * len(widths) + _LEAST <= console().width
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, header_style="bold")
     for column in columns:
         whole = column in right or (roomy and column != columns[-1])

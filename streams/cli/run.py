@@ -121,7 +121,9 @@ def print_outcome(outcome: RunOutcome) -> None:
     if agents:
         output.print_text()
         rows = [(name, f"{a.asked:,}", _share(a.accuracy), f"{a.calls:,}") for name, a in agents]
-        output.print_table(("agent", "questions", "right", "calls"), rows, right=("questions", "right", "calls"))
+        output.print_table(
+            ("agent", "questions", "right", "calls"), rows, right=("questions", "right", "calls"), names=1
+        )
     _print_calls(agents)
 
 
@@ -143,7 +145,7 @@ def _print_calls(agents: Sequence[tuple[str, AgentStats]]) -> None:
     rows = list(
         zip((name for name, _ in agents), *([cell or "-" for cell in cells] for cells in told.values()), strict=True)
     )
-    output.print_table(("agent", *told), rows, right=tuple(told))
+    output.print_table(("agent", *told), rows, right=tuple(told), names=1)
     errors = [(f"{name} failed", _errors(a)) for name, a in agents if a.failed]
     if errors:
         output.print_text()

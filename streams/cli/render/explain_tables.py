@@ -1,18 +1,16 @@
 """Tables of an explanation: scores, router estimates and learning."""
 
-from rich.table import Table
-
 from streams.audit.explain.explanation import AveragesSeen, EntryChange, LessonSeen, RoutedBy, ScoreTerms
 from streams.cli.output import clean
-from streams.cli.render.figures import dollars, ms_of_ns, plain_table, ratio, seen, short, signed
+from streams.cli.render.figures import dollars, ms_of_ns, ratio, seen, short, signed
+from streams.cli.render.narrow import NarrowTable
 from streams.processors.score import UNKNOWN_BONUS_PPB
 
 
-def scores(routed: RoutedBy) -> Table:
+def scores(routed: RoutedBy) -> NarrowTable:
     """Show each candidate's score as the sum of its terms, and its seat."""
     columns = ("#", "agent", "score", "= quality", "stable", "latency", "cost", "bonus", "seat")
-    table = plain_table(columns, ("agent", "seat"))
-    table.columns[-1].no_wrap = True
+    table = NarrowTable(columns, ("agent", "seat"), names=2)
     for candidate in routed["candidates"]:
         score = "" if candidate["score_ppb"] is None else ratio(candidate["score_ppb"])
         terms = _terms(candidate["terms"])
@@ -37,10 +35,10 @@ def _terms(terms: ScoreTerms | None) -> tuple[str, ...]:
     )
 
 
-def knowledge(routed: RoutedBy) -> Table:
+def knowledge(routed: RoutedBy) -> NarrowTable:
     """Show each agent's own averages in each scope, and the averages after shrinkage."""
     columns = ("agent", "scope", "entry", "n", "quality", "latency", "cost", "stability")
-    table = plain_table(columns, ("agent", "scope", "entry"))
+    table = NarrowTable(columns, ("agent", "scope", "entry"), names=2)
     for candidate in routed["candidates"]:
         agent = candidate["agent"]
         for entry in candidate["entries"]:
@@ -65,17 +63,17 @@ def averages(known: AveragesSeen) -> tuple[str, str, str, str]:
     )
 
 
-def changes(lesson: LessonSeen) -> Table:
+def changes(lesson: LessonSeen) -> NarrowTable:
     """Show each observation of an agent, and the changed averages of each router entry before and after it."""
-    columns = ("agent", "observed", "scope", "entry", "before → after")
-    table = plain_table(columns, columns)
+    columns = ("agent", "scope", "observed", "entry", "before → after")
+    table = NarrowTable(columns, columns, names=2, folds=("observed", "before → after"))
     told = ""
     for change in lesson["changes"]:
         again = change["observation_id"] == told
         told = change["observation_id"]
-        lead = ("", "") if again else (change["agent"], _observed(change))
+        agent, observed = ("", "") if again else (change["agent"], _observed(change))
         entry = f"{short(change['event_id'])} #{change['sequence']:,}"
-        table.add_row(*lead, clean(change["scope"]), entry, _moved(change))
+        table.add_row(agent, clean(change["scope"]), observed, entry, _moved(change))
     return table
 
 

@@ -1,8 +1,6 @@
 """Quantities of events, rounded and formatted for people."""
 
-from collections.abc import Callable, Mapping, Sequence
-
-from rich.table import Table
+from collections.abc import Callable, Mapping
 
 from schemas.quantities import NS_PER_MS, PPB
 from streams.app.amounts import usd
@@ -54,12 +52,3 @@ def seen(observed: Mapping[str, int]) -> str:
         ("stability_ppb", lambda ppb: f"stability {ratio(ppb)}"),
     )
     return ", ".join(write(observed[name]) for name, write in writers if name in observed)
-
-
-def plain_table(columns: Sequence[str], left: Sequence[str]) -> Table:
-    """Make a table without lines: the columns named in *left* are words and may fold, the others numbers."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        words = column in left
-        table.add_column(column, justify="left" if words else "right", overflow="fold", no_wrap=not words)
-    return table

@@ -9,7 +9,8 @@ from schemas.quantities import PPB
 from streams.audit.router_table import CoursePoint, RouterLine, RouterTable
 from streams.cli.output import clean
 from streams.cli.render.explain_tables import averages
-from streams.cli.render.figures import count_of, plain_table, ratio, seen
+from streams.cli.render.figures import count_of, ratio, seen
+from streams.cli.render.narrow import NarrowTable
 
 ROWS = 20
 """Most steps of a history that are shown, including the first and the last."""
@@ -23,12 +24,12 @@ def standing(table: RouterTable) -> Group:
     moment = f"as question {clean(table['at'])} saw it" if table["at"] else "now"
     rule = f", {table['rule']} routing" if table["rule"] else ""
     columns = ("#", "agent", "score", "used", "quality", "n", "latency", "cost", "stability")
-    drawn = plain_table(columns, ("agent",))
+    drawn = NarrowTable(columns, ("agent",), names=2)
     scope = None
     for line in table["lines"]:
         if line["scope"] != scope:
             scope = line["scope"]
-            drawn.add_row("", Text(f"scope {clean(scope)}", style="bold"), end_section=False)
+            drawn.add_row("", f"scope {clean(scope)}", *[""] * (len(columns) - 2), style="bold")
         drawn.add_row(*_cells(line), style="" if line["rank"] else "dim")
     return Group(Text(f"Router table {moment}; {policy}{rule}"), drawn)
 
@@ -55,7 +56,7 @@ def course(points: Sequence[CoursePoint]) -> Group:
     # Before its first observation a quality is the cold start, which says nothing about the agent.
     qualities = [p["averages"]["quality_ppb"] for p in points if p["observations"]["quality"]]
     columns = ("step", "question", "source", "observed", "quality", "n", "latency", "cost", "stability")
-    drawn = plain_table(columns, ("question", "source", "observed"))
+    drawn = NarrowTable(columns, ("question", "source", "observed"), names=2, folds=("source", "observed"))
     for point in thinned(points, ROWS):
         source = f"{point['source']}, taken back" if point["corrects"] else point["source"]
         quality, latency, cost, stability = averages(point["averages"])
