@@ -1,5 +1,6 @@
 """The lock that admits one writer to a log file."""
 
+import errno
 import fcntl
 import json
 import os
@@ -12,6 +13,13 @@ from schemas.quantities import instant_of_ms
 from streams.errors import OperatorError
 from streams.log import Clock
 
+_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+"""What flock says of a lock that another process holds; everything else is about the file system."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+
 
 class WriterLock:
     """
@@ -22,7 +30,8 @@ class WriterLock:
     only while another process holds the lock.
 
     Raises:
-        OperatorError: Another process holds the lock (the message names it), or the lock file cannot be made.
+        OperatorError: Another process holds the lock (the message names it), the lock file cannot be made or written,
+            or the file system has no locks.
     """
 
     def __init__(self, log: Path, clock: Clock) -> None:
@@ -34,24 +43,26 @@ class WriterLock:
             "host": socket.gethostname(),
             "since": instant_of_ms(clock()),
         }
-        os.ftruncate(self._handle, 0)
-        os.pwrite(self._handle, json.dumps(note).encode() + b"\n", 0)
+        try:
+            os.ftruncate(self._handle, 0)
+            os.pwrite(self._handle, json.dumps(note).encode() + b"\n", 0)
+        except OSError as error:
+            self.release()
+            raise _refused(error, self._path, "cannot be written", log) from error
 
     def _acquire(self, log: Path) -> int:
         while True:
             try:
                 handle = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
             except OSError as error:
-                raise OperatorError(
-                    f"{self._path}: the writer's lock cannot be made: {error.strerror}",
-                    remedy="To write, you need write permission for the directory of the log; to read, you need none",
-                    file=str(log),
-                ) from error
+                raise _refused(error, self._path, "cannot be made", log) from error
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            except OSError as error:
                 holder = _describe(_read(handle))
                 os.close(handle)
+                if error.errno not in _HELD:
+                    raise _refused(error, self._path, "cannot be taken", log) from error
                 raise OperatorError(
                     f"{log} is being written by {holder}",
                     remedy="Wait for it to end or stop it; reading (consume, explain, replay) works meanwhile",
@@ -74,6 +85,20 @@ class WriterLock:
             self._path.unlink(missing_ok=True)
             os.close(self._handle)
             self._handle = -1
+
+
+def _refused(error: OSError, path: Path, what: str, log: Path) -> OperatorError:
+    """Say what the file system refused about the lock file, and what to do about it."""
+    message = f"{path}: the writer's lock {what}: {error.strerror}"
+    if error.errno in _NO_LOCKS:
+        message, remedy = f"{message}. This file system gives no locks", "Put the log on a local disk"
+    elif error.errno in _FULL:
+        remedy = "Free some space on that disk, or in your quota, then run the same command again"
+    elif error.errno in _FORBIDDEN:
+        remedy = "To write, you need write permission for the directory of the log; to read, you need none"
+    else:
+        remedy = "Look at the disk and the system log, or put the log on another disk"
+    return OperatorError(message, remedy=remedy, file=str(log))
 
 
 def _read(handle: int) -> dict[str, Any]:

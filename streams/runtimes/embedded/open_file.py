@@ -9,8 +9,9 @@ from urllib.parse import quote
 from streams.errors import OperatorError
 from streams.runtimes.embedded import schema
 from streams.runtimes.embedded.crash_points import CrashPoints
+from streams.runtimes.embedded.left_wal import check_left_wal
 from streams.runtimes.embedded.migration import migrate
-from streams.runtimes.embedded.sqlite_errors import mapped
+from streams.runtimes.embedded.sqlite_errors import empty, mapped
 
 _BUSY_MS = 2_000
 """Longest wait for another process's lock: the last reader to close checkpoints -wal into the file."""
@@ -32,6 +33,7 @@ def open_to_write(path: Path, faults: CrashPoints | None = None) -> sqlite3.Conn
             it is not writable; or there is no room for the copy.
     """
     with mapped(path):
+        check_left_wal(path)
         connection = _connect(path, "mode=rwc")
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -67,15 +69,12 @@ def open_to_read(path: Path) -> sqlite3.Connection:
             f"{path}: there is no such log", remedy="Check --log, or create one: `orch demo`", file=str(path)
         )
     with mapped(path):
+        check_left_wal(path)
         connection = _connect_to_read(path)
         try:
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             if schema.layout_of(connection, path, oldest=schema.READABLE_LAYOUT) is None:
-                raise OperatorError(
-                    f"{path}: the log is empty; nothing was ever committed to it",
-                    remedy="Check --log, or fill it: `orch run` or `orch demo`",
-                    file=str(path),
-                )
+                raise empty(path)
         except BaseException:
             connection.close()
             raise

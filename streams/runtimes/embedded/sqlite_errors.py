@@ -9,6 +9,8 @@ from streams.errors import DifferenceError, InvariantError, OperatorError, OrchE
 
 _LEFT_AS_IT_WAS = "everything committed is safe, uncommitted records are dropped"
 
+_TO_COPY = "A log in use is copied by `sqlite3 FILE '.backup COPY'`, or together with its -wal while no program writes"
+
 _ANSWERS: dict[int, tuple[str, str]] = {
     sqlite3.SQLITE_FULL: (
         f"disk full while writing; {_LEFT_AS_IT_WAS}",
@@ -19,8 +21,8 @@ _ANSWERS: dict[int, tuple[str, str]] = {
         "Check free space, quota and the system log, then run the same command again",
     ),
     sqlite3.SQLITE_CORRUPT: (
-        "the file is damaged (cut short, or overwritten by something else)",
-        "Restore it from a backup or an export; `sqlite3 FILE .recover` reads what is left",
+        "the file is damaged (cut short, overwritten by something else, or copied while a program wrote to it)",
+        f"Restore it from a backup or an export; `sqlite3 FILE .recover` reads what is left. {_TO_COPY}",
     ),
     sqlite3.SQLITE_NOTADB: (
         "this is not an ORCH log, and not a database at all",
@@ -80,4 +82,28 @@ def answer(error: sqlite3.Error, path: Path) -> OrchError:
     if found is None:
         return InvariantError(f"{path}: SQLite says {error}", remedy="Please report this", file=str(path))
     message, remedy = found
+    wal, shm = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
+    if code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and wal.exists():
+        message = f"the file is damaged, or {wal.name} beside it belongs to another state of it"
+        remedy = (
+            f"If {path.name} was restored from a backup, what another run left must not stay beside it: remove {wal}"
+            f" and {shm}, and restore it once more. If it was not: {remedy[0].lower()}{remedy[1:]}"
+        )
     return OperatorError(f"{path}: {message} ({error})", remedy=remedy, file=str(path))
+
+
+def empty(path: Path) -> OperatorError:
+    """Say that the file at *path* holds no log, though it may be the copy of one."""
+    wal = path.with_name(path.name + "-wal")
+    # Opening the file has made an empty -wal.
+    if path.stat().st_size and not (wal.exists() and wal.stat().st_size):
+        return OperatorError(
+            f"{path}: no tables are in it; it looks like a copy of a log in use, made without its {wal.name}",
+            remedy=f"Copy the log again, or check --log. {_TO_COPY}",
+            file=str(path),
+        )
+    return OperatorError(
+        f"{path}: the log is empty; nothing was ever committed to it",
+        remedy="Check --log, or fill it: `orch run` or `orch demo`",
+        file=str(path),
+    )

@@ -1,5 +1,7 @@
 """The writer's lock: one writer, named to others, readers unhindered."""
 
+import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -109,3 +111,38 @@ def test_unfinished_note_of_a_holder_is_no_error_of_its_own(tmp_path: Path) -> N
         (tmp_path / "orch.db.lock").write_text('{"pid": 1')
         with pytest.raises(OperatorError, match="written by another process"):
             writer(path)
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_file_system_without_locks_is_no_other_writer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """Where flock itself fails, nobody is said to be writing: the file system is named as the reason."""
+
+    def refuse(handle: int, operation: int) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    path = tmp_path / "orch.db"
+    with pytest.raises(OperatorError, match="gives no locks") as caught:
+        writer(path)
+    assert f"{path}.lock" in caught.value.message
+    assert "being written" not in caught.value.message
+    assert "local disk" in caught.value.remedy
+    assert caught.value.exit_code == 3
+
+
+def test_full_disk_is_told_from_missing_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock file that cannot be written for want of space is named, and space is what is asked for."""
+
+    def refuse(handle: int, content: bytes, offset: int) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "orch.db"
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", refuse)
+        with pytest.raises(OperatorError, match=r"orch\.db\.lock: .+ No space left") as caught:
+            writer(path)
+    assert caught.value.remedy.startswith("Free some space")
+    with writer(path) as log:
+        assert log.append(question())

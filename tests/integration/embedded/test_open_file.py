@@ -106,6 +106,46 @@ def test_wrong_file_is_refused_and_left_alone(
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+def test_copy_without_its_wal_is_told_from_an_empty_log(path: Path) -> None:
+    """The copy of a log in use that lacks the -wal holds nothing: the message says so, and how logs are copied."""
+    copy = path.with_name("copy.db")
+    with writer(path) as log:
+        log.append(policy())
+        log.commit()
+        shutil.copy(path, copy)
+    with pytest.raises(OperatorError, match=r"copy of a log in use, made without its copy\.db-wal") as caught:
+        EmbeddedReader(copy)
+    assert ".backup" in caught.value.remedy
+
+
+@pytest.mark.parametrize("opens", [writer, EmbeddedReader])
+def test_restored_log_under_a_left_wal_says_what_to_remove(path: Path, opens: Callable[[Path], Any]) -> None:
+    """A backup put under the -wal of a later run is refused; the remedy names the two files that must go, and works."""
+    filled(path)
+    backup = path.read_bytes()
+    expected = values(path)
+    for run in ("second", "third"):
+        log = writer(path)
+        for number in range(1_000):
+            log.append(question(f"{run}-{number}", "x" * 500))
+        log.commit()
+        if run == "second":
+            log.close()
+    with log:
+        left = {name: path.with_name(name).read_bytes() for name in ("orch.db-wal", "orch.db-shm")}
+    path.write_bytes(backup)
+    for name, content in left.items():
+        path.with_name(name).write_bytes(content)
+    with pytest.raises(OperatorError, match=r"orch\.db-wal beside it") as caught:
+        opens(path)
+    assert f"remove {path}-wal and {path}-shm, and restore it once more" in caught.value.remedy
+    assert path.read_bytes() == backup
+    for name in left:
+        path.with_name(name).unlink(missing_ok=True)
+    path.write_bytes(backup)
+    assert values(path) == expected
+
+
 def test_missing_log_is_not_made_by_reading(path: Path) -> None:
     """A reader of a log that is not there says so, and leaves nothing behind."""
     with pytest.raises(OperatorError, match="no such log"):
