@@ -30,7 +30,7 @@ def shared_options() -> list[click.Parameter]:
             ["--log"],
             metavar="URL",
             envvar="ORCH_LOG",
-            help="The log; else ORCH_LOG, else sqlite:///orch.db.",
+            help="The log, or a path to one; else ORCH_LOG, else sqlite:///orch.db.",
         ),
         click.Option(
             ["--config"],

@@ -13,7 +13,8 @@ from streams.runtimes.embedded.crash_points import CrashPoints
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.writer import EmbeddedWriter
 
-_FORMS = "sqlite:///FILE (sqlite:////FILE for an absolute path) or kafka://HOST:PORT"
+_FORMS = "sqlite:///FILE (sqlite:////FILE for an absolute path), a path to a file, or kafka://HOST:PORT"
+_SCHEMES = ("sqlite", "kafka", "parquet")
 
 
 class LogUrl(NamedTuple):
@@ -32,6 +33,8 @@ def parse_url(url: str) -> LogUrl:
     """
     Split a log URL: `sqlite:///relative.db`, `sqlite:////absolute.db`, `kafka://HOST:PORT` or `parquet:DIR`.
 
+    A path is a log in that file. What has a colon before the first slash is no path, but a URL.
+
     Raises:
         UsageError: The URL has none of these forms; the remedy suggests the intended one.
     """
@@ -47,8 +50,9 @@ def parse_url(url: str) -> LogUrl:
         return LogUrl(scheme, rest[2:])
     if scheme == "parquet" and rest:
         return LogUrl(scheme, rest)
-    remedy = f"Did you mean sqlite:///{url}?" if not colon and url else f"Use {_FORMS}"
-    raise UsageError(f"log URL {_without_password(url)!r} cannot be read", remedy=remedy)
+    if url and url not in _SCHEMES and ":" not in url.partition("/")[0]:
+        return LogUrl("sqlite", url)
+    raise UsageError(f"log URL {_without_password(url)!r} cannot be read", remedy=f"Use {_FORMS}")
 
 
 def open_writer(

@@ -22,6 +22,10 @@ from ...v2_strategies import any_event
         ("sqlite:///orch.db", LogUrl("sqlite", "orch.db")),
         ("sqlite:////var/lib/orch.db", LogUrl("sqlite", "/var/lib/orch.db")),
         ("sqlite:///a b?c#d%20.db", LogUrl("sqlite", "a b?c#d%20.db")),
+        ("orch.db", LogUrl("sqlite", "orch.db")),
+        ("/var/lib/orch.db", LogUrl("sqlite", "/var/lib/orch.db")),
+        ("~/logs/orch", LogUrl("sqlite", "~/logs/orch")),
+        ("./12:30.db", LogUrl("sqlite", "./12:30.db")),
         ("kafka://one:9092,two:9092", LogUrl("kafka", "one:9092,two:9092")),
         ("parquet:archive/2026", LogUrl("parquet", "archive/2026")),
     ],
@@ -34,7 +38,6 @@ def test_url_has_scheme_and_target(url: str, parsed: LogUrl) -> None:
 @pytest.mark.parametrize(
     ("url", "remedy"),
     [
-        ("orch.db", "Did you mean sqlite:///orch.db?"),
         ("sqlite:orch.db", "Did you mean sqlite:///orch.db?"),
         ("sqlite://orch.db", "Did you mean sqlite:///orch.db?"),
         ("sqlite:///", "Did you mean sqlite:///orch.db?"),
@@ -42,6 +45,9 @@ def test_url_has_scheme_and_target(url: str, parsed: LogUrl) -> None:
         ("sqlite:///a\nb", "Use sqlite:///FILE"),
         ("postgres://me:secret@host/db", "Use sqlite:///FILE"),
         ("kafka:host", "Use sqlite:///FILE"),
+        ("kafka", "Use sqlite:///FILE"),
+        ("localhost:9092", "Use sqlite:///FILE"),
+        ("12:30.db", "Use sqlite:///FILE"),
         ("parquet:", "Use sqlite:///FILE"),
         ("", "Use sqlite:///FILE"),
     ],
@@ -54,9 +60,10 @@ def test_wrong_url_is_refused_with_what_was_meant(url: str, remedy: str) -> None
     assert "secret" not in str(caught.value)
 
 
-def test_sqlite_url_opens_writer_and_reader(tmp_path: Path) -> None:
-    """What is written through a URL is read through it."""
-    url = f"sqlite:///{tmp_path}/orch.db"
+@pytest.mark.parametrize("before", ["sqlite:///", ""])
+def test_url_or_path_opens_writer_and_reader(tmp_path: Path, before: str) -> None:
+    """What is written through a URL, or at a path, is read through it."""
+    url = f"{before}{tmp_path}/orch.db"
     with open_writer(url) as log:
         log.append(policy())
         log.commit()

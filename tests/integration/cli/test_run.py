@@ -130,7 +130,7 @@ def test_changed_policy_is_adopted_once(recorded: Place) -> None:
         (("run", "--feedback", "gold"), 2, "QUESTIONS.jsonl"),
         (("run", "questions.jsonl", "--window", "0"), 2, "--window"),
         (("run", "questions.jsonl", "--preset", "best"), 2, "--preset"),
-        (("--log", "orch.db", "run", "questions.jsonl"), 2, "sqlite:///orch.db"),
+        (("--log", "sqlite:orch.db", "run", "questions.jsonl"), 2, "sqlite:///orch.db"),
         (("--log", "sqlite:///no/such/dir.db", "run", "questions.jsonl", "--outputs", "outputs.jsonl"), 3, "mkdir"),
     ],
 )
