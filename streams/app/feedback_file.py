@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, build
+from streams.app.feedback_ids import with_whole_id
 from streams.app.question_file import normal_gold
 from streams.errors import InvariantError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
@@ -40,7 +41,7 @@ def read_feedback(source: Source, problems: list[LineProblem], view: LogReader, 
     for number, fields in read_objects(source, problems):
         try:
             question = _question(view, fields.get("question_id"))
-            event = _event(fields, question, clock)
+            event = _event(with_whole_id(fields, view), question, clock)
         except InvalidRecord as error:
             problems.append(LineProblem(name, number, str(error)))
         else:

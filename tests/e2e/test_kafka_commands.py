@@ -86,6 +86,13 @@ def test_a_question_goes_through_workers(ready: Cluster) -> None:
     explained = ready.on("explain", "q3")
     assert explained.code == 0, explained.err
     assert "first" in explained.out
+    unknown = ready.on("explain", "nosuch")
+    assert unknown.code == 2
+    assert "orch consume orch.questions" in unknown.err
+    (decision,) = (decision for decision in map(json.loads, seen.splitlines()) if decision["question_id"] == "q3")
+    by_event = ready.on("explain", decision["event_id"][:12])
+    assert by_event.code == 0, by_event.err
+    assert by_event.out == explained.out
     replayed = ready.json("replay")
     assert replayed.code == 0, replayed.err
     assert replayed.object["different"] == 0
