@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import OperatorError
 from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.refusal import refusal
 
 Client: TypeAlias = AIOKafkaAdminClient | AIOKafkaConsumer | AIOKafkaProducer
 
@@ -24,7 +25,7 @@ async def connect(client: Client, connection: Connection) -> None:
     (aiokafka 0.14, `AIOKafkaClient.bootstrap`).
 
     Raises:
-        OperatorError: No broker answers.
+        OperatorError: No broker answers, or one refuses the user, or TLS fails.
     """
     starting = asyncio.create_task(client.start())
     try:
@@ -33,7 +34,7 @@ async def connect(client: Client, connection: Connection) -> None:
         await _ended(starting)
         await let_go(client)
         if isinstance(error, (KafkaError, OSError)):
-            raise unreachable(connection, error) from error
+            raise (await refusal(connection) or unreachable(connection, error)) from error
         raise
 
 
