@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
+from schemas.quantities import instant_of_ms
 from streams.log import Appender, LogReader
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.crash_points import CrashPoints
 from streams.runtimes.urls import LogUrl, open_reader, open_writer, parse_url
-from streams.settings import DEFAULT_CONFIG, DEFAULT_LOG, Config, load_config
+from streams.settings import DEFAULT_CONFIG, DEFAULT_LOG, Config, build_policy, load_config
 
 
 class Workspace:
@@ -34,6 +35,16 @@ class Workspace:
     def config(self) -> Config:
         """The configuration file's settings; the defaults if no file was named and orch.toml does not exist."""
         return load_config(self.config_path, required=self._named_config is not None)
+
+    def check_named_configuration(self) -> None:
+        """
+        Read the configuration file if one was named, and check every value in it.
+
+        Raises:
+            UsageError: It is missing, unreadable or not TOML, or a name or value in it is wrong.
+        """
+        if self._named_config is not None and "agents" in self.config.fields:
+            build_policy(self.config, instant_of_ms(0))
 
     @property
     def log_url(self) -> str:

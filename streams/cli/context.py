@@ -58,12 +58,32 @@ class App(Workspace):
         self._given.interrupted = advice
 
 
-def pass_app(function: Callable[Concatenate[App, P], int | None]) -> Callable[P, int | None]:
-    """Give a command's function the `App` of its invocation, as first argument."""
+def pass_unchecked_app(function: Callable[Concatenate[App, P], int | None]) -> Callable[P, int | None]:
+    """Give a command's function the `App` of its invocation, as first argument; its configuration may be anything."""
 
     def call(*args: P.args, **kwargs: P.kwargs) -> int | None:
-        given = click.get_current_context().ensure_object(SharedOptions)
-        logs.configure(verbose=given.verbose, mask=mask_event)
-        return function(App(given), *args, **kwargs)
+        return function(_app(), *args, **kwargs)
 
     return update_wrapper(call, function)
+
+
+def pass_app(function: Callable[Concatenate[App, P], int | None]) -> Callable[P, int | None]:
+    """
+    Give a command's function the `App` of its invocation, as first argument.
+
+    A configuration that was named is read and checked first, whether or not the command uses it: nobody names a file to
+    have it passed over.
+    """
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> int | None:
+        app = _app()
+        app.check_named_configuration()
+        return function(app, *args, **kwargs)
+
+    return update_wrapper(call, function)
+
+
+def _app() -> App:
+    given = click.get_current_context().ensure_object(SharedOptions)
+    logs.configure(verbose=given.verbose, mask=mask_event)
+    return App(given)

@@ -5,14 +5,14 @@ import click
 from streams.app.doctor.checks import run_checks
 from streams.cli import output
 from streams.cli.command import command
-from streams.cli.context import EXIT_ENVIRONMENT, App, pass_app
+from streams.cli.context import EXIT_ENVIRONMENT, App, pass_unchecked_app
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 @command(examples=("orch doctor", "orch --format json doctor", "orch doctor --call"))
 @click.option("--call", is_flag=True, help="Make one small call to each live agent; this costs money.")
-@pass_app
+@pass_unchecked_app
 def doctor(app: App, call: bool) -> int:
     """
     Check this machine, the configuration and the log.

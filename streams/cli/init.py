@@ -8,7 +8,7 @@ import click
 from streams.app.configuration_file import write_configuration
 from streams.cli import output
 from streams.cli.command import command
-from streams.cli.context import App, pass_app
+from streams.cli.context import App, pass_unchecked_app
 from streams.settings import DEFAULT_CONFIG
 
 
@@ -17,7 +17,7 @@ from streams.settings import DEFAULT_CONFIG
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--simulated", is_flag=True, help="Configure simulated agents: no key, no network and no money needed.")
-@pass_app
+@pass_unchecked_app
 def init(app: App, force: bool, simulated: bool) -> None:
     """
     Write a commented configuration file, orch.toml.

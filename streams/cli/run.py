@@ -12,7 +12,7 @@ from streams.audit.agent_stats import AgentStats
 from streams.audit.run_summary import RunSummary
 from streams.cli import output
 from streams.cli.command import command
-from streams.cli.context import EXIT_DIFFERENCE, EXIT_USAGE, App, pass_app
+from streams.cli.context import EXIT_DIFFERENCE, EXIT_USAGE, App, pass_unchecked_app
 from streams.cli.render.terminal import Terminal
 from streams.cli.replay import print_difference
 from streams.errors import UsageError
@@ -54,7 +54,7 @@ MOST_CLASSES = 3
     metavar="N",
     help="Questions open at a time; learning lags by as many.",
 )
-@pass_app
+@pass_unchecked_app
 def run(
     app: App,
     questions: str | None,

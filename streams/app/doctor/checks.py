@@ -1,27 +1,29 @@
 """Checks of `orch doctor` on machine, configuration and log."""
 
-import importlib.metadata
+import errno
+import fcntl
 import os
 import platform
-import re
 import shutil
 import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 from schemas.quantities import instant_of_ms
 from streams.app.doctor.agents import check_agents
+from streams.app.doctor.installation import check_extras, check_variables
 from streams.app.doctor.kafka import Check, check_cluster
 from streams.app.workspace import Workspace
 from streams.errors import OrchError
 from streams.log import wall_clock_ms
-from streams.runtimes.embedded.lock import WriterLock
+from streams.runtimes.embedded.lock import NO_LOCKS, WriterLock
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.schema import LAYOUT
-from streams.runtimes.embedded.writer import EmbeddedWriter
+from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.settings import build_policy
 from streams.version import DISTRIBUTION
 
@@ -33,8 +35,18 @@ SLOW_COMMIT_MS = 50
 """Above this, the disk and not this program limits the questions decided per second."""
 _COMMITS = 5
 
-_EXTRA = re.compile(r"""([\w.-]+).*extra == ['"](\w+)['"]""")
-_NOT_FOR_USERS = ("all", "test", "lint")
+_FREE_SOME = "Free some space on that disk, or in your quota"
+_NO_LOCKS = f"This file system gives no locks. {NO_LOCKS}"
+_REMEDIES = {
+    errno.ENOSPC: _FREE_SOME,
+    errno.EDQUOT: _FREE_SOME,
+    errno.EACCES: "Give yourself permission, or name another --log",
+    errno.EROFS: "Reading works; to write, name another --log",
+    errno.ENOLCK: _NO_LOCKS,
+    errno.EOPNOTSUPP: _NO_LOCKS,
+    errno.ENOSYS: _NO_LOCKS,
+}
+"""Remedies by what the operating system said; anything else is the disk's."""
 
 
 def run_checks(work: Workspace, *, call: bool = False) -> Iterator[Check]:
@@ -52,13 +64,22 @@ def run_checks(work: Workspace, *, call: bool = False) -> Iterator[Check]:
         "configuration": lambda work: _configuration(work, call=call),
         "log": _log,
         "terminal": _terminal,
-        "extras": _extras,
+        "environment": check_variables,
+        "extras": check_extras,
     }
     for name, check in checks.items():
         try:
             yield from check(work)
         except OrchError as error:
             yield Check(name, "fail", error.message, error.remedy)
+        except OSError as error:
+            yield _refused(name, error, error.filename)
+
+
+def _refused(name: str, error: OSError, file: str | Path | None) -> Check:
+    """Report what the operating system refused about which file."""
+    remedy = _REMEDIES.get(error.errno or 0, "Look at the disk and the system log")
+    return Check(name, "fail", f"{file or 'a file'}: {error.strerror or error}", remedy)
 
 
 def _python(work: Workspace) -> Iterator[Check]:
@@ -94,8 +115,12 @@ def _disk(work: Workspace) -> Iterator[Check]:
         yield Check("disk", "warn", f"{folder} is read-only to you", "Reading works; to write, name another --log")
         return
     with tempfile.TemporaryDirectory(prefix="orch-doctor-", dir=folder) as scratch:
-        connection = sqlite3.connect(Path(scratch, "probe.db"), isolation_level=None)
-        try:
+        refused = _locks(Path(scratch, "probe.lock"))
+        if refused is not None:
+            yield _refused("disk", refused, folder)
+            return
+        probe = Path(scratch, "probe.db")
+        with mapped(work.log.path.absolute()), closing(sqlite3.connect(probe, isolation_level=None)) as connection:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("CREATE TABLE probe (value)")
@@ -103,8 +128,6 @@ def _disk(work: Workspace) -> Iterator[Check]:
             for number in range(_COMMITS):
                 connection.execute("INSERT INTO probe VALUES (?)", (number,))
             commit_ms = (time.perf_counter() - started) * 1000 / _COMMITS
-        finally:
-            connection.close()
     free_mb = shutil.disk_usage(folder).free // 2**20
     found = f"journal {mode}, synchronous FULL, {commit_ms:.1f} ms a commit, {free_mb:,} MB free in {folder}"
     if mode != "wal":
@@ -113,6 +136,17 @@ def _disk(work: Workspace) -> Iterator[Check]:
         yield Check("disk", "warn", found, "Put the log on a faster disk, or free some space")
     else:
         yield Check("disk", "ok", found)
+
+
+def _locks(path: Path) -> OSError | None:
+    """Try both kinds of locks that a log needs: flock for its writer, and those of POSIX for SQLite."""
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            return error
+    return None
 
 
 def _configuration(work: Workspace, *, call: bool) -> Iterator[Check]:
@@ -154,13 +188,13 @@ def _file(path: Path) -> Iterator[Check]:
     if layout < LAYOUT:
         found = f"{layout}; the first command that writes migrates it to {LAYOUT} and keeps a copy beside it"
         yield Check("layout", "ok", found)
+    if not os.access(path, os.W_OK):
+        yield Check("writer", "warn", f"{path} is read-only to you", "Reading works")
+        return
     try:
-        if layout < LAYOUT:
-            WriterLock(Path(os.path.realpath(path)), wall_clock_ms).release()
-        else:
-            EmbeddedWriter(path, clock=wall_clock_ms).close()
+        WriterLock(Path(os.path.realpath(path)), wall_clock_ms).release()
     except OrchError as error:
-        yield Check("writer", "warn", error.message, error.remedy)
+        yield Check("writer", "warn" if "holder" in error.place else "fail", error.message, error.remedy)
     else:
         yield Check("writer", "ok", "no other process is writing to it")
 
@@ -174,21 +208,3 @@ def _terminal(work: Workspace) -> Iterator[Check]:
         yield Check("terminal", "warn", found, "Text output replaces what it cannot show; JSON is UTF-8 always")
     else:
         yield Check("terminal", "ok", found)
-
-
-def _extras(work: Workspace) -> Iterator[Check]:
-    """Check which optional packages are installed, by extra."""
-    try:
-        requires = importlib.metadata.requires(DISTRIBUTION) or []
-    except importlib.metadata.PackageNotFoundError:
-        yield Check("extras", "warn", "orch itself is not installed, but run from its source", "pip install -e .")
-        return
-    for line in requires:
-        match = _EXTRA.match(line)
-        if match is None or match[2] in _NOT_FOR_USERS:
-            continue
-        package, extra = match.groups()
-        try:
-            yield Check(extra, "ok", f"{package} {importlib.metadata.version(package)}")
-        except importlib.metadata.PackageNotFoundError:
-            yield Check(extra, "warn", f"{package} is not installed", f"pip install '{DISTRIBUTION}[{extra}]'")

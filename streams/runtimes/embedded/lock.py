@@ -19,6 +19,8 @@ _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+NO_LOCKS = "Put the log on a local disk"
+"""What to do about a file system that gives no locks."""
 
 
 class WriterLock:
@@ -67,6 +69,7 @@ class WriterLock:
                     f"{log} is being written by {holder}",
                     remedy="Wait for it to end or stop it; reading (consume, explain, replay) works meanwhile",
                     file=str(log),
+                    holder=holder,
                 ) from None
             if self._is_current(handle):
                 return handle
@@ -91,7 +94,7 @@ def _refused(error: OSError, path: Path, what: str, log: Path) -> OperatorError:
     """Say what the file system refused about the lock file, and what to do about it."""
     message = f"{path}: the writer's lock {what}: {error.strerror}"
     if error.errno in _NO_LOCKS:
-        message, remedy = f"{message}. This file system gives no locks", "Put the log on a local disk"
+        message, remedy = f"{message}. This file system gives no locks", NO_LOCKS
     elif error.errno in _FULL:
         remedy = "Free some space on that disk, or in your quota, then run the same command again"
     elif error.errno in _FORBIDDEN:
@@ -99,6 +102,25 @@ def _refused(error: OSError, path: Path, what: str, log: Path) -> OperatorError:
     else:
         remedy = "Look at the disk and the system log, or put the log on another disk"
     return OperatorError(message, remedy=remedy, file=str(log))
+
+
+def refusal_of_locks(folder: Path) -> OSError | None:
+    """
+    Say whether a file system refuses the locks that SQLite asks for; SQLite calls such a file busy.
+
+    It is tried on the folder, since closing any handle of the log would take SQLite's own locks from this process.
+    """
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return None
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS) else None
+    finally:
+        os.close(handle)
+    return None
 
 
 def _read(handle: int) -> dict[str, Any]:

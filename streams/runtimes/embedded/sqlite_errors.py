@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from streams.errors import DifferenceError, InvariantError, OperatorError, OrchError
+from streams.runtimes.embedded.lock import NO_LOCKS, refusal_of_locks
 
 _LEFT_AS_IT_WAS = "everything committed is safe, uncommitted records are dropped"
 
@@ -82,6 +83,8 @@ def answer(error: sqlite3.Error, path: Path) -> OrchError:
     if found is None:
         return InvariantError(f"{path}: SQLite says {error}", remedy="Please report this", file=str(path))
     message, remedy = found
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY and (refused := refusal_of_locks(path.parent)):
+        message, remedy = f"this file system gives no locks: {refused.strerror}", NO_LOCKS
     wal, shm = (path.with_name(path.name + ending) for ending in ("-wal", "-shm"))
     if code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) and wal.exists():
         message = f"the file is damaged, or {wal.name} beside it belongs to another state of it"

@@ -1,4 +1,4 @@
-"""Brokers that answer and refuse, told from brokers that do not answer."""
+"""Brokers that answer and refuse."""
 
 import asyncio
 import struct

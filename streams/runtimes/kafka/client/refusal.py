@@ -1,4 +1,4 @@
-"""What a cluster says where a client only says that it found none."""
+"""Reasons of a cluster that refuses a client."""
 
 import ssl
 
