@@ -31,6 +31,7 @@ def shared_options() -> list[click.Parameter]:
             metavar="URL",
             envvar="ORCH_LOG",
             help="The log, or a path to one; else ORCH_LOG, else sqlite:///orch.db.",
+            shell_complete=_complete_file,
         ),
         click.Option(
             ["--config"],

@@ -14,6 +14,7 @@ from schemas.registry import INPUTS, KINDS, KINDS_OF_TOPIC, kind_of
 from streams.app.asyncapi import asyncapi
 from streams.topology import TOPICS
 
+from ...conftest import OPTIONAL
 from ...node_packages import NODE, node_modules
 
 
@@ -32,6 +33,14 @@ def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "node_modules").symlink_to(packages, target_is_directory=True)
     (folder / "orch.json").write_text(json.dumps(asyncapi()))
     return folder
+
+
+def test_machine_without_node_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Node is absent the tests skip, and say why; in CI a skip with such a reason is a failure."""
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(pytest.skip.Exception, match="needs Node: there is no node and no npm") as caught:
+        node_modules()
+    assert not str(caught.value).startswith(OPTIONAL)
 
 
 @pytest.mark.process
