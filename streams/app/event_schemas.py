@@ -1,7 +1,7 @@
 """JSON Schemas of events, with the bounds that hold."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
@@ -9,7 +9,7 @@ from schemas.decisions import DecisionMadeV2
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.panels import PanelAssignedV2
-from schemas.questions import ALL_SUBJECTS, QuestionAsked
+from schemas.questions import QuestionAsked
 from schemas.registry import EVENTS, INPUTS, KINDS_OF_TOPIC
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -26,30 +26,38 @@ _GIVEN_TIME = {
     "description": "RFC 3339 with an offset, or milliseconds since 1970-01-01 UTC; by default the record's timestamp.",
 }
 
-_Forms = Sequence[tuple[Mapping[str, Mapping[str, Any]], Sequence[str]]]
+_CONTROL = r"\x00-\x1f\x7f"
+_SUBJECT = rf"^([^\s{_CONTROL}*]|[^\s{_CONTROL}][^{_CONTROL}]*[^\s{_CONTROL}])$"
+"""A name other than `*`, the scope of all subjects."""
 
-_CHOICE_OR_NUMBER: _Forms = (
-    ({"answer_type": {"const": "choice"}, "options": {"minItems": 2}}, ("options",)),
-    ({"answer_type": {"const": "number"}, "options": {"maxItems": 0}}, ("answer_type",)),
+
+class _Form(NamedTuple):
+    """One form of a kind: its fields that are narrower than the kind's, and those that it needs."""
+
+    name: str
+    changes: Mapping[str, Mapping[str, Any]]
+    needed: Sequence[str]
+
+
+_CHOICE_OR_NUMBER = (
+    _Form("Choice", {"answer_type": {"const": "choice"}, "options": {"minItems": 2}}, ("options",)),
+    _Form("Number", {"answer_type": {"const": "number"}, "options": {"maxItems": 0}}, ("answer_type",)),
 )
 _GIVEN, _NOT_GIVEN = {"type": "string"}, {"type": "null"}
 
-_FORMS: Mapping[type[Event], _Forms] = {
+_FORMS: Mapping[type[Event], Sequence[_Form]] = {
     QuestionAsked: _CHOICE_OR_NUMBER,
     PanelAssignedV2: _CHOICE_OR_NUMBER,
     DecisionMadeV2: (
-        ({"status": {"const": "decided"}, "answer": _GIVEN}, ("status", "answer")),
-        ({"status": {"const": "undecided"}, "answer": _NOT_GIVEN}, ("status", "answer")),
+        _Form("Decided", {"status": {"const": "decided"}, "answer": _GIVEN}, ("status", "answer")),
+        _Form("Undecided", {"status": {"const": "undecided"}, "answer": _NOT_GIVEN}, ("status", "answer")),
     ),
     FeedbackGiven: (
-        ({"answer": _GIVEN, "verdict": _NOT_GIVEN}, ("answer",)),
-        ({"answer": _NOT_GIVEN, "verdict": _GIVEN}, ("verdict",)),
+        _Form("Answer", {"answer": _GIVEN, "verdict": _NOT_GIVEN}, ("answer",)),
+        _Form("Verdict", {"answer": _NOT_GIVEN, "verdict": _GIVEN}, ("verdict",)),
     ),
 }
-"""
-Forms of a kind, which the model's validators tell apart in code: an event has exactly one of them. Each has narrower
-fields, and the fields that it needs.
-"""
+"""Forms of a kind, which the model's validators tell apart in code: an event has exactly one of them."""
 
 Mode = Literal["validation", "serialization"]
 
@@ -155,15 +163,19 @@ def _exact(model: type[Event], schema: dict[str, Any]) -> dict[str, Any]:
             required.append("kind")
     if model is QuestionAsked:
         text, none = fields["subject"]["anyOf"]
-        fields["subject"]["anyOf"] = [{**text, "not": {"const": ALL_SUBJECTS}}, none]
+        fields["subject"]["anyOf"] = [{**text, "pattern": _SUBJECT}, none]
     forms = [
         {
+            "title": f"{model.__name__}{form.name}",
             "type": "object",
-            "properties": {name: _narrowed(fields[name], change) for name, change in changes.items()},
-            "required": list(needed),
+            "properties": {name: _narrowed(fields[name], change) for name, change in form.changes.items()},
+            "required": list(form.needed),
         }
-        for changes, needed in _FORMS.get(model, ())
+        for form in _FORMS.get(model, ())
     ]
+    for name in {name for form in _FORMS.get(model, ()) for name, change in form.changes.items() if "const" in change}:
+        # Each form has its own value; generators of code make a second type of the same values otherwise.
+        del fields[name]["enum"]
     return {
         **schema,
         "properties": fields,
