@@ -9,12 +9,16 @@ orjson's byte order the same.
 
 import hashlib
 import json
-from typing import Any, NoReturn
+from typing import Any
 
 import orjson
 
 MAX_INTEGER = 2**53 - 1
 """Largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+_LONGEST_INTEGER = len(str(-MAX_INTEGER))
+_MOST_SHOWN = 40
+"""Digits of a refused number in a message."""
 
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
@@ -63,33 +67,79 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_float(literal: str) -> NoReturn:
-    raise ValueError(f"{literal} is not an integer; events hold integers with the unit in the name")
+class NumberText(str):
+    """A JSON number that no event holds as a number, as it was written: it has decimals, or is too large."""
+
+    __slots__ = ()
 
 
-def strict_json(raw: bytes) -> dict[str, Any]:
+def _integer(literal: str) -> int | NumberText:
+    # Far longer literals than any event holds are not even converted.
+    if len(literal) <= _LONGEST_INTEGER and abs(number := int(literal)) <= MAX_INTEGER:
+        return number
+    return NumberText(literal)
+
+
+def strict_json(raw: bytes, *, numbers_as_text: bool = False) -> dict[str, Any]:
     """
     Parse a JSON object from an untrusted producer, refusing whatever parsers disagree about.
 
     Args:
         raw: UTF-8 bytes of one JSON object, without a byte order mark.
+        numbers_as_text: Whether a float or a large integer is given as `NumberText`, instead of being refused; for
+            readers of files in which one field may hold such a number.
 
     Raises:
         ValueError: Not UTF-8, not JSON, not an object, nested too deeply; or a duplicate key, a float, NaN, an
-            infinity, a lone surrogate or an integer beyond +-(2^53 - 1). The message says which.
+            infinity, a lone surrogate or an integer beyond +-(2^53 - 1). The message says which, and where it stands.
     """
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from error
     try:
-        value = json.loads(text, object_pairs_hook=_no_duplicates, parse_float=_no_float, parse_constant=_no_float)
+        value = json.loads(
+            text,
+            object_pairs_hook=_no_duplicates,
+            parse_int=_integer,
+            parse_float=NumberText,
+            parse_constant=NumberText,
+        )
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at character {error.pos}") from error
     except RecursionError:
         raise ValueError("not JSON that can be read: nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"a JSON {type(value).__name__}, where an object belongs")
-    # Encoding once finds the rest: lone surrogates that came as \ud800 escapes, and integers that are too large.
+    if not numbers_as_text:
+        refuse_numbers(value)
+    # Encoding once finds the rest: lone surrogates that came as \ud800 escapes.
     canonical_json(value)
     return value
+
+
+def refuse_numbers(value: Any, place: str = "") -> None:
+    """
+    Refuse a value that holds a number which no event can hold.
+
+    Raises:
+        ValueError: There is a `NumberText`; the message names its field and the remedy.
+    """
+    if isinstance(value, NumberText):
+        raise ValueError(_refusal(value, place))
+    if isinstance(value, dict):
+        for name, below in value.items():
+            refuse_numbers(below, f"{place}.{name}" if place else name)
+    elif isinstance(value, list):
+        for number, below in enumerate(value):
+            refuse_numbers(below, f"{place}.{number}")
+
+
+def _refusal(number: NumberText, place: str) -> str:
+    shown = number if len(number) <= _MOST_SHOWN else f"{number[:_MOST_SHOWN]}..."
+    if number.removeprefix("-").isdigit():
+        size = f"{len(number):,} digits exceed" if len(number) > _MOST_SHOWN else f"{number} exceeds"
+        return f"{place}: {size} the 53-bit range: no canonical JSON; write it as text"
+    if number.removeprefix("-") in ("NaN", "Infinity"):
+        return f"{place}: {shown} is not an integer, and no number that an event can hold"
+    return f'{place}: {shown} is not an integer; write it as text, "{shown}", or as an integer in a smaller unit'

@@ -18,6 +18,7 @@ _MIDDLE = (*_PURE, "streams.topology", "streams.errors")
 _INNER = ("schemas", "streams.errors")
 _OUTER = (
     *_MIDDLE,
+    "streams.file_forms",
     "streams.jsonlines",
     "streams.logs",
     "streams.presets",
@@ -34,7 +35,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "schemas": (),
     "streams.__init__": (),
     "streams.errors": ("schemas",),
-    "streams.jsonlines": _INNER,
+    "streams.file_forms": _INNER,
+    "streams.jsonlines": (*_INNER, "streams.file_forms"),
     "streams.logs": _INNER,
     "streams.presets": _INNER,
     "streams.settings": (*_MIDDLE, "streams.presets"),
@@ -61,7 +63,13 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "infra.broker": _INNER,
     "infra.chaos": (*_INNER, "infra.broker"),
     # It has to find questions as the prompts show them.
-    "infra.models": (*_INNER, "streams.processors", "streams.jsonlines", "streams.agents.prompts"),
+    "infra.models": (
+        *_INNER,
+        "streams.processors",
+        "streams.file_forms",
+        "streams.jsonlines",
+        "streams.agents.prompts",
+    ),
     "infra.bench": (
         *_OUTER,
         "streams.runtimes",

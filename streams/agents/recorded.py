@@ -16,6 +16,13 @@ _NAMES = ("question_id", "model")
 _COUNTS = {"latency_ms": MAX_MS, "cost_nusd": MAX_CALL_NUSD, "input_tokens": MAX_INTEGER, "output_tokens": MAX_INTEGER}
 """Optional integer fields of a line, with the largest value an event can hold."""
 _FIELDS = frozenset({*_NAMES, "text", "answer", *_COUNTS})
+_FOREIGN = {
+    # Names that other programs give to the fields of a line.
+    **dict.fromkeys(("id", "qid", "uid"), "question_id"),
+    **dict.fromkeys(("model_name", "model_id", "engine"), "model"),
+    **dict.fromkeys(("response", "output", "completion", "generation", "content", "reply"), "text"),
+    **dict.fromkeys(("prediction", "pred", "extracted_answer"), "answer"),
+}
 
 
 class RecordedOutput(NamedTuple):
@@ -40,7 +47,7 @@ class RecordedOutputs(NamedTuple):
 
 def read_outputs(sources: Iterable[Source]) -> RecordedOutputs:
     """
-    Read files of recorded outputs: JSON Lines, plain or gzip.
+    Read files of recorded outputs, in any form that `read_objects` reads.
 
     A line holds `question_id`, `model` and `text`, and may hold `answer`, `latency_ms`, `cost_nusd`, `input_tokens`
     and `output_tokens`; null counts as absent. Outputs of a model as dispatcher or as merger have the ids
@@ -54,7 +61,7 @@ def read_outputs(sources: Iterable[Source]) -> RecordedOutputs:
     problems: list[LineProblem] = []
     for source in sources:
         file = source_name(source)
-        for number, fields in read_objects(source, problems):
+        for number, fields in read_objects(source, problems, integers=_COUNTS):
             problem = _problem(fields) or _keep(by_model, fields)
             if problem is not None:
                 problems.append(LineProblem(file, number, problem))
@@ -65,6 +72,9 @@ def _problem(fields: dict[str, Any]) -> str | None:
     """Describe what is wrong with an output line; None if it is valid."""
     unknown = fields.keys() - _FIELDS
     if unknown:
+        meant = [f"{name} -> {_FOREIGN[name.lower()]}" for name in fields if name.lower() in _FOREIGN]
+        if meant:
+            return f"{', '.join(meant)}: rename them; a line may hold {', '.join(sorted(_FIELDS))}"
         return f"{min(unknown)}: unknown field; a line may hold {', '.join(sorted(_FIELDS))}"
     for name in _NAMES:
         if not isinstance(fields.get(name), str) or not fields[name]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from schemas.canonical import NumberText, refuse_numbers
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, build
@@ -27,7 +28,7 @@ class FeedbackLine(NamedTuple):
 
 def read_feedback(source: Source, problems: list[LineProblem], view: LogReader, clock: Clock) -> Iterator[FeedbackLine]:
     """
-    Read feedback one line at a time.
+    Read feedback one line at a time; `read_objects` says which forms of files are read.
 
     A line holds the fields of `feedback.given.v1` or, with that kind, of `feedback.retracted.v1`; a line without a time
     takes the clock's. A right answer may be an option's letter or its text. An answer that the question does not offer
@@ -38,14 +39,27 @@ def read_feedback(source: Source, problems: list[LineProblem], view: LogReader, 
         UsageError: The file cannot be read to its end.
     """
     name = source_name(source)
-    for number, fields in read_objects(source, problems):
+    for number, fields in read_objects(source, problems, numbers_as_text=True):
         try:
+            fields = _with_text(fields)
             question = _question(view, fields.get("question_id"))
             event = _event(with_whole_id(fields, view), question, clock)
         except InvalidRecord as error:
             problems.append(LineProblem(name, number, str(error)))
         else:
             yield FeedbackLine(number, event, question is None)
+
+
+def _with_text(fields: dict[str, Any]) -> dict[str, Any]:
+    """Write a right answer that is given as a number as text; a number elsewhere that no event holds is refused."""
+    answer = fields.get("answer")
+    if isinstance(answer, NumberText) or type(answer) is int:
+        fields = {**fields, "answer": str(answer)}
+    try:
+        refuse_numbers(fields)
+    except ValueError as error:
+        raise InvalidRecord(str(error)) from error
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _event(fields: dict[str, Any], question: QuestionAsked | None, clock: Clock) -> Feedback:

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from schemas.letters import RecordRejected
 from streams.app.feedback_file import read_feedback
+from streams.app.foreign_fields import FieldMap, tell_left_out
 from streams.app.question_feed import QuestionFeed
-from streams.app.question_file import attended
 from streams.app.reporter import SILENT, Reporter
+from streams.app.rereadable import attended
 from streams.app.workspace import Workspace
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem, Source, source_name
@@ -62,7 +63,9 @@ class Pace:
             self.settle()
 
 
-def append_questions(work: Workspace, file: str, reporter: Reporter = SILENT) -> Appended:
+def append_questions(
+    work: Workspace, file: str, reporter: Reporter = SILENT, names: FieldMap | None = None
+) -> Appended:
     """
     Append the questions of a file that the log does not hold; no agent is called.
 
@@ -71,7 +74,7 @@ def append_questions(work: Workspace, file: str, reporter: Reporter = SILENT) ->
     """
     added = told = 0
     with work.open_writer(folding=False) as log, _view(work) as view, reporter.progress("producing") as advance:
-        feed = QuestionFeed(view, wall_clock_ms, log.append)
+        feed = QuestionFeed(view, wall_clock_ms, log.append, names=names)
 
         def settle() -> None:
             nonlocal told
@@ -86,6 +89,7 @@ def append_questions(work: Workspace, file: str, reporter: Reporter = SILENT) ->
                 added += log.append(question) is not None
                 advance(1)
                 pace.took_line()
+    tell_left_out(names, reporter)
     return Appended(added, feed.known, len(feed.problems), with_gold=feed.with_gold)
 
 

@@ -10,6 +10,7 @@ from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
+from streams.app.foreign_fields import FieldMap
 from streams.app.question_file import QuestionLine, read_questions
 from streams.jsonlines import LineProblem, Source, source_name
 from streams.log import Clock, LogReader, read_event
@@ -53,6 +54,7 @@ class QuestionFeed:
         golds: Gold answers by question id; without any, *progress* counts every question.
         teach: Whether gold answers become feedback.
         progress: Called for each question of *golds* that is decided, now or earlier.
+        names: What the names of fields in the file stand for; None if they are ours.
     """
 
     view: LogReader | None
@@ -61,6 +63,7 @@ class QuestionFeed:
     golds: Mapping[str, str | None] = field(default_factory=dict)
     teach: bool = False
     progress: Callable[[int], None] = lambda steps: None
+    names: FieldMap | None = None
     problems: list[LineProblem] = field(default_factory=list)
     """Invalid lines, and questions whose id already stands for another question."""
     known: int = 0
@@ -75,7 +78,7 @@ class QuestionFeed:
     def questions(self, source: Source) -> Iterator[QuestionAsked]:
         """Yield the questions to ask, and those with a conflicting id, which the log refuses."""
         self._file = source_name(source)
-        for line in read_questions(source, self.problems, self.clock):
+        for line in read_questions(source, self.problems, self.clock, self.names):
             question = line.question
             self.with_gold += line.gold is not None
             fate = self._fate(line)

@@ -1,20 +1,15 @@
 """Question files: line format, line errors and gold answers."""
 
 import difflib
-import io
-import select
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
+from schemas.canonical import NumberText, refuse_numbers
 from schemas.event import MAX_EVENT_BYTES
 from schemas.questions import LETTERS, QuestionAsked, carried_option
 from schemas.registry import InvalidRecord, build
 from schemas.rules import NEWEST_RULES
+from streams.app.foreign_fields import FieldMap, NameHints, is_place, no_place_told, with_options
 from streams.errors import InvariantError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
 from streams.log import Clock
@@ -26,7 +21,7 @@ ASIDE = ("gold", "dataset")
 
 
 FIELDS = frozenset({*QuestionAsked.model_fields, *ASIDE})
-"""Every field that a line may hold."""
+"""Every field that a line may hold; instead of `options` also A, B, C..., one for each."""
 
 
 class QuestionLine(NamedTuple):
@@ -40,34 +35,44 @@ class QuestionLine(NamedTuple):
     """Whether the line states the time of the question."""
 
 
-def read_questions(source: Source, problems: list[LineProblem], clock: Clock) -> Iterator[QuestionLine]:
+def read_questions(
+    source: Source, problems: list[LineProblem], clock: Clock, names: FieldMap | None = None
+) -> Iterator[QuestionLine]:
     """
-    Read the questions of a file, plain or gzip, one at a time.
+    Read the questions of a file one at a time; `read_objects` says which forms are read.
 
     A line holds the fields of `question.asked.v1`, and may hold `gold` and `dataset`. A line without a time takes the
     clock's. Lines that cannot be used are added to *problems*.
 
+    Args:
+        source: The file.
+        problems: List that problems are added to.
+        clock: Time of questions that state none.
+        names: What the names in the file stand for; None if they are ours.
+
     Raises:
         UsageError: The file cannot be read to its end.
     """
-    name = source_name(source)
-    for number, fields in read_objects(source, problems):
+    name, hints = source_name(source), NameHints(FIELDS)
+    for number, fields in read_objects(source, problems, numbers_as_text=True):
         try:
-            line = _line(number, fields, clock)
+            line = _line(number, fields, clock, names, hints)
         except InvalidRecord as error:
             problems.append(LineProblem(name, number, str(error)))
         else:
             yield line
 
 
-def _line(number: int, fields: dict[str, Any], clock: Clock) -> QuestionLine:
+def _line(number: int, fields: dict[str, Any], clock: Clock, names: FieldMap | None, hints: NameHints) -> QuestionLine:
+    if names is not None:
+        fields = names.applied(fields, number, FIELDS)
+    fields = _in_our_form(fields, hints)
     gold = fields.get("gold")
-    unknown = sorted(fields.keys() - FIELDS)
-    if unknown:
-        close = difflib.get_close_matches(unknown[0], FIELDS, n=1)
-        meant = f"did you mean {close[0]}?" if close else f"a line may hold {', '.join(sorted(FIELDS))}"
-        raise InvalidRecord(f"{unknown[0]}: unknown field; {meant}")
     asked = {name: value for name, value in fields.items() if name not in ASIDE}
+    try:
+        refuse_numbers(asked)
+    except ValueError as error:
+        raise InvalidRecord(str(error)) from error
     question = build(QUESTIONS, asked, clock())
     if not isinstance(question, QuestionAsked):
         raise InvariantError(f"{QUESTIONS} holds a {question.kind}")
@@ -75,6 +80,20 @@ def _line(number: int, fields: dict[str, Any], clock: Clock) -> QuestionLine:
     if size > MAX_EVENT_BYTES:
         raise InvalidRecord(f"{size:,} bytes; the limit is {MAX_EVENT_BYTES:,}: shorten the text")
     return QuestionLine(number, question, normal_gold(gold, question), fields.get("occurred_at") is not None)
+
+
+def _in_our_form(fields: dict[str, Any], hints: NameHints) -> dict[str, Any]:
+    """Give the line with options in one list; a name that is no field of questions is refused with what it means."""
+    ours = with_options(fields)
+    unknown = sorted(ours.keys() - FIELDS)
+    if unknown:
+        hint = hints.of(fields)
+        if hint is not None:
+            raise InvalidRecord(hint)
+        close = difflib.get_close_matches(unknown[0], FIELDS, n=1)
+        meant = f"did you mean {close[0]}?" if close else f"a line may hold {', '.join(sorted(FIELDS))}"
+        raise InvalidRecord(f"{unknown[0]}: unknown field; {meant}")
+    return {name: value for name, value in ours.items() if value is not None}
 
 
 def normal_gold(gold: Any, question: QuestionAsked, *, name: str = "gold") -> str | None:
@@ -99,7 +118,7 @@ def normal_gold(gold: Any, question: QuestionAsked, *, name: str = "gold") -> st
             raise InvalidRecord(f'{name}: {gold!r} is not one exact number; write it as text, such as "18" or "7/2"')
         return number
     letters = LETTERS[: len(question.options)]
-    if isinstance(gold, str):
+    if isinstance(gold, str) and not isinstance(gold, NumberText):
         letter = gold.strip().upper()
         if len(letter) == 1 and letter in letters:
             # Of equal options too the letter that was given: rules of v1 tell them apart.
@@ -107,6 +126,8 @@ def normal_gold(gold: Any, question: QuestionAsked, *, name: str = "gold") -> st
         named = extractor.normal_answer(gold, Options.of([carried_option(option) for option in question.options]))
         if named is not None:
             return named
+    if name == "gold" and is_place(gold):
+        raise no_place_told(gold)
     raise InvalidRecord(f"{name}: {gold!r} is neither a letter from A to {letters[-1]} nor the text of one option")
 
 
@@ -119,7 +140,12 @@ class Survey(NamedTuple):
     problems: list[LineProblem]
 
 
-def survey(source: Source, clock: Clock, progress: Callable[[int], None] = lambda lines: None) -> Survey:
+def survey(
+    source: Source,
+    clock: Clock,
+    progress: Callable[[int], None] = lambda lines: None,
+    names: FieldMap | None = None,
+) -> Survey:
     """
     Read the ids and gold answers of a question file, before the first question is asked.
 
@@ -129,7 +155,7 @@ def survey(source: Source, clock: Clock, progress: Callable[[int], None] = lambd
     golds: dict[str, str | None] = {}
     problems: list[LineProblem] = []
     first: QuestionLine | None = None
-    for line in read_questions(source, problems, clock):
+    for line in read_questions(source, problems, clock, names):
         first = first or line
         progress(1)
         question_id = line.question.question_id
@@ -137,71 +163,3 @@ def survey(source: Source, clock: Clock, progress: Callable[[int], None] = lambd
             reason = f"gold: {question_id!r} has another one further up; the first one counts"
             problems.append(LineProblem(source_name(source), line.number, reason))
     return Survey(golds, first, problems)
-
-
-def _is_pipe(source: str) -> bool:
-    return source == "-" or Path(source).is_fifo()
-
-
-def _opened(pipe: str) -> AbstractContextManager[io.BufferedIOBase]:
-    return nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer)) if pipe == "-" else open(pipe, "rb")
-
-
-@contextmanager
-def rereadable(source: str) -> Iterator[Callable[[], Source]]:
-    """Yield a function that opens a source from its start; standard input or a pipe is copied to a temporary file."""
-    if not _is_pipe(source):
-        yield lambda: source
-        return
-    with tempfile.TemporaryFile() as copy:
-        with _opened(source) as stream:
-            shutil.copyfileobj(stream, copy)
-        copy.flush()
-        raw = io.FileIO(copy.fileno(), closefd=False)
-        # Name of the source in messages about its lines.
-        raw.name = source_name(source)
-        stream = io.BufferedReader(raw)
-
-        def again() -> Source:
-            stream.seek(0)
-            return stream
-
-        yield again
-
-
-@contextmanager
-def attended(source: str, before_waiting: Callable[[], None]) -> Iterator[Source]:
-    """
-    Yield a source that calls *before_waiting* before each read that would block.
-
-    So the lines of a slow pipe can be committed before the next line arrives. A file never blocks.
-    """
-    if not _is_pipe(source):
-        yield source
-        return
-    with _opened(source) as stream:
-        yield _Attended(stream, source_name(source), before_waiting)
-
-
-class _Attended(io.BufferedIOBase):
-    """A stream that checks before each read whether it would block."""
-
-    def __init__(self, stream: io.BufferedIOBase, name: str, before_waiting: Callable[[], None]) -> None:
-        super().__init__()
-        self.name = name
-        self._stream = stream
-        self._before_waiting = before_waiting
-
-    def read1(self, size: int | None = -1, /) -> bytes:
-        if not _is_ready(self._stream):
-            self._before_waiting()
-        return self._stream.read1(-1 if size is None else size)
-
-
-def _is_ready(stream: io.BufferedIOBase) -> bool:
-    """Whether a read returns data or the end at once; data in Python's own buffer is not seen here."""
-    try:
-        return bool(select.select([stream], [], [], 0)[0])
-    except io.UnsupportedOperation:
-        # The stream has no file descriptor, so a read cannot block.
-        return True

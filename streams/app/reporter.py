@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 
 from streams.agents.calls.progress import CallProgress
+from streams.app.line_problems import told_once
 from streams.jsonlines import LineProblem
 
 Advance = Callable[[int], None]
@@ -12,6 +14,11 @@ Advance = Callable[[int], None]
 
 class Reporter:
     """Receives the progress and the remarks of a job; this base class discards them."""
+
+    @cached_property
+    def _told(self) -> dict[tuple[str, str], int]:
+        """First line of each reason that was told, by file and reason."""
+        return {}
 
     def progress(self, label: str, total: int | None = None) -> AbstractContextManager[Advance]:
         """
@@ -41,9 +48,9 @@ class Reporter:
         """Make a remark for people."""
 
     def refused(self, problems: Sequence[LineProblem]) -> None:
-        """Report which lines of a file could not be used, and why."""
-        for problem in problems:
-            self.say(f"{problem.file}:{problem.line}: {problem.reason}")
+        """Report which lines of a file could not be used, and why; a reason that many lines share is given once."""
+        for line in told_once(problems, self._told):
+            self.say(line)
 
 
 def _nothing(steps: int) -> None:

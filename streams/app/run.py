@@ -8,12 +8,14 @@ from typing import Any
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.agents.calls.progress import CallProgress
+from streams.app.foreign_fields import FieldMap, tell_left_out
 from streams.app.policies import adopt
 from streams.app.question_feed import QuestionFeed
-from streams.app.question_file import Survey, rereadable, survey
+from streams.app.question_file import Survey, survey
 from streams.app.replay import replay
 from streams.app.reporter import SILENT, Reporter
 from streams.app.require_kafka import connection_of
+from streams.app.rereadable import rereadable
 from streams.app.setup import Setup, answer, hire, keep, window_of
 from streams.app.workspace import Workspace
 from streams.audit.replay.replay import Replay
@@ -34,6 +36,8 @@ class Job:
     outputs: tuple[str, ...] = ()
     teach: bool = False
     """Whether gold answers become feedback."""
+    names: FieldMap | None = None
+    """What the names of fields in the file stand for; None if they are ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,8 @@ def do(work: Workspace, job: Job, reporter: Reporter = SILENT) -> RunOutcome:
         return _decide(work, job, Survey({}, None, []), None, reporter)
     with rereadable(job.source) as again:
         with reporter.progress(f"reading {job.source}") as advance:
-            surveyed = survey(again(), wall_clock_ms, advance)
+            surveyed = survey(again(), wall_clock_ms, advance, job.names)
+        tell_left_out(job.names, reporter)
         return _decide(work, job, surveyed, again, reporter)
 
 
@@ -93,7 +98,7 @@ def _decide(
         activity = CallProgress()
         live = not all(agent.virtual for agent in setup.agents.values())
         with reporter.watched("deciding", len(surveyed.golds) or None, activity, live=live) as advance:
-            feed = QuestionFeed(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance)
+            feed = QuestionFeed(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance, names=job.names)
             started = time.perf_counter()
             questions = feed.questions(again()) if again else ()
             answer_all(

@@ -3,10 +3,12 @@
 import click
 
 from streams.app import amounts
+from streams.app.foreign_fields import FieldMap
 from streams.app.produce import Appended, append_feedback, append_questions
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_USAGE, App, pass_app
+from streams.cli.file_options import map_option
 from streams.cli.render.terminal import Terminal
 
 SAFE = "What was committed to {log} is safe; the same command appends the rest."
@@ -17,22 +19,25 @@ SAFE = "What was committed to {log} is safe; the same command appends the rest."
     examples=(
         "orch produce questions.jsonl",
         "orch produce - < questions.jsonl",
+        "orch produce questions.jsonl --map id=question_id,question=text,choices=options",
         "orch --format json produce questions.jsonl",
     )
 )
 @click.argument("file")
+@map_option
 @pass_app
-def produce(app: App, file: str) -> int:
+def produce(app: App, file: str, names: FieldMap | None) -> int:
     """
     Append questions from JSON Lines to the log.
 
     A line is {"question_id", "text", "options": [...]}, and may hold "answer_type", "subject" and "occurred_at"; FILE
-    may be gzip, or - for stdin. No agent is called yet: `orch run` does that, or on Kafka the workers. A line that
+    may also be a JSON array, CSV or TSV (options in columns A, B, C...), any of them gzip, or - for stdin. --map reads
+    a file with other names. No agent is called yet: `orch run` does that, or on Kafka the workers. A line that
     cannot be used is reported with its number, the others are appended, and the exit code is 2. A commit follows every
     1,000 lines; for a pipe also every second, and whenever it pauses.
     """
     app.if_interrupted(SAFE.format(log=app.log_url))
-    done = append_questions(app, file, Terminal())
+    done = append_questions(app, file, Terminal(), names)
     if done.with_gold:
         output.say(
             f"{amounts.counted(done.with_gold, 'right answer')} (gold) left out, being no part of a question;"

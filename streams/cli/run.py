@@ -7,12 +7,14 @@ from typing import Literal
 import click
 
 from streams.app import amounts
+from streams.app.foreign_fields import FieldMap
 from streams.app.run import Job, RunOutcome, do
 from streams.audit.agent_stats import AgentStats
 from streams.audit.run_summary import RunSummary
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, EXIT_USAGE, App, pass_unchecked_app
+from streams.cli.file_options import map_option
 from streams.cli.render.terminal import Terminal
 from streams.cli.replay import print_difference
 from streams.errors import UsageError
@@ -54,6 +56,7 @@ MOST_CLASSES = 3
     metavar="N",
     help="Questions open at a time; learning lags by as many.",
 )
+@map_option
 @pass_unchecked_app
 def run(
     app: App,
@@ -62,11 +65,13 @@ def run(
     feedback: Literal["gold"] | None,
     preset: PresetName | None,
     window: int | None,
+    names: FieldMap | None,
 ) -> int:
     """
     Ask, decide and learn until every question has its decision.
 
-    QUESTIONS.jsonl holds one question a line, plain or gzip, - for stdin: {"question_id", "text", "options": [...],
+    QUESTIONS.jsonl holds one question a line, plain or gzip, - for stdin; a JSON array, CSV or TSV is read too, and
+    with --map a file whose fields have other names. A line is {"question_id", "text", "options": [...],
     "answer_type": "choice" or "number", "subject", "gold", "occurred_at"}. Only question_id, text and options are
     needed. gold, the right answer, is used to count and to teach; no agent sees it. A question the log holds is not
     asked again, so an interrupted run goes on where it stopped.
@@ -85,7 +90,7 @@ def run(
         run = config.run.model_copy(update={"window": window, "live_window": window})
         config = replace(config, run=run)
     app.if_interrupted(SAFE.format(log=app.log_url))
-    outcome = do(app, Job(questions, config, outputs, teach=feedback is not None), Terminal())
+    outcome = do(app, Job(questions, config, outputs, teach=feedback is not None, names=names), Terminal())
     if app.json:
         output.print_json(outcome.as_json())
     else:

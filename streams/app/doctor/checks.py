@@ -25,7 +25,6 @@ from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.schema import LAYOUT
 from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.settings import build_policy
-from streams.version import DISTRIBUTION
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11, 5), (3, 13)
 OLDEST_SQLITE = (3, 37, 0)

@@ -68,7 +68,7 @@ def test_gzip_is_known_by_its_content() -> None:
         (line(answer=18), 'answer: not a text; write a number as "18"'),
         (line(latency_ms=-1), "latency_ms: -1 is not an integer from 0 to 1000000000"),
         (line(input_tokens=True), "input_tokens: True is not an integer"),
-        (line(latency_ms=1.5), "1.5 is not an integer"),
+        (line(latency_ms=1.5), "latency_ms: 1.5 is not an integer"),
         ("[1]", "a JSON list, where an object belongs"),
         ("{", "not JSON"),
         ('{"text": "\\ud800"}', "no canonical JSON"),

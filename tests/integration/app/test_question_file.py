@@ -12,7 +12,8 @@ import pytest
 
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
-from streams.app.question_file import QuestionLine, attended, normal_gold, read_questions, rereadable, survey
+from streams.app.question_file import QuestionLine, normal_gold, read_questions, survey
+from streams.app.rereadable import attended, rereadable
 from streams.jsonlines import LineProblem, read_objects
 
 from ...worlds import question
@@ -74,7 +75,7 @@ def test_name_of_the_collection_is_passed_over() -> None:
         ({"option": ["a", "b"]}, "option: unknown field; did you mean options?"),
         ({"options": ["one"]}, "options: 1 given, a choice needs 2 to 26"),
         ({"gold": "D"}, "gold: 'D' is neither a letter from A to C nor the text of one option"),
-        ({"gold": 1}, "gold: 1 is neither"),
+        ({"gold": 1}, "gold: 1 is a place, and may count from 0 or from 1"),
         ({"gold": True, "options": [], "answer_type": "number"}, "gold: True is not one exact number"),
         ({"text": "t" * 899_900}, "shorten the text"),
         ({"answer_type": "essay"}, "answer_type: Input should be 'choice' or 'number', not 'essay'"),

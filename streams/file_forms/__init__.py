@@ -1,0 +1,1 @@
+"""Forms of input files: JSON values, tables, and foreign formats."""
