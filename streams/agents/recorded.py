@@ -9,6 +9,7 @@ from schemas.canonical import MAX_INTEGER
 from schemas.panels import Role
 from schemas.quantities import MAX_CALL_NUSD, MAX_MS
 from streams.agents.agent import AgentError, Reply, Task, read_sub_questions
+from streams.agents.asked_again import earlier_ids
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
 
 _SUFFIXES: dict[Role, str] = {"analyst": "", "dispatcher": "#dispatcher", "merger": "#merger"}
@@ -123,6 +124,14 @@ class RecordedPlayer:
         self.spec = spec
         self._outputs = outputs
 
+    def _recorded(self, task: Task) -> RecordedOutput | None:
+        """Find the output for a question; for one that is asked again, else that of the question it repeats."""
+        for question_id in (task.question_id, *earlier_ids(task.question_id)):
+            output = self._outputs.get(question_id + _SUFFIXES[task.role])
+            if output is not None:
+                return output
+        return None
+
     async def reply(self, task: Task) -> Reply:
         """
         Return the recorded output; each line of a dispatcher's text is a sub-question.
@@ -130,7 +139,7 @@ class RecordedPlayer:
         Raises:
             AgentError: `not_recorded`: there is no output for this question and role.
         """
-        output = self._outputs.get(task.question_id + _SUFFIXES[task.role])
+        output = self._recorded(task)
         if output is None:
             raise AgentError("not_recorded", retriable=False, latency_ms=0)
         return Reply(

@@ -17,6 +17,7 @@ from schemas.agents import SimulatedAgent
 from schemas.quantities import PPB
 from schemas.questions import LETTERS
 from streams.agents.agent import AgentError, Reply, Task
+from streams.agents.asked_again import first_id
 from streams.processors.answers.v1 import read_choice, read_number
 
 POPULAR_PPB = 580_000_000
@@ -72,7 +73,8 @@ def popular_slip(seed: int, question_id: str, wrong: int) -> int:
 
 @lru_cache(maxsize=16_384)
 def _hashed(purpose: str, seed: int, question_id: str) -> int:
-    digest = hashlib.sha256(f"{purpose}\n{seed}\n{question_id}".encode()).digest()
+    # A question that is asked again has the right answer that it had.
+    digest = hashlib.sha256(f"{purpose}\n{seed}\n{first_id(question_id)}".encode()).digest()
     return int.from_bytes(digest[:8], "big")
 
 

@@ -20,6 +20,14 @@ def usd(nusd: int) -> str:
     return f"${whole}.{decimals:0<4}"
 
 
+def share(part: int, whole: int) -> str:
+    """Write a share as percent: two decimals, without a zero at the end."""
+    if not whole:
+        return "-"
+    text = f"{Decimal(100 * part) / whole:.2f}"
+    return f"{text.removesuffix('0')}%"
+
+
 def percent(ppb: int, decimals: int = 1) -> str:
     """Write parts per billion as percent."""
     return f"{Decimal(ppb) / 10**7:.{decimals}f} %"

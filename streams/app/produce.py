@@ -10,6 +10,7 @@ from schemas.letters import RecordRejected
 from streams.app.feedback_file import read_feedback
 from streams.app.foreign_fields import FieldMap, tell_left_out
 from streams.app.question_feed import QuestionFeed
+from streams.app.question_file import LineReading
 from streams.app.reporter import SILENT, Reporter
 from streams.app.rereadable import attended
 from streams.app.workspace import Workspace
@@ -74,7 +75,7 @@ def append_questions(
     """
     added = told = 0
     with work.open_writer(folding=False) as log, _view(work) as view, reporter.progress("producing") as advance:
-        feed = QuestionFeed(view, wall_clock_ms, log.append, names=names)
+        feed = QuestionFeed(view, wall_clock_ms, log.append, reading=LineReading(names))
 
         def settle() -> None:
             nonlocal told

@@ -10,8 +10,7 @@ from schemas.event import Event
 from schemas.feedback import FeedbackGiven
 from schemas.letters import RecordRejected
 from schemas.questions import QuestionAsked
-from streams.app.foreign_fields import FieldMap
-from streams.app.question_file import QuestionLine, read_questions
+from streams.app.question_file import AS_IT_IS, LineReading, QuestionLine, read_questions
 from streams.jsonlines import LineProblem, Source, source_name
 from streams.log import Clock, LogReader, read_event
 from streams.topology import DECISIONS, QUESTIONS
@@ -54,7 +53,7 @@ class QuestionFeed:
         golds: Gold answers by question id; without any, *progress* counts every question.
         teach: Whether gold answers become feedback.
         progress: Called for each question of *golds* that is decided, now or earlier.
-        names: What the names of fields in the file stand for; None if they are ours.
+        reading: How names and ids of the file are to be understood.
     """
 
     view: LogReader | None
@@ -63,7 +62,7 @@ class QuestionFeed:
     golds: Mapping[str, str | None] = field(default_factory=dict)
     teach: bool = False
     progress: Callable[[int], None] = lambda steps: None
-    names: FieldMap | None = None
+    reading: LineReading = AS_IT_IS
     problems: list[LineProblem] = field(default_factory=list)
     """Invalid lines, and questions whose id already stands for another question."""
     known: int = 0
@@ -72,13 +71,15 @@ class QuestionFeed:
     """Lines that hold a gold answer."""
     foreign: set[str] = field(default_factory=set)
     """Ids that the log already used for other questions."""
+    decided: int = 0
+    """Decisions heard: those of this session, whether or not on questions of the file."""
     _file: str = ""
     _recent: OrderedDict[str, RecentQuestion] = field(default_factory=OrderedDict)
 
     def questions(self, source: Source) -> Iterator[QuestionAsked]:
         """Yield the questions to ask, and those with a conflicting id, which the log refuses."""
         self._file = source_name(source)
-        for line in read_questions(source, self.problems, self.clock, self.names):
+        for line in read_questions(source, self.problems, self.clock, self.reading):
             question = line.question
             self.with_gold += line.gold is not None
             fate = self._fate(line)
@@ -125,22 +126,27 @@ class QuestionFeed:
         return "refused" if any(event.statement_id == question.statement_id for event in asked) else "conflict"
 
     def _teach(self, decision: DecisionMade) -> None:
-        for event in self.hear(decision):
+        for event in self._lessons(decision):
             self.append(event)
 
     def hear(self, event: Event) -> tuple[Event, ...]:
         """Handle an event of a session: give feedback on a decision, report a question that the log refused."""
         if isinstance(event, DecisionMade):
-            if not self.golds or event.question_id in self.golds:
-                self.progress(1)
-            gold = self.golds.get(event.question_id)
-            return (gold_feedback(event, gold),) if self.teach and gold is not None else ()
+            self.decided += 1
+            return self._lessons(event)
         if isinstance(event, RecordRejected) and event.source_topic == QUESTIONS and event.record_key is not None:
             # `questions` reports other conflicts; this one is with a line so far up that it is no longer remembered.
             recent = self._recent.get(event.record_key)
             if recent is not None and recent.event_id == event.causes[0]:
                 self._report(event.record_key, recent.line)
         return ()
+
+    def _lessons(self, decision: DecisionMade) -> tuple[Event, ...]:
+        """Give the feedback on a decision, of this session or before."""
+        if not self.golds or decision.question_id in self.golds:
+            self.progress(1)
+        gold = self.golds.get(decision.question_id)
+        return (gold_feedback(decision, gold),) if self.teach and gold is not None else ()
 
     def _report(self, question_id: str, line: int) -> None:
         reason = f"question_id {question_id!r} already stands for another question; give this one an id of its own"

@@ -9,6 +9,7 @@ from schemas.event import MAX_EVENT_BYTES
 from schemas.questions import LETTERS, QuestionAsked, carried_option
 from schemas.registry import InvalidRecord, build
 from schemas.rules import NEWEST_RULES
+from streams.agents.asked_again import again_id
 from streams.app.foreign_fields import FieldMap, NameHints, is_place, no_place_told, with_options
 from streams.errors import InvariantError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
@@ -24,6 +25,18 @@ FIELDS = frozenset({*QuestionAsked.model_fields, *ASIDE})
 """Every field that a line may hold; instead of `options` also A, B, C..., one for each."""
 
 
+class LineReading(NamedTuple):
+    """How names and ids of a question file are to be understood."""
+
+    names: FieldMap | None = None
+    """What the names of its fields stand for; None if they are ours."""
+    again: str | None = None
+    """Name under which its questions are asked again, with new ids; None: under their own."""
+
+
+AS_IT_IS = LineReading()
+
+
 class QuestionLine(NamedTuple):
     """One good line of a question file."""
 
@@ -36,7 +49,7 @@ class QuestionLine(NamedTuple):
 
 
 def read_questions(
-    source: Source, problems: list[LineProblem], clock: Clock, names: FieldMap | None = None
+    source: Source, problems: list[LineProblem], clock: Clock, reading: LineReading = AS_IT_IS
 ) -> Iterator[QuestionLine]:
     """
     Read the questions of a file one at a time; `read_objects` says which forms are read.
@@ -48,7 +61,7 @@ def read_questions(
         source: The file.
         problems: List that problems are added to.
         clock: Time of questions that state none.
-        names: What the names in the file stand for; None if they are ours.
+        reading: How names and ids of the file are to be understood.
 
     Raises:
         UsageError: The file cannot be read to its end.
@@ -56,19 +69,21 @@ def read_questions(
     name, hints = source_name(source), NameHints(FIELDS)
     for number, fields in read_objects(source, problems, numbers_as_text=True):
         try:
-            line = _line(number, fields, clock, names, hints)
+            line = _line(number, fields, clock, reading, hints)
         except InvalidRecord as error:
             problems.append(LineProblem(name, number, str(error)))
         else:
             yield line
 
 
-def _line(number: int, fields: dict[str, Any], clock: Clock, names: FieldMap | None, hints: NameHints) -> QuestionLine:
-    if names is not None:
-        fields = names.applied(fields, number, FIELDS)
+def _line(number: int, fields: dict[str, Any], clock: Clock, reading: LineReading, hints: NameHints) -> QuestionLine:
+    if reading.names is not None:
+        fields = reading.names.applied(fields, number, FIELDS)
     fields = _in_our_form(fields, hints)
     gold = fields.get("gold")
     asked = {name: value for name, value in fields.items() if name not in ASIDE}
+    if reading.again is not None and isinstance(asked.get("question_id"), str):
+        asked["question_id"] = again_id(asked["question_id"], reading.again)
     try:
         refuse_numbers(asked)
     except ValueError as error:
@@ -144,7 +159,7 @@ def survey(
     source: Source,
     clock: Clock,
     progress: Callable[[int], None] = lambda lines: None,
-    names: FieldMap | None = None,
+    reading: LineReading = AS_IT_IS,
 ) -> Survey:
     """
     Read the ids and gold answers of a question file, before the first question is asked.
@@ -155,7 +170,7 @@ def survey(
     golds: dict[str, str | None] = {}
     problems: list[LineProblem] = []
     first: QuestionLine | None = None
-    for line in read_questions(source, problems, clock, names):
+    for line in read_questions(source, problems, clock, reading):
         first = first or line
         progress(1)
         question_id = line.question.question_id

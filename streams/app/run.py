@@ -8,16 +8,18 @@ from typing import Any
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.agents.calls.progress import CallProgress
-from streams.app.foreign_fields import FieldMap, tell_left_out
+from streams.app.foreign_fields import tell_left_out
+from streams.app.old_result import refuse_old_result
 from streams.app.policies import adopt
 from streams.app.question_feed import QuestionFeed
-from streams.app.question_file import Survey, survey
+from streams.app.question_file import AS_IT_IS, LineReading, Survey, survey
 from streams.app.replay import replay
 from streams.app.reporter import SILENT, Reporter
 from streams.app.require_kafka import connection_of
 from streams.app.rereadable import rereadable
 from streams.app.setup import Setup, answer, hire, keep, window_of
 from streams.app.workspace import Workspace
+from streams.audit.policy_names import PolicyNames
 from streams.audit.replay.replay import Replay
 from streams.audit.run_summary import RunSummary, known_answers, summarise
 from streams.jsonlines import LineProblem, Source
@@ -36,8 +38,8 @@ class Job:
     outputs: tuple[str, ...] = ()
     teach: bool = False
     """Whether gold answers become feedback."""
-    names: FieldMap | None = None
-    """What the names of fields in the file stand for; None if they are ours."""
+    reading: LineReading = AS_IT_IS
+    """How names and ids of the file are to be understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,10 @@ class RunOutcome:
     summary: RunSummary
     replay: Replay
     policy_id: str
+    policy: str
+    """The policy's name in this log, which tells it from others of the same id."""
+    decided_now: int
+    """Decisions of this run."""
     seconds: float
     """Time from the first question to the last decision."""
     known: int
@@ -58,6 +64,8 @@ class RunOutcome:
         return {
             **self.summary.as_json(),
             "policy_id": self.policy_id,
+            "policy": self.policy,
+            "decided_now": self.decided_now,
             "seconds": round(self.seconds, 3),
             "already_asked": self.known,
             "rejected": len(self.problems),
@@ -70,15 +78,16 @@ def do(work: Workspace, job: Job, reporter: Reporter = SILENT) -> RunOutcome:
     Ask the questions of a job, decide all open questions, summarise, and replay the log. Bad lines are reported.
 
     Raises:
-        UsageError: A file or a setting is wrong; nothing was asked.
+        UsageError: A file or a setting is wrong, or all questions are decided, but under other policies; nothing was
+            asked.
         OperatorError: The log cannot be written.
     """
     if job.source is None:
         return _decide(work, job, Survey({}, None, []), None, reporter)
     with rereadable(job.source) as again:
         with reporter.progress(f"reading {job.source}") as advance:
-            surveyed = survey(again(), wall_clock_ms, advance, job.names)
-        tell_left_out(job.names, reporter)
+            surveyed = survey(again(), wall_clock_ms, advance, job.reading)
+        tell_left_out(job.reading.names, reporter)
         return _decide(work, job, surveyed, again, reporter)
 
 
@@ -95,10 +104,13 @@ def _decide(
     reporter.refused(problems)
     with work.open_writer() as log, work.open_reader() as view:
         setup = keep(setup, log.policy, job.config)
+        refuse_old_result(view, setup.policy, surveyed.golds)
         activity = CallProgress()
         live = not all(agent.virtual for agent in setup.agents.values())
         with reporter.watched("deciding", len(surveyed.golds) or None, activity, live=live) as advance:
-            feed = QuestionFeed(view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance, names=job.names)
+            feed = QuestionFeed(
+                view, wall_clock_ms, log.append, surveyed.golds, job.teach, advance, reading=job.reading
+            )
             started = time.perf_counter()
             questions = feed.questions(again()) if again else ()
             answer_all(
@@ -111,7 +123,17 @@ def _decide(
         asked = {key: gold for key, gold in surveyed.golds.items() if key not in feed.foreign}
         summary = summarise(reader, known_answers(reader) if again is None else asked)
         replayed = replay(reader, reporter)
-    return RunOutcome(summary, replayed, setup.policy.policy_id, seconds, feed.known, (*problems, *conflicts))
+        name = PolicyNames.of(reader).name(setup.policy)
+    return RunOutcome(
+        summary,
+        replayed,
+        setup.policy.policy_id,
+        policy=name,
+        decided_now=feed.decided,
+        seconds=seconds,
+        known=feed.known,
+        problems=(*problems, *conflicts),
+    )
 
 
 @dataclass(frozen=True, slots=True)

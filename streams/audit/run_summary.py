@@ -16,9 +16,28 @@ from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
 from streams.audit.agent_stats import AgentStats
+from streams.audit.policy_names import PolicyNames
 from streams.log import LogReader, Record, read_event
 from streams.processors.lesson import lesson_of
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, POLICIES, QUESTIONS
+
+MOST_IDS = 1_000
+"""Ids of undecided questions that a summary names."""
+
+
+@dataclass(slots=True)
+class PolicyPart:
+    """Counts over the questions of a summary that one policy decided."""
+
+    decided: int = 0
+    undecided: int = 0
+    graded: int = 0
+    correct: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the policy's part of the contract of `orch run --format json`."""
+        counts = {"decided": self.decided, "undecided": self.undecided, "graded": self.graded, "correct": self.correct}
+        return {**counts, "accuracy": _share(self.correct, self.graded)}
 
 
 @dataclass(slots=True)
@@ -37,6 +56,10 @@ class RunSummary:
     cost_nusd: int = 0
     unpriced_calls: int = 0
     agents: dict[str, AgentStats] = field(default_factory=dict)
+    policies: dict[str, PolicyPart] = field(default_factory=dict)
+    """By the name of the policy in the log."""
+    undecided_ids: list[str] = field(default_factory=list)
+    """The first undecided questions, `MOST_IDS` at most."""
 
     @property
     def waiting(self) -> int:
@@ -66,6 +89,8 @@ class RunSummary:
             "calls": self.calls,
             "cost_usd": float(Decimal(self.cost_nusd) / 10**9),
             "unpriced_calls": self.unpriced_calls,
+            "undecided_ids": self.undecided_ids,
+            "policies": {name: part.as_json() for name, part in self.policies.items()},
             "agents": {name: agent.as_json() for name, agent in sorted(self.agents.items())},
         }
 
@@ -102,6 +127,7 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
     """
     summary = RunSummary(questions=len(golds))
     priorities = _priorities(reader)
+    names = PolicyNames.of(reader)
     for question_id, records in reader.by_correlation((ASSIGNMENTS, ANALYSES, DECISIONS)):
         decision = _decision(records) if question_id in golds else None
         if decision is None:
@@ -113,13 +139,26 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
         summary.calls += decision.calls
         summary.cost_nusd += decision.cost_nusd
         summary.unpriced_calls += decision.unpriced_calls
+        part = summary.policies.setdefault(_policy_name(records, names, decision), PolicyPart())
+        part.decided += decided
+        part.undecided += not decided
+        if not decided and len(summary.undecided_ids) < MOST_IDS:
+            summary.undecided_ids.append(question_id)
         if gold is not None:
             summary.graded += 1
             summary.correct += decision.answer == gold
+            part.graded += 1
+            part.correct += decision.answer == gold
             summary.vote_correct += plain_vote(decision.counted, _priority(records, priorities)) == gold
         _add_answers(summary.agents, decision, gold)
         _add_calls(summary.agents, decision, records)
     return summary
+
+
+def _policy_name(records: Sequence[Record], names: PolicyNames, decision: DecisionMade) -> str:
+    """Name the policy of a decision; a panel is read only where the log has several policies."""
+    given = set(names.by_event.values())
+    return given.pop() if len(given) == 1 else names.of_question(records) or decision.policy_id
 
 
 def _right_answer(decision: DecisionMade, gold: str | None) -> str | None:

@@ -81,8 +81,11 @@ def _print(app: App, shown: Demonstration, reader: LogReader) -> None:
     output.print_text("Beside it, every agent asked every question", style="bold")
     output.print_pairs(
         [
-            ("best single", f"{baseline.right[best] / asked:.1%} ({best}), {asked:,} calls"),
-            ("plain vote", f"{baseline.vote_right / asked:.1%} (all agents), {len(baseline.right) * asked:,} calls"),
+            ("best single", f"{amounts.share(baseline.right[best], asked)} ({best}), {asked:,} calls"),
+            (
+                "plain vote",
+                f"{amounts.share(baseline.vote_right, asked)} (all agents), {len(baseline.right) * asked:,} calls",
+            ),
         ]
     )
     output.print_text()

@@ -8,6 +8,7 @@ import click
 
 from streams.app import amounts
 from streams.app.foreign_fields import FieldMap
+from streams.app.question_file import LineReading
 from streams.app.run import Job, RunOutcome, do
 from streams.audit.agent_stats import AgentStats
 from streams.audit.run_summary import RunSummary
@@ -24,6 +25,12 @@ from streams.settings import PRESETS
 SAFE = "What was committed to {log} is safe; the same command goes on from there."
 """Advice for an interrupted run."""
 
+UNDECIDED = "`{orch} consume decisions --status undecided` shows why; `{orch} retry` asks them again, under new ids."
+"""Way on from undecided questions."""
+
+MOST_SHOWN = 5
+"""Most undecided questions that are named in the text; JSON has more."""
+
 MOST_CLASSES = 3
 """Most error classes that are named for each agent; JSON has them all."""
 
@@ -32,7 +39,7 @@ MOST_CLASSES = 3
     examples=(
         "orch run questions.jsonl",
         "orch run questions.jsonl --outputs outputs.jsonl --feedback gold",
-        "orch --format json run questions.jsonl.gz --preset reference",
+        "orch --format json run questions.jsonl.gz --preset reference --again reference",
         "orch run  # goes on with what the log holds",
     )
 )
@@ -57,6 +64,12 @@ MOST_CLASSES = 3
     help="Questions open at a time; learning lags by as many.",
 )
 @map_option
+@click.option(
+    "--again",
+    metavar="NAME",
+    help="Ask the questions of the file again, under new ids: q1 as q1~NAME. Their recorded outputs and right answers"
+    " go along.",
+)
 @pass_unchecked_app
 def run(
     app: App,
@@ -66,6 +79,7 @@ def run(
     preset: PresetName | None,
     window: int | None,
     names: FieldMap | None,
+    again: str | None,
 ) -> int:
     """
     Ask, decide and learn until every question has its decision.
@@ -74,13 +88,16 @@ def run(
     with --map a file whose fields have other names. A line is {"question_id", "text", "options": [...],
     "answer_type": "choice" or "number", "subject", "gold", "occurred_at"}. Only question_id, text and options are
     needed. gold, the right answer, is used to count and to teach; no agent sees it. A question the log holds is not
-    asked again, so an interrupted run goes on where it stopped.
+    asked again, so an interrupted run goes on where it stopped. If all were decided, and none under the policy of this
+    run, the command says so and ends with exit code 2; --again asks them once more.
 
     The summary is about the questions of the file, whenever they were decided; without a file, about all of the log.
     The plain vote is one vote for each readable analysis that the decision had, ties by the policy's fixed priority,
     so it is comparable at the same calls. An agent's accuracy is over the questions it was asked; its calls are those
     that decisions rest on, failed ones included, and its latencies those of the calls that gave a reply.
     """
+    if again is not None and questions is None:
+        raise UsageError("--again needs the file whose questions to ask", remedy="Name it; `orch retry` needs none")
     if feedback and questions is None:
         raise UsageError("--feedback gold needs the file that holds the right answers", remedy="Name QUESTIONS.jsonl")
     config = app.config
@@ -90,11 +107,15 @@ def run(
         run = config.run.model_copy(update={"window": window, "live_window": window})
         config = replace(config, run=run)
     app.if_interrupted(SAFE.format(log=app.log_url))
-    outcome = do(app, Job(questions, config, outputs, teach=feedback is not None, names=names), Terminal())
+    outcome = do(
+        app, Job(questions, config, outputs, teach=feedback is not None, reading=LineReading(names, again)), Terminal()
+    )
     if app.json:
         output.print_json(outcome.as_json())
     else:
         print_outcome(outcome)
+    if outcome.summary.undecided:
+        output.say(UNDECIDED.format(orch=app.orch))
     if outcome.problems:
         output.say(f"{amounts.counted(len(outcome.problems), 'line')} could not be used; see above.")
     if outcome.replay.different:
@@ -106,16 +127,16 @@ def run(
 def print_outcome(outcome: RunOutcome) -> None:
     """Print a summary for people."""
     summary, replayed = outcome.summary, outcome.replay
-    undecided = f", {summary.undecided:,} undecided" if summary.undecided else ""
     known = f" ({outcome.known:,} asked before)" if outcome.known else ""
-    new = summary.questions - outcome.known
-    speed = f" ({new / outcome.seconds:,.0f} questions/s)" if new > 0 and outcome.seconds else ""
+    now = outcome.decided_now
+    speed = f" ({now / outcome.seconds:,.0f} questions/s)" if now and outcome.seconds else ""
     a_question = f" ({summary.calls / summary.questions:.2f} a question)" if summary.questions else ""
     unpriced = f", without {summary.unpriced_calls:,} calls of unknown cost" if summary.unpriced_calls else ""
     pairs = [
         ("questions", f"{summary.questions:,}{known}"),
-        ("decided", f"{summary.decided:,}{undecided}"),
-        *_accuracy(summary),
+        ("decided", f"{summary.decided:,}{_undecided(summary)}"),
+        *_policies(outcome),
+        *_accuracy(outcome),
         ("calls", f"{summary.calls:,}{a_question}"),
         ("cost", f"{amounts.usd(summary.cost_nusd)}{unpriced}"),
         ("time", f"{amounts.duration(outcome.seconds)}{speed}"),
@@ -125,7 +146,7 @@ def print_outcome(outcome: RunOutcome) -> None:
     agents = sorted(summary.agents.items())
     if agents:
         output.print_text()
-        rows = [(name, f"{a.asked:,}", _share(a.accuracy), f"{a.calls:,}") for name, a in agents]
+        rows = [(name, f"{a.asked:,}", amounts.share(a.right, a.graded), f"{a.calls:,}") for name, a in agents]
         output.print_table(
             ("agent", "questions", "right", "calls"), rows, right=("questions", "right", "calls"), names=1
         )
@@ -181,15 +202,42 @@ def _errors(agent: AgentStats) -> str:
     return f"{told}, {more} more" if more > 0 else told
 
 
-def _accuracy(summary: RunSummary) -> list[tuple[str, str]]:
+def _policies(outcome: RunOutcome) -> list[tuple[str, str]]:
+    """Say who decided, where it was not this run's policy alone."""
+    parts = outcome.summary.policies
+    if set(parts) <= {outcome.policy}:
+        return []
+    told = [f"{name} {part.decided + part.undecided:,}" for name, part in parts.items()]
+    return [("policies", ", ".join(told if outcome.policy in parts else [*told, f"{outcome.policy} 0"]))]
+
+
+def _accuracy(outcome: RunOutcome) -> list[tuple[str, str]]:
+    """Print how many were right; of a file that several policies decided, the share of each on its own."""
+    summary = outcome.summary
     if not summary.graded:
         return [("right", "not known: no right answers were given")]
     graded = "" if summary.graded == summary.questions else " whose answer is known"
+    if len(summary.policies) > 1:
+        return [
+            (
+                f"right, {name}",
+                f"{amounts.share(part.correct, part.graded)} ({part.correct:,} of {part.graded:,}{graded})",
+            )
+            for name, part in summary.policies.items()
+        ]
     return [
-        ("right", f"{_share(summary.accuracy)} ({summary.correct:,} of {summary.graded:,}{graded})"),
-        ("plain vote", f"{_share(summary.vote_accuracy)} on the same analyses"),
+        (
+            "right",
+            f"{amounts.share(summary.correct, summary.graded)} ({summary.correct:,} of {summary.graded:,}{graded})",
+        ),
+        ("plain vote", f"{amounts.share(summary.vote_correct, summary.graded)} on the same analyses"),
     ]
 
 
-def _share(share: float | None) -> str:
-    return "-" if share is None else f"{share:.1%}"
+def _undecided(summary: RunSummary) -> str:
+    """Name the first undecided questions."""
+    if not summary.undecided:
+        return ""
+    shown = ", ".join(map(output.clean, summary.undecided_ids[:MOST_SHOWN]))
+    more = summary.undecided - min(summary.undecided, MOST_SHOWN)
+    return f", {summary.undecided:,} undecided: {shown}{f' and {more:,} more' if more else ''}"

@@ -1,4 +1,4 @@
-"""JSON values of an array, or of a sequence over lines."""
+"""JSON values of an array, or one after another."""
 
 import codecs
 import json

@@ -1,4 +1,4 @@
-"""Forms of input files, and formats that are refused by name."""
+"""Forms of input files, and formats refused by name."""
 
 import bz2
 import gzip

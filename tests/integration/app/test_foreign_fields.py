@@ -10,7 +10,7 @@ import pytest
 from streams.app.feedback_file import read_feedback
 from streams.app.foreign_fields import parse_map
 from streams.app.line_problems import told_once
-from streams.app.question_file import FIELDS, QuestionLine, read_questions
+from streams.app.question_file import FIELDS, LineReading, QuestionLine, read_questions
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem
 from streams.runtimes.embedded.reader import EmbeddedReader
@@ -40,7 +40,7 @@ def read(*lines: dict[str, Any], names: str | None = None) -> tuple[list[Questio
     problems: list[LineProblem] = []
     source = io.BytesIO("".join(json.dumps(line) + "\n" for line in lines).encode())
     given = None if names is None else parse_map(names, FIELDS)
-    return list(read_questions(source, problems, lambda: 0, given)), problems
+    return list(read_questions(source, problems, lambda: 0, LineReading(given))), problems
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_unnamed_fields_are_left_out() -> None:
     """With a map, fields that are neither ours nor in it are left out, and listed for a remark."""
     names = parse_map("question=text,answer=gold", FIELDS)
     source = io.BytesIO(json.dumps(MMLU_PRO).encode())
-    assert len(list(read_questions(source, [], lambda: 0, names))) == 1
+    assert len(list(read_questions(source, [], lambda: 0, LineReading(names)))) == 1
     assert list(names.left_out) == ["answer_index", "src"]
 
 

@@ -115,7 +115,7 @@ def test_no_readable_answer_is_undecided(place: Place) -> None:
 def test_changed_policy_is_adopted_once(recorded: Place) -> None:
     """Another preset is another policy; the same one again is not."""
     for _ in range(2):
-        assert run(recorded, "--preset", "reference").code == 0
+        assert run(recorded, "--preset", "reference", "--again", "other").code == 0
     assert [event["policy_id"] for event in recorded.events("policies")] == ["default", "reference"]
 
 
