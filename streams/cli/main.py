@@ -42,6 +42,7 @@ COMMANDS: dict[str, Entry] = {
     "produce": Entry("streams.cli.produce:produce", "Append questions from JSON Lines to the log."),
     "feedback": Entry("streams.cli.produce:feedback", "Append feedback from JSON Lines, and learn from it."),
     "consume": Entry("streams.cli.consume:consume", "Print the events of a topic as JSON Lines, each once."),
+    "retry": Entry("streams.cli.retry:retry", "Ask undecided questions again, under new ids."),
     "worker": Entry("streams.cli.worker:worker", "Run stages of a log on Kafka until told to stop."),
     "router": Entry("streams.cli.router:router", "Show the router's table, or the history of one agent."),
     "explain": Entry("streams.cli.explain:explain", "Show everything behind one decision, and what came after it."),

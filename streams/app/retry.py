@@ -1,0 +1,184 @@
+"""Undecided questions, asked again under new ids."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.decisions import DecisionMade
+from schemas.event import Event
+from schemas.feedback import FeedbackGiven
+from schemas.quantities import instant_of_ms
+from schemas.questions import QuestionAsked
+from schemas.registry import InvalidRecord, build
+from streams.agents.asked_again import MARK, again_id
+from streams.agents.calls.progress import CallProgress
+from streams.app.question_feed import gold_feedback
+from streams.app.reporter import SILENT, Reporter
+from streams.app.run import AnswerOptions, answer_all
+from streams.app.setup import hire, keep
+from streams.app.workspace import Workspace
+from streams.audit.run_summary import known_answers
+from streams.errors import InvariantError, UsageError
+from streams.log import Appender, LogReader, read_event, wall_clock_ms
+from streams.topology import DECISIONS, QUESTIONS
+
+_NUMBERED = re.compile(rf"(.+){MARK}([1-9][0-9]*)")
+
+
+@dataclass(slots=True)
+class Retrial:
+    """Result of asking undecided questions again."""
+
+    asked: dict[str, str] = field(default_factory=dict)
+    """New id of each question, by the id that stayed undecided."""
+    with_gold: int = 0
+    """Questions whose right answer went along."""
+    decided: int | None = None
+    """How many were decided; None on Kafka, where the workers answer."""
+    undecided: list[str] = field(default_factory=list)
+    """New ids of those that stayed undecided once more."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the contract of `orch retry --format json`."""
+        return {
+            "asked": self.asked,
+            "with_gold": self.with_gold,
+            "decided": self.decided,
+            "undecided": None if self.decided is None else len(self.undecided),
+            "undecided_ids": self.undecided,
+        }
+
+
+def ask_again(
+    work: Workspace, ids: Sequence[str] = (), *, outputs: Sequence[str] = (), reporter: Reporter = SILENT
+) -> Retrial:
+    """
+    Ask undecided questions again: the same text under a new id, `q1~2` for `q1`, caused by the decision `undecided`.
+
+    A question has one decision for ever, so its own id stays undecided. A right answer that gold feedback gave becomes
+    feedback on the new question. On a file the agents answer at once; on Kafka the workers do.
+
+    Args:
+        work: Workspace of the log.
+        ids: Questions to ask; empty: all whose last attempt is undecided.
+        outputs: Files of recorded outputs, instead of the configured agents.
+        reporter: Told of the progress.
+
+    Raises:
+        UsageError: One of *ids* is unknown, open or decided; or there are no agents.
+        OperatorError: The log cannot be written, or an agent cannot be made.
+    """
+    with work.open_reader() as reader:
+        undecided = _chosen(reader, ids)
+        if not undecided:
+            return Retrial()
+        golds = known_answers(reader)
+        questions = dict(_again(reader, undecided))
+    found = Retrial({old: question.question_id for old, question in questions.items()})
+    right = {question.question_id: gold for old, question in questions.items() if (gold := golds.get(old)) is not None}
+    found.with_gold = len(right)
+    setup = hire(work.config, outputs, instant_of_ms(wall_clock_ms()))
+    with work.open_writer() as log:
+        if log.folding() is None:
+            _publish(log, questions.values(), right)
+            return found
+        setup, activity, found.decided = keep(setup, log.policy, work.config), CallProgress(), 0
+        ours = set(found.asked.values())
+        live = not all(agent.virtual for agent in setup.agents.values())
+        with (
+            work.open_reader() as view,
+            reporter.watched("deciding", len(ours), activity, live=live) as advance,
+        ):
+
+            def hear(event: Event) -> tuple[Event, ...]:
+                if not isinstance(event, DecisionMade) or event.question_id not in ours:
+                    return ()
+                advance(1)
+                found.decided = (found.decided or 0) + (event.status == "decided")
+                if event.status != "decided":
+                    found.undecided.append(event.question_id)
+                gold = right.get(event.question_id)
+                return () if gold is None else (gold_feedback(event, gold),)
+
+            options = AnswerOptions(work.config.run, tuple(outputs), hear, activity)
+            answer_all(work, log, view, setup, questions.values(), options)
+    return found
+
+
+def _publish(log: Appender, questions: Any, right: Mapping[str, str]) -> None:
+    """Append the questions, and their right answers as feedback that comes first."""
+    for question in questions:
+        log.append(question)
+        gold = right.get(question.question_id)
+        if gold is not None:
+            at = question.occurred_at
+            log.append(FeedbackGiven(occurred_at=at, question_id=question.question_id, source="gold", answer=gold))
+    log.commit()
+
+
+def _parts(question_id: str) -> tuple[str, int]:
+    """Split an id into that of the first attempt and the number of this one."""
+    numbered = _NUMBERED.fullmatch(question_id)
+    return (numbered[1], int(numbered[2])) if numbered else (question_id, 1)
+
+
+def _chosen(reader: LogReader, ids: Sequence[str]) -> dict[str, DecisionMade]:
+    """Find the undecided last attempts to ask again, in log order."""
+    last: dict[str, int] = {}
+    known: set[str] = set()
+    for record in reader.records((QUESTIONS,)):
+        first, number = _parts(record.key)
+        last[first] = max(last.get(first, 0), number)
+        known.add(record.key)
+    decisions: dict[str, DecisionMade] = {}
+    decided: set[str] = set()
+    for record in reader.records((DECISIONS,)):
+        first, number = _parts(record.key)
+        if record.key in decided or number < last.get(first, 0):
+            continue
+        decided.add(record.key)
+        decision = read_event(record)
+        if isinstance(decision, DecisionMade) and decision.status == "undecided":
+            decisions[record.key] = decision
+    if not ids:
+        return decisions
+    return {
+        key: decisions[key] for key in dict.fromkeys(_last_attempt(one, last, known, decided, decisions) for one in ids)
+    }
+
+
+def _last_attempt(
+    question_id: str,
+    last: Mapping[str, int],
+    known: set[str],
+    decided: set[str],
+    undecided: Mapping[str, DecisionMade],
+) -> str:
+    """Find the last attempt of a question that was named; it must be undecided."""
+    if question_id not in known:
+        raise UsageError(f"no question {question_id!r} in this log", remedy="`orch consume questions` lists them")
+    first, _ = _parts(question_id)
+    key = first if last[first] == 1 else again_id(first, str(last[first]))
+    if key in undecided:
+        return key
+    state = "is decided" if key in decided else "has no decision yet"
+    which = "" if key == question_id else f" (asked again as {key!r})"
+    remedy = "Only undecided questions are asked again; `orch run FILE --again NAME` asks any"
+    raise UsageError(f"question {question_id!r}{which} {state}", remedy=remedy)
+
+
+def _again(reader: LogReader, undecided: Mapping[str, DecisionMade]) -> Iterator[tuple[str, QuestionAsked]]:
+    """Build the question that asks each of them again, now."""
+    for question_id, decision in undecided.items():
+        first, number = _parts(question_id)
+        asked = next(read_event(r) for r in reader.about(question_id) if r.topic == QUESTIONS)
+        given = asked.model_dump(mode="json", exclude={"event_id", "occurred_at", "causes", "question_id"})
+        fields = {**given, "question_id": again_id(first, str(number + 1)), "causes": [decision.event_id]}
+        try:
+            question = build(QUESTIONS, fields, wall_clock_ms())
+        except InvalidRecord as error:
+            raise UsageError(f"question {question_id!r} cannot be asked again: {error}") from error
+        if not isinstance(question, QuestionAsked):
+            raise InvariantError(f"{QUESTIONS} holds a {question.kind}")
+        yield question_id, question
