@@ -39,7 +39,8 @@ def consume(app: App, topic: str, follow: bool, most: int | None, status: str | 
     Print the events of a topic as JSON Lines, each once.
 
     Starts at the beginning of the log. Each line is the event as it is stored; --format text gives one readable line
-    for each instead. --status undecided shows the decisions that `orch retry` asks again. The prefix of a topic may be left out: decisions is orch.decisions.
+    for each instead. --status undecided shows the decisions that `orch retry` asks again. The prefix of a topic may be
+    left out: decisions is orch.decisions.
     """
     name = topic_name(topic)
     if status is not None and name != DECISIONS:
