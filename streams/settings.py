@@ -20,6 +20,7 @@ from schemas.registry import describe
 from schemas.rules import NEWEST_RULES
 from streams.errors import UsageError
 from streams.presets import PresetName, preset
+from streams.written_amounts import plain_amounts
 
 DEFAULT_LOG = "sqlite:///orch.db"
 DEFAULT_CONFIG = "orch.toml"
@@ -167,8 +168,9 @@ def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str,
         raise UsageError(f"{place} names no agents", remedy="Add [[agents]] tables; `orch init` writes an example")
     # A file may change one instruction and keep the others.
     under = {**preset(config.preset, len(chosen)), "prompts": Prompts().model_dump(mode="json")}
-    fields = _overlaid(under, config.fields)
-    given = [_told_apart(agent) for agent in chosen]
+    settings = {name: value for name, value in config.fields.items() if name != "agents"}
+    fields = _overlaid(under, plain_amounts(settings, place))
+    given = plain_amounts([_told_apart(agent) for agent in chosen], place, "agents")
     for number, agent in enumerate(given):
         if isinstance(agent, dict) and _KEY_ITSELF.match(str(agent.get("key_env", ""))):
             text = f"{place}: agents.{number}.key_env looks like a key, not like the name of a variable"

@@ -23,6 +23,7 @@ _OUTER = (
     "streams.logs",
     "streams.presets",
     "streams.settings",
+    "streams.written_amounts",
     "streams.log",
     "streams.version",
 )
@@ -39,7 +40,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "streams.jsonlines": (*_INNER, "streams.file_forms"),
     "streams.logs": _INNER,
     "streams.presets": _INNER,
-    "streams.settings": (*_MIDDLE, "streams.presets"),
+    "streams.settings": (*_MIDDLE, "streams.presets", "streams.written_amounts"),
+    "streams.written_amounts": _INNER,
     "streams.processors": ("schemas",),
     "streams.topology": _PURE,
     "streams.log": _MIDDLE,
