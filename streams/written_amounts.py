@@ -1,7 +1,8 @@
 """
-Amounts as people write them: `"0.8"`, `"80 %"`, `"$5"`, `"30 s"`.
+Amounts as people write them.
 
-They stand for the integers of the settings, exactly; an amount that no such integer holds is refused.
+`"0.8"`, `"80 %"`, `"$5"` and `"30 s"` stand for the integers of the settings, exactly; an amount that no such integer
+holds is refused.
 """
 
 import re

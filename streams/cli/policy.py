@@ -5,22 +5,38 @@ import orjson
 
 from streams.app.adopted_policies import adopted_policy
 from streams.app.policies import adopt_policy, policy_in_force
+from streams.app.policy_history import policy_difference, policy_history, policy_named
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
+from streams.cli.render.policy_text import print_difference, print_history
 from streams.errors import UsageError
 
+HISTORY = "`orch policy history` lists them"
 
-@command(examples=("orch policy", "orch policy show default", "orch policy adopt", "orch --format json policy show"))
-@click.argument("action", type=click.Choice(["show", "adopt"]), default="show", required=False)
-@click.argument("given", metavar="[POLICY]", required=False)
+_TAKES = {"show": (0, 1), "adopt": (0,), "history": (0,), "diff": (2,)}
+"""Numbers of policies that each action takes."""
+
+
+@command(
+    examples=(
+        "orch policy",
+        "orch policy show default",
+        "orch policy adopt",
+        "orch --format json policy show",
+        "orch policy history",
+        "orch policy diff default first",
+    )
+)
+@click.argument("action", type=click.Choice(["show", "adopt", "history", "diff"]), default="show", required=False)
+@click.argument("names", metavar="[A] [B]", nargs=-1)
 @click.option(
     "--force",
     is_flag=True,
     help="Adopt it although workers on Kafka are too old for it, and will leave its questions out.",
 )
 @pass_app
-def policy(app: App, action: str, given: str | None, force: bool) -> None:
+def policy(app: App, action: str, names: tuple[str, ...], force: bool) -> None:
     """
     Show the policy in force, or adopt the configured one.
 
@@ -31,21 +47,49 @@ def policy(app: App, action: str, given: str | None, force: bool) -> None:
     ask` adopt the configured policy by themselves if it differs; workers on Kafka never do, so that an old file cannot
     undo a new policy.
 
+    history lists all adoptions. Where one name had several contents, the second is called first#2. diff shows the
+    settings in which two policies differ; A and B are such names, or beginnings of ids. show takes one of them, too.
+
     On Kafka a policy whose rules are of v2 is adopted only if every worker knows them, that is, has version 0.2 or a
     later one. Upgrade old workers first, one after the other; the old policy stays in force meanwhile.
     """
+    if len(names) not in _TAKES[action]:
+        raise UsageError(
+            f"`orch policy {action}` takes {' or '.join(map(str, _TAKES[action]))} policies, not {len(names)}",
+            remedy=f"{HISTORY}; adopt takes the configured one, of --config FILE",
+        )
+    if action == "history":
+        _history(app)
+        return
+    if action == "diff":
+        _difference(app, *names)
+        return
     if action == "adopt":
-        if given is not None:
-            raise UsageError(
-                "adopt takes the configured policy, and no other", remedy="Name the configuration by --config FILE"
-            )
         _adopt(app, force=force)
         return
-    newest = policy_in_force(app) if given is None else adopted_policy(app, given)
+    newest = adopted_policy(app, names[0]) if names else policy_in_force(app)
     if app.json:
         output.print_bytes(newest.encode())
         return
     output.print_bytes(orjson.dumps(orjson.loads(newest.encode()), option=orjson.OPT_INDENT_2))
+
+
+def _history(app: App) -> None:
+    history = policy_history(app)
+    if not app.json:
+        print_history(history)
+    for one in history if app.json else ():
+        output.print_json(one.as_json())
+
+
+def _difference(app: App, a: str, b: str) -> None:
+    history = policy_history(app)
+    before, after = policy_named(history, a), policy_named(history, b)
+    changes = policy_difference(before.policy, after.policy)
+    if not app.json:
+        print_difference(before, after, changes)
+    for change in changes if app.json else ():
+        output.print_json(change._asdict())
 
 
 def _adopt(app: App, *, force: bool) -> None:

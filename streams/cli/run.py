@@ -140,6 +140,7 @@ def print_outcome(outcome: RunOutcome) -> None:
         ("calls", f"{summary.calls:,}{a_question}"),
         ("cost", f"{amounts.usd(summary.cost_nusd)}{unpriced}"),
         ("time", f"{amounts.duration(outcome.seconds)}{speed}"),
+        ("policy", outcome.policy),
         ("replay", f"{replayed.events:,} events, {replayed.derived:,} derived again, {replayed.different:,} different"),
     ]
     output.print_pairs(pairs)
