@@ -2,6 +2,17 @@
 Named presets of a policy.
 
 A configuration starts from one and overrides single fields.
+
+`default` is what measured best on the recorded data: panels in stages, small steps of the averages, warm-up.
+
+`reference` and `reference-lexicographic` have the arithmetic of the reference scripts of arXiv 2602.01797, exactly:
+their averages (alpha 0.2, cold start), their two scores and fixed priority, panels of three, the plain vote. On the
+same observations in the same order they choose the scripts' panels and answers, 2,000 of 2,000. They are not the
+published experiment, which differs in three ways:
+
+- every agent answers and is taught after each question; here the agents of the panel alone;
+- question n is learned before question n + 1 is asked; here `run` keeps a window of 32 open, unless `--window 1`;
+- a merge model reads the analyses and decides; here it is the vote, unless `merge.rule = "agent"`.
 """
 
 from typing import Any, Literal
@@ -34,8 +45,9 @@ def preset(name: PresetName, agents: int) -> dict[str, Any]:
     Give the fields of a policy that a preset sets; all other fields have the model's defaults.
 
     Args:
-        name: `default` measured best. `reference` reproduces the reference scripts of arXiv 2602.01797: alpha 0.2, the
-            weighted score, a vote with fixed priority; `reference-lexicographic` has their other score.
+        name: `default` measured best. `reference` has the arithmetic of the reference scripts of arXiv 2602.01797,
+            not their experiment (see above): alpha 0.2, the weighted score, a vote with fixed priority;
+            `reference-lexicographic` has their other score.
         agents: Number of agents in the policy; panels are cut to it.
 
     Returns:

@@ -55,7 +55,8 @@ MOST_CLASSES = 3
     "--preset",
     type=click.Choice(PRESETS),
     metavar="NAME",
-    help=f"Starting point of the policy, instead of the configured one: {', '.join(PRESETS)}.",
+    help=f"Starting point of the policy, instead of the configured one: {', '.join(PRESETS)}. The reference presets"
+    " have the published arithmetic, not the published experiment; orch.toml says how they differ.",
 )
 @click.option(
     "--window",
