@@ -73,13 +73,6 @@ class NumberText(str):
     __slots__ = ()
 
 
-def _integer(literal: str) -> int | NumberText:
-    # Far longer literals than any event holds are not even converted.
-    if len(literal) <= _LONGEST_INTEGER and abs(number := int(literal)) <= MAX_INTEGER:
-        return number
-    return NumberText(literal)
-
-
 def strict_json(raw: bytes, *, numbers_as_text: bool = False) -> dict[str, Any]:
     """
     Parse a JSON object from an untrusted producer, refusing whatever parsers disagree about.
@@ -97,13 +90,21 @@ def strict_json(raw: bytes, *, numbers_as_text: bool = False) -> dict[str, Any]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from error
+    odd: list[NumberText] = []
+
+    def noted(literal: str) -> NumberText:
+        odd.append(NumberText(literal))
+        return odd[-1]
+
+    def integer(literal: str) -> int | NumberText:
+        # Far longer literals than any event holds are not even converted.
+        if len(literal) <= _LONGEST_INTEGER and abs(number := int(literal)) <= MAX_INTEGER:
+            return number
+        return noted(literal)
+
     try:
         value = json.loads(
-            text,
-            object_pairs_hook=_no_duplicates,
-            parse_int=_integer,
-            parse_float=NumberText,
-            parse_constant=NumberText,
+            text, object_pairs_hook=_no_duplicates, parse_int=integer, parse_float=noted, parse_constant=noted
         )
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at character {error.pos}") from error
@@ -111,7 +112,7 @@ def strict_json(raw: bytes, *, numbers_as_text: bool = False) -> dict[str, Any]:
         raise ValueError("not JSON that can be read: nested too deeply") from None
     if not isinstance(value, dict):
         raise ValueError(f"a JSON {type(value).__name__}, where an object belongs")
-    if not numbers_as_text:
+    if odd and not numbers_as_text:
         refuse_numbers(value)
     # Encoding once finds the rest: lone surrogates that came as \ud800 escapes.
     canonical_json(value)

@@ -148,8 +148,9 @@ def with_options(fields: dict[str, Any]) -> dict[str, Any]:
         if any(column is not None for column in columns):
             fields["options"] = _without_end(columns)
     labels: tuple[str, ...] = ()
-    if fields.get("options"):
-        fields["options"], labels = option_texts(fields["options"])
+    options = fields.get("options")
+    if options and not (type(options) is list and set(map(type, options)) == {str}):
+        fields["options"], labels = option_texts(options)
     count = len(fields.get("options") or ())
     for name, first in ((INDEX, 0), (PLACE, 1)):
         if fields.get(name) is not None:

@@ -39,6 +39,8 @@ USUAL = frozenset(
 """Names of columns by which a table is told from other text, if the name of the file does not say it."""
 
 _EXCEL_HINT = re.compile(r"sep=(.)", re.IGNORECASE)
+_NO_NAME = re.compile(r"[-+.,0-9]+|.*[?!]|.{80,}", re.DOTALL)
+"""Cells that are no name of a column: numbers, questions, whole sentences."""
 _COMPLAINTS = (
     # Words of the standard library's error, and what they mean.
     ("unexpected end", "a quote that opens in this row is never closed"),
@@ -91,7 +93,7 @@ def table_rows(
         Line and fields; or line and what is wrong with the row.
 
     Raises:
-        UsageError: The text is not UTF-8, the header names a column twice, or a line is too long.
+        UsageError: The text is not UTF-8, there is no header, it names a column twice, or a line is too long.
     """
     csv.field_size_limit(limit)
     reader = csv.reader(_texts(chunks, name, limit), delimiter=delimiter, strict=True)
@@ -118,6 +120,9 @@ def table_rows(
 
 
 def _checked(header: list[str], name: str) -> list[str]:
+    if any(_NO_NAME.fullmatch(cell) for cell in header):
+        remedy = "Put a line with the names of the columns above it, such as question_id,text,A,B,C,D,gold"
+        raise UsageError(f"{name}: its first line is no header, but a row", remedy=remedy, file=name)
     twice = sorted({cell for cell in header if cell and header.count(cell) > 1})
     if twice:
         remedy = "Give each column a name of its own; the first line of a table holds the names"

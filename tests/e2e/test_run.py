@@ -137,7 +137,7 @@ BAD_LINES = [
     (b"{", "not JSON"),
     (b"[1]", "object"),
     (b'{"question_id": "x", "text": "t", "options": ["a", "b"], "subject": NaN}', "NaN"),
-    (b'{"question_id": "x", "text": "t", "options": ["a", "b"], "weight": 1.5}', "1.5"),
+    (b'{"question_id": "x", "text": "t", "options": ["a", "b"], "subject": 1.5}', "subject: 1.5"),
     (b'{"question_id": "x", "text": "t", "options": ["a", "b"], "colour": "red"}', "colour"),
     (b'{"question_id": "x", "text": "t", "options": ["a"]}', "options"),
     (b'{"question_id": "x", "text": "t", "options": ' + json.dumps(["o"] * 27).encode() + b"}", "options"),

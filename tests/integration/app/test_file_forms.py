@@ -168,12 +168,13 @@ def test_bad_rows_are_told_by_line() -> None:
     [
         ("question_id,text\n1,\u00e9\n".encode("latin-1"), "is not UTF-8 (line 2)"),
         (b"question_id,text,text\n1,a,b\n", "two columns are called 'text'"),
+        (b"What is 2+2?,3,4,5,6,B\nWhat is 3+3?,3,4,5,6,D\n", "its first line is no header, but a row"),
     ],
 )
 def test_table_as_a_whole_is_refused(content: bytes, words: str) -> None:
     """What makes every row doubtful is told once."""
     with pytest.raises(UsageError) as caught:
-        read(content)
+        read(content, name="given.csv")
     assert words in caught.value.message
 
 
