@@ -67,8 +67,8 @@ def feedback(app: App, file: str) -> int:
     A line is {"question_id", "source": "gold", "human", "downstream", "judge" or "agreement", "answer": the right one},
     or has "verdict": "right" or "wrong" on the decision instead of "answer"; it may hold "author" and "occurred_at".
     {"kind": "feedback.retracted.v1", "question_id", "feedback_id"} takes one back; 12 digits of its id, as `orch
-    explain` shows them, are enough. Feedback may come before its question, late, or twice. FILE may be gzip, or - for
-    stdin.
+    explain` shows them, are enough. Feedback may come before its question, late, or twice. FILE may also be a JSON
+    array, CSV or TSV, any of them gzip, or - for stdin.
     """
     app.if_interrupted(SAFE.format(log=app.log_url))
     done = append_feedback(app, file, Terminal())

@@ -118,5 +118,5 @@ def test_completion_offers_commands_and_topics(place: Place) -> None:
     env = {"_ORCH_COMPLETE": "zsh_complete", "COMP_WORDS": "orch re", "COMP_CWORD": "1"}
     done = place.orch(env=env)
     assert done.code == 0
-    assert done.out.split("\n")[1::3] == ["replay"]
+    assert done.out.split("\n")[1::3] == ["retry", "replay"]
     assert place.orch(env={**env, "COMP_WORDS": "orch --fo"}).out.split("\n")[1] == "--format"

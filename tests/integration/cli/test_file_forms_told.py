@@ -87,3 +87,17 @@ def test_foreign_outputs_say_what_they_mean(place: Place) -> None:
     done = place.orch("run", "questions.jsonl", "--outputs", "o.jsonl")
     assert done.code == 2
     assert "id -> question_id, model_name -> model, response -> text: rename them" in done.err
+
+
+def test_feedback_may_be_a_table(recorded: Place) -> None:
+    """Columns are the fields of feedback, and an empty cell is none."""
+    table = (
+        "question_id;source;author;answer;verdict\r\nq1;human;eve;second;\r\nq2;human;eve;;right\r\nq3;judge;;Z;\r\n"
+    )
+    (recorded.path / "f.csv").write_text(table)
+    done = recorded.orch("--format", "json", "feedback", "f.csv")
+    assert done.code == 2
+    assert (done.object["appended"], done.object["rejected"]) == (2, 1)
+    assert "f.csv:4: answer: 'Z' is neither" in done.err
+    given = {event["question_id"]: event for event in recorded.events("feedback") if event["author"] == "eve"}
+    assert (given["q1"]["answer"], given["q2"]["verdict"]) == ("B", "right")
