@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from schemas.decisions import DecisionMade
@@ -23,6 +24,8 @@ from streams.errors import InvariantError, UsageError
 from streams.log import Appender, LogReader, read_event, wall_clock_ms
 from streams.topology import DECISIONS, QUESTIONS
 
+_NO_CAUSES = b'"causes":[]'
+"""Member of the canonical JSON of a question that follows from nothing; quotes inside a text are escaped."""
 _NUMBERED = re.compile(rf"(.+){MARK}([1-9][0-9]*)")
 
 
@@ -70,11 +73,12 @@ def ask_again(
         OperatorError: The log cannot be written, or an agent cannot be made.
     """
     with work.open_reader() as reader:
-        undecided = _chosen(reader, ids)
+        attempts = _Attempts(reader)
+        undecided = _chosen(reader, attempts, ids)
         if not undecided:
             return Retrial()
         golds = known_answers(reader)
-        questions = dict(_again(reader, undecided))
+        questions = dict(_again(reader, attempts, undecided))
     found = Retrial({old: question.question_id for old, question in questions.items()})
     right = {question.question_id: gold for old, question in questions.items() if (gold := golds.get(old)) is not None}
     found.with_gold = len(right)
@@ -118,64 +122,71 @@ def _publish(log: Appender, questions: Any, right: Mapping[str, str]) -> None:
     log.commit()
 
 
-def _parts(question_id: str) -> tuple[str, int]:
-    """Split an id into that of the first attempt and the number of this one."""
-    numbered = _NUMBERED.fullmatch(question_id)
-    return (numbered[1], int(numbered[2])) if numbered else (question_id, 1)
+class _Attempts:
+    """The questions of a log, and which of them ask another one again."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self.known: set[str] = set()
+        self.last: dict[str, str] = {}
+        """Last attempt of each question, by the id that it was first asked under."""
+        self._first: dict[str, str] = {}
+        for record in reader.records((QUESTIONS,)):
+            self.known.add(record.key)
+            numbered = _NUMBERED.fullmatch(record.key)
+            # A producer's own id may look so too; only a question asked again names a decision among its causes.
+            again = numbered is not None and _NO_CAUSES not in record.value
+            first = numbered[1] if numbered is not None and again else record.key
+            self._first[record.key] = first
+            self.last[first] = record.key
+
+    def first(self, question_id: str) -> str:
+        """Give the id that a question was first asked under."""
+        return self._first[question_id]
+
+    def next(self, question_id: str) -> str:
+        """Give the next free id for another attempt."""
+        first = self.first(question_id)
+        return next(free for n in count(2) if (free := again_id(first, str(n))) not in self.known)
 
 
-def _chosen(reader: LogReader, ids: Sequence[str]) -> dict[str, DecisionMade]:
+def _chosen(reader: LogReader, attempts: _Attempts, ids: Sequence[str]) -> dict[str, DecisionMade]:
     """Find the undecided last attempts to ask again, in log order."""
-    last: dict[str, int] = {}
-    known: set[str] = set()
-    for record in reader.records((QUESTIONS,)):
-        first, number = _parts(record.key)
-        last[first] = max(last.get(first, 0), number)
-        known.add(record.key)
-    decisions: dict[str, DecisionMade] = {}
+    last = set(attempts.last.values())
+    undecided: dict[str, DecisionMade] = {}
     decided: set[str] = set()
     for record in reader.records((DECISIONS,)):
-        first, number = _parts(record.key)
-        if record.key in decided or number < last.get(first, 0):
+        if record.key in decided or record.key not in last:
             continue
         decided.add(record.key)
         decision = read_event(record)
         if isinstance(decision, DecisionMade) and decision.status == "undecided":
-            decisions[record.key] = decision
+            undecided[record.key] = decision
     if not ids:
-        return decisions
-    return {
-        key: decisions[key] for key in dict.fromkeys(_last_attempt(one, last, known, decided, decisions) for one in ids)
-    }
+        return undecided
+    chosen: dict[str, DecisionMade] = {}
+    for question_id in ids:
+        if question_id not in attempts.known:
+            raise UsageError(
+                f"no question {question_id!r} in this log", remedy="`orch consume questions` lists those that there are"
+            )
+        key = attempts.last[attempts.first(question_id)]
+        if key not in undecided:
+            state = "is decided" if key in decided else "has no decision yet"
+            which = "" if key == question_id else f" (asked again as {key!r})"
+            remedy = "Only undecided questions are asked again; `orch run FILE --again NAME` asks any"
+            raise UsageError(f"question {question_id!r}{which} {state}", remedy=remedy)
+        chosen[key] = undecided[key]
+    return chosen
 
 
-def _last_attempt(
-    question_id: str,
-    last: Mapping[str, int],
-    known: set[str],
-    decided: set[str],
-    undecided: Mapping[str, DecisionMade],
-) -> str:
-    """Find the last attempt of a question that was named; it must be undecided."""
-    if question_id not in known:
-        raise UsageError(f"no question {question_id!r} in this log", remedy="`orch consume questions` lists them")
-    first, _ = _parts(question_id)
-    key = first if last[first] == 1 else again_id(first, str(last[first]))
-    if key in undecided:
-        return key
-    state = "is decided" if key in decided else "has no decision yet"
-    which = "" if key == question_id else f" (asked again as {key!r})"
-    remedy = "Only undecided questions are asked again; `orch run FILE --again NAME` asks any"
-    raise UsageError(f"question {question_id!r}{which} {state}", remedy=remedy)
-
-
-def _again(reader: LogReader, undecided: Mapping[str, DecisionMade]) -> Iterator[tuple[str, QuestionAsked]]:
+def _again(
+    reader: LogReader, attempts: _Attempts, undecided: Mapping[str, DecisionMade]
+) -> Iterator[tuple[str, QuestionAsked]]:
     """Build the question that asks each of them again, now."""
     for question_id, decision in undecided.items():
-        first, number = _parts(question_id)
         asked = next(read_event(r) for r in reader.about(question_id) if r.topic == QUESTIONS)
         given = asked.model_dump(mode="json", exclude={"event_id", "occurred_at", "causes", "question_id"})
-        fields = {**given, "question_id": again_id(first, str(number + 1)), "causes": [decision.event_id]}
+        fields = {**given, "question_id": attempts.next(question_id), "causes": [decision.event_id]}
         try:
             question = build(QUESTIONS, fields, wall_clock_ms())
         except InvalidRecord as error:

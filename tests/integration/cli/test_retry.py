@@ -75,3 +75,16 @@ def test_status_is_of_decisions(recorded: Place) -> None:
     done = recorded.orch("consume", "feedback", "--status", "undecided")
     assert done.code == 2
     assert "--status is for decisions" in done.err
+
+
+def test_ids_that_look_like_attempts_are_questions_of_their_own(place: Place) -> None:
+    """A producer's own `q1~2` is no attempt at `q1`: both are asked again, under ids that are free."""
+    names = ("q1", "q1~2", "q1~9")
+    place.write("questions.jsonl", [{**question(1), "question_id": name, "text": name} for name in names])
+    said = [{"question_id": name, "model": "m", "text": "Who knows."} for name in names]
+    place.write("outputs.jsonl", said)
+    assert run(place).object["undecided"] == 3
+    found = place.orch("--format", "json", "retry", "--outputs", "outputs.jsonl").object
+    assert found["asked"] == {"q1": "q1~3", "q1~2": "q1~2~2", "q1~9": "q1~9~2"}
+    found = place.orch("--format", "json", "retry", "q1", "--outputs", "outputs.jsonl").object
+    assert found["asked"] == {"q1~3": "q1~4"}
