@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from streams.app.policies import FIRST_V2, counted_versions
 from streams.app.require_kafka import connection_of
 from streams.app.workspace import Workspace
-from streams.audit.replay.set_aside import SetAside
+from streams.audit.replay.set_aside import RecordsAside
 from streams.topology import DEAD_LETTERS, POLICIES
 from streams.version import installed_version
 
@@ -76,7 +76,7 @@ def _stage(standing: "GroupLag") -> Check:
 def _skipped(work: Workspace) -> Iterator[Check]:
     """Name the records that an operator let a stage skip."""
     with work.open_reader(topics=(DEAD_LETTERS,)) as reader:
-        places = SetAside.of(reader).skipped
+        places = RecordsAside.of(reader).skipped
     if places:
         named = ", ".join("/".join(map(str, place)) for place in list(places)[:3])
         found = f"{len(places)} skipped by an operator, such as {named}"

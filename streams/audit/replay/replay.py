@@ -24,7 +24,7 @@ from streams.audit.replay.claims import (
     removed_policies,
 )
 from streams.audit.replay.difference import Difference, Findings, at
-from streams.audit.replay.set_aside import SetAside
+from streams.audit.replay.set_aside import RecordsAside
 from streams.log import LogReader, Record, UnorderedReader
 from streams.topology import POLICIES
 
@@ -134,7 +134,7 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
 
 
 def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> Replay:
-    aside = SetAside.of(reader)
+    aside = RecordsAside.of(reader)
     checked = unordered_questions.UnorderedQuestionPass(reader, aside)
 
     def questions() -> None:

@@ -1,4 +1,4 @@
-"""Records that stages set aside on Kafka, each with its letter."""
+"""Records that stages set aside, each with its letter."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _FOLDED = b'"causes":[],'
 
 
 @dataclass(slots=True)
-class SetAside:
+class RecordsAside:
     """
     Records from which nothing follows, and their letters.
 
@@ -34,7 +34,7 @@ class SetAside:
     """Event ids of the letters."""
 
     @classmethod
-    def of(cls, reader: LogReader) -> "SetAside":
+    def of(cls, reader: LogReader) -> "RecordsAside":
         """Find them in a log."""
         found = cls()
         of_strangers: dict[Place, RecordRejected] = {}

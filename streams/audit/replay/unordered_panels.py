@@ -14,7 +14,7 @@ from streams.audit.replay.derived_entries import DerivedEntries
 from streams.audit.replay.difference import Findings, at, compare
 from streams.audit.replay.ordered_panels import question_finder
 from streams.audit.replay.panel_check import PanelCheck
-from streams.audit.replay.set_aside import SetAside
+from streams.audit.replay.set_aside import RecordsAside
 from streams.audit.replay.sight import MonotoneSight
 from streams.log import Record, UnorderedReader
 from streams.processors import RANK
@@ -30,14 +30,14 @@ class PanelFindings(NamedTuple):
     """Panels whose policy was removed by compaction."""
 
 
-def panel_pass(reader: UnorderedReader, aside: SetAside | None = None) -> PanelFindings:
+def panel_pass(reader: UnorderedReader, aside: RecordsAside | None = None) -> PanelFindings:
     """
     Derive router entries and panels again, except from records that were set aside.
 
     Panels may name entries that compaction has removed, and without a common order an entry may lie anywhere in its
     topic. So all entries are derived first.
     """
-    findings, aside = SettledFindings(reader.settled()), SetAside() if aside is None else aside
+    findings, aside = SettledFindings(reader.settled()), RecordsAside() if aside is None else aside
     with DerivedEntries() as entries:
         ranking = RankCheck(findings, Certainty(reader), entries)
         panels = PanelCheck(findings, MonotoneSight(), question_finder(reader), entries.find, compacted=True)

@@ -20,7 +20,7 @@ from streams.audit.replay.certainty import STAGE_OF, Certainty, SettledFindings
 from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.audit.replay.key_placement import KeyPlacement
 from streams.audit.replay.ordered_questions import TOPICS
-from streams.audit.replay.set_aside import SetAside
+from streams.audit.replay.set_aside import RecordsAside
 from streams.audit.replay.unordered_derivation import DueEvent, Heard, UnorderedDerivation
 from streams.log import LeftOut, Record, UnorderedReader
 from streams.processors import ROUTE
@@ -78,8 +78,8 @@ class UnorderedQuestionPass:
     decision rests on inputs alone, and the panel is proved by the other pass.
     """
 
-    def __init__(self, reader: UnorderedReader, aside: SetAside | None = None) -> None:
-        self._aside = SetAside() if aside is None else aside
+    def __init__(self, reader: UnorderedReader, aside: RecordsAside | None = None) -> None:
+        self._aside = RecordsAside() if aside is None else aside
         self.findings: Findings = SettledFindings(reader.settled())
         self.pending = 0
         """Questions that have no decision yet."""

@@ -14,10 +14,9 @@ from schemas.agents import SimulatedAgent
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
-from schemas.policies import PolicyAdopted, PolicyAdoptedV2
+from schemas.policies import PolicyAdopted
 from schemas.quantities import PPB
 from schemas.questions import LETTERS, QuestionAsked
-from schemas.rules import NEWEST_RULES
 from streams.agents.agent import Agent, AgentError, Reply
 from streams.agents.factory import make_agents
 from streams.app.setup import Setup, answer
@@ -26,7 +25,7 @@ from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
 
-from ...worlds import gold, moment, overdue, question, retraction, verdict
+from ...worlds import gold, moment, newest, overdue, question, retraction, verdict
 from ..agents.scripted_agent import ASKED, MOST_NUSD, Called
 
 NAMES = ("ada", "bo", "cy", "di", "eve")
@@ -214,9 +213,8 @@ def made_policy(draw: random.Random, kind: str, number: int) -> PolicyAdopted:
         fields["budget"] = {"question_nusd": limit, "run_nusd": draw.choice((None, 10 * MOST_NUSD))}
     else:
         fields["agents"] = tuple(simulated(draw, name) for name in names)
-    if draw.random() < 0.6:
-        return PolicyAdoptedV2(**fields, rules=NEWEST_RULES)
-    return PolicyAdopted(**fields)
+    policy = PolicyAdopted(**fields)
+    return newest(policy) if draw.random() < 0.6 else policy
 
 
 def simulated(draw: random.Random, name: str) -> SimulatedAgent:
