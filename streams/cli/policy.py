@@ -55,7 +55,7 @@ def policy(app: App, action: str, names: tuple[str, ...], force: bool) -> None:
     """
     if len(names) not in _TAKES[action]:
         raise UsageError(
-            f"`orch policy {action}` takes {' or '.join(map(str, _TAKES[action]))} policies, not {len(names)}",
+            "`orch policy diff A B` takes two policies, `orch policy show` one or none, the other actions none",
             remedy=f"{HISTORY}; adopt takes the configured one, of --config FILE",
         )
     if action == "history":
