@@ -68,7 +68,7 @@ def test_log_holds_records_of_every_topic(log: Tampering) -> None:
     assert log.first() is None
     assert {row.topic for row in log.rows()} == set(EVERY_TOPIC)
     kinds = {row.event["kind"] for row in log.rows()}
-    assert kinds >= {"stage.opened.v1", "feedback.retracted.v1", "deadline.passed.v1", "record.rejected.v1"}
+    assert kinds >= {"stage.opened.v1", "feedback.retracted.v1", "deadline.passed.v2", "record.rejected.v1"}
 
 
 @pytest.mark.slow
