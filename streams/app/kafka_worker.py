@@ -132,11 +132,11 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
             agents_by_policy = AgentsByPolicy(policies.policies, given.outputs, replies)
             stack.push_async_callback(agents_by_policy.close)
 
-            def terms_of(policy_event_id: str, left_ms: int | None) -> CallTerms:
+            def terms_of(policy_event_id: str, left_ms: int | None) -> CallTerms | None:
                 budget = agents_by_policy.budget_of(policy_event_id)
-                account = (
-                    None if budget is None else BudgetAccount(reservations, policy_event_id, budget, wall_clock_ms)
-                )
+                if budget is None:
+                    return None
+                account = BudgetAccount(reservations, policy_event_id, budget, wall_clock_ms)
                 return CallTerms(account, given.activity, left_ms)
 
             seated = GroupMember(connection, producer, "agents", instance=given.instance)

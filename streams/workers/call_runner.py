@@ -19,7 +19,7 @@ from streams.workers.question_state import Opened, QuestionState
 AgentsOf = Callable[[str], Mapping[str, Agent]]
 """Gives the agents of a policy, by name, from its event id; those of the newest policy if that one is unknown."""
 
-TermsOf = Callable[[str, int | None], CallTerms]
+TermsOf = Callable[[str, int | None], CallTerms | None]
 """Gives the terms of a call from the policy's event id and the milliseconds left until the question's deadline."""
 
 STARTED_AT_ONCE = 64
@@ -42,7 +42,7 @@ class CallRunner:
         agents_of: Gives the agents by policy. A seat whose agent does not exist gets a failed analysis.
         clock: Wall clock, compared with the timestamps of records.
         most: Limit of concurrent calls; a call counts until its analysis is written.
-        terms_of: Gives budget account, counters and deadline of a call.
+        terms_of: Gives budget account, counters and deadline of a call; None while the policy is unknown.
     """
 
     def __init__(
@@ -137,7 +137,11 @@ class CallRunner:
         assert question is not None, "a call waits for its question, and is passed over once that is closed"
         policy_event_id = panel.causes[1] if len(panel.causes) > 1 else ""
         agent = self._agents_of(policy_event_id).get(call.seat.agent)
-        if agent is None:
+        terms = None
+        if agent is not None and not agent.virtual:
+            terms = self._terms_of(policy_event_id, left_ms(case, self._clock()))
+        if agent is None or not (agent.virtual or terms):
+            # The policy may not have been read yet; a call without its budget would cost what nobody allowed.
             if self._clock() - opened.at_ms < POLICY_MS:
                 self._scheduler.ended()
                 asyncio.get_running_loop().call_later(_LOOK_AGAIN_S, self.put, case, opened, call)
@@ -148,8 +152,7 @@ class CallRunner:
         if agent.virtual:
             outcome = drive(take_seat(agent, task, call.opener))
             self._spawn(case, self._subscription.publish(outcome, opened.headers))
-        else:
-            terms = self._terms_of(policy_event_id, left_ms(case, self._clock()))
+        elif terms is not None:
             self._spawn(case, self._call(agent, task, call, terms, opened.headers))
 
     async def _call(self, agent: Agent, task: Task, call: OpenSeat, terms: CallTerms, carried: Headers) -> None:

@@ -29,6 +29,7 @@ _OUTSIDE = (
     "what a provider answered and counted, and how long it took",
     "costs without recorded tokens, and which policy of the log a call was priced by",
     "amounts reserved, settlements of calls without an analysis, and refusals for other reasons than a budget",
+    "that a call without a named provider was made, or needed no reservation",
 )
 ORDERED_NOT_PROVED = (
     *_OUTSIDE,

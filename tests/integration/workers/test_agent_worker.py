@@ -12,6 +12,7 @@ import pytest
 from schemas.agents import SimulatedAgent
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
+from streams.agents.calls.live_attempt import CallTerms
 from streams.agents.simulated import SimulatedPlayer
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers import call_runner, partition_consumer
@@ -323,3 +324,24 @@ def test_new_work_is_read_in_small_portions_while_calls_wait() -> None:
         assert not member.paused
 
     play(test(), 60)
+
+
+def test_no_call_is_made_before_its_policy_is_known() -> None:
+    """A panel may be read before the policy that it names, whose budget says what the call may cost."""
+
+    async def test() -> None:
+        memory_log, known = MemoryLog(AB), list[str]()
+        a, b = Waiter("a"), Waiter("b")
+
+        def terms_of(policy_id: str, left_ms: int | None) -> CallTerms | None:
+            return CallTerms(left_ms=left_ms) if known else None
+
+        async with Employed(memory_log, a, b, terms_of=terms_of):
+            memory_log.ask(*questions(1))
+            await asyncio.sleep(0.3)
+            assert (a.asked, b.asked) == ([], [])
+            known.append("it")
+            await until_true(lambda: decided(memory_log) == 1)
+        assert (a.ids(), b.ids()) == (["q0"], ["q0"])
+
+    play(test())
