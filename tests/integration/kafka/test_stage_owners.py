@@ -13,7 +13,7 @@ import pytest
 from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.registry import decode
-from streams.errors import OperatorError
+from streams.errors import InvariantError, OperatorError
 from streams.processors import LEARN, MERGE, RANK, ROUTE
 from streams.runtimes.kafka.client.fetch import require_reached
 from streams.runtimes.kafka.client.producer import RecordProducer, message_of
@@ -152,7 +152,7 @@ def test_what_a_processor_raises_stops_the_stage(run: Run) -> None:
         world = decide(policy("a"), said(a="A"))
         batch = [at(world.decision())]
         broken = await bench.stage(replace(LEARN, fold=raising), PLACE)
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(InvariantError, match=r"orch\.decisions/\d/0: ZeroDivisionError: a bug"):
             await broken.take(batch)
         await bench.crash(broken)
         repaired = await bench.stage(LEARN, PLACE)
