@@ -66,6 +66,8 @@ class Event(Fact):
     topic: ClassVar[str]
     later_versions: ClassVar[tuple[type["Event"], ...]] = ()
     """Kinds that stand beside this one with more fields; each is a subclass."""
+    adds_inside: ClassVar[bool] = False
+    """Whether models inside the event have fields marked `ADDED`."""
     mark: ClassVar[bytes] = b""
     """The member of an event's canonical JSON that tells its kind."""
 
@@ -84,7 +86,7 @@ class Event(Fact):
         # member follows in every event, so a comma ends it; quotes inside a string are escaped, so there is one such
         # member.
         fields["event_id"] = _NO_ID
-        before, _, after = canonical_json(written_fields(self)).partition(_ID_PLACE)
+        before, _, after = canonical_json(written_fields(self), added=self.adds_inside).partition(_ID_PLACE)
         fields["event_id"] = computed = content_id(before + after)
         if given and given != computed:
             raise ValueError(f"event_id {given} is not the hash of the content, which is {computed}")
@@ -115,7 +117,7 @@ class Event(Fact):
             return self._encoded
         except AttributeError:
             # A copy or an unpickled event has the fields alone.
-            return canonical_json(written_fields(self))
+            return canonical_json(written_fields(self), added=self.adds_inside)
 
     @classmethod
     def decode(cls, raw: bytes) -> Self:

@@ -206,6 +206,8 @@ class PolicyAdopted(Event):
 class PolicyAdoptedV2(PolicyAdopted):
     """A policy that names the versions of its rules; panels and decisions under it are of v2 too."""
 
+    adds_inside: ClassVar[bool] = True
+
     kind: Literal["policy.adopted.v2"] = "policy.adopted.v2"  # type: ignore[assignment]
     agents: Annotated[tuple[AgentSpecV2, ...], Field(min_length=1, max_length=64)]
     rules: RuleVersions

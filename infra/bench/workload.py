@@ -15,8 +15,9 @@ from schemas.agents import SimulatedAgent
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
-from schemas.policies import Merge, PolicyAdopted, Routing
+from schemas.policies import Merge, PolicyAdopted, PolicyAdoptedV2, Routing
 from schemas.questions import LETTERS, QuestionAsked
+from schemas.rules import NEWEST_RULES
 from streams.agents.agent import Agent
 from streams.agents.factory import make_agents
 from streams.agents.simulated import truth
@@ -43,12 +44,13 @@ def bench_policy(latency_ms: int = 0, *, waits: bool = False) -> PolicyAdopted:
         SimulatedAgent(name=f"agent-{number}", skill_ppb=skill, latency_ms=latency_ms, waits=waits)
         for number, skill in enumerate(SKILLS_PPB, 1)
     )
-    return PolicyAdopted(
+    return PolicyAdoptedV2(
         occurred_at=AT,
         policy_id="bench",
         agents=agents,
         routing=Routing(rule="weighted", panel_size=3),
         merge=Merge(rule="weighted"),
+        rules=NEWEST_RULES,
     )
 
 

@@ -36,6 +36,7 @@ class NamedOptions:
         words: Words of each that has some, with its place; the longest first.
         complete: Whether the words of all are known.
         roman: Whether some are Roman numerals, as in "I and II", so that a bare I is no letter.
+        firsts: The characters with which the words begin, in lower case.
     """
 
     count: int
@@ -43,6 +44,7 @@ class NamedOptions:
     words: tuple[tuple[str, str, int], ...]
     complete: bool
     roman: bool
+    firsts: tuple[str, ...]
 
     def letter(self, place: int) -> str:
         """Name the option at a place by the letter of the first equal one."""
@@ -64,6 +66,8 @@ class NamedOptions:
             return None
         opening = _OPENING.match(text, position)
         start = position if opening is None else opening.end()
+        if text[start : start + 1].translate(_LOWER) not in self.firsts:
+            return None
         chunk, ends = _single_spaced(text, start, 2 * len(self.words[0][0]) + 40)
         for folded in (False, True):
             shown = chunk.translate(_LOWER) if folded else chunk
@@ -105,4 +109,5 @@ def named_options(options: Options) -> NamedOptions:
         tuple(sorted(words, key=lambda each: (-len(each[0]), each[2]))),
         None not in options.words,
         any(_ROMAN.match(exact) for exact, _, _ in words),
+        tuple(dict.fromkeys(lower[0] for _, lower, _ in words)),
     )
