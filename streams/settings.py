@@ -202,6 +202,12 @@ def same_policy(first: PolicyAdopted, second: PolicyAdopted) -> bool:
     return first.model_dump(exclude=unlike) == second.model_dump(exclude=unlike)
 
 
+def same_settings(first: PolicyAdopted, second: PolicyAdopted) -> bool:
+    """Whether two policies differ in nothing but the time of their adoption and the versions of their rules."""
+    unlike = {"event_id", "occurred_at", "causes", "kind", "rules"}
+    return first.model_dump(exclude=unlike) == second.model_dump(exclude=unlike)
+
+
 def succeeding(policy: PolicyAdopted, before: PolicyAdopted | None) -> PolicyAdopted:
     """
     Give a policy that is to replace another one, which becomes its cause.

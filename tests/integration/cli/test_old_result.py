@@ -83,3 +83,13 @@ def test_name_that_ends_no_id_is_refused(name: str, recorded: Place) -> None:
 def test_again_needs_a_file(recorded: Place) -> None:
     """Without a file there is nothing to ask again."""
     assert recorded.orch("run", "--again", "x").code == 2
+
+
+def test_result_under_older_rules_is_reported(place: Place) -> None:
+    """The same settings under other versions of the rules are no other policy; the command is repeated for its result."""
+    prepare(place, 6)
+    (place.path / "orch.toml").write_text('[policy]\nrules = "v1"\n')
+    first = run(place).object
+    (place.path / "orch.toml").unlink()
+    again = run(place).object
+    assert (again["decided"], again["decided_now"]) == (first["decided"], 0)
