@@ -86,7 +86,7 @@ def test_again_needs_a_file(recorded: Place) -> None:
 
 
 def test_result_under_older_rules_is_reported(place: Place) -> None:
-    """The same settings under other versions of the rules are no other policy; the command is repeated for its result."""
+    """The same settings under other versions of the rules are no other policy: the command repeats its result."""
     prepare(place, 6)
     (place.path / "orch.toml").write_text('[policy]\nrules = "v1"\n')
     first = run(place).object
