@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from schemas.event import Event, Fact
+from schemas.event import ADDED, Event, Fact
 from schemas.policies import Learning, Merge
 from schemas.quantities import AgentName, Count, EventId, Name, Ns, Positive, Ppb, Pusd, SignedPpb
-from schemas.questions import LETTERS, AnswerType, OptionDigest, OptionText
+from schemas.questions import ALL_SUBJECTS, LETTERS, AnswerType, OptionDigest, OptionText
 from schemas.rules import FIRST_RULES, RuleVersions
 
 Role = Literal["analyst", "dispatcher", "merger"]
@@ -106,6 +106,8 @@ class PanelAssignedV2(PanelAssigned):
     rules: RuleVersions
     options: Annotated[tuple[OptionText | OptionDigest, ...], Field(max_length=len(LETTERS))]
     """The options, in order; none where the answer is a number."""
+    crowded: Annotated[Literal[True] | None, ADDED] = None
+    """Set where the router's table took no new subject, so that the question counts in the global scope alone."""
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "PanelAssignedV2":
@@ -145,6 +147,7 @@ def _contradiction(panel: PanelAssignedV2) -> str | None:
         (panel.option_count != len(panel.options), "option_count is not the number of options"),
         ((panel.answer_type == "number") != (not panel.options), "options do not go with answer_type"),
         (len(panel.options) == 1, "options: a choice needs two"),
+        (bool(panel.crowded) and panel.scopes != (ALL_SUBJECTS,), "crowded, and yet with a subject's scope"),
     )
     return next((text for is_wrong, text in problems if is_wrong), None)
 

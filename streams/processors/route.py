@@ -11,6 +11,12 @@ from streams.processors.decompose import fixed_sub_questions
 from streams.processors.fold import Processor, Rejection, Step, Tables, guarded
 from streams.processors.score import Choice, rank_candidates
 
+MOST_LINES = 20_000
+"""
+Lines of the router's table from which on route.v2 gives no new subject lines of its own; some 40 MB in each process
+that keeps the table. Lines that are there go on.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Routed:
@@ -42,7 +48,7 @@ def fold(state: Routed | None, event: Event, key: str, tables: Tables) -> Step[R
     if state is None:
         if tables.policy is None:
             return Step(None)
-        assignment = assign(event, tables.policy, tables)
+        assignment = assign(event, tables.policy, tables, crowded=_is_crowded(event, tables.policy, tables))
         return Step(Routed(event.statement_id, event.event_id), (assignment,))
     if event.statement_id != state.statement_id:
         detail = (
@@ -53,9 +59,24 @@ def fold(state: Routed | None, event: Event, key: str, tables: Tables) -> Step[R
     return Step(state)
 
 
-def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables) -> PanelAssigned:
-    """Choose the panel of one question; everything the choice rests on is recorded in the event."""
-    scopes = question.scopes if policy.routing.by_subject else (ALL_SUBJECTS,)
+def _is_crowded(question: QuestionAsked, policy: PolicyAdopted, tables: Tables) -> bool:
+    """Whether the table is so long that a subject without lines in it gets none."""
+    if policy.rule_versions.route == "route.v1" or question.subject is None or len(tables.entries) < MOST_LINES:
+        return False
+    return all((question.subject, agent) not in tables.entries for agent in policy.priority)
+
+
+def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables, *, crowded: bool = False) -> PanelAssigned:
+    """
+    Choose the panel of one question; everything the choice rests on is recorded in the event.
+
+    Args:
+        question: What was asked.
+        policy: The policy in force.
+        tables: At least the entries of the question's scopes.
+        crowded: Whether the router's table takes no new subject.
+    """
+    scopes = question.scopes if policy.routing.by_subject and not crowded else (ALL_SUBJECTS,)
     choice = rank_candidates(question.event_id, scopes, policy, tables.entries)
     stage, later = _stages(choice, policy)
     consulted = [entry for entries in choice.entries.values() for entry in entries if entry is not None]
@@ -63,6 +84,8 @@ def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables) -> Pa
     kind: type[PanelAssigned] = PanelAssigned
     if isinstance(policy, PolicyAdoptedV2):
         kind, fields = PanelAssignedV2, {"rules": policy.rules, "options": tuple(map(carried_option, question.options))}
+        if crowded and policy.routing.by_subject:
+            fields["crowded"] = True
     return kind(
         causes=(question.event_id, policy.event_id, *(entry.event_id for entry in consulted)),
         occurred_at=latest(question.occurred_at, policy.occurred_at, *(entry.occurred_at for entry in consulted)),

@@ -11,6 +11,7 @@ from schemas.panels import PanelAssigned, PanelAssignedV2
 from schemas.policies import PolicyAdopted
 from schemas.questions import LONGEST_OPTION, OptionDigest, QuestionAsked
 from schemas.router import AgentObserved, RouterEntryV2
+from streams.processors import route
 from streams.processors.deadlines import deadline_of
 from streams.processors.learn import LEARN, MOST_FEEDBACK, MOST_IGNORED
 from streams.processors.merge import MOST_ANALYSES, MOST_BYTES, MOST_DEADLINES
@@ -364,6 +365,19 @@ def test_explored_agent_sits_in_the_first_stage() -> None:
         assert panels
         seen.append({(panel.stage.seats[0].agent == panel.explored, panel.merger) for panel in panels})
     assert seen == [{(False, "a")}, {(True, "a")}]
+
+
+def test_router_table_takes_so_many_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From then on a new subject has no lines of its own, and its panel says so; a known one goes on."""
+    monkeypatch.setattr(route, "MOST_LINES", 4)
+    world = World(newest(policy("a", "b")))
+    for number, subject in enumerate(("law", "art", "law", "art")):
+        world.put(question(f"q{number}", at=10 + number, subject=subject))
+        world.play(said(a="A", b="B"))
+    panels = world.of(PanelAssignedV2)
+    assert [panel.scopes for panel in panels] == [("*", "law"), ("*",), ("*", "law"), ("*",)]
+    assert [panel.crowded for panel in panels] == [None, True, None, True]
+    assert {scope for scope, _ in world.entries} == {"*", "law"}
 
 
 def test_undone_step_of_one_keeps_what_came_before() -> None:

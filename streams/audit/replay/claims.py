@@ -30,6 +30,7 @@ _OUTSIDE = (
     "costs without recorded tokens, and which policy of the log a call was priced by",
     "amounts reserved, settlements of calls without an analysis, and refusals for other reasons than a budget",
     "that a call without a named provider was made, or needed no reservation",
+    "that the router's table was full where a panel says so",
 )
 ORDERED_NOT_PROVED = (
     *_OUTSIDE,

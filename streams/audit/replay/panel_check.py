@@ -127,7 +127,7 @@ class PanelCheck:
             assert isinstance(recorded, PanelAssigned), "only panels come here"
             return recorded
         policy = self._policies[named["causes"][1]]
-        return assign(question, policy, Tables(policy, entries))
+        return assign(question, policy, Tables(policy, entries), crowded=named.get("crowded") is True)
 
     def _is_removed(self, event_id: str, policy_id: str) -> bool:
         """Whether compaction may have removed a policy: it keeps a later one of the same key."""

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 
 from streams.audit.replay.replay import replay
+from streams.processors import route
 from streams.runtimes.embedded.reader import EmbeddedReader
-from streams.topology import INPUT_TOPICS
+from streams.topology import ASSIGNMENTS, INPUT_TOPICS
 
 from ...golden.script import VERSIONS, told
+from ...worlds import newest, policy, question, said
 from ..played_log import Played
 
 
@@ -24,3 +26,17 @@ def test_golden_story_proves_itself(tmp_path: Path, version: str) -> None:
         found = replay(reader)
     assert (found.different, found.first_difference) == (0, None)
     assert found.proved
+
+
+def test_full_router_table_proves_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A panel that a full table gave no lines for its subject is derived as it is recorded."""
+    monkeypatch.setattr(route, "MOST_LINES", 2)
+    log = Played(tmp_path / "orch.db")
+    log.put(newest(policy("a", "b")))
+    for number, subject in enumerate(("law", "art", "law")):
+        log.ask([question(f"q{number}", at=10 + number, subject=subject)], said(a="A", b="B"))
+    log.close()
+    monkeypatch.undo()
+    with EmbeddedReader(log.path) as reader:
+        assert replay(reader).different == 0
+        assert sum(b'"crowded":true' in record.value for record in reader.records((ASSIGNMENTS,))) == 1
