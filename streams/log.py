@@ -12,8 +12,8 @@ from streams.errors import DifferenceError
 Clock = Callable[[], int]
 """Gives milliseconds since 1970-01-01 UTC; only runtimes and workers hold a clock."""
 
-Headers = tuple[tuple[str, bytes], ...]
-"""Record headers as in Kafka: ordered, names may repeat."""
+Headers = tuple[tuple[str, bytes | None], ...]
+"""Record headers as in Kafka: ordered, names may repeat, and a value may be null."""
 
 
 def wall_clock_ms() -> int:

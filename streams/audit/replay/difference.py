@@ -76,8 +76,8 @@ class Findings:
             self.first = other.first
 
 
-def _shown(headers: Headers) -> list[list[str]]:
-    return [[name, value.decode("latin-1")] for name, value in headers]
+def _shown(headers: Headers) -> list[list[str | None]]:
+    return [[name, None if value is None else value.decode("latin-1")] for name, value in headers]
 
 
 def at(record: Record, field: str, expected: Any, actual: Any) -> Difference:

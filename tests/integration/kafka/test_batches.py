@@ -13,7 +13,7 @@ messages = st.builds(
     topic=st.sampled_from(["orch.decisions", "orch.questions"]),
     key=st.text(max_size=20),
     value=st.binary(max_size=200),
-    headers=st.lists(st.tuples(st.text(max_size=8), st.binary(max_size=8)), max_size=3).map(tuple),
+    headers=st.lists(st.tuples(st.text(max_size=8), st.none() | st.binary(max_size=8)), max_size=3).map(tuple),
     timestamp_ms=st.none() | st.integers(0, 2**40),
 )
 
@@ -74,3 +74,15 @@ def test_a_moved_record_keeps_bytes_time_and_headers() -> None:
 def test_only_the_trace_is_carried_on() -> None:
     """Other headers belong to the record that has them."""
     assert carried_on((("traceparent", b"x"), ("ce_id", b"y"))) == (("traceparent", b"x"),)
+
+
+def test_a_trace_without_a_value_is_not_carried_on() -> None:
+    """Such a header tells nothing, and one behind it may."""
+    assert carried_on((("traceparent", None),)) == ()
+    assert carried_on((("traceparent", None), ("traceparent", b"x"))) == (("traceparent", b"x"),)
+
+
+def test_a_moved_record_keeps_headers_without_a_value() -> None:
+    """Null is a value of its own, and not empty bytes."""
+    came = Record("orch.questions", 5, 9, 1234, "", b"{}", (("tenant", None), ("empty", b"")))
+    assert moved(came, "q1").headers[:2] == (("tenant", None), ("empty", b""))

@@ -50,9 +50,9 @@ def message_of(event: Event, carried: Headers = ()) -> ProducerRecord:
 
 
 def carried_on(headers: Headers) -> Headers:
-    """Choose the headers that records derived from this one carry on: its trace, if that is no longer than one."""
-    traces = (header for header in headers if header[0] == TRACE and len(header[1]) <= TRACE_BYTES)
-    return tuple(islice(traces, 1))
+    """Choose the headers that records derived from this one carry on: its trace, if it has one, of a trace's length."""
+    traces = ((name, value) for name, value in headers if name == TRACE and value is not None)
+    return tuple(islice((trace for trace in traces if len(trace[1]) <= TRACE_BYTES), 1))
 
 
 class RecordProducer:

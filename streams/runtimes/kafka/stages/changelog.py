@@ -129,7 +129,7 @@ class Changelog:
             self._store.clear()
         reader = ChangelogReader(self._store)
         async for record in self._records(self._store.place.position):
-            reader.take(record.offset, record.key, record.value, dict(record.headers).get(EPOCH_HEADER, b""))
+            reader.take(record.offset, record.key, record.value, dict(record.headers).get(EPOCH_HEADER) or b"")
         await self._probe()
         found = reader.finish(self._batch.epoch)
         _log.debug(

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from streams.runtimes.headers import list_headers, read_headers
 from streams.runtimes.kafka.client.producer import ProducerRecord
 
 CHUNK_BYTES = 400_000
@@ -16,11 +17,12 @@ CHUNK_BYTES = 400_000
 
 
 def pack(facts: dict[str, Any], messages: Sequence[ProducerRecord]) -> bytes:
-    """Encode facts and outputs as the value of one record."""
-    outputs = [
-        [m.topic, m.key, m.timestamp_ms, [[name, value.decode("latin-1")] for name, value in m.headers], len(m.value)]
-        for m in messages
-    ]
+    """
+    Encode facts and outputs as the value of one record.
+
+    Release 0.1 cannot read a header without a value. Only the copy of a misplaced record can have one.
+    """
+    outputs = [[m.topic, m.key, m.timestamp_ms, list_headers(m.headers), len(m.value)] for m in messages]
     line = orjson.dumps({**facts, "outputs": outputs})
     return b"".join([line, b"\n", *(m.value for m in messages)])
 
@@ -31,8 +33,7 @@ def unpack(value: bytes) -> tuple[dict[str, Any], list[ProducerRecord]]:
     facts = orjson.loads(line)
     messages, at = [], 0
     for topic, key, timestamp_ms, headers, length in facts.pop("outputs"):
-        given = tuple((name, text.encode("latin-1")) for name, text in headers)
-        messages.append(ProducerRecord(topic, key, blob[at : at + length], given, timestamp_ms))
+        messages.append(ProducerRecord(topic, key, blob[at : at + length], read_headers(headers), timestamp_ms))
         at += length
     return facts, messages
 

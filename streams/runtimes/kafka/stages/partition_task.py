@@ -250,7 +250,7 @@ def moved(record: Record, key: str) -> ProducerRecord:
     along unless they are so many that the copy might be too large for its topic.
     """
     came = (MOVED, f"{record.partition}@{record.offset}".encode())
-    size = sum(len(name) + len(value) for name, value in record.headers)
+    size = sum(len(name) + len(value or b"") for name, value in record.headers)
     headers = record.headers if size <= MOVED_HEADER_BYTES else carried_on(record.headers)
     return ProducerRecord(record.topic, key, record.value, (*headers, came), record.timestamp_ms)
 

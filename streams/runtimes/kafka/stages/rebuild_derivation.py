@@ -167,7 +167,9 @@ class StateDerivation:
         copies = self._copies[record.topic, record.partition]
         for name, value in record.headers:
             # Any producer may write such a header, so the bytes must match too.
-            if name == MOVED and value in copies and copies[value][1] == sha256(record.value).digest():
+            if name != MOVED or value is None or value not in copies:
+                continue
+            if copies[value][1] == sha256(record.value).digest():
                 del copies[value]
 
     def _copy(self, record: Record) -> None:
