@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 
 from streams.errors import OperatorError
 from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.header_names import read_any_header_name
 from streams.runtimes.kafka.client.refusal import refusal
 
 Client: TypeAlias = AIOKafkaAdminClient | AIOKafkaConsumer | AIOKafkaProducer
@@ -27,6 +28,7 @@ async def connect(client: Client, connection: Connection) -> None:
     Raises:
         OperatorError: No broker answers, or one refuses the user, or TLS fails.
     """
+    read_any_header_name()
     starting = asyncio.create_task(client.start())
     try:
         await asyncio.shield(starting)

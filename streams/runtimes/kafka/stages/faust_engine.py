@@ -9,6 +9,7 @@ import faust
 from streams.errors import OperatorError
 from streams.log import Record
 from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.header_names import read_any_header_name
 from streams.runtimes.kafka.client.member_version import version_mark
 from streams.runtimes.kafka.stages.polling_engine import RecordQueue
 from streams.runtimes.kafka.stages.stage import KafkaStage
@@ -43,6 +44,7 @@ class FaustEngine:
         self._tasks: list[asyncio.Task[None]] = []
         # Faust creates a data directory although the app has no tables.
         self._folder = tempfile.TemporaryDirectory(prefix="orch-faust-")
+        read_any_header_name()
         self._app = self._make_app(instance)
 
     def _make_app(self, instance: str | None) -> Any:
