@@ -1,4 +1,4 @@
-"""Hostile inputs in a log file: all that ten thousand hostile records hold."""
+"""Ten thousand hostile inputs in a log file."""
 
 from contextlib import suppress
 from pathlib import Path
