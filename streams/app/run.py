@@ -1,7 +1,7 @@
 """Run of a question file: stages, summary and replay."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,12 @@ def _decide(
             started = time.perf_counter()
             questions = feed.questions(again()) if again else ()
             answer_all(
-                work, log, view, setup, questions, AnswerOptions(job.config.run, job.outputs, feed.hear, activity)
+                work,
+                log,
+                view,
+                setup,
+                questions,
+                AnswerOptions(job.config.run, job.outputs, feed.hear, activity, surveyed.golds, reporter.say),
             )
             seconds = time.perf_counter() - started
     conflicts = [problem for problem in feed.problems if problem not in surveyed.problems]
@@ -146,6 +151,10 @@ class AnswerOptions:
     listener: Listener = lambda event: ()
     activity: CallProgress | None = None
     """Counters of calls that take wall time."""
+    ids: Container[str] = ()
+    """Ids of the questions to ask; on Kafka, others may ask one of them first."""
+    tell: Callable[[str], None] = lambda text: None
+    """Receives remarks for people."""
 
 
 def answer_all(
@@ -168,7 +177,7 @@ def answer_all(
         return
     connection, run = connection_of(work, "run"), manner.run
     from streams.app.kafka_worker import STAGES, WorkerSpec
-    from streams.app.run_on_kafka import answer_on_kafka
+    from streams.app.run_on_kafka import Asking, answer_on_kafka
 
     if log.policy != setup.policy:
         adopt(work, log, setup.policy)
@@ -181,4 +190,5 @@ def answer_all(
         replies=run.replies,
         activity=manner.activity,
     )
-    answer_on_kafka(given, view, questions, window=window_of(setup, run), listener=manner.listener)
+    asking = Asking(window_of(setup, run), manner.listener, manner.ids, manner.tell)
+    answer_on_kafka(given, view, questions, asking)

@@ -26,6 +26,9 @@ from streams.cli.render.narrow import GAP, parts_of, widths_of
 SILENCE_S = 1.0
 """Seconds before a progress bar appears."""
 
+LINE_S = 10.0
+"""Seconds between two lines of progress where stderr is no terminal."""
+
 _UNLIMITED = 10_000
 """Width in columns if stdout is no terminal, so that each row of a table is one line."""
 
@@ -172,7 +175,7 @@ class _TimeLeft(ProgressColumn):
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     """
-    Show a progress bar on stderr: only on a terminal, and only after `SILENCE_S`.
+    Show a progress bar on stderr after `SILENCE_S`; where that is no terminal, a line every `LINE_S`.
 
     Args:
         label: Name of the operation.
@@ -182,7 +185,7 @@ def progress(label: str, total: int | None = None) -> Iterator[Advance]:
         A function that reports how many more steps are done.
     """
     if not sys.stderr.isatty():
-        yield lambda steps: None
+        yield _in_lines(label, total)
         return
     of = "{task.completed:,.0f}" if total is None else "{task.completed:,.0f} of {task.total:,.0f}"
     bar = Progress(
@@ -209,3 +212,18 @@ def progress(label: str, total: int | None = None) -> Iterator[Advance]:
     finally:
         if bar.live.is_started:
             bar.stop()
+
+
+def _in_lines(label: str, total: int | None) -> Advance:
+    """Make a function that counts steps, and writes a line with their number from time to time."""
+    done, told_at = 0, time.monotonic()
+    of = "" if total is None else f" of {total:,}"
+
+    def advance(steps: int) -> None:
+        nonlocal done, told_at
+        done += steps
+        if time.monotonic() - told_at >= LINE_S:
+            told_at = time.monotonic()
+            say(f"{label}: {done:,}{of}")
+
+    return advance

@@ -123,6 +123,36 @@ def test_run_does_all_of_it(cluster: Cluster) -> None:
         assert {line["event_id"] for line in cluster.on("consume", topic).lines} == here
 
 
+def test_run_ends_beside_a_worker(ready: Cluster) -> None:
+    """Partitions that another process holds are waited for by their group's offsets; again it asks nothing twice."""
+    ready.write("questions.jsonl", [question(number) for number in range(60)])
+    with ready.working("all", "--state", "-"):
+        done = ready.json("run", "questions.jsonl", "--feedback", "gold")
+        assert done.code == 0, done.err
+        summary = done.object
+        assert (summary["questions"], summary["decided"] + summary["undecided"]) == (60, 60)
+        assert (summary["decided_now"], summary["replay"]["different"]) == (60, 0)
+        again = ready.json("run", "questions.jsonl", "--feedback", "gold")
+        assert again.code == 0, again.err
+        assert (again.object["already_asked"], again.object["decided_now"]) == (60, 0)
+    replayed = ready.json("replay").object
+    assert (replayed["different"], replayed["pending"]) == (0, 0)
+
+
+def test_a_killed_run_goes_on_beside_a_worker(ready: Cluster) -> None:
+    """What the killed run asked is decided by whoever is there, before the next run or during it, and counted once."""
+    ready.write("questions.jsonl", [question(number) for number in range(60)])
+    with ready.working("all", "--state", "-"):
+        with ready.start("--log", ready.url, "run", "questions.jsonl", "--window", "4") as killed:
+            assert len(ready.json("consume", "decisions", "--follow", "--max", "3").lines) == 3
+            killed.kill()
+        done = ready.json("run", "questions.jsonl")
+        assert done.code == 0, done.err
+    summary = done.object
+    assert (summary["questions"], summary["decided"] + summary["undecided"]) == (60, 60)
+    assert summary["replay"]["different"] == 0
+
+
 def test_topics_are_made_once_and_checked(cluster: Cluster) -> None:
     """Missing topics are named with the remedy; made, they pass."""
     missing = cluster.on("topics", "check")

@@ -54,7 +54,7 @@ async def group_lags(connection: Connection) -> list[GroupLag]:
                 ]
                 begins = await consumer.beginning_offsets(places)
                 ends = await consumer.end_offsets(places)
-                committed = await _committed(admin, connection.group(stage))
+                committed = await committed_offsets(admin, connection.group(stage))
                 done = {place: committed[place].offset if place in committed else begins[place] for place in places}
                 lag = sum(max(0, ends[place] - done[place]) for place in places)
                 found.append(GroupLag(stage, await describe_members(admin, connection.group(stage)), lag))
@@ -65,7 +65,7 @@ async def group_lags(connection: Connection) -> list[GroupLag]:
         await let_go(consumer)
 
 
-async def _committed(admin: Any, group: str) -> dict[TopicPartition, Any]:
+async def committed_offsets(admin: Any, group: str) -> dict[TopicPartition, Any]:
     """Read a group's committed offsets; retry while a new cluster finds a coordinator for its first group."""
     for _ in range(_TRIES):
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.client.connection import Connection
@@ -16,6 +16,7 @@ from streams.runtimes.kafka.client.group_member import GroupMember
 from streams.runtimes.kafka.client.lifecycle import let_go
 from streams.runtimes.kafka.client.producer import RecordProducer
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
+from streams.runtimes.kafka.stages.group_progress import Waiting, caught_up
 from streams.runtimes.kafka.stages.partition_task import Place
 from streams.runtimes.kafka.stages.polling_engine import Engine, PollingEngine
 from streams.runtimes.kafka.stages.stage import KafkaStage
@@ -24,8 +25,6 @@ FOLDING = tuple(processor.name for processor in PROCESSORS)
 """Names of the stages that fold."""
 
 EngineName = Literal["aiokafka", "faust"]
-
-_LOOK_S = 0.02
 
 
 class RunningStages:
@@ -50,25 +49,23 @@ class RunningStages:
         )
         done.pop().result()
 
-    async def settled(self) -> None:
+    async def settled(self, waiting: Waiting = lambda stage, records: None) -> None:
         """
-        Wait until all records of the input topics are folded, including those that the stages write meanwhile.
+        Wait until all records that the input topics hold now, and all that follow from them, are folded.
 
-        Only for a process that holds all partitions of all its stages.
+        By whichever process: of partitions that others hold, the committed offsets of the groups count. Stages are
+        taken in the order in which a question meets them; what one of them writes is read by those behind it.
+
+        Args:
+            waiting: Called at each look with a stage's name and how many records it has still to fold.
+
+        Raises:
+            OperatorError: The brokers refuse.
         """
-        done: dict[TopicPartition, int] = {}
-        while True:
-            reached = {
-                TopicPartition(self._connection.topic(topic), partition): offset
-                for engine in self._engines
-                for (topic, partition), offset in engine.line.stage.reached().items()
-            }
-            ends = await self._looking.end_offsets(list(reached)) if reached else {}
-            # Two equal looks: records that were done at the last look may have caused new ones after it read the ends.
-            if reached == done and all(reached[place] >= end for place, end in ends.items()):
-                return
-            done = reached
-            await asyncio.sleep(_LOOK_S)
+        for engine in self._engines:
+            # A record in the wrong partition is folded by moving it: its copy is there at the second look.
+            for _ in range(2):
+                await caught_up(self._connection, self._looking, engine.line.stage, waiting)
 
 
 @dataclass(frozen=True, slots=True)
