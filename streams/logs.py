@@ -7,21 +7,34 @@ A line is an event name that never changes, with values as keys: JSON, or colour
 import logging
 import os
 import sys
+from typing import Literal, get_args
 
 import structlog
 
 MOST_CHARACTERS = 2_000
 """Characters of one value in a log line."""
 
+Level = Literal["debug", "info", "warning", "error"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+SHOWN = frozenset({"worker_progress", "worker_started", "worker_stopping", "worker_stopped"})
+"""Info lines that are written unless a level is asked for: an operator sees by them that a worker works."""
+
 _LIBRARIES = ("LiteLLM", "aiohttp", "aiokafka", "faust", "httpx", "mode")
 
 
-def configure(*, verbose: bool, mask: structlog.typing.Processor = lambda logger, name, event: event) -> None:
+def configure(
+    *,
+    verbose: bool = False,
+    level: Level | None = None,
+    mask: structlog.typing.Processor = lambda logger, name, event: event,
+) -> None:
     """
     Send log lines to stderr, since stdout is data.
 
     Args:
         verbose: Whether to include debug and info lines, such as one for each commit and each call.
+        level: Lowest level that is written, unless *verbose*; None for warnings, errors and the lines of `SHOWN`.
         mask: Hides secrets in a line before it is written.
     """
     for name in _LIBRARIES:
@@ -35,6 +48,7 @@ def configure(*, verbose: bool, mask: structlog.typing.Processor = lambda logger
     )
     structlog.configure(
         processors=[
+            *(() if verbose or level else (_only_shown,)),
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -43,10 +57,17 @@ def configure(*, verbose: bool, mask: structlog.typing.Processor = lambda logger
             mask,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if verbose else logging.WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger("debug" if verbose else level or "info"),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def _only_shown(_logger: object, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Drop the info lines that nobody asked for."""
+    if name == "info" and event.get("event") not in SHOWN:
+        raise structlog.DropEvent
+    return event
 
 
 def _shortened(_logger: object, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

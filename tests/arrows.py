@@ -101,7 +101,8 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "streams.log": (),
     "streams.version": (),
     # Usable without the command line: no click, and nothing that draws.
-    "streams.app": ("aiokafka", "orjson", "pydantic"),
+    # Its worker process logs a line a minute, and names the stage in the log lines of its tasks.
+    "streams.app": ("aiokafka", "orjson", "pydantic", "structlog"),
     "streams.runtimes.__init__": (),
 }
 

@@ -4,9 +4,12 @@ import asyncio
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from structlog.contextvars import bind_contextvars
 
 from streams.agents.by_policy import AgentsByPolicy
 from streams.agents.calls.budget import BudgetAccount, SharedReservations
@@ -14,10 +17,12 @@ from streams.agents.calls.live_attempt import CallTerms
 from streams.agents.calls.progress import CallProgress
 from streams.agents.reply_cache import ReplyCache
 from streams.app.require_kafka import require_engine
+from streams.app.worker_progress import DecisionCounter, WorkerProgress, lags_of
 from streams.log import wall_clock_ms
 from streams.processors.fold import GATHER_MS
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.group_member import GroupMember
+from streams.runtimes.kafka.client.outage import GIVE_UP_S, outage_of
 from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.kafka.client.topics import require_topics
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
@@ -57,6 +62,10 @@ class WorkerSpec:
     """File of the reply cache; None: there is no cache."""
     activity: CallProgress | None = None
     """Counters of calls that take wall time."""
+    give_up_s: float = GIVE_UP_S
+    """Longest time without any broker, after which the process ends."""
+    line_s: float | None = None
+    """Seconds between two lines of progress in the log; None for none."""
 
 
 class KafkaWorker:
@@ -100,10 +109,12 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
     connection = given.connection
     require_engine(given.engine)
     await require_topics(connection)
-    stop = asyncio.Event()
+    stop, activity = asyncio.Event(), given.activity or CallProgress()
     async with AsyncExitStack() as stack:
         state = None if given.state is None else stack.enter_context(slot(given.state))
-        producer = await stack.enter_async_context(RecordProducer(connection))
+        producer = await stack.enter_async_context(DecisionCounter(connection))
+        watching = [_stage_task(outage_of(connection, give_up_s=given.give_up_s).watch(), ",".join(given.stages))]
+        stack.push_async_callback(_cancelled, watching)
         folding = [name for name in given.stages if name in FOLDING]
         stages = await stack.enter_async_context(
             running(
@@ -122,7 +133,7 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
         stack.push_async_callback(end)
         if "deadlines" in given.stages:
             watched = GroupMember(connection, producer, "deadlines", instance=given.instance, gather_ms=GATHER_MS)
-            tasks.append(asyncio.create_task(run_deadlines(watched, clock=wall_clock_ms, stop=stop), name="deadlines"))
+            tasks.append(_stage_task(run_deadlines(watched, clock=wall_clock_ms, stop=stop), "deadlines"))
         if "agents" in given.stages:
             reservations = SharedReservations(lambda event: producer.publish([message_of(event)]))
             policies = KafkaGlobalTables(connection, (POLICIES, SPENDING), reservations.hear)
@@ -137,7 +148,7 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
                 if budget is None:
                     return None
                 account = BudgetAccount(reservations, policy_event_id, budget, wall_clock_ms)
-                return CallTerms(account, given.activity, left_ms)
+                return CallTerms(account, activity, left_ms)
 
             seated = GroupMember(connection, producer, "agents", instance=given.instance)
             agents = run_agents(
@@ -149,8 +160,24 @@ async def at_work(given: WorkerSpec) -> AsyncIterator[KafkaWorker]:
                 grace_s=given.grace_s,
                 terms_of=terms_of,
             )
-            tasks.append(asyncio.create_task(agents, name="agents"))
-        yield KafkaWorker(stages, producer, tasks)
+            tasks.append(_stage_task(agents, "agents"))
+        if given.line_s is not None:
+            progress = WorkerProgress(given.stages, producer, activity, lags_of(connection, given.stages))
+            watching.append(_stage_task(progress.keep_writing(given.line_s), ",".join(given.stages)))
+        yield KafkaWorker(stages, producer, [*tasks, *watching])
+
+
+def _stage_task(work: Coroutine[Any, Any, Any], stage: str) -> asyncio.Task[Any]:
+    """Start a task whose log lines carry the stage, unless they name another."""
+    context = copy_context()
+    context.run(bind_contextvars, stage=stage)
+    return asyncio.create_task(work, name=stage, context=context)
+
+
+async def _cancelled(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def run_until_told(given: WorkerSpec, *, started: Callable[[], None], stopping: Callable[[], None]) -> None:

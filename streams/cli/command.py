@@ -15,6 +15,7 @@ class SharedOptions:
     config: str | None = None
     format: Literal["text", "json"] | None = None
     verbose: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] | None = None
     interrupted: str = ""
     """Advice that is printed if the command is interrupted; each command sets its own."""
 
@@ -46,7 +47,13 @@ def shared_options() -> list[click.Parameter]:
             help="For people (the default), or JSON Lines.",
         ),
         click.Option(
-            ["--verbose"], is_flag=True, default=False, help="Log lines on stderr; a traceback of what fails."
+            ["--verbose"], is_flag=True, default=False, help="All log lines on stderr; a traceback of what fails."
+        ),
+        click.Option(
+            ["--log-level"],
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            envvar="ORCH_LOG_LEVEL",
+            help="Lowest level of the log lines; else ORCH_LOG_LEVEL, else warning.",
         ),
     ]
     for option in options:

@@ -85,5 +85,5 @@ def pass_app(function: Callable[Concatenate[App, P], int | None]) -> Callable[P,
 
 def _app() -> App:
     given = click.get_current_context().ensure_object(SharedOptions)
-    logs.configure(verbose=given.verbose, mask=mask_event)
+    logs.configure(verbose=given.verbose, level=given.log_level, mask=mask_event)
     return App(given)

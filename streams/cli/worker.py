@@ -2,20 +2,26 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import Literal
 
 import click
+import structlog
+from structlog.typing import FilteringBoundLogger
 
 from streams.app.require_kafka import connection_of
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
-from streams.errors import UsageError
+from streams.errors import OrchError, UsageError
 from streams.processors import PROCESSORS
 
 DEFAULT_STATE = ".orch-state"
 STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
+EXIT_BUG = 1
+
+_log: FilteringBoundLogger = structlog.get_logger("orch.worker")
 
 
 @command(
@@ -66,6 +72,14 @@ STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
     metavar="SECONDS",
     help="Time that calls in flight get to end after a stop.",
 )
+@click.option(
+    "--give-up",
+    type=click.FloatRange(1, 86_400),
+    default=600.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Longest time without any broker; then the worker ends with exit code 3.",
+)
 @pass_app
 def worker(
     app: App,
@@ -78,7 +92,8 @@ def worker(
     skip: tuple[str, ...],
     calls: int | None,
     grace: float,
-) -> None:
+    give_up: float,
+) -> int:
     """
     Run stages of a log on Kafka until told to stop.
 
@@ -86,10 +101,15 @@ def worker(
     the router table), deadlines (end the wait for agents that hang), or all. Any number of processes may run the same
     stages; they share the partitions. Ctrl-C and SIGTERM stop it cleanly; after a crash, another process or a restart
     continues its work.
+
+    Where stderr is no terminal, each line there is a JSON object. Once a minute it tells what was decided, failed and
+    spent, and how far each stage is behind (worker_progress); an outage of all brokers is told when it begins and when
+    it ends (broker_lost, broker_back).
     """
     connection = connection_of(app, "worker")
     from streams.app.kafka_worker import STAGES as WORKING
     from streams.app.kafka_worker import WorkerSpec, run_until_told
+    from streams.app.worker_progress import LINE_S
 
     chosen = WORKING if "all" in stages else tuple(dict.fromkeys(stages))
     files = outputs or app.config.run.outputs
@@ -105,17 +125,48 @@ def worker(
         calls_in_flight=calls or app.config.run.calls_in_flight,
         grace_s=grace,
         replies=app.config.run.replies,
+        give_up_s=give_up,
+        line_s=LINE_S,
     )
     app.if_interrupted("")
 
-    run_until_told(
-        given,
-        started=lambda: output.say(
-            f"Working on {', '.join(chosen)} of {app.log_url}, process {os.getpid()}. Stop with Ctrl-C."
-        ),
-        stopping=lambda: output.say("Stopping: calls in flight get time to end, and finished work is committed."),
-    )
-    output.say("Stopped.")
+    told = _WorkerVoice(",".join(chosen), terminal=sys.stderr.isatty())
+    names = ", ".join(chosen)
+    try:
+        run_until_told(
+            given,
+            started=lambda: told.say(
+                "worker_started",
+                f"Working on {names} of {app.log_url}, process {os.getpid()}. Stop with Ctrl-C.",
+                log=app.log_url,
+                pid=os.getpid(),
+            ),
+            stopping=lambda: told.say(
+                "worker_stopping", "Stopping: calls in flight get time to end, and finished work is committed."
+            ),
+        )
+    except OrchError as error:
+        if told.terminal or error.exit_code == EXIT_BUG:
+            raise
+        _log.error("worker_failed", stage=told.stage, why=error.message, remedy=error.remedy, exc_info=app.verbose)
+        return error.exit_code
+    told.say("worker_stopped", "Stopped.")
+    return 0
+
+
+class _WorkerVoice:
+    """Tells people what the worker does, and programs by log lines."""
+
+    def __init__(self, stage: str, *, terminal: bool) -> None:
+        self.stage = stage
+        self.terminal = terminal
+
+    def say(self, event: str, text: str, **values: object) -> None:
+        """Write a text on a terminal, else a line with the event."""
+        if self.terminal:
+            output.say(text)
+        else:
+            _log.info(event, stage=self.stage, **values)
 
 
 def place_of(text: str) -> tuple[str, int, int]:

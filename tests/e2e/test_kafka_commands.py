@@ -41,7 +41,7 @@ class Cluster(Place):
         with self.start("--log", self.url, "worker", *arguments) as worker:
             try:
                 assert worker.stderr is not None
-                assert worker.stderr.readline().startswith(b"Working on")
+                assert json.loads(worker.stderr.readline())["event"] == "worker_started"
                 yield worker
             finally:
                 worker.send_signal(signal.SIGTERM)
@@ -260,7 +260,7 @@ def test_a_worker_ends_that_nobody_has_answered_yet(place: Place) -> None:
             with connected:
                 worker.send_signal(signal.SIGTERM)
                 _, said = worker.communicate(timeout=LIMIT_S)
-    assert (worker.returncode, said) == (0, b"Stopped.\n")
+    assert (worker.returncode, json.loads(said)["event"]) == (0, "worker_stopped")
 
 
 def test_a_worker_ends_though_the_broker_is_gone(tmp_path: Path) -> None:
@@ -271,7 +271,7 @@ def test_a_worker_ends_though_the_broker_is_gone(tmp_path: Path) -> None:
             assert town.on(*arguments).code == 0
         with town.start("--log", town.url, "worker", "all", "--state", "-") as worker:
             assert worker.stderr is not None
-            assert worker.stderr.readline().startswith(b"Working on")
+            assert json.loads(worker.stderr.readline())["event"] == "worker_started"
             assert town.on("produce", town.write("asked.jsonl", [question(number) for number in range(4)])).code == 0
             decided = town.json("consume", "decisions", "--follow", "--max", "4")
             assert len(decided.lines) == 4
@@ -279,4 +279,51 @@ def test_a_worker_ends_though_the_broker_is_gone(tmp_path: Path) -> None:
             worker.send_signal(signal.SIGTERM)
             _, said = worker.communicate(timeout=LIMIT_S)
         assert worker.returncode == 0, said.decode()
-        assert said.decode().endswith("Stopped.\n")
+        assert json.loads(said.splitlines()[-1])["event"] == "worker_stopped"
+
+
+def until(lines: Iterator[dict[str, Any]], event: str) -> list[dict[str, Any]]:
+    """Read log lines up to one with this event."""
+    heard = []
+    for line in lines:
+        heard.append(line)
+        if line["event"] == event:
+            return heard
+    raise AssertionError(f"it ended without {event}: {heard}")
+
+
+def test_an_outage_is_told_and_has_an_end(tmp_path: Path) -> None:
+    """Every line is JSON with its stage: the brokers are lost, and back; without any for too long, exit code 3."""
+    with Broker(tmp_path / "kafka") as own:
+        town = Cluster(tmp_path, f"{own.url}/alone")
+        for arguments in (("init", "--simulated"), ("topics", "create"), ("policy", "adopt")):
+            assert town.on(*arguments).code == 0
+        with town.start("--log", town.url, "worker", "all", "--state", "-") as worker:
+            assert worker.stderr is not None
+            lines = map(json.loads, worker.stderr)
+            heard = until(lines, "worker_started")
+            # An outage while partitions are taken over may end the worker; this one is about an outage at work.
+            assert town.on("ask", "Is 7 a prime number?", "--option", "yes", "--option", "no").code in (0, 4)
+            own.kill()
+            heard += until(lines, "broker_lost")
+            own.start()
+            heard += until(lines, "broker_back")
+            assert town.on("produce", town.write("asked.jsonl", [question(number) for number in range(4)])).code == 0
+            assert len(town.json("consume", "decisions", "--follow", "--max", "5").lines) == 5
+            worker.send_signal(signal.SIGTERM)
+            heard.extend(lines)
+            assert worker.wait(timeout=LIMIT_S) == 0
+        assert all(line["stage"] for line in heard)
+        lost, back = (line for line in heard if line["event"] in ("broker_lost", "broker_back"))
+        assert (lost["level"], back["level"]) == ("warning", "warning")
+        assert back["seconds"] > 0
+        with town.start("--log", town.url, "worker", "all", "--state", "-", "--give-up", "1") as worker:
+            assert worker.stderr is not None
+            assert json.loads(worker.stderr.readline())["event"] == "worker_started"
+            assert town.on("ask", "Is 8 a prime number?", "--option", "yes", "--option", "no").code in (0, 4)
+            own.kill()
+            _, said = worker.communicate(timeout=LIMIT_S)
+        assert worker.returncode == 3, said.decode()
+        last = json.loads(said.splitlines()[-1])
+        assert (last["event"], last["level"]) == ("worker_failed", "error")
+        assert "no broker has answered" in last["why"]

@@ -211,6 +211,33 @@ def test_verbose_writes_log_lines(recorded: Place) -> None:
     assert '"event": "batch_committed"' in told.err
 
 
+@pytest.mark.parametrize(
+    ("options", "level", "told"),
+    [
+        ((), None, False),
+        (("--log-level", "debug"), None, True),
+        (("--log-level", "info"), "debug", False),
+        ((), "debug", True),
+        (("--log-level", "warning"), "debug", False),
+        (("--log-level", "error", "--verbose"), None, True),
+    ],
+)
+def test_the_level_of_log_lines(recorded: Place, options: tuple[str, ...], level: str | None, told: bool) -> None:
+    """The option goes before the variable, and --verbose writes all."""
+    env = {} if level is None else {"ORCH_LOG_LEVEL": level}
+    done = recorded.orch(*options, "feedback", "feedback.jsonl", env=env)
+    assert done.code == 0
+    recorded.write("more.jsonl", [{"question_id": "q5", "source": "human", "verdict": "wrong"}])
+    done = recorded.orch(*options, "feedback", "more.jsonl", env=env)
+    assert ('"event": "batch_committed"' in done.err) is told
+
+
+def test_an_unknown_level_is_refused(recorded: Place) -> None:
+    """In the variable as in the option."""
+    assert recorded.orch("--log-level", "loud", "replay").code == 2
+    assert recorded.orch("replay", env={"ORCH_LOG_LEVEL": "loud"}).code == 2
+
+
 def test_names_stay_whole_in_80_columns(recorded: Place) -> None:
     """On a common terminal no table folds the name of a topic or of a kind, and no line is longer."""
     topics = [line["topic"] for line in recorded.orch("--format", "json", "topics").lines]

@@ -1,6 +1,7 @@
 """Lag and members of each stage's consumer group."""
 
 import asyncio
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
@@ -35,9 +36,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
 _TRIES, _WAIT_S = 20, 0.2
 
 
-async def group_lags(connection: Connection) -> list[GroupLag]:
+async def group_lags(connection: Connection, stages: Collection[str] = tuple(GROUPS)) -> list[GroupLag]:
     """
-    Measure the lag of every stage's consumer group.
+    Measure the lag of the consumer group of each of *stages*.
 
     Raises:
         OperatorError: No broker answers, or it refuses.
@@ -47,6 +48,8 @@ async def group_lags(connection: Connection) -> list[GroupLag]:
         async with administered(connection) as admin:
             found = []
             for stage, topics in GROUPS.items():
+                if stage not in stages:
+                    continue
                 places = [
                     TopicPartition(connection.topic(topic), partition)
                     for topic in topics

@@ -19,7 +19,7 @@ from streams.runtimes.kafka.client.connection import Connection
 LIMIT_MS = 5_000
 """Longest wait for one broker; a client has just waited for all of them."""
 
-_REFUSED = (
+REFUSED = (
     AuthenticationFailedError,
     AuthenticationMethodNotSupported,
     ClusterAuthorizationFailedError,
@@ -27,6 +27,7 @@ _REFUSED = (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
+"""Errors of a broker that answers and refuses the user."""
 
 
 async def refusal(connection: Connection) -> OperatorError | None:
@@ -42,7 +43,7 @@ async def refusal(connection: Connection) -> OperatorError | None:
         host, _, port = address.rpartition(":")
         try:
             made = await create_conn(host.strip("[]"), int(port), request_timeout_ms=LIMIT_MS, **settings)
-        except _REFUSED as error:
+        except REFUSED as error:
             return _user_refused(connection, address, error)
         except (ssl.SSLError, ConnectionResetError, ConnectionAbortedError) as error:
             # A port without TLS hangs up on the first bytes of it.

@@ -1,4 +1,4 @@
-"""Progress of a stage's consumer group, whichever process holds a partition."""
+"""Progress of a stage's consumer group, in any process."""
 
 import asyncio
 from collections.abc import Callable, Mapping

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from aiokafka import AIOKafkaConsumer
+from structlog.contextvars import bind_contextvars
 
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.client.connection import Connection
@@ -125,8 +126,15 @@ async def running(
         stack.push_async_callback(stop)
         looking = await plain_consumer(connection)
         stack.push_async_callback(let_go, looking)
-        await asyncio.gather(*(engine.start() for engine in engines))
+        await asyncio.gather(*map(_start, engines))
         yield RunningStages(connection, engines, looking)
+
+
+async def _start(engine: Engine) -> None:
+    """Start an engine whose log lines carry its stage."""
+    # `gather` runs this in a task, so the binding holds there and in the tasks that the engine starts.
+    bind_contextvars(stage=engine.line.stage.processor.name)
+    await engine.start()
 
 
 def _engine(connection: Connection, stage: KafkaStage, producer: RecordProducer, hosting: HostingOptions) -> Engine:
