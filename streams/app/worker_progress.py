@@ -1,4 +1,4 @@
-"""The log line a minute of a worker: counts and lags."""
+"""A worker's log line a minute: counts and lags."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
