@@ -30,6 +30,7 @@ VARIABLES = (
     "ORCH_KAFKA_SECURITY",
     "ORCH_KAFKA_USERNAME",
     "ORCH_LOG",
+    "ORCH_LOG_LEVEL",
     "ORCH_MAVEN_REPOSITORY",
 )
 """Every environment variable of this program, apart from those that a configuration names for its agents' keys."""

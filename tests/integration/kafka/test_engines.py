@@ -49,5 +49,5 @@ def test_missing_engine_names_its_extra(tmp_path: Path) -> None:
     """`--engine faust` without the extra ends with 3 and what to install, before any broker is asked."""
     done = worker(tmp_path, "--engine", "faust")
     assert done.returncode == 3, done.stderr
-    assert "Error: the engine faust needs faust-streaming" in done.stderr
+    assert "the engine faust needs faust-streaming" in done.stderr
     assert "pip install 'orch-streams[faust]'" in done.stderr
