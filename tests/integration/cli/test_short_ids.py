@@ -87,6 +87,20 @@ def test_unknown_question_is_compared_with_the_whole_log(recorded: Place, monkey
     assert found["question_id"] == decision["question_id"]
 
 
+def test_feedback_is_taken_back_by_the_id_of_its_repetition(recorded: Place) -> None:
+    """The same statement at another time has an id of its own; a retraction that names it takes the statement back."""
+    said = {"question_id": "q1", "source": "human", "author": "eve", "verdict": "right"}
+    recorded.write("said.jsonl", [{**said, "occurred_at": f"2026-03-0{day}T00:00:00Z"} for day in (1, 2)])
+    assert recorded.orch("feedback", "said.jsonl").code == 0
+    first, again = (event for event in recorded.events("feedback") if event.get("author") == "eve")
+    line = {"kind": "feedback.retracted.v1", "question_id": "q1", "feedback_id": again["event_id"]}
+    recorded.write("back.jsonl", [line])
+    assert recorded.orch("feedback", "back.jsonl").code == 0
+    (retracted,) = (event for event in recorded.events("feedback") if event["kind"] == "feedback.retracted.v1")
+    assert retracted["feedback_id"] == first["event_id"]
+    assert recorded.orch("replay").code == 0
+
+
 def test_feedback_is_taken_back_by_the_digits_shown(recorded: Place) -> None:
     """A retraction may give 12 digits; its event holds the whole id. Unknown digits are a problem of that line."""
     given = next(event for event in recorded.events("feedback") if event["question_id"] == "q1")
