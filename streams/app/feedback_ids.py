@@ -9,7 +9,7 @@ from streams.audit.entry_lookup import event_id_of
 from streams.audit.event_ids import find_event, may_be_id
 from streams.errors import UsageError
 from streams.log import LogReader, Record, read_event
-from streams.processors.lesson import plain_answer
+from streams.processors.lesson import statement_of
 from streams.topology import FEEDBACK
 
 _WHOLE = 64
@@ -69,9 +69,5 @@ def standing_id(feedback: Iterable[Record], event_id: str) -> str:
         elif isinstance(event, FeedbackGiven):
             first = standing.setdefault((event.source, event.author), event)
             if event.event_id == event_id:
-                return first.event_id if _statement(first) == _statement(event) else event_id
+                return first.event_id if statement_of(first) == statement_of(event) else event_id
     return event_id
-
-
-def _statement(feedback: FeedbackGiven) -> tuple[str | None, str | None]:
-    return None if feedback.answer is None else plain_answer(feedback.answer), feedback.verdict

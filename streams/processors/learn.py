@@ -17,7 +17,7 @@ from streams.processors.lesson import (
     lesson_of,
     load_lesson,
     observed,
-    plain_answer,
+    statement_of,
 )
 
 MOST_FEEDBACK = 1_000
@@ -107,7 +107,7 @@ def _given(state: Learned, event: FeedbackGiven) -> Step[Learned]:
             return Step(state)
         if known.retraction is not None or (earlier.source, earlier.author) != (event.source, event.author):
             continue
-        if _statement(earlier) == _statement(event):
+        if statement_of(earlier) == statement_of(event):
             return Step(_ignoring(state, event, None))
         detail = (
             f"{_said(earlier)} stands already (event {earlier.event_id}), and this says {_said(event)};"
@@ -159,10 +159,6 @@ def _correct(lesson: Lesson, observation: AgentObserved, retraction: FeedbackRet
         averaging=observation.averaging,
         corrects=observation.event_id,
     )
-
-
-def _statement(feedback: FeedbackGiven) -> tuple[str | None, str | None]:
-    return (None if feedback.answer is None else plain_answer(feedback.answer)), feedback.verdict
 
 
 def _said(feedback: FeedbackGiven) -> str:

@@ -66,6 +66,11 @@ def plain_answer(given: str) -> str:
     return EXTRACTORS["answers.v1"].normal_answer(given, None) or ""
 
 
+def statement_of(feedback: FeedbackGiven) -> tuple[str | None, str | None]:
+    """Give what a feedback states, answer and verdict; equal statements of one author count once."""
+    return None if feedback.answer is None else plain_answer(feedback.answer), feedback.verdict
+
+
 def impossible(lesson: Lesson, feedback: FeedbackGiven) -> str | None:
     """Say why feedback is no possible answer to its question; None if it may judge."""
     if feedback.answer is None or lesson.right_answer(feedback.answer) is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from .command import Place, outputs, question
+from .tampering import write
 
 RECORDED = 40
 """Questions in the recorded log."""
@@ -39,3 +40,11 @@ def recorded(recorded_once: Path, tmp_path: Path) -> Place:
     """A copy of that directory, to do with as one likes."""
     shutil.copytree(recorded_once, tmp_path, dirs_exist_ok=True)
     return Place(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A log with records of every kind: the golden story, then some more questions with right answers."""
+    path = tmp_path_factory.mktemp("original") / "orch.db"
+    write(path)
+    return path

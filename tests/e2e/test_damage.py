@@ -14,7 +14,6 @@ from streams.topology import ANALYSES, POLICIES, QUESTIONS, ROUTER
 
 from ..integration.command_in_process import Inside
 from .forging import Forger
-from .tampering import write
 
 COMMANDS = (
     ("replay",),
@@ -28,14 +27,6 @@ COMMANDS = (
     ("dead-letters",),
 )
 """Commands that read a log."""
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log with records of every kind."""
-    path = tmp_path_factory.mktemp("original") / "orch.db"
-    write(path)
-    return path
 
 
 @pytest.fixture

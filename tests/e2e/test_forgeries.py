@@ -12,18 +12,9 @@ import pytest
 from . import forgeries_of_calls, forgeries_of_panels, forgeries_of_places, forgeries_of_tables
 from .forgery_list import FOUND, NOT_PROVED
 from .forging import Forger
-from .tampering import write
 
 LISTED = (forgeries_of_calls, forgeries_of_panels, forgeries_of_places, forgeries_of_tables)
 """Modules that fill the list when they are imported."""
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log with records of every kind: the golden story, then some more questions with right answers."""
-    path = tmp_path_factory.mktemp("original") / "orch.db"
-    write(path)
-    return path
 
 
 @pytest.fixture

@@ -33,20 +33,12 @@ from streams.topology import (
 
 from ..worlds import question
 from .command import Place
-from .tampering import Row, Tampering, place, write
+from .tampering import Row, Tampering, place
 
 SEED = 20_260_301
 DERIVED = (ASSIGNMENTS, DECISIONS, OBSERVATIONS, ROUTER, DEAD_LETTERS)
 EVERY_TOPIC = (*INPUT_TOPICS, *DERIVED)
 """All but the checkpoints: nobody derives these, and no command signs any yet."""
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log with records of every kind: the golden story, then some more questions with right answers."""
-    path = tmp_path_factory.mktemp("original") / "orch.db"
-    write(path)
-    return path
 
 
 @pytest.fixture
