@@ -1,5 +1,7 @@
 """Observations of a decision's calls: latency, cost, stability."""
 
+from typing import Any
+
 from schemas.decisions import Ballot, DecisionMade, DecisionMadeV2, Exclusion, Post
 from schemas.quantities import PPB
 from schemas.router import AgentObserved
@@ -34,36 +36,39 @@ def _of_seat(decision: DecisionMade, voice: Ballot | Exclusion, rank: RankRules 
     """Observe one analyst's calls: what they took, what they cost, and the share that gave an analysis."""
     conduct, called = voice.conduct, _called(voice)
     silent = isinstance(voice, Exclusion) and voice.reason in ("failed", "no_reply")
-    return observed(
+    return _calls(
+        decision,
         rank,
-        causes=(decision.event_id,),
-        occurred_at=decision.occurred_at,
         agent=voice.agent,
-        question_id=decision.question_id,
-        scopes=decision.scopes,
-        source="decision",
         latency_ms=conduct.latency_ms if called else None,
         cost_nusd=None if conduct.unpriced_calls or not conduct.attempts else conduct.cost_nusd,
         stability_ppb=(0 if silent else half_even(PPB, conduct.attempts)) if called else None,
-        weight_ppb=PPB,
-        averaging=decision.learning.averaging,
     )
 
 
 def _of_post(decision: DecisionMade, post: Post, rank: RankRules | None) -> AgentObserved:
     """Observe the calls of a dispatcher or merge agent; its cost is left out, for it is no analysis's."""
     answered = post.outcome == "answered" and post.conduct.attempts > 0
+    return _calls(
+        decision,
+        rank,
+        agent=post.agent,
+        post=post.role,
+        latency_ms=post.conduct.latency_ms,
+        stability_ppb=half_even(PPB, post.conduct.attempts) if answered else 0,
+    )
+
+
+def _calls(decision: DecisionMade, rank: RankRules | None, **measured: Any) -> AgentObserved:
+    """Build the observation of one seat or post: what was measured, beside what the decision says."""
     return observed(
         rank,
         causes=(decision.event_id,),
         occurred_at=decision.occurred_at,
-        agent=post.agent,
         question_id=decision.question_id,
         scopes=decision.scopes,
         source="decision",
-        post=post.role,
-        latency_ms=post.conduct.latency_ms,
-        stability_ppb=half_even(PPB, post.conduct.attempts) if answered else 0,
         weight_ppb=PPB,
         averaging=decision.learning.averaging,
+        **measured,
     )
