@@ -1,10 +1,11 @@
 """Decisions, and the deadlines that may force them."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from schemas.event import ADDED, Event, Fact
+from schemas.odds import GROUNDS, DecisionOdds, Gain
 from schemas.policies import Learning
 from schemas.quantities import AgentName, Count, EventId, GivenInstant, MicroNats, Ms, Name, Nusd, Ppb
 from schemas.questions import LETTERS, OptionDigest, OptionText
@@ -13,6 +14,9 @@ from schemas.rules import FIRST_RULES, RuleVersions
 ExclusionReason = Literal["failed", "unreadable", "outside_options", "no_reply", "refused"]
 """`refused`: no call was made; a budget, an open circuit breaker or the question's time limit forbade it."""
 DecisionReason = Literal["panel complete", "early exit", "merge agent", "deadline", "quorum"]
+
+LONGEST_NOTE = 500
+"""Characters of a rule's note."""
 
 DecisionReasonV2 = DecisionReason | Literal["below window"]
 """`below window`: the cascade's posterior was too low to ask further analysts, and the policy has no merge agent."""
@@ -107,6 +111,14 @@ class TraceStep(Fact):
     outcome: Literal["decide", "next stage", "ask reserve", "ask merge agent", "fall back", "undecided"]
 
 
+class TraceStepV2(TraceStep):
+    """A step of the rule `odds`, with what the next calls were expected to win; or of a rule of others."""
+
+    gain: Annotated[Gain | None, ADDED] = None
+    note: Annotated[Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NOTE)] | None, ADDED] = None
+    """What a rule of another distribution says of its step, or what was wrong with its ruling."""
+
+
 class DecisionMade(Event):
     """The answer to a question, or an explicit `undecided`; each question gets one decision."""
 
@@ -142,6 +154,18 @@ class DecisionMade(Event):
     scopes: tuple[Name, ...]
     learning: Learning
 
+    if TYPE_CHECKING:
+
+        @property
+        def answer_text(self) -> str | None:
+            """Text of the option that was decided; None in v1, which does not know it."""
+
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            # No property: pydantic would warn of the field of v2 that hides it.
+            return None if name == "answer_text" else super().__getattr__(name)
+
     @property
     def key(self) -> str:
         return self.question_id
@@ -168,11 +192,26 @@ class Post(Fact):
     conduct: Conduct
 
 
+class Shadow(Fact):
+    """One seat beside the panel: observed, never counted."""
+
+    agent: AgentName
+    answer: str | None
+    """The answer that was read from its analysis; None without one."""
+    reason: ExclusionReason | None
+    """Why there is no answer; None where there is one."""
+    analysis_id: EventId | None
+    conduct: Conduct
+
+
 class DecisionMadeV2(DecisionMade):
     """A decision under a policy of v2, with what `learn` must know of the question."""
 
+    adds_inside: ClassVar[bool] = True
+
     kind: Literal["decision.made.v2"] = "decision.made.v2"  # type: ignore[assignment]
     reason: DecisionReasonV2  # type: ignore[assignment]
+    trace: Annotated[tuple[TraceStepV2, ...], Field(min_length=1)]
     rules: RuleVersions
     options: Annotated[tuple[OptionText | OptionDigest, ...], Field(max_length=len(LETTERS))]
     """The options, in order; none where the answer is a number."""
@@ -182,15 +221,46 @@ class DecisionMadeV2(DecisionMade):
     """Answers with the same sum as the one decided, which had more ballots; unset where the sum settled it."""
     posts: Annotated[tuple[Post, ...] | None, ADDED] = None
     """Seats of dispatcher and merge agent; unset where there was none."""
+    odds: Annotated[DecisionOdds | None, ADDED] = None
+    """What the answers rest on, and their scores term by term, under the merge rule `odds`."""
+    shadows: Annotated[tuple[Shadow, ...] | None, ADDED] = None
+    """
+    Seats beside the panel, in the panel's order; unset where the policy has none. Their calls and their cost are in
+    none of the decision's sums.
+    """
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "DecisionMadeV2":
         if (self.status == "undecided") != (self.answer is None):
             raise ValueError(f"status {self.status!r} does not go with answer {self.answer!r}")
         letters = LETTERS[: len(self.options)]
-        for answer in (self.answer, *(ballot.answer for ballot in self.counted)):
+        beside = [shadow.answer for shadow in self.shadows or ()]
+        for answer in (self.answer, *(ballot.answer for ballot in self.counted), *beside):
             if self.options and answer is not None and (len(answer) != 1 or answer not in letters):
                 raise ValueError(f"answer {answer!r} is none of the options {letters}")
+        return self
+
+    @model_validator(mode="after")
+    def _shadows_agree_with_themselves(self) -> "DecisionMadeV2":
+        seated = [*(ballot.agent for ballot in self.counted), *(excluded.agent for excluded in self.excluded)]
+        for shadow in self.shadows or ():
+            if (shadow.answer is None) == (shadow.reason is None):
+                raise ValueError(f"shadows: of {shadow.agent!r} either the answer or the reason belongs there")
+            if shadow.agent in seated:
+                raise ValueError(f"shadows: {shadow.agent!r} has a seat in the panel")
+        return self
+
+    @model_validator(mode="after")
+    def _evidence_goes_with_ballots(self) -> "DecisionMadeV2":
+        odds = self.odds
+        if odds is None:
+            return self
+        if [found.agent for found in odds.evidence] != [ballot.agent for ballot in self.counted]:
+            raise ValueError("odds.evidence: not one for each counted ballot, in the same order")
+        if (odds.kind == "number") != (not self.options):
+            raise ValueError(f"odds.kind {odds.kind!r} does not go with the options")
+        if any(found.grounds not in GROUNDS[odds.kind] for found in odds.evidence):
+            raise ValueError(f"odds.evidence: grounds that are none of {', '.join(GROUNDS[odds.kind])}")
         return self
 
     @property

@@ -33,7 +33,6 @@ class Fact(BaseModel):
         frozen=True,
         strict=True,
         extra="forbid",
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
         # Most processes meet few kinds; a validator is built when its model is first used.
         defer_build=True,

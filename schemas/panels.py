@@ -5,12 +5,18 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from schemas.event import ADDED, Event, Fact
-from schemas.policies import Learning, Merge
+from schemas.odds import PanelOdds
+from schemas.own_rules import OwnRule
+from schemas.policies import Learning, Merge, MergeV2
 from schemas.quantities import AgentName, Count, EventId, Name, Ns, Positive, Ppb, Pusd, SignedPpb
 from schemas.questions import ALL_SUBJECTS, LETTERS, AnswerType, OptionDigest, OptionText
 from schemas.rules import FIRST_RULES, RuleVersions
 
 Role = Literal["analyst", "dispatcher", "merger"]
+
+
+SHADOW_STAGE = 1_000
+"""Number of the stage of shadow seats, which stands beside the stages of the panel; these are fewer than a hundred."""
 
 
 class Candidate(Fact):
@@ -98,16 +104,39 @@ class PanelAssigned(Event):
         """The question's options, as `carried_option` gives them; None in v1, which knows only how many there are."""
         return None
 
+    @property
+    def shadow_stage(self) -> Stage | None:
+        """The stage of the shadow seats; None without any."""
+        return None
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages whose seats are free from this event on."""
+        beside = self.shadow_stage
+        return (self.stage,) if beside is None else (self.stage, beside)
+
 
 class PanelAssignedV2(PanelAssigned):
     """A panel under a policy of v2, with the question's options."""
 
+    adds_inside: ClassVar[bool] = True
+
     kind: Literal["panel.assigned.v2"] = "panel.assigned.v2"  # type: ignore[assignment]
+    merge: MergeV2
     rules: RuleVersions
     options: Annotated[tuple[OptionText | OptionDigest, ...], Field(max_length=len(LETTERS))]
     """The options, in order; none where the answer is a number."""
+    odds: Annotated[PanelOdds | None, ADDED] = None
+    """What the merge rule `odds` needs; unset under any other rule."""
+    own_rule: Annotated[OwnRule | None, ADDED] = None
+    """The merge rule of another distribution; unset under a rule of ours."""
     crowded: Annotated[Literal[True] | None, ADDED] = None
     """Set where the router's table took no new subject, so that the question counts in the global scope alone."""
+    shadows: Annotated[tuple[AgentName, ...] | None, ADDED] = None
+    """
+    Shadow seats: agents that are asked beside the panel, by rank, where the policy wants every agent observed; unset
+    elsewhere. Their analyses name this event as their cause, stage 1,000 and the role `analyst`.
+    """
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> "PanelAssignedV2":
@@ -123,6 +152,11 @@ class PanelAssignedV2(PanelAssigned):
     @property
     def carried_options(self) -> tuple[str | OptionDigest, ...] | None:
         return self.options
+
+    @property
+    def shadow_stage(self) -> Stage | None:
+        seats = tuple(Seat(agent=agent) for agent in self.shadows or ())
+        return Stage(number=SHADOW_STAGE, role="analyst", seats=seats) if seats else None
 
 
 def _contradiction(panel: PanelAssignedV2) -> str | None:
@@ -147,9 +181,26 @@ def _contradiction(panel: PanelAssignedV2) -> str | None:
         (panel.option_count != len(panel.options), "option_count is not the number of options"),
         ((panel.answer_type == "number") != (not panel.options), "options do not go with answer_type"),
         (len(panel.options) == 1, "options: a choice needs two"),
+        ((panel.merge.rule == "odds") != (panel.odds is not None), "odds does not go with the merge rule"),
+        ((panel.merge.rule == "own") != (panel.own_rule is not None), "own_rule does not go with the merge rule"),
+        (panel.odds is not None and not _knows(panel.odds, panel), "odds does not go with candidates and options"),
+        (bool({*(panel.shadows or ())} & {*seated, *analysts}), "shadows: an agent has a seat in the panel"),
+        (not {*(panel.shadows or ())} <= set(names), "shadows: an agent is no candidate"),
+        (len(set(panel.shadows or ())) < len(panel.shadows or ()), "shadows: an agent is there twice"),
         (bool(panel.crowded) and panel.scopes != (ALL_SUBJECTS,), "crowded, and yet with a subject's scope"),
     )
     return next((text for is_wrong, text in problems if is_wrong), None)
+
+
+def _knows(odds: PanelOdds, panel: PanelAssignedV2) -> bool:
+    """Whether the weights are those of the panel's agents, and the facts those of its options."""
+    members, facts = [member.agent for member in odds.members], odds.facts
+    return (
+        sorted(members) == sorted(candidate.agent for candidate in panel.candidates)
+        and (facts.kind == "number") == (panel.answer_type == "number")
+        and len(facts.values) == (panel.option_count if facts.kind == "values" else 0)
+        and (facts.shapes is None or len(facts.shapes) == panel.option_count)
+    )
 
 
 class StageOpened(Event):
@@ -169,3 +220,8 @@ class StageOpened(Event):
     @property
     def key(self) -> str:
         return self.question_id
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages whose seats are free from this event on."""
+        return (self.stage,)

@@ -5,13 +5,17 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from schemas.agents import AgentSpec, AgentSpecV2, LiteLLMAgent, OpenAIAgent
-from schemas.event import Event, Fact
+from schemas.event import ADDED, Event, Fact
+from schemas.odds import Odds
+from schemas.own_rules import OwnRule
 from schemas.prompts import Prompts
 from schemas.quantities import PPB, AgentName, CallNusd, Count, GivenInstant, Ms, Name, Nusd, Ppb
 from schemas.rules import FIRST_RULES, RuleVersions
 
 FeedbackSource = Literal["gold", "human", "downstream", "judge", "agreement"]
 MergeRule = Literal["vote", "weighted", "agent", "cascade"]
+MergeRuleV2 = MergeRule | Literal["odds", "own"]
+"""`own`: a rule of another distribution, which the policy names in `own_rule`."""
 
 
 class ColdStart(Fact):
@@ -68,6 +72,17 @@ class Routing(Fact):
     """The merge agent, where the rule needs one: rank 1, rank 2, or a named agent."""
 
 
+class RoutingV2(Routing):
+    """The same in a policy of v2, which may have agents asked beside the panel."""
+
+    shadow: Annotated[Literal["all"] | None, ADDED] = None
+    """
+    `all`: every agent without a seat in the panel is asked beside it. Its analysis is observed and never counted, and
+    the decision waits for it. Then the calls of dispatcher and merge agent move no averages: each agent is observed
+    once a question. Unset: the panel alone is asked.
+    """
+
+
 class SourceWeights(Fact):
     """Share of a full step that feedback of each source is worth; 0: it moves nothing."""
 
@@ -115,6 +130,17 @@ class Merge(Fact):
     """`cascade`: below this posterior further analysts are not worth asking; the merge agent decides."""
     merge_agent: bool = False
     """`cascade`: whether a merge agent decides what the analysts left below `accept_ppb`."""
+
+
+class MergeV2(Merge):
+    """
+    The same in a policy of v2, where `odds` is a rule too: learned weights of agents and of evidence in their texts;
+    and `own`, a rule of another distribution.
+
+    Until its first lesson `odds` decides as `cascade` does, by `stages` and thresholds.
+    """
+
+    rule: MergeRuleV2 = "weighted"  # type: ignore[assignment]
 
 
 class Budget(Fact):
@@ -174,7 +200,7 @@ class PolicyAdopted(Event):
             )
         if self.merge.quorum > self.routing.panel_size + self.merge.reserve:
             raise ValueError(f"merge.quorum {self.merge.quorum} is more than all who can be asked")
-        if self.merge.rule == "cascade" and sum(self.merge.stages) != self.routing.panel_size:
+        if self.in_stages and sum(self.merge.stages) != self.routing.panel_size:
             raise ValueError(
                 f"merge.stages add up to {sum(self.merge.stages)}, routing.panel_size is {self.routing.panel_size}"
             )
@@ -197,6 +223,11 @@ class PolicyAdopted(Event):
         return FIRST_RULES
 
     @property
+    def in_stages(self) -> bool:
+        """Whether the panel may be split by `merge.stages`."""
+        return self.merge.rule == "cascade"
+
+    @property
     def priority(self) -> tuple[str, ...]:
         """All agents in the order that settles ties: those with a fixed priority, then the others as configured."""
         fixed = self.routing.priority
@@ -210,7 +241,19 @@ class PolicyAdoptedV2(PolicyAdopted):
 
     kind: Literal["policy.adopted.v2"] = "policy.adopted.v2"  # type: ignore[assignment]
     agents: Annotated[tuple[AgentSpecV2, ...], Field(min_length=1, max_length=64)]
+    routing: RoutingV2 = RoutingV2()
+    merge: MergeV2 = MergeV2()
     rules: RuleVersions
+    odds: Annotated[Odds | None, ADDED] = None
+    """Settings of the merge rule `odds`; unset: the defaults."""
+    own_rule: Annotated[OwnRule | None, ADDED] = None
+    """The merge rule, where it is `own`."""
+
+    @model_validator(mode="after")
+    def _own_rule_is_named(self) -> "PolicyAdoptedV2":
+        if (self.merge.rule == "own") != (self.own_rule is not None):
+            raise ValueError("own_rule: it goes with merge.rule `own` alone")
+        return self
 
     @model_validator(mode="after")
     def _no_agent_is_called_like_a_rank(self) -> "PolicyAdoptedV2":
@@ -219,6 +262,21 @@ class PolicyAdoptedV2(PolicyAdopted):
                 raise ValueError(f"agents: {agent.name!r} is a rank in routing.merger; give the agent another name")
         return self
 
+    @model_validator(mode="after")
+    def _shadows_stand_beside_all_who_are_asked(self) -> "PolicyAdoptedV2":
+        if self.routing.shadow is not None and (self.in_stages or self.merge.reserve):
+            raise ValueError(
+                "routing.shadow has every agent observed on each question, so the whole panel is asked at once:"
+                " no merge.reserve, no cascade, and odds with odds.cascade = false"
+            )
+        return self
+
     @property
     def rule_versions(self) -> RuleVersions:
         return self.rules
+
+    @property
+    def in_stages(self) -> bool:
+        """Whether the panel may be split by `merge.stages`: under `odds` until the first lesson."""
+        untaught = self.merge.rule == "odds" and (self.odds or Odds()).asks_in_stages
+        return untaught or super().in_stages

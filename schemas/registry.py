@@ -7,17 +7,20 @@ from pydantic_core import ErrorDetails
 
 from schemas.analyses import AnalysisPublished
 from schemas.canonical import canonical_json, strict_json
-from schemas.checkpoints import CheckpointSigned
+from schemas.checkpoints import CheckpointSigned, CheckpointSignedV2
 from schemas.decisions import DeadlinePassed, DeadlinePassedV2, DecisionMade, DecisionMadeV2
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
+from schemas.lessons import LessonGiven
 from schemas.letters import RecordRejected
+from schemas.origins import LogStarted, RouterCarried, WeightsCarried
 from schemas.panels import PanelAssigned, PanelAssignedV2, StageOpened
 from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, AgentObservedV2, RouterEntry, RouterEntryV2
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
+from schemas.weights import WeightsEntry
 
 EVENTS: tuple[type[Event], ...] = (
     QuestionAsked,
@@ -35,13 +38,19 @@ EVENTS: tuple[type[Event], ...] = (
     AgentObservedV2,
     RouterEntry,
     RouterEntryV2,
+    LessonGiven,
+    WeightsEntry,
     PolicyAdopted,
     PolicyAdoptedV2,
     RecordRejected,
     CheckpointSigned,
+    CheckpointSignedV2,
     BudgetReserved,
     BudgetSettled,
     BudgetRefused,
+    LogStarted,
+    RouterCarried,
+    WeightsCarried,
 )
 
 INPUTS: tuple[type[Event], ...] = (

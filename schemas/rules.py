@@ -1,11 +1,13 @@
 """Versions of the rules behind readings and folds."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from schemas.event import Fact
+from schemas.event import ADDED, Fact
 
 ExtractorName = Literal["answers.v1", "answers.v2"]
 RankRules = Literal["rank.v1", "rank.v2"]
+OddsRules = Literal["odds.v1"]
+TuneRules = Literal["tune.v1"]
 
 
 class RuleVersions(Fact):
@@ -35,6 +37,10 @@ class RuleVersions(Fact):
     """
     rank: RankRules
     """v2: entries count askings; an undone step of 1 leaves the average as it is where others came before."""
+    odds: Annotated[OddsRules | None, ADDED] = None
+    """Evidence, scores and stages of the merge rule `odds`; unset under any other rule."""
+    tune: Annotated[TuneRules | None, ADDED] = None
+    """How lessons move its weights; unset under any other rule."""
 
 
 FIRST_RULES = RuleVersions(extractor="answers.v1", route="route.v1", merge="merge.v1", learn="learn.v1", rank="rank.v1")
@@ -42,3 +48,5 @@ NEWEST_RULES = RuleVersions(
     extractor="answers.v2", route="route.v2", merge="merge.v2", learn="learn.v2", rank="rank.v2"
 )
 """Versions that a new policy names."""
+NEWEST_ODDS_RULES = NEWEST_RULES.model_copy(update={"odds": "odds.v1", "tune": "tune.v1"})
+"""Versions that a new policy names whose merge rule is `odds`."""

@@ -4,8 +4,11 @@ The error tree, by what to do next.
 OrchError
 ├── InvariantError      our bug: stop and report                          exit 1
 ├── TransientError      retry later (retriable)                           exit 3
+│   └── PendingError    a question has no decision yet: wait for it again exit 3
 ├── UsageError          the command or an input file is wrong: correct it exit 2
+│   └── ConflictError   an id stands for another question already         exit 2
 ├── OperatorError       settings, file, disk, broker: a person acts       exit 3
+│   └── UnreachableError no broker can be used: a running worker waits    exit 3
 └── DifferenceError     an event or a proof does not match the log        exit 4
 """
 
@@ -46,16 +49,28 @@ class TransientError(OrchError):
     retriable = True
 
 
+class PendingError(TransientError):
+    """A question has no decision yet; it stays open in the log, and its id gets the decision later (place: key)."""
+
+
 class UsageError(OrchError):
     """A command, an option or an input file is wrong; the user corrects it."""
 
     exit_code = 2
 
 
+class ConflictError(UsageError):
+    """The id of a question stands for another question already; the log is unchanged."""
+
+
 class OperatorError(OrchError):
     """A setting, file, disk, lock or broker prevents the operation; a person acts."""
 
     exit_code = 3
+
+
+class UnreachableError(OperatorError):
+    """No broker of a cluster can be used; a person acts, or one comes back."""
 
 
 class DifferenceError(OrchError):

@@ -5,9 +5,12 @@ It reads JSON Lines, JSON arrays and tables, plain or gzip, counts lines, and li
 """
 
 import io
+import shutil
 import sys
+import tempfile
+import weakref
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import chain
 from pathlib import Path
@@ -21,8 +24,28 @@ from streams.file_forms.lines import JsonLine, plain_lines
 from streams.file_forms.sniff import BOM, GZIP, may_be_a_mark, refuse_foreign
 from streams.file_forms.table import delimiter_of, table_rows
 
-Source = str | Path | io.BufferedIOBase
-"""A path, `-` for standard input, or an open binary stream (which stays open)."""
+
+class Rows:
+    """
+    Objects of a program, kept as JSON Lines in a temporary file, so that they are read as a file is: again, and with
+    the same checks. The file goes with the object.
+
+    Args:
+        lines: Each object as JSON in UTF-8, without an end of line.
+        name: Stands for the file in messages.
+    """
+
+    def __init__(self, lines: Iterable[bytes], name: str) -> None:
+        self.name = name
+        folder = tempfile.mkdtemp(prefix="orch-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.path = Path(folder) / "rows.jsonl"
+        with self.path.open("wb") as file:
+            file.writelines(line + b"\n" for line in lines)
+
+
+Source = str | Path | io.BufferedIOBase | Rows
+"""A path, `-` for standard input, an open binary stream (which stays open), or objects of a program."""
 
 MAX_LINE_BYTES = 6 * MAX_EVENT_BYTES
 """Default limit of one line: every byte of the largest event may come as a six-byte \\u escape."""
@@ -51,6 +74,8 @@ def source_name(source: Source) -> str:
     """Name a source in messages."""
     if isinstance(source, str | Path):
         return "standard input" if str(source) == "-" else str(source)
+    if isinstance(source, Rows):
+        return source.name
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else "stream"
 
@@ -60,7 +85,7 @@ def read_lines(source: Source, *, limit: int = MAX_LINE_BYTES) -> Iterator[JsonL
     Read the lines of a file or stream as they arrive, without blank lines and byte order marks.
 
     Args:
-        source: A path, `-`, or an open stream; gzip is recognised by its first bytes.
+        source: A path, `-`, an open stream, or rows; gzip is recognised by its first bytes.
         limit: Bytes of the longest line kept; of a longer one only the number and the length are reported.
 
     Raises:
@@ -88,7 +113,7 @@ def read_objects(
     Problems come in the order of the lines, so a caller may add its own to the same list.
 
     Args:
-        source: A path, `-`, or an open stream; gzip is recognised by its first bytes.
+        source: A path, `-`, an open stream, or rows; gzip is recognised by its first bytes.
         problems: List that problems are added to.
         limit: Bytes of the longest line or value.
         integers: Fields that hold integers; other cells of a table are texts.
@@ -191,7 +216,7 @@ def _opened(source: Source) -> AbstractContextManager[io.BufferedIOBase]:
         return nullcontext(source)
     if str(source) == "-":
         return nullcontext(cast(io.BufferedIOBase, sys.stdin.buffer))
-    return open(source, "rb")
+    return open(source.path if isinstance(source, Rows) else source, "rb")
 
 
 def _chunks(stream: io.BufferedIOBase, name: str) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from schemas.event import Event
 from schemas.policies import PolicyAdopted
@@ -59,6 +59,38 @@ def read_event(record: Record) -> Event:
             offset=record.offset,
             key=record.key,
         ) from error
+
+
+TimestampType = Literal["CreateTime", "LogAppendTime"]
+"""Clock of a record's timestamp, in Kafka's terms: the producer's, or the log's."""
+
+
+class Original(NamedTuple):
+    """
+    A record as its log holds it, to the byte, whether or not it is an event.
+
+    Attributes:
+        key: None for a record without a key.
+        value: None for a tombstone.
+        correlation: The question that the record is about; else its key, or its place.
+        form: `event`: readers give its value unchanged; `converted`: an event in another spelling than the canonical
+            one; `invalid`: no event; `misplaced`: in another partition than its key's. Readers leave the last two out.
+        seq: As of `Record`.
+        canonical: Canonical form of an event in another spelling; else None.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    timestamp_type: TimestampType
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+    correlation: str
+    form: Literal["event", "converted", "invalid", "misplaced"] = "event"
+    seq: int = 0
+    canonical: bytes | None = None
 
 
 class LogFault(NamedTuple):
@@ -121,8 +153,27 @@ class LogReader(Protocol):
     def ends(self) -> dict[tuple[str, int], int]:
         """Give the next offset of every partition of every topic."""
 
+    def originals(
+        self, topics: Sequence[str] = (), *, after: int = 0, starts: Mapping[tuple[str, int], int] | None = None
+    ) -> Iterator[Original]:
+        """
+        Iterate all records of *topics* (all if empty) as the log holds them, for an export.
+
+        Args:
+            after: Seq of the last record that the caller has.
+            starts: Next offset of each partition that the caller has records of; a log without one order goes on
+                there, and counts `seq` on from *after*.
+        """
+
+    def incomplete(self) -> frozenset[tuple[str, int]]:
+        """Give the partitions from which records are gone or go with time, by compaction or retention."""
+
     def faults(self) -> "Sequence[LogFault]":
         """List where the log is not as its writer left it, beside its events; empty in a log without one order."""
+
+    @property
+    def archived(self) -> bool:
+        """Say whether this is an export, which holds the records of a log and not the tables beside them."""
 
     def elsewhere(self) -> "Callable[[], LogReader]":
         """Give a function that opens this log in another process, with a view at least as new as this one."""
@@ -173,6 +224,13 @@ class UnorderedReader(LogReader, Protocol):
 
     def settled(self) -> Mapping[tuple[str, int], int]:
         """Give for each partition the offset before which every record has all its causes in view."""
+
+    def aborted(self) -> Sequence[tuple[str, int, int]]:
+        """
+        List the records in view that belong to aborted transactions: topic, partition and offset.
+
+        A view holds such a record only if an event in the log names it, which an earlier version has written.
+        """
 
     def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
         """Iterate the records left out, grouped by correlation (by place if the correlation is unknown)."""
@@ -262,7 +320,7 @@ class Polled(NamedTuple):
     """
     Next offset of each place held; for a place just gained, the committed offset.
 
-    Between the last record and this offset there may be transaction markers, which are no records.
+    Between the last record and this offset there may be transaction markers and aborted records, which do not count.
     """
 
 
@@ -298,7 +356,9 @@ class Subscription(Protocol):
 
     async def ends(self, partitions: Iterable[int]) -> Mapping[tuple[str, int], int]:
         """
-        Give the next offset of every topic in these partitions.
+        Give the next offset of every topic in these partitions: the end of what can be read now.
+
+        On Kafka that is the last stable offset, where the oldest open transaction begins.
 
         Raises:
             TransientError: The brokers do not answer; the caller may retry.

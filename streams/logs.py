@@ -17,10 +17,16 @@ MOST_CHARACTERS = 2_000
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 
-SHOWN = frozenset({"worker_progress", "worker_started", "worker_stopping", "worker_stopped"})
-"""Info lines that are written unless a level is asked for: an operator sees by them that a worker works."""
+SHOWN = frozenset(
+    {
+        "metrics_served",
+        *(f"serve_{what}" for what in ("started", "stopping", "stopped")),
+        *(f"worker_{what}" for what in ("progress", "started", "stopping", "stopped")),
+    }
+)
+"""Info lines that are written unless a level is asked for: an operator sees by them that a process works."""
 
-_LIBRARIES = ("LiteLLM", "aiohttp", "aiokafka", "faust", "httpx", "mode")
+_LIBRARIES = ("LiteLLM", "aiohttp", "aiokafka", "faust", "httpx", "mode", "uvicorn")
 
 
 def configure(
@@ -40,6 +46,12 @@ def configure(
     for name in _LIBRARIES:
         # This program reports what matters of a library's messages as its own log event or error.
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # It warns of each write to a broken connection, whose end is told by those who use it.
+    logging.getLogger("asyncio").setLevel(logging.ERROR)
+    root = logging.getLogger()
+    for known in [handler for handler in root.handlers if isinstance(handler, _Forwarding)]:
+        root.removeHandler(known)
+    root.addHandler(_Forwarding(logging.WARNING))
     terminal = sys.stderr.isatty()
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors="NO_COLOR" not in os.environ)
@@ -61,6 +73,17 @@ def configure(
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+class _Forwarding(logging.Handler):
+    """Writes what libraries log as lines of this program, so that every line has one form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        log = structlog.get_logger("orch.library")
+        getattr(log, level)(
+            "library_message", library=record.name, message=record.getMessage(), exc_info=record.exc_info or None
+        )
 
 
 def _only_shown(_logger: object, name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

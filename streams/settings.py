@@ -4,27 +4,29 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import Field, ValidationError
 from pydantic_core import to_json
 
 from schemas.agents import AgentSpecV2, OpenAIAgentV2
-from schemas.canonical import canonical_json
+from schemas.canonical import canonical_json, written_fields
 from schemas.event import Fact
+from schemas.odds import Odds
+from schemas.own_rules import OwnRule
 from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.prompts import Prompts
 from schemas.registry import describe
-from schemas.rules import NEWEST_RULES
+from schemas.rules import NEWEST_ODDS_RULES, NEWEST_RULES
 from streams.errors import UsageError
-from streams.presets import PresetName, preset
+from streams.presets import ONE_AT_A_TIME, PresetName, RulesName, preset
 from streams.written_amounts import plain_amounts
 
 DEFAULT_LOG = "sqlite:///orch.db"
 DEFAULT_CONFIG = "orch.toml"
-PRESETS: tuple[PresetName, ...] = ("default", "reference", "reference-lexicographic")
+PRESETS: tuple[PresetName, ...] = ("default", "reference", "reference-lexicographic", "published")
 
 NONE = "none"
 """Stands for `None` in a file, because TOML has no null."""
@@ -49,12 +51,6 @@ _NEVER_REPEATED = {
 }
 
 
-RulesName = Literal["v1", "v2"]
-"""
-Rules under which a policy decides: `v1` are those of release 0.1, for logs on Kafka that programs of 0.1 read too; `v2`
-names the newest version of each.
-"""
-
 _Many = Annotated[int, Field(ge=1, le=100_000)]
 
 
@@ -66,6 +62,8 @@ class RunSettings(Fact):
     live_window: _Many = 256
     """Questions open at a time if some agent takes its time."""
     calls_in_flight: _Many = 1_000
+    state_cache_mib: Annotated[int, Field(ge=1, le=1_000_000)] = 256
+    """On Kafka: memory for loaded states, one bound for all partitions and stages of a process, in MiB."""
     outputs: tuple[str, ...] = ()
     """Outputs files of the recorded agents."""
     replies: Annotated[str, Field(min_length=1)] | None = None
@@ -90,6 +88,7 @@ class _File(Fact):
     agents: Any = None
     routing: Any = None
     merge: Any = None
+    odds: Any = None
     learning: Any = None
     budget: Any = None
     prompts: Any = None
@@ -107,6 +106,8 @@ class Config:
     preset: PresetName = "default"
     rules: RulesName = "v2"
     run: RunSettings = field(default_factory=RunSettings)
+    own_rule: OwnRule | None = None
+    """The merge rule of another distribution that `merge.rule` names; None under a rule of ours."""
 
 
 def load_config(path: Path, *, required: bool) -> Config:
@@ -132,10 +133,20 @@ def load_config(path: Path, *, required: bool) -> Config:
         given = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not TOML: {error}", file=str(path)) from error
-    return _config(given, str(path))
+    return config_of(given, str(path))
 
 
-def _config(given: dict[str, Any], path: str) -> Config:
+def config_of(given: dict[str, Any], path: str) -> Config:
+    """
+    Read the content of a configuration file.
+
+    Args:
+        given: Its tables, as TOML gives them.
+        path: The file, which its paths are relative to; it stands for it in messages.
+
+    Raises:
+        UsageError: It holds an unknown name.
+    """
     try:
         file = _File.model_validate_json(to_json(given))
     except ValidationError as error:
@@ -147,7 +158,21 @@ def _config(given: dict[str, Any], path: str) -> Config:
     beside, run = Path(path).parent, file.run
     outputs = tuple(str(beside / name) for name in run.outputs)
     run = run.model_copy(update={"outputs": outputs, "replies": run.replies and str(beside / run.replies)})
-    return Config(path, file.log, fields, file.policy.preset, file.policy.rules, run)
+    config = Config(path, file.log, fields, rules=file.policy.rules, run=run)
+    return with_preset(config, file.policy.preset, window="window" in given.get("run", {}))
+
+
+def with_preset(config: Config, name: PresetName, *, window: bool = False) -> Config:
+    """
+    Give a configuration another preset.
+
+    Args:
+        window: Whether the number of open questions was chosen; otherwise the preset may choose it.
+    """
+    run = config.run
+    if name in ONE_AT_A_TIME and not window:
+        run = run.model_copy(update={"window": 1, "live_window": 1})
+    return replace(config, preset=name, run=run)
 
 
 def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str, Any]] | None = None) -> PolicyAdopted:
@@ -167,7 +192,7 @@ def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str,
     if not isinstance(chosen, list) or not chosen:
         raise UsageError(f"{place} names no agents", remedy="Add [[agents]] tables; `orch init` writes an example")
     # A file may change one instruction and keep the others.
-    under = {**preset(config.preset, len(chosen)), "prompts": Prompts().model_dump(mode="json")}
+    under = {**preset(config.preset, len(chosen), config.rules), "prompts": Prompts().model_dump(mode="json")}
     settings = {name: value for name, value in config.fields.items() if name != "agents"}
     fields = _overlaid(under, plain_amounts(settings, place))
     given = plain_amounts([_told_apart(agent) for agent in chosen], place, "agents")
@@ -180,9 +205,25 @@ def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str,
             text = f'{place}: agents.{number}.{newer[0]} is no setting of v1, and [policy] says rules = "v1"'
             raise UsageError(text, remedy=f'Remove {newer[0]}, or set rules = "v2"', file=place)
     fields = {"policy_id": config.preset, **fields, "agents": given, "occurred_at": occurred_at}
+    by_odds = isinstance(fields["merge"], dict) and fields["merge"].get("rule") == "odds"
+    if config.rules == "v1" and (by_odds or "odds" in fields):
+        text = f'{place}: the merge rule odds is none of v1, and [policy] says rules = "v1"'
+        raise UsageError(text, remedy='Set rules = "v2", or choose another merge.rule and remove [odds]', file=place)
     model: type[PolicyAdopted] = PolicyAdopted
     if config.rules == "v2":
-        model, fields["rules"] = PolicyAdoptedV2, NEWEST_RULES.model_dump()
+        model, fields["rules"] = PolicyAdoptedV2, written_fields(NEWEST_ODDS_RULES if by_odds else NEWEST_RULES)
+    if by_odds and fields["merge"].get("merge_agent") is True:
+        text = f"{place}: the merge rule odds asks no merge agent, and [merge] says merge_agent = true"
+        raise UsageError(text, remedy='Set merge.rule = "cascade", or remove merge_agent', file=place)
+    if config.own_rule is not None:
+        if config.rules == "v1":
+            text = f'{place}: the merge rule {config.own_rule.name} is none of v1, and [policy] says rules = "v1"'
+            raise UsageError(text, remedy='Set rules = "v2"', file=place)
+        fields = _overlaid(fields, {"merge": {"rule": "own"}, "own_rule": written_fields(config.own_rule)})
+    if by_odds:
+        # A policy holds the whole configuration, so that no later default changes what it stands for.
+        fields = _overlaid({"odds": Odds().model_dump()}, fields)
+    _without_shadow(fields, config.rules, place)
     no_json = _no_json(fields, "")
     if no_json is not None:
         raise UsageError(f"{place}: {no_json}", file=place)
@@ -196,6 +237,18 @@ def build_policy(config: Config, occurred_at: str, *, agents: Sequence[dict[str,
         raise UsageError(f"{place}: {error}", file=place) from None
 
 
+def _without_shadow(fields: dict[str, Any], rules: RulesName, place: str) -> None:
+    """Take a setting out that says `none`, which policies hold as unset; refuse any other under the rules of v1."""
+    routing = fields.get("routing")
+    if not isinstance(routing, dict) or "shadow" not in routing:
+        return
+    if routing["shadow"] == NONE:
+        del routing["shadow"]
+    elif rules == "v1":
+        text = f'{place}: shadow seats (routing.shadow) are none of v1, and [policy] says rules = "v1"'
+        raise UsageError(text, remedy='Set rules = "v2", or choose another preset', file=place)
+
+
 def same_policy(first: PolicyAdopted, second: PolicyAdopted) -> bool:
     """Whether two policies differ in nothing but the time of their adoption."""
     unlike = {"event_id", "occurred_at", "causes"}
@@ -205,7 +258,8 @@ def same_policy(first: PolicyAdopted, second: PolicyAdopted) -> bool:
 def same_settings(first: PolicyAdopted, second: PolicyAdopted) -> bool:
     """Whether two policies differ in nothing but the time of their adoption and the versions of their rules."""
     unlike = {"event_id", "occurred_at", "causes", "kind", "rules"}
-    return first.model_dump(exclude=unlike) == second.model_dump(exclude=unlike)
+    # A setting that only policies of v2 have is None where it is not set.
+    return first.model_dump(exclude=unlike, exclude_none=True) == second.model_dump(exclude=unlike, exclude_none=True)
 
 
 def succeeding(policy: PolicyAdopted, before: PolicyAdopted | None) -> PolicyAdopted:

@@ -13,10 +13,15 @@ DECISIONS = "orch.decisions"
 FEEDBACK = "orch.feedback"
 OBSERVATIONS = "orch.observations"
 ROUTER = "orch.router"
+LESSONS = "orch.lessons"
+WEIGHTS = "orch.weights"
 POLICIES = "orch.policies"
 DEAD_LETTERS = "orch.dead-letters"
 CHECKPOINTS = "orch.checkpoints"
 SPENDING = "orch.spending"
+
+MOST_REPLICAS = 3
+"""Default replicas of a topic, if the cluster has as many brokers; with `min.insync.replicas` 2, one may fail."""
 
 QUESTION_PARTITIONS = 8
 """Partitions of every topic keyed by question: the most workers that can share one stage."""
@@ -24,7 +29,13 @@ QUESTION_PARTITIONS = 8
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic: its key, partitions and cleanup, and the stages that write and read it."""
+    """
+    A topic: its key, partitions and cleanup, and the stages that write and read it.
+
+    Attributes:
+        only_odds: Whether only policies with learned odds need it. A log that is older than this topic goes on without
+            it under any other policy.
+    """
 
     name: str
     key: str
@@ -32,6 +43,7 @@ class Topic:
     cleanup: Literal["keep", "compact"]
     writers: tuple[str, ...]
     readers: tuple[str, ...]
+    only_odds: bool = False
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -62,18 +74,21 @@ TOPICS: dict[str, Topic] = {
             ("learn", "agents", "deadlines", "consumers"),
         ),
         Topic(FEEDBACK, "question_id", QUESTION_PARTITIONS, "keep", ("producers",), ("learn",)),
-        Topic(OBSERVATIONS, "agent", 4, "keep", ("learn",), ("rank",)),
+        Topic(OBSERVATIONS, "agent", 4, "keep", ("learn", "operators"), ("rank",)),
         Topic(ROUTER, "scope/agent", 1, "compact", ("rank",), ("route", "rank")),
         Topic(POLICIES, "policy_id", 1, "keep", ("operators",), ("route", "agents")),
-        Topic(DEAD_LETTERS, "source topic", 1, "keep", ("route", "merge", "learn", "rank"), ("operators",)),
-        Topic(CHECKPOINTS, "topic/partition", 1, "keep", ("seal",), ("auditors",)),
+        Topic(DEAD_LETTERS, "source topic", 1, "keep", ("route", "merge", "learn", "rank", "tune"), ("operators",)),
+        Topic(CHECKPOINTS, "origin", 1, "keep", ("seal",), ("auditors",)),
         # One partition, because the budget depends on the order of reservations.
         Topic(SPENDING, "question_id", 1, "keep", ("agents",), ("agents",)),
+        # One partition each: a lesson moves the whole table of its policy, and the order of lessons makes the table.
+        Topic(LESSONS, "policy_id", 1, "keep", ("learn", "operators"), ("tune",), only_odds=True),
+        Topic(WEIGHTS, "policy_id", 1, "compact", ("tune",), ("route",), only_odds=True),
     )
 }
 
 INPUT_TOPICS = (QUESTIONS, ANALYSES, DEADLINES, FEEDBACK, POLICIES, SPENDING)
-"""Topics that the four processors do not write."""
+"""Topics that the processors do not write."""
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -16,16 +16,20 @@ from collections.abc import Iterator, Mapping
 _PURE = ("schemas", "streams.processors")
 _MIDDLE = (*_PURE, "streams.topology", "streams.errors")
 _INNER = ("schemas", "streams.errors")
+_BESIDE = (*_INNER, "streams.extras", "streams.version")
 _OUTER = (
     *_MIDDLE,
+    "streams.drawing",
     "streams.file_forms",
     "streams.jsonlines",
     "streams.logs",
+    "streams.loop_thread",
     "streams.presets",
     "streams.settings",
     "streams.written_amounts",
     "streams.log",
     "streams.version",
+    "streams.extras",
 )
 
 _KAFKA = ("streams.runtimes.headers", "streams.runtimes.kafka.client", "streams.runtimes.kafka.raw_record")
@@ -35,10 +39,13 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     # when anything in the package is imported, so it stands here where a part may be imported by more than the whole.
     "schemas": (),
     "streams.__init__": (),
+    "streams.drawing": (),
     "streams.errors": ("schemas",),
+    "streams.extras": ("streams.version",),
     "streams.file_forms": _INNER,
     "streams.jsonlines": (*_INNER, "streams.file_forms"),
     "streams.logs": _INNER,
+    "streams.loop_thread": (),
     "streams.presets": _INNER,
     "streams.settings": (*_MIDDLE, "streams.presets", "streams.written_amounts"),
     "streams.written_amounts": _INNER,
@@ -49,9 +56,10 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
     "streams.runtimes.__init__": (),
     "streams.runtimes": _OUTER,
     "streams.runtimes.kafka.client": (*_OUTER, "streams.runtimes.headers"),
-    "streams.runtimes.kafka.stages": (*_OUTER, *_KAFKA),
+    "streams.runtimes.kafka.stages": (*_OUTER, *_KAFKA, "streams.runtimes.state_cache"),
     "streams.runtimes.kafka.reading": (*_OUTER, *_KAFKA, "streams.runtimes.embedded"),
     "streams.agents": _OUTER,
+    "streams.instruments": _OUTER,
     "streams.workers": (*_OUTER, "streams.agents"),
     "streams.audit": _OUTER,
     "streams.app": (
@@ -60,25 +68,69 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "streams.agents",
         "streams.workers",
         "streams.audit",
+        "streams.evaluation",
+        "streams.instruments",
+    ),
+    # For programs: what the command line is for people.
+    "streams.api": (
+        *_OUTER,
+        "streams.runtimes",
+        "streams.agents",
+        "streams.workers",
+        "streams.audit",
+        "streams.evaluation",
+        "streams.instruments",
+        "streams.app",
+    ),
+    # HTTP for other programs, over the objects that programs in Python have.
+    "streams.serve": (
+        *_OUTER,
+        "streams.runtimes",
+        "streams.agents",
+        "streams.workers",
+        "streams.audit",
+        "streams.evaluation",
+        "streams.instruments",
+        "streams.app",
+        "streams.api",
     ),
     "infra.__init__": (),
-    "infra.broker": _INNER,
-    "infra.chaos": (*_INNER, "infra.broker"),
+    "infra.broker": _BESIDE,
+    "infra.htmx": _INNER,
+    # It asks the demo's questions, and writes to a log what no command would.
+    "infra.pictures": (
+        *_OUTER,
+        "streams.runtimes",
+        "streams.agents",
+        "streams.workers",
+        "streams.audit",
+        "streams.app",
+        "streams.evaluation",
+        "streams.instruments",
+    ),
+    "infra.chaos": (*_BESIDE, "infra.broker"),
     # It has to find questions as the prompts show them.
     "infra.models": (
-        *_INNER,
+        *_BESIDE,
         "streams.processors",
         "streams.file_forms",
         "streams.jsonlines",
         "streams.agents.prompts",
     ),
+    # The second opinion imports nothing; what makes receipts for it, and tries it, imports what makes them.
+    "infra.verifier": (*_OUTER, "streams.runtimes", "streams.audit"),
+    "infra.verifier.verify": (),
+    "infra.verifier.derive_odds": (),
+    "infra.verifier.read_answers": (),
     "infra.bench": (
         *_OUTER,
         "streams.runtimes",
         "streams.agents",
         "streams.workers",
         "streams.audit",
-        "streams.app.setup",
+        "streams.app",
+        "streams.evaluation",
+        "streams.instruments",
         "infra.models",
     ),
     "streams.evaluation": _OUTER,
@@ -96,13 +148,15 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
     "schemas.canonical": ("pydantic", "pydantic_core", "orjson"),
     "streams.__init__": (),
     "streams.errors": (),
+    "streams.extras": (),
     "streams.processors": (),
     "streams.topology": (),
     "streams.log": (),
     "streams.version": (),
     # Usable without the command line: no click, and nothing that draws.
-    # Its worker process logs a line a minute, and names the stage in the log lines of its tasks.
-    "streams.app": ("aiokafka", "orjson", "pydantic", "structlog"),
+    # Its worker process logs a line a minute, and names the stage in the log lines of its tasks. DuckDB runs queries.
+    "streams.app": ("aiokafka", "duckdb", "orjson", "pydantic", "structlog"),
+    "streams.api": ("structlog",),
     "streams.runtimes.__init__": (),
 }
 
@@ -114,6 +168,11 @@ ONLY_IN: Mapping[str, str] = {
     # Where litellm's requests become ours, and our answers litellm's responses.
     "httpx": "streams.agents.providers.litellm_patch",
     "openai": "streams.agents.providers",
+    "starlette": "streams.serve",
+    "uvicorn": "streams.serve.server",
+    "prometheus_client": "streams.instruments.exposition",
+    "opentelemetry": "streams.instruments.otlp",
+    "google": "streams.instruments.otlp",
 }
 
 

@@ -6,11 +6,21 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from schemas.quantities import instant_of_ms
-from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, FEEDBACK, OBSERVATIONS, QUESTIONS
+from streams.topology import (
+    ANALYSES,
+    ASSIGNMENTS,
+    DEADLINES,
+    DECISIONS,
+    FEEDBACK,
+    LESSONS,
+    OBSERVATIONS,
+    QUESTIONS,
+)
 
 INPUTS = (QUESTIONS, ANALYSES, DEADLINES, FEEDBACK)
 """Topics in which a well-formed record is an input, whoever wrote it; in the others it would be a forgery."""
-DERIVED = (ASSIGNMENTS, DECISIONS, OBSERVATIONS)
+DERIVED = (ASSIGNMENTS, DECISIONS, OBSERVATIONS, LESSONS)
+TOPICS = (*INPUTS, *DERIVED)
 HUGE = (
     b'{"kind": "' + b"\\\\" * 449_000 + b'"}',
     b'{"' + b"\\u0001" * 140_000 + b'": 1}',
@@ -50,9 +60,9 @@ def hostile_records(number: int, seed: int) -> Iterator[HostileRecord]:
     """Make records; the same seed gives the same ones."""
     draw = random.Random(seed)
     for count in range(number):
-        topic = draw.choice((*INPUTS, *DERIVED))
+        topic = draw.choice(TOPICS)
         if count < len(HUGE) * 2:
-            topic, value = (*INPUTS, *DERIVED)[count % 7], HUGE[count % len(HUGE)]
+            topic, value = TOPICS[count % len(TOPICS)], HUGE[count % len(HUGE)]
         else:
             value = draw.choice(_FORMS)(draw, topic)
         key = draw.choice((None, b"", b"q", b"\xff\x00", b"k" * 300, f"q{draw.randrange(50)}".encode()))
@@ -123,5 +133,14 @@ def _honest(draw: random.Random, topic: str) -> dict[str, Any]:
             "source": draw.choice(("gold", "human", "judge")),
             "answer": draw.choice(("A", "(B)", "this", "none", "7")),
         },
+    }
+    fields[LESSONS] = {
+        "kind": "lesson.given.v1",
+        "scope": draw.choice(("p", "default")),
+        "question_id": about,
+        "source": "gold",
+        "right": "A",
+        "question_kind": "texts",
+        "answers": [{"agent": "ann", "answer": "A", "grounds": "text"}],
     }
     return fields.get(topic, {"kind": "decision.made.v2", "question_id": about, "status": "decided", "answer": "A"})

@@ -34,9 +34,11 @@ from schemas.policies import (
     Exploration,
     Learning,
     Merge,
+    MergeV2,
     PolicyAdopted,
     PolicyAdoptedV2,
     Routing,
+    RoutingV2,
     ScoreWeights,
     SourceWeights,
 )
@@ -180,14 +182,15 @@ candidates = st.builds(
 
 
 @st.composite
-def panels_and_merges(draw: st.DrawFn, agent_count: int) -> tuple[int, Merge]:
-    """Draw a panel size and merge settings that so many agents can fill."""
+def panels_and_merges(draw: st.DrawFn, agent_count: int, model: type[Merge] = Merge) -> tuple[int, Merge]:
+    """Draw a panel size and merge settings that so many agents can fill; of v2 the rule may be `odds`."""
     size = draw(st.integers(1, agent_count))
     reserve = draw(st.integers(0, agent_count - size))
     cuts = sorted(draw(st.sets(st.integers(1, size - 1)))) if size > 1 else []
     ends = (0, *cuts, size)
-    return size, Merge(
-        rule=draw(st.sampled_from(["vote", "weighted", "agent", "cascade"])),
+    rules = ["vote", "weighted", "agent", "cascade", *(["odds"] if model is MergeV2 else [])]
+    return size, model(
+        rule=draw(st.sampled_from(rules)),
         quorum=draw(st.integers(1, size + reserve)),
         reserve=reserve,
         ties=draw(st.sampled_from(["rank", "priority"])),
@@ -200,9 +203,12 @@ def panels_and_merges(draw: st.DrawFn, agent_count: int) -> tuple[int, Merge]:
 
 
 @st.composite
-def routings(draw: st.DrawFn, agent_list: list[str], panel_size: int) -> Routing:
-    """Draw routing settings for the agents of a policy."""
-    return Routing(
+def routings(draw: st.DrawFn, agent_list: list[str], panel_size: int, model: type[Routing], merge: Merge) -> Routing:
+    """Draw routing settings for the agents of a policy; of v2, with shadow seats where its merge allows them."""
+    more: dict[str, Any] = {}
+    if model is RoutingV2 and not merge.reserve and merge.rule in ("vote", "weighted", "agent"):
+        more["shadow"] = draw(st.sampled_from([None, "all"]))
+    return model(
         rule=draw(st.sampled_from(["weighted", "lexicographic", "static"])),
         panel_size=panel_size,
         by_subject=draw(st.booleans()),
@@ -211,6 +217,7 @@ def routings(draw: st.DrawFn, agent_list: list[str], panel_size: int) -> Routing
         exploration=draw(explorations),
         priority=tuple(draw(st.lists(st.sampled_from(agent_list), unique=True))),
         merger=draw(st.sampled_from(["first", "second", *agent_list])),
+        **more,
     )
 
 
@@ -219,13 +226,13 @@ def policies(draw: st.DrawFn, openai: type[OpenAIAgent] = OpenAIAgent, **more: A
     """Draw a consistent policy; of v2 if *more* has a strategy for its rules."""
     named = draw(st.lists(agent_names, min_size=1, max_size=5, unique=True))
     model = PolicyAdoptedV2 if more else PolicyAdopted
-    panel_size, merge = draw(panels_and_merges(len(named)))
+    panel_size, merge = draw(panels_and_merges(len(named), MergeV2 if more else Merge))
     return model(
         causes=draw(some(event_ids)),
         occurred_at=draw(instants),
         policy_id=draw(names),
         agents=tuple(draw(agents(name, openai)) for name in named),
-        routing=draw(routings(named, panel_size)),
+        routing=draw(routings(named, panel_size, RoutingV2 if more else Routing, merge)),
         decomposition=draw(st.sampled_from(["none", "fixed", "dispatcher"])),
         merge=merge,
         learning=draw(learnings),

@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -22,13 +22,23 @@ TOP_LEVEL = frozenset({"pyproject.toml", "streams", "schemas", "tests", "infra",
 NOT_NAMES = frozenset({"utils", "helpers", "common", "base", "types", "core", "manager"})
 MOST_LINES = 400
 """Hard limit of a module's length; the usual length is 60 to 250 lines."""
+LONGER = {
+    # One file of less than 500 lines, which strangers read at one go and run anywhere.
+    "infra/verifier/verify.py": 500,
+    # A bundle of other modules, written by a script.
+    "infra/verifier/read_answers.py": 10_000,
+}
+"""Modules with a limit of their own."""
 MOST_WORDS = 10
 """Hard limit of the first line of a module's docstring."""
 QUESTION_WORDS = frozenset({"What", "Who", "Why", "How", "Where", "When"})
 """Words that begin a clause, where the first line of a module's docstring is a noun phrase."""
 
-every_module = pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-every_package_module = pytest.mark.parametrize("path", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+
+def require_no(faults: Iterable[str]) -> None:
+    """Fail with every fault that a rule finds: a test for each rule, not for each module, keeps the run short."""
+    if found := list(faults):
+        pytest.fail("\n".join(["", *found]), pytrace=False)
 
 
 def dotted(path: Path) -> str:
@@ -41,12 +51,13 @@ def test_rooms_are_there() -> None:
     assert {"schemas.event", "streams.processors.__init__"} <= set(map(dotted, PACKAGES))
 
 
-@every_package_module
-def test_arrows_go_one_way(path: Path) -> None:
+def test_arrows_go_one_way() -> None:
     """A module imports only rooms and libraries that its own room may."""
-    found = [f"{path.relative_to(ROOT)}:{line}" for line in violations(dotted(path), path.read_text("utf-8"))]
-    if found:
-        pytest.fail("\n".join(["against the arrows", *found]), pytrace=False)
+    require_no(
+        f"{path.relative_to(ROOT)}:{line}: against the arrows"
+        for path in PACKAGES
+        for line in violations(dotted(path), path.read_text("utf-8"))
+    )
 
 
 @pytest.mark.parametrize(
@@ -231,10 +242,9 @@ def test_import_circle_check(sources: dict[str, str], circle: set[str]) -> None:
     assert found[:1] == found[-1:]
 
 
-@every_package_module
-def test_kinds_are_told_by_a_method(path: Path) -> None:
+def test_kinds_are_told_by_a_method() -> None:
     """No protocol is for `isinstance`: on CPython 3.11 that evaluates its properties, and one of them copies a log."""
-    assert "runtime_checkable" not in path.read_text("utf-8")
+    require_no(str(path.relative_to(ROOT)) for path in PACKAGES if "runtime_checkable" in path.read_text("utf-8"))
 
 
 def headline_fault(text: str) -> str | None:
@@ -251,12 +261,10 @@ def headline_fault(text: str) -> str | None:
     return None
 
 
-@every_module
-def test_module_opens_with_a_noun_phrase(path: Path) -> None:
+def test_module_opens_with_a_noun_phrase() -> None:
     """The first line of a module's docstring is a noun phrase of at most ten words with a full stop."""
-    fault = headline_fault(path.read_text("utf-8"))
-    if fault:
-        pytest.fail(f"{path.relative_to(ROOT)}:1: {fault}", pytrace=False)
+    faults = {path: headline_fault(path.read_text("utf-8")) for path in MODULES}
+    require_no(f"{path.relative_to(ROOT)}:1: {fault}" for path, fault in faults.items() if fault)
 
 
 @pytest.mark.parametrize(
@@ -278,10 +286,10 @@ def test_headline_check(text: str, fault: str | None) -> None:
     assert found is None if fault is None else fault in str(found)
 
 
-@every_module
-def test_module_has_a_size(path: Path) -> None:
+def test_module_has_a_size() -> None:
     """No module is longer than the limit: split it by its reasons to change."""
-    assert len(path.read_text("utf-8").splitlines()) <= MOST_LINES
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    require_no(f"{name}: {lines} lines" for name, lines in lengths.items() if lines > LONGER.get(name, MOST_LINES))
 
 
 def test_class_has_a_name_of_its_own() -> None:
@@ -293,15 +301,13 @@ def test_class_has_a_name_of_its_own() -> None:
                 found.setdefault(node.name.lstrip("_"), []).append(
                     f"{path.relative_to(ROOT)}:{node.lineno}: {node.name}"
                 )
-    twice = [place for places in found.values() if len(places) > 1 for place in places]
-    if twice:
-        pytest.fail("\n".join(["these classes share a name; give each its own", *twice]), pytrace=False)
+    require_no(place for places in found.values() if len(places) > 1 for place in places)
 
 
-@every_module
-def test_module_has_a_name(path: Path) -> None:
+def test_module_has_a_name() -> None:
     """A name says what is inside."""
-    assert not {part.strip("_") for part in path.relative_to(ROOT).with_suffix("").parts} & NOT_NAMES
+    names = [path.relative_to(ROOT).with_suffix("") for path in MODULES]
+    require_no(str(name) for name in names if {part.strip("_") for part in name.parts} & NOT_NAMES)
 
 
 @pytest.mark.process

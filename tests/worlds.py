@@ -1,4 +1,4 @@
-"""An in-memory host of the four processors, and event builders."""
+"""An in-memory host of the processors, and event builders."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,14 +11,18 @@ from schemas.analyses import AnalysisPublished, Attempt
 from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
+from schemas.odds import Odds
+from schemas.origins import LogStarted
 from schemas.panels import PanelAssigned, StageOpened
-from schemas.policies import PolicyAdopted, PolicyAdoptedV2
+from schemas.policies import MergeV2, PolicyAdopted, PolicyAdoptedV2, RoutingV2
 from schemas.quantities import later
 from schemas.questions import QuestionAsked
 from schemas.router import AgentObserved, ObservationCounts, RouterEntry
-from schemas.rules import NEWEST_RULES
+from schemas.rules import NEWEST_ODDS_RULES, NEWEST_RULES
+from schemas.weights import WeightsEntry
 from streams.processors import PROCESSORS
 from streams.processors.fold import Processor, Rejection, Step, Tables
+from streams.processors.tune import TUNE
 
 E = TypeVar("E", bound=Event)
 Opener = PanelAssigned | StageOpened
@@ -53,7 +57,30 @@ def newest(given: PolicyAdopted) -> PolicyAdoptedV2:
     fields["agents"] = tuple(
         OpenAIAgentV2(**agent.__dict__) if isinstance(agent, OpenAIAgent) else agent for agent in given.agents
     )
+    fields["routing"] = RoutingV2(**given.routing.__dict__)
+    fields["merge"] = MergeV2(**given.merge.__dict__)
     return PolicyAdoptedV2(**fields, rules=NEWEST_RULES)
+
+
+def shadowed(given: PolicyAdopted) -> PolicyAdoptedV2:
+    """Give a policy of v2 that asks all agents without a seat in shadow seats."""
+    fields = {name: getattr(newest(given), name) for name in PolicyAdoptedV2.model_fields if name != "event_id"}
+    return PolicyAdoptedV2(**{**fields, "routing": {**given.routing.__dict__, "shadow": "all"}})
+
+
+def by_odds(*names: str, at: int = 0, merge: Mapping[str, Any] | None = None, **fields: Any) -> PolicyAdoptedV2:
+    """Build a policy of v2 with the merge rule `odds`, whose panel is all of the named agents, asked in one stage."""
+    panel = {"panel_size": len(names), "exploration": {"warm_up": 0, "kind": "none"}}
+    return PolicyAdoptedV2(
+        occurred_at=moment(at),
+        policy_id=fields.pop("policy_id", "p"),
+        agents=tuple(SimulatedAgent(name=name) for name in names),
+        routing={**panel, **fields.pop("routing", {})},
+        merge={"rule": "odds", "stages": (len(names),), **(merge or {})},
+        odds=Odds(**fields.pop("odds", {})),
+        rules=NEWEST_ODDS_RULES,
+        **fields,
+    )
 
 
 def merging(rule: str, *names: str, **merge: Any) -> PolicyAdopted:
@@ -77,6 +104,8 @@ def question(question_id: str = "q", *, at: int = 10, options: int = 4, **fields
 def analysis(opener: Opener, agent: str, reply: str = "A", **fields: Any) -> AnalysisPublished:
     """Build an agent's analysis for its seat: an answer, or one of the replies without one."""
     failed = reply == FAILED
+    seated = [stage for stage in opener.stages if any(seat.agent == agent for seat in stage.seats)]
+    stage = seated[0] if seated else opener.stage
     answer = {FAILED: None, UNREADABLE: None, OUTSIDE: "Z"}.get(reply, reply)
     latency_ms = fields.pop("latency_ms", 1_000)
     attempt = Attempt(outcome="error" if failed else "ok", latency_ms=latency_ms, cost_nusd=None if failed else 5_000)
@@ -85,8 +114,8 @@ def analysis(opener: Opener, agent: str, reply: str = "A", **fields: Any) -> Ana
         occurred_at=later(opener.occurred_at, latency_ms),
         question_id=opener.question_id,
         agent=agent,
-        stage=fields.pop("stage", opener.stage.number),
-        role=fields.pop("role", opener.stage.role),
+        stage=fields.pop("stage", stage.number),
+        role=fields.pop("role", stage.role),
         status="failed" if failed else "ok",
         text=fields.pop("text", "" if failed else "Thus spoke the agent."),
         answer=answer,
@@ -198,22 +227,24 @@ class Folder:
 
 class World:
     """
-    The four processors over a log in a list: each event is folded at once, and so are the events that follow.
+    The processors over a log in a list: each event is folded at once, and so are the events that follow.
 
     Args:
-        policy: The first policy.
+        first: The first policy, or the origin of a log that goes on from an earlier one.
         reload: As for `Folder`.
-        frozen_table: Whether `route` sees an empty router table, whatever `rank` writes.
+        frozen_table: Whether `route` sees empty tables, whatever `rank` and `tune` write.
     """
 
-    def __init__(self, policy: PolicyAdopted, *, reload: bool = False, frozen_table: bool = False) -> None:
+    def __init__(self, first: PolicyAdopted | LogStarted, *, reload: bool = False, frozen_table: bool = False) -> None:
         self.log: list[Event] = []
         self.ids: set[str] = set()
         self.letters: list[tuple[Event, Rejection]] = []
         self.entries: dict[tuple[str, str], RouterEntry] = {}
-        self.tables = Tables(None, {} if frozen_table else self.entries)
-        self.folders = [Folder(processor, self.tables, reload=reload) for processor in PROCESSORS]
-        self.put(policy)
+        self.weights: dict[str, WeightsEntry] = {}
+        self.tables = Tables(None, {} if frozen_table else self.entries, {} if frozen_table else self.weights)
+        processors = dict.fromkeys((*PROCESSORS, TUNE))
+        self.folders = [Folder(processor, self.tables, reload=reload) for processor in processors]
+        self.put(first)
 
     def put(self, *events: Event) -> None:
         """Fold each event, and all that follow from it, before the next."""
@@ -234,7 +265,7 @@ class World:
         heard = {(analysis.causes, analysis.agent) for analysis in self.of(AnalysisPublished)}
         for opener in [*self.of(PanelAssigned, question_id), *self.of(StageOpened, question_id)]:
             if opener.question_id not in decided:
-                for seat in opener.stage.seats:
+                for seat in (seat for stage in opener.stages for seat in stage.seats):
                     if ((opener.event_id,), seat.agent) not in heard:
                         yield opener, seat.agent
 
@@ -301,6 +332,8 @@ class World:
             self.tables.policy = event
         if isinstance(event, RouterEntry):
             self._keep(event)
+        if isinstance(event, WeightsEntry):
+            self.weights[event.scope] = event
         follows: list[Event] = []
         for folder in self.folders:
             if event.topic in folder.processor.reads:

@@ -1,25 +1,31 @@
 """
 Ballots: the reading, weighing and counting of analyses.
 
-Every merge rule is named and versioned in `RULES`.
+Every merge rule of ours is named and versioned in `RULES`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import Ballot, Conduct, Exclusion, ExclusionReason, TieBreak
-from schemas.panels import PanelAssigned
-from schemas.policies import MergeRule
+from schemas.odds import Evidence, PanelOdds
+from schemas.panels import PanelAssigned, PanelAssignedV2
+from schemas.policies import MergeRuleV2
 from schemas.quantities import PPB
+from schemas.rules import ExtractorName
 from streams.processors.answers import EXTRACTORS, Options, Reading
 from streams.processors.fixed import ln_micro, softmax_ppb
+from streams.processors.odds.verdict import OddsVerdict, read_evidence, verdict_of
+from streams.processors.own_rules import rule_of
 
-RULES: dict[MergeRule, str] = {
+RULES: dict[MergeRuleV2, str] = {
     "vote": "vote.v1",
     "weighted": "weighted.v1",
     "agent": "agent.v1",
     "cascade": "cascade.v1",
+    "odds": "odds.v1",
 }
 """Published name of each merge rule; a rule that changes its answers gets a new version."""
 
@@ -31,6 +37,9 @@ QUALITY_FLOOR_PPB = 10_000_000
 Log-odds clamp qualities to 0.01 to 0.99: an average of a few observations can be 0 or 1, whose log-odds are infinite.
 """
 
+
+_MOST_REMEMBERED = 10_000
+"""Characters of a text whose reading is remembered; 512 of them are at most some 20 MB."""
 
 NO_CALLS = Conduct(attempts=0, latency_ms=None, cost_nusd=0, unpriced_calls=0)
 """Conduct of a seat without an analysis."""
@@ -45,13 +54,28 @@ class Count:
     tally: dict[str, int]
     leader: str | None
     tie_break: TieBreak | None
+    evidence: tuple[Evidence, ...] | None = None
+    """For each ballot, where the question's policy has the merge rule `odds`."""
+    verdict: OddsVerdict | None = None
+    """Scores of the answers, under the rule `odds`."""
 
 
 def read(analysis: AnalysisPublished, assignment: PanelAssigned) -> Reading:
     """Read the answer of an analysis by the question's answer type, with the extractor that the panel names."""
-    extractor = EXTRACTORS[assignment.rule_versions.extractor]
-    reading = extractor.read(analysis.text, options_of(assignment), analysis.answer)
+    text, structured, name = analysis.text, analysis.answer, assignment.rule_versions.extractor
+    options = options_of(assignment)
+    # Each later stage counts the analyses of the stages before it again. Only texts of usual length are remembered.
+    if len(text) + len(structured or "") <= _MOST_REMEMBERED:
+        return _remembered(name, text, options, structured)
+    return _read(name, text, options, structured)
+
+
+def _read(extractor: ExtractorName, text: str, options: Options | None, structured: str | None) -> Reading:
+    reading = EXTRACTORS[extractor].read(text, options, structured)
     return reading if len(reading.answer or "") <= LONGEST_ANSWER else Reading(None, "unreadable")
+
+
+_remembered = lru_cache(maxsize=512)(_read)
 
 
 def options_of(assignment: PanelAssigned) -> Options | None:
@@ -59,7 +83,10 @@ def options_of(assignment: PanelAssigned) -> Options | None:
     if assignment.answer_type == "number":
         return None
     carried = assignment.carried_options
-    return Options.unknown(assignment.option_count) if carried is None else Options.of(carried)
+    return Options.unknown(assignment.option_count) if carried is None else _options(carried)
+
+
+_options = lru_cache(maxsize=256)(Options.of)
 
 
 def log_odds(quality_ppb: int, choices: int) -> int:
@@ -84,7 +111,9 @@ def count(
     seats: tuple[tuple[int, str], ...],
     analyses: Mapping[tuple[int, str], AnalysisPublished],
     assignment: PanelAssigned,
-    rule: MergeRule,
+    rule: MergeRuleV2,
+    *,
+    with_evidence: bool = True,
 ) -> Count:
     """
     Count the analysts' ballots.
@@ -93,7 +122,9 @@ def count(
         seats: Stage number and agent of every analyst's seat so far, in order.
         analyses: Analyses so far, by seat.
         assignment: Answer type, qualities, priority and merge settings of the question.
-        rule: `vote` weighs each ballot 1; any other by the log-odds of the agent's quality.
+        rule: `vote` and `own` weigh each ballot 1; `odds` by learned weights; any other by the log-odds of the
+            agent's quality.
+        with_evidence: Whether to look for what the rule `odds` weighs, where the panel has it.
 
     Returns:
         Ballots, exclusions, tally and leader; the leader is None without ballots.
@@ -108,7 +139,7 @@ def count(
         if analysis is None or reading is None or reading.answer is None:
             excluded.append(_exclusion(stage, agent, analysis, reading))
             continue
-        weight = 1 if rule == "vote" else log_odds(quality[agent], choices)
+        weight = 1 if rule in ("vote", "odds", "own") else log_odds(quality[agent], choices)
         tally[reading.answer] = tally.get(reading.answer, 0) + weight
         ballots.append(
             Ballot(
@@ -121,8 +152,59 @@ def count(
                 conduct=conduct(analysis),
             )
         )
+    evidence = verdict = None
+    odds = odds_of(assignment)
+    if odds is not None and with_evidence:
+        texts = {analysis.event_id: analysis.text for analysis in analyses.values()}
+        evidence = read_evidence(odds, ballots, texts)
+        if rule == "odds":
+            verdict = verdict_of(odds, assignment.option_count, evidence, [ballot.answer for ballot in ballots])
+            ballots, tally = _weighed(ballots, verdict), verdict.tally()
     leader, tie_break = lead(tally, ballots, assignment.priority)
-    return Count(tuple(ballots), tuple(excluded), tally, leader, tie_break)
+    return Count(tuple(ballots), tuple(excluded), tally, leader, tie_break, evidence, verdict)
+
+
+def weighed_by(counted: Count, weights: Sequence[int], assignment: PanelAssigned) -> Count:
+    """Give the count with other weights, one for each ballot."""
+    pairs = zip(counted.ballots, weights, strict=True)
+    ballots = tuple(ballot.model_copy(update={"weight": weight}) for ballot, weight in pairs)
+    tally: dict[str, int] = {}
+    for ballot in ballots:
+        tally[ballot.answer] = tally.get(ballot.answer, 0) + ballot.weight
+    leader, tie_break = lead(tally, ballots, assignment.priority)
+    return replace(counted, ballots=ballots, tally=tally, leader=leader, tie_break=tie_break)
+
+
+def rule_name(assignment: PanelAssigned, rule: MergeRuleV2) -> str:
+    """Give the published name of the rule that decides a question."""
+    own = rule_of(assignment)
+    return RULES[rule] if own is None else own.published
+
+
+def odds_of(assignment: PanelAssigned) -> PanelOdds | None:
+    """Give what the panel carries for the merge rule `odds`; None under any other rule."""
+    return assignment.odds if isinstance(assignment, PanelAssignedV2) else None
+
+
+def deciding_rule(assignment: PanelAssigned) -> MergeRuleV2:
+    """
+    Give the rule that decides a question.
+
+    Under `odds` that is `cascade` until the first lesson; where agreement teaches and the answer is a number it is
+    `vote`, for related agents agree on wrong values.
+    """
+    odds = odds_of(assignment)
+    if odds is None:
+        return assignment.merge.rule
+    if odds.mode == "untaught":
+        return "cascade"
+    return "vote" if odds.settings.learn_from == "agreement" and odds.facts.kind == "number" else "odds"
+
+
+def _weighed(ballots: Sequence[Ballot], verdict: OddsVerdict) -> list[Ballot]:
+    """Give the ballots the weights of the rule `odds`."""
+    weights = verdict.ballot_weights()
+    return [ballot.model_copy(update={"weight": weight}) for ballot, weight in zip(ballots, weights, strict=True)]
 
 
 def _exclusion(stage: int, agent: str, analysis: AnalysisPublished | None, reading: Reading | None) -> Exclusion:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.decisions import Ballot, DecisionMade, DecisionMadeV2, Exclusion, Post
+from schemas.decisions import Ballot, DecisionMade, DecisionMadeV2, Exclusion, Post, Shadow
 from schemas.quantities import PPB
 from schemas.router import AgentObserved
 from schemas.rules import RankRules
@@ -16,26 +16,30 @@ def observed_calls(decision: DecisionMade) -> tuple[AgentObserved, ...]:
 
     From learn.v2 on a seat without a call counts as an asking alone: otherwise an agent that is always refused would be
     explored for ever. The calls of dispatcher and merge agent count for latency and stability, so that one that never
-    answers loses its post.
+    answers loses its post; not where the agents without a seat are asked in shadow seats, for there each agent is
+    observed once a question, as in the published experiment.
     """
     rank = None if decision.rule_versions.learn == "learn.v1" else decision.rule_versions.rank
-    seats: tuple[Ballot | Exclusion, ...] = (*decision.counted, *decision.excluded)
+    shadows = decision.shadows if isinstance(decision, DecisionMadeV2) else None
+    seats: tuple[Ballot | Exclusion | Shadow, ...] = (*decision.counted, *decision.excluded, *(shadows or ()))
     of_seats = [_of_seat(decision, voice, rank) for voice in seats if rank is not None or _called(voice)]
-    posts = decision.posts if isinstance(decision, DecisionMadeV2) and rank is not None else None
+    posts = None
+    if isinstance(decision, DecisionMadeV2) and rank is not None and shadows is None:
+        posts = decision.posts
     return (*of_seats, *(_of_post(decision, post, rank) for post in posts or () if post.outcome != "refused"))
 
 
-def _called(voice: Ballot | Exclusion) -> bool:
+def _called(voice: Ballot | Exclusion | Shadow) -> bool:
     """Whether a seat had a call, or is still waited for."""
-    if isinstance(voice, Exclusion) and voice.reason in ("failed", "no_reply", "refused"):
+    if not isinstance(voice, Ballot) and voice.reason in ("failed", "no_reply", "refused"):
         return voice.reason != "refused"
     return voice.conduct.attempts > 0
 
 
-def _of_seat(decision: DecisionMade, voice: Ballot | Exclusion, rank: RankRules | None) -> AgentObserved:
+def _of_seat(decision: DecisionMade, voice: Ballot | Exclusion | Shadow, rank: RankRules | None) -> AgentObserved:
     """Observe one analyst's calls: what they took, what they cost, and the share that gave an analysis."""
     conduct, called = voice.conduct, _called(voice)
-    silent = isinstance(voice, Exclusion) and voice.reason in ("failed", "no_reply")
+    silent = not isinstance(voice, Ballot) and voice.reason in ("failed", "no_reply")
     return _calls(
         decision,
         rank,

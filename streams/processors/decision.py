@@ -3,11 +3,22 @@
 from typing import Any, Literal
 
 from schemas.analyses import AnalysisPublished
-from schemas.decisions import Agreement, DecisionMade, DecisionMadeV2, DecisionReasonV2, Post, TraceStep
+from schemas.decisions import (
+    Agreement,
+    Ballot,
+    DecisionMade,
+    DecisionMadeV2,
+    DecisionReasonV2,
+    Exclusion,
+    Post,
+    Shadow,
+    TraceStep,
+)
 from schemas.event import latest
 from schemas.panels import PanelAssignedV2
 from schemas.questions import LETTERS
-from streams.processors.ballot import NO_CALLS, Count, conduct, even_sums
+from streams.processors.ballot import NO_CALLS, Count, conduct, count, even_sums
+from streams.processors.odds.verdict import decision_odds
 from streams.processors.question_so_far import Follows, QuestionSoFar
 
 
@@ -21,8 +32,8 @@ def decide(
     verdict: AnalysisPublished | None = None,
 ) -> Follows:
     """Build the decision of a question, of the panel's version."""
-    assignment, used = case.assignment, case.used
-    calls = [event for event in used if isinstance(event, AnalysisPublished)]
+    assignment, rests_on = case.assignment, case.rests_on
+    calls = [event for event in case.used if isinstance(event, AnalysisPublished)]
     by_vote = answer == counted.leader and verdict is None
     fields: dict[str, Any] = {"reason": reason}
     kind: type[DecisionMade] = DecisionMade
@@ -36,9 +47,13 @@ def decide(
         if assignment.rules.merge != "merge.v1":
             fields["even_sums"] = even_sums(counted) if by_vote and answer is not None else None
             fields["posts"] = _posts(case) or None
+        if assignment.shadows is not None:
+            fields["shadows"] = _shadows(case)
+        if assignment.odds is not None and counted.evidence is not None:
+            fields["odds"] = decision_odds(assignment.odds, counted.evidence, counted.verdict)
     decision = kind(
-        causes=tuple(cause.event_id for cause in used),
-        occurred_at=latest(*(cause.occurred_at for cause in used)),
+        causes=tuple(cause.event_id for cause in rests_on),
+        occurred_at=latest(*(cause.occurred_at for cause in rests_on)),
         question_id=assignment.question_id,
         policy_id=assignment.policy_id,
         status="undecided" if answer is None else "decided",
@@ -62,6 +77,22 @@ def decide(
         **fields,
     )
     return Follows(decision, trace)
+
+
+def _shadows(case: QuestionSoFar) -> tuple[Shadow, ...]:
+    """Say what the seats beside the panel answered, and how their calls went."""
+    beside = case.assignment.shadow_stage
+    seats = () if beside is None else tuple((beside.number, seat.agent) for seat in beside.seats)
+    read = count(seats, case.heard, case.assignment, "vote", with_evidence=False)
+    voices: dict[str, Ballot | Exclusion] = {ballot.agent: ballot for ballot in read.ballots}
+    voices.update({excluded.agent: excluded for excluded in read.excluded})
+    return tuple(_shadow(voices[agent]) for _, agent in seats)
+
+
+def _shadow(voice: Ballot | Exclusion) -> Shadow:
+    answer = voice.answer if isinstance(voice, Ballot) else None
+    reason = None if isinstance(voice, Ballot) else voice.reason
+    return Shadow(agent=voice.agent, answer=answer, reason=reason, analysis_id=voice.analysis_id, conduct=voice.conduct)
 
 
 def _posts(case: QuestionSoFar) -> tuple[Post, ...]:

@@ -1,13 +1,14 @@
 """Processor contract: keyed state and event in, step out."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from schemas.event import Event
 from schemas.letters import RejectionReason
 from schemas.policies import PolicyAdopted
 from schemas.router import RouterEntry
+from schemas.weights import WeightsEntry
 
 S = TypeVar("S")
 
@@ -76,13 +77,16 @@ def guarded(fold: Fold, version_of: "Callable[[Any, Event, Tables], str]") -> Fo
 @dataclass(slots=True)
 class Tables:
     """
-    The policy and the router table as a processor sees them; the host keeps them current, and no fold changes them.
+    The policy, the router table and the tables of weights as a processor sees them; the host keeps them current, and no
+    fold changes them.
     """
 
     policy: PolicyAdopted | None
     """The policy adopted last."""
     entries: Mapping[tuple[str, str], RouterEntry]
     """Router entries by scope and agent."""
+    weights: Mapping[str, WeightsEntry] = field(default_factory=dict)
+    """The newest entry of weights by scope, which is the name of a policy."""
 
 
 @dataclass(frozen=True, slots=True)

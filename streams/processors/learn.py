@@ -1,4 +1,4 @@
-"""Processor `learn`: decisions and feedback in, observations of agents out."""
+"""Processor `learn`: decisions and feedback in, observations and lessons out."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from schemas.decisions import DecisionMade
 from schemas.event import Event, latest
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
+from schemas.lessons import LessonGiven
 from schemas.router import AgentObserved
 from streams.processors.calls_observed import observed_calls
 from streams.processors.fold import GATHER_MS, Processor, Rejection, Step, Tables, guarded
@@ -18,7 +19,9 @@ from streams.processors.lesson import (
     load_lesson,
     observed,
     statement_of,
+    taught_odds,
 )
+from streams.processors.odds.lesson import lesson_from_agreement, taken_back
 
 MOST_FEEDBACK = 1_000
 """Feedbacks that count on one question."""
@@ -49,7 +52,7 @@ class Learned:
 
 def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[Learned]:
     """
-    Decide the observations of each agent on one question.
+    Decide the observations of each agent on one question, and the lessons for the merge rule `odds`.
 
     Args:
         state: State of the question so far.
@@ -60,13 +63,15 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
     Returns:
         From a decision, one observation of how the calls of each seat went, and those of feedback that came before
         it. From feedback, one of the quality of each agent it judges. From a retraction, one correction for each
-        observation taken back. A repeated event changes nothing, nor does the same feedback at another time. Feedback
+        observation taken back. Under the rule `odds` one lesson follows the observations of each feedback that says
+        something of an answer, and its correction those of a retraction; where agreement teaches, the one lesson is the
+        decision's. A repeated event changes nothing, nor does the same feedback at another time. Feedback
         that contradicts an earlier one of its source and author is rejected as `conflict`, a retraction of unknown
         feedback as `unknown_reference`. From learn.v2 on, an answer that the question cannot have judges nobody, and if
         the decision is known it is rejected as `invalid`; it stands like other feedback until it is retracted.
 
     Reads decision.made (v1, v2), feedback.given.v1, feedback.retracted.v1; writes agent.observed of the
-    decision's version; order per question only, between the two topics in no order at all.
+    decision's version and lesson.given.v1; order per question only, between the two topics in no order at all.
     """
     state = state or Learned()
     if isinstance(event, DecisionMade):
@@ -78,12 +83,28 @@ def fold(state: Learned | None, event: Event, key: str, tables: Tables) -> Step[
     return Step(state)
 
 
-def _judgement(lesson: Lesson, known: CountedFeedback) -> tuple[AgentObserved, ...]:
-    """Give the observations a feedback led to, and the corrections of its retraction."""
-    judged = judge(lesson, known.feedback)
+def _judgement(lesson: Lesson, known: CountedFeedback) -> tuple[Event, ...]:
+    """Give the observations and the lesson a feedback led to, and the corrections of its retraction."""
+    judged = _judged(lesson, known.feedback)
     if known.retraction is None:
         return judged
-    return (*judged, *(_correct(lesson, observation, known.retraction) for observation in judged))
+    return (*judged, *_corrected(lesson, judged, known.retraction))
+
+
+def _judged(lesson: Lesson, feedback: FeedbackGiven) -> tuple[Event, ...]:
+    """Give what a feedback leads to: observations of the agents it judges, then its lesson."""
+    taught = taught_odds(lesson, feedback)
+    observations = judge(lesson, feedback)
+    return observations if taught is None else (*observations, taught)
+
+
+def _corrected(lesson: Lesson, judged: tuple[Event, ...], retraction: FeedbackRetracted) -> tuple[Event, ...]:
+    """Take back what a feedback led to."""
+    return tuple(
+        taken_back(event, retraction) if isinstance(event, LessonGiven) else _correct(lesson, event, retraction)
+        for event in judged
+        if isinstance(event, LessonGiven | AgentObserved)
+    )
 
 
 def _decided(state: Learned, decision: DecisionMade) -> Step[Learned]:
@@ -91,8 +112,9 @@ def _decided(state: Learned, decision: DecisionMade) -> Step[Learned]:
         return Step(state)
     lesson = lesson_of(decision)
     state = replace(state, lesson=lesson)
+    agreed = None if lesson.odds is None else lesson_from_agreement(lesson.odds, decision)
     early = [output for known in state.given for output in _judgement(lesson, known)]
-    return Step(state, (*observed_calls(decision), *early))
+    return Step(state, (*observed_calls(decision), *(() if agreed is None else (agreed,)), *early))
 
 
 def _given(state: Learned, event: FeedbackGiven) -> Step[Learned]:
@@ -121,7 +143,7 @@ def _given(state: Learned, event: FeedbackGiven) -> Step[Learned]:
     if state.lesson is None:
         return Step(given)
     problem = impossible(state.lesson, event)
-    return Step(given, judge(state.lesson, event), None if problem is None else Rejection("invalid", problem))
+    return Step(given, _judged(state.lesson, event), None if problem is None else Rejection("invalid", problem))
 
 
 def _ignoring(state: Learned, event: FeedbackGiven, detail: str | None) -> Learned:
@@ -136,10 +158,9 @@ def _retracted(state: Learned, event: FeedbackRetracted) -> Step[Learned]:
     known = state.given[place]
     if known.retraction is not None:
         return Step(state)
-    events: tuple[AgentObserved, ...] = ()
+    events: tuple[Event, ...] = ()
     if state.lesson is not None:
-        corrected = judge(state.lesson, known.feedback)
-        events = tuple(_correct(state.lesson, observation, event) for observation in corrected)
+        events = _corrected(state.lesson, _judged(state.lesson, known.feedback), event)
     given = (*state.given[:place], replace(known, retraction=event), *state.given[place + 1 :])
     return Step(replace(state, given=given), events)
 

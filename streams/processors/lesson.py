@@ -3,15 +3,17 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from schemas.decisions import DecisionMade
+from schemas.decisions import DecisionMade, DecisionMadeV2
 from schemas.event import latest
 from schemas.feedback import FeedbackGiven
+from schemas.lessons import LessonGiven
 from schemas.policies import Learning
 from schemas.quantities import PPB
 from schemas.questions import LETTERS, OptionDigest
 from schemas.router import AgentObserved, AgentObservedV2
 from schemas.rules import ExtractorName, RankRules
 from streams.processors.answers import EXTRACTORS, Options
+from streams.processors.odds.lesson import OddsLesson, dump_taught, lesson_from_feedback, load_taught, taught_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,14 @@ class Lesson:
     scopes: tuple[str, ...]
     learning: Learning
     answers: tuple[tuple[str, str | None], ...]
-    """Agent and answer of each analyst who gave an analysis; None for an unreadable answer."""
+    """Agent and answer of each analyst who gave an analysis, shadow seats included; None for an unreadable answer."""
     extractor: ExtractorName | None = None
     """The extractor that reads the right answer of feedback, from learn.v2 on; None: `plain_answer` does."""
     rank: RankRules = "rank.v1"
     options: tuple[str | OptionDigest, ...] = ()
     """The question's options, from learn.v2 on."""
+    odds: OddsLesson | None = None
+    """What it can teach the merge rule `odds`; None under any other rule."""
 
     @property
     def rank_rules(self) -> RankRules | None:
@@ -47,13 +51,16 @@ def lesson_of(decision: DecisionMade) -> Lesson:
     """Give the lesson of a decision."""
     answers: list[tuple[str, str | None]] = [(ballot.agent, ballot.answer) for ballot in decision.counted]
     answers += [(e.agent, None) for e in decision.excluded if e.reason in ("unreadable", "outside_options")]
+    if isinstance(decision, DecisionMadeV2):
+        beside = decision.shadows or ()
+        answers += [(s.agent, s.answer) for s in beside if s.reason in (None, "unreadable", "outside_options")]
     lesson = Lesson(
         decision.event_id, decision.occurred_at, decision.answer, decision.scopes, decision.learning, tuple(answers)
     )
     if decision.rule_versions.learn == "learn.v1":
         return lesson
-    rules = decision.rule_versions
-    return replace(lesson, extractor=rules.extractor, rank=rules.rank, options=decision.carried_options or ())
+    rules, options = decision.rule_versions, decision.carried_options or ()
+    return replace(lesson, extractor=rules.extractor, rank=rules.rank, options=options, odds=taught_by(decision))
 
 
 def observed(rank: RankRules | None, **fields: Any) -> AgentObserved:
@@ -117,9 +124,28 @@ def judge(lesson: Lesson, feedback: FeedbackGiven) -> tuple[AgentObserved, ...]:
     )
 
 
+def taught_odds(lesson: Lesson, feedback: FeedbackGiven) -> LessonGiven | None:
+    """
+    Give the lesson of a feedback for the merge rule `odds`; None where it teaches nothing.
+
+    A right answer teaches which one it is; so does the verdict that the decision is right. The verdict that it is wrong
+    teaches that it is one of the others.
+    """
+    weight: int = getattr(lesson.learning.source_weights, feedback.source)
+    if lesson.odds is None or weight == 0:
+        return None
+    if feedback.answer is not None:
+        known = {"right": lesson.right_answer(feedback.answer)}
+    else:
+        known = {"right" if feedback.verdict == "right" else "wrong": lesson.answer}
+    if None in known.values():
+        return None
+    return lesson_from_feedback(lesson.odds, lesson.decision_id, lesson.occurred_at, feedback, weight, **known)
+
+
 def dump_lesson(lesson: Lesson) -> list[Any]:
     """Give a lesson as plain JSON values."""
-    fields = [
+    fields: list[Any] = [
         lesson.decision_id,
         lesson.occurred_at,
         lesson.answer,
@@ -131,7 +157,8 @@ def dump_lesson(lesson: Lesson) -> list[Any]:
         # Programs before learn.v2 must be able to load it.
         return fields
     options = [option if isinstance(option, str) else option.model_dump() for option in lesson.options]
-    return [*fields, lesson.extractor, lesson.rank, options]
+    fields += [lesson.extractor, lesson.rank, options]
+    return fields if lesson.odds is None else [*fields, dump_taught(lesson.odds)]
 
 
 def load_lesson(dumped: list[Any]) -> Lesson:
@@ -141,6 +168,7 @@ def load_lesson(dumped: list[Any]) -> Lesson:
     lesson = Lesson(decision_id, occurred_at, answer, tuple(scopes), Learning.model_validate(learning), voices)
     if not reading:
         return lesson
-    extractor, rank, options = reading
+    extractor, rank, options, *odds = reading
     texts = tuple(option if isinstance(option, str) else OptionDigest(**option) for option in options)
-    return replace(lesson, extractor=extractor, rank=rank, options=texts)
+    taught = load_taught(odds[0]) if odds else None
+    return replace(lesson, extractor=extractor, rank=rank, options=texts, odds=taught)

@@ -1,14 +1,16 @@
 """Processor `merge`: panel, analyses and deadline in, decision out."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from schemas.analyses import AnalysisPublished
-from schemas.decisions import DeadlinePassed, DecisionMade, TraceStep
+from schemas.decisions import DeadlinePassed, DecisionMade, TraceStep, TraceStepV2
 from schemas.event import Event
-from schemas.panels import PanelAssigned, Stage, StageOpened
+from schemas.panels import PanelAssigned, PanelAssignedV2, Stage, StageOpened
 from schemas.registry import decode_stored
 from streams.processors.fold import Processor, Rejection, Step, Tables, guarded
+from streams.processors.own_rules import NO_RULES, Rules
 from streams.processors.stage_rules import conclude
 
 MOST_ANALYSES = 256
@@ -54,14 +56,14 @@ class Merged:
 
     @property
     def stages(self) -> tuple[tuple[str, Stage], ...]:
-        """The stages so far, each with the id of the event that opened it."""
+        """The stages so far, each with the id of the event that opened it; that of shadow seats is among them."""
         if self.assignment is None:
             return ()
-        first = (self.assignment.event_id, self.assignment.stage)
-        return (first, *((opener.event_id, opener.stage) for opener in self.opened))
+        openers: tuple[PanelAssigned | StageOpened, ...] = (self.assignment, *self.opened)
+        return tuple((opener.event_id, stage) for opener in openers for stage in opener.stages)
 
 
-def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[Merged]:
+def fold(state: Merged | None, event: Event, key: str, tables: Tables, rules: Rules = NO_RULES) -> Step[Merged]:
     """
     Decide whether to wait, to open the next stage, or to conclude with a decision.
 
@@ -70,6 +72,7 @@ def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[M
         event: An assignment, an analysis or a deadline; other kinds change nothing.
         key: The question id.
         tables: Not used: the assignment holds all settings of the merge.
+        rules: Installed rules of other distributions.
 
     Returns:
         At most one DecisionMade over the life of a question, and the StageOpened before it. A repeated event changes
@@ -88,7 +91,7 @@ def fold(state: Merged | None, event: Event, key: str, tables: Tables) -> Step[M
     heard = _hear(state, event)
     if heard is state:
         return Step(state)
-    step = conclude_all(heard)
+    step = conclude_all(heard, rules)
     if isinstance(event, PanelAssigned) and not step.state.closed:
         # Analyses that came before the assignment are checked now; one that fits no stage now never will.
         fitting = tuple(a for a in step.state.analyses if not _misplaced(step.state, a))
@@ -182,11 +185,11 @@ def _misplaced(state: Merged, analysis: AnalysisPublished) -> str | None:
     return f"question {analysis.question_id!r} has no stage {analysis.stage}"
 
 
-def conclude_all(state: Merged) -> Step[Merged]:
+def conclude_all(state: Merged, rules: Rules = NO_RULES) -> Step[Merged]:
     """Take every step that the events so far allow."""
     events: list[Event] = []
     while state.assignment is not None and not state.closed:
-        follows = conclude(state.assignment, state.opened, state.analyses, state.deadline, state.trace)
+        follows = conclude(state.assignment, state.opened, state.analyses, state.deadline, state.trace, rules)
         if follows is None:
             break
         events.append(follows.event)
@@ -217,7 +220,7 @@ def _dump(state: Merged) -> Any:
 def _load(dumped: Any) -> Merged:
     if dumped is None:
         return Merged(closed=True)
-    state = Merged(trace=tuple(TraceStep(**step) for step in dumped["trace"]))
+    state = Merged()
     for text in dumped["events"]:
         event = decode_stored(text.encode())
         if isinstance(event, StageOpened):
@@ -226,7 +229,8 @@ def _load(dumped: Any) -> Merged:
             state = _hear(state, event)
         else:
             raise ValueError(f"a merge state holds no {event.kind}")
-    return state
+    step = TraceStepV2 if isinstance(state.assignment, PanelAssignedV2) else TraceStep
+    return replace(state, trace=tuple(step(**fields) for fields in dumped["trace"]))
 
 
 def _version(state: Merged | None, event: Event, tables: Tables) -> str:
@@ -235,12 +239,17 @@ def _version(state: Merged | None, event: Event, tables: Tables) -> str:
     return event.rule_versions.merge if isinstance(event, PanelAssigned) else "merge.v1"
 
 
-MERGE = Processor(
-    name="merge",
-    reads=(PanelAssigned.topic, AnalysisPublished.topic, DeadlinePassed.topic),
-    keys=_keys,
-    fold=guarded(fold, _version),
-    dump=_dump,
-    load=_load,
-    open=lambda state: not state.closed,
-)
+def merge_with(rules: Rules) -> Processor:
+    """Give the processor with installed rules of other distributions, which the composition root resolves."""
+    return Processor(
+        name="merge",
+        reads=(PanelAssigned.topic, AnalysisPublished.topic, DeadlinePassed.topic),
+        keys=_keys,
+        fold=guarded(partial(fold, rules=rules), _version),
+        dump=_dump,
+        load=_load,
+        open=lambda state: not state.closed,
+    )
+
+
+MERGE = merge_with(NO_RULES)

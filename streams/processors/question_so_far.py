@@ -1,14 +1,16 @@
 """One question as it stands in the merge."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from schemas.analyses import AnalysisPublished
-from schemas.decisions import DeadlinePassed, DecisionMade, TraceStep
+from schemas.decisions import DeadlinePassed, DecisionMade, TraceStep, TraceStepV2
 from schemas.event import Event
-from schemas.panels import PanelAssigned, Stage, StageOpened
-from schemas.policies import MergeRule
+from schemas.odds import Gain
+from schemas.panels import PanelAssigned, PanelAssignedV2, Stage, StageOpened
+from schemas.policies import MergeRuleV2
 from streams.processors.ballot import Count, count
+from streams.processors.own_rules import Rules
 
 StageOutcome = Literal["decide", "next stage", "ask reserve", "ask merge agent", "fall back", "undecided"]
 
@@ -31,6 +33,10 @@ class QuestionSoFar:
     heard: dict[tuple[int, str], AnalysisPublished]
     deadline: DeadlinePassed | None
     trace: tuple[TraceStep, ...]
+    rules: Rules = field(default_factory=dict)
+    """Installed rules of other distributions."""
+    given_up: DeadlinePassed | None = None
+    """The deadline, where the panel was complete before it, and it ended the wait for shadow seats alone."""
 
     @property
     def stage(self) -> Stage:
@@ -41,7 +47,7 @@ class QuestionSoFar:
         """Analysts' stages opened after the assignment."""
         return sum(opener.stage.role == "analyst" for opener in self.openers[1:])
 
-    def counted(self, rule: MergeRule) -> Count:
+    def counted(self, rule: MergeRuleV2) -> Count:
         seats = tuple(
             (opener.stage.number, seat.agent)
             for opener in self.openers
@@ -51,14 +57,41 @@ class QuestionSoFar:
         return count(seats, self.heard, self.assignment, rule)
 
     def traced(
-        self, rule: str, leader: str | None, outcome: StageOutcome, posterior: int | None = None
+        self,
+        rule: str,
+        leader: str | None,
+        outcome: StageOutcome,
+        posterior: int | None = None,
+        gain: Gain | None = None,
+        note: str | None = None,
     ) -> tuple[TraceStep, ...]:
-        step = TraceStep(stage=self.stage.number, rule=rule, leader=leader, posterior_ppb=posterior, outcome=outcome)
-        return (*self.trace, step)
+        fields: dict[str, Any] = {"stage": self.stage.number, "rule": rule, "leader": leader, "outcome": outcome}
+        fields["posterior_ppb"] = posterior
+        if not isinstance(self.assignment, PanelAssignedV2):
+            return (*self.trace, TraceStep(**fields))
+        return (*self.trace, TraceStepV2(**fields, gain=gain, note=note))
+
+    @property
+    def beside(self) -> tuple[AnalysisPublished, ...]:
+        """The analyses of shadow seats, by seat."""
+        stage = self.assignment.shadow_stage
+        places = () if stage is None else ((stage.number, seat.agent) for seat in stage.seats)
+        return tuple(self.heard[place] for place in places if place in self.heard)
+
+    @property
+    def rests_on(self) -> tuple[Event, ...]:
+        """The events that a decision names: those it was concluded from, and beside them those of shadow seats."""
+        ended = self.deadline or self.given_up
+        concluded = self.used[:-1] if self.deadline is not None else self.used
+        return (*concluded, *self.beside, *(() if ended is None else (ended,)))
 
     @property
     def used(self) -> tuple[Event, ...]:
-        """The events that a conclusion rests on: each stage's opener, then its analyses by seat; last the deadline."""
+        """
+        The events that a conclusion rests on: each stage's opener, then its analyses by seat; last the deadline.
+
+        No shadow seat's analysis is among them: it may come before or after, and changes nothing.
+        """
         used: list[Event] = []
         for opener in self.openers:
             stage = opener.stage
@@ -79,8 +112,9 @@ def heard_of(
     """Find the analysis that counts for each stage and agent."""
     heard: dict[tuple[int, str], AnalysisPublished] = {}
     for opener in openers:
-        cause, stage = (opener.event_id,), opener.stage
-        for analysis in analyses:
-            if analysis.causes == cause and analysis.stage == stage.number and analysis.role == stage.role:
-                heard.setdefault((stage.number, analysis.agent), analysis)
+        cause = (opener.event_id,)
+        for stage in opener.stages:
+            for analysis in analyses:
+                if analysis.causes == cause and analysis.stage == stage.number and analysis.role == stage.role:
+                    heard.setdefault((stage.number, analysis.agent), analysis)
     return heard

@@ -10,6 +10,7 @@ from typing import Any
 
 from schemas.canonical import MAX_INTEGER
 from schemas.event import Event, latest
+from schemas.origins import RouterCarried
 from schemas.policies import Averaging
 from schemas.quantities import NS_PER_MS, PPB, PUSD_PER_NUSD
 from schemas.router import (
@@ -22,7 +23,8 @@ from schemas.router import (
     router_key,
 )
 from streams.processors.ema import is_whole_step, move, take_back
-from streams.processors.fold import GATHER_MS, Processor, Step, Tables, guarded
+from streams.processors.fold import GATHER_MS, Processor, Rejection, Step, Tables, guarded
+from streams.processors.origin import first_entry
 
 MEMORY = 64
 """
@@ -53,26 +55,41 @@ def fold(state: Ranked | None, event: Event, key: str, tables: Tables) -> Step[R
 
     Args:
         state: The line so far; None if nothing was observed.
-        event: An observation of the agent; other kinds change nothing.
+        event: An observation of the agent, or the entry that an earlier log ended with; other kinds change nothing.
         key: `scope/agent`, as `router_key` writes it.
         tables: Not used.
 
     Returns:
-        The new line, with its one RouterEntry. A repeat of one of the last `MEMORY` observations changes nothing.
+        The new line, with its one RouterEntry. A repeat of one of the last `MEMORY` observations changes nothing. A
+        carried entry is the first of its line; behind others it is rejected as a `conflict`.
 
-    Reads agent.observed (v1, v2); writes router.entry, of v2 from the first observation of v2 on; order per agent.
+    Reads agent.observed (v1, v2) and router.carried.v1; writes router.entry, of v2 from the first observation of v2 on;
+    order per agent.
     """
     state = state or Ranked(None)
-    if not isinstance(event, AgentObserved):
+    if not isinstance(event, AgentObserved | RouterCarried) or event.event_id in state.recent:
         return Step(state)
-    if event.event_id in state.recent:
-        return Step(state)
+    if isinstance(event, RouterCarried):
+        return _carried(state, event)
     scope = next(scope for scope in event.scopes if router_key(scope, event.agent) == key)
     entry = next_entry(state.entry, event, scope)
     recent = {**state.recent, event.event_id: None}
     if len(recent) > MEMORY:
         del recent[next(iter(recent))]
     return Step(Ranked(entry, recent), (entry,))
+
+
+def _carried(state: Ranked, event: RouterCarried) -> Step[Ranked]:
+    """Begin a line with the entry that an earlier log ended with."""
+    if state.entry is not None:
+        if event.event_id in state.entry.causes:
+            return Step(state)
+        detail = (
+            f"{event.agent} has entry {state.entry.sequence} in {event.scope} already; only an empty log is started"
+        )
+        return Step(state, rejection=Rejection("conflict", detail))
+    entry = first_entry(event)
+    return Step(Ranked(entry, {event.event_id: None}), (entry,))
 
 
 def next_entry(previous: RouterEntry | None, event: AgentObserved, scope: str) -> RouterEntry:
@@ -142,6 +159,8 @@ def _averages(previous: RouterEntry | None, averaging: Averaging) -> tuple[int, 
 
 
 def _keys(event: Event) -> tuple[str, ...]:
+    if isinstance(event, RouterCarried):
+        return (router_key(event.scope, event.agent),)
     if not isinstance(event, AgentObserved):
         return ()
     return tuple(router_key(scope, event.agent) for scope in event.scopes)

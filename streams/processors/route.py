@@ -4,11 +4,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from schemas.event import Event, latest
+from schemas.odds import PanelOdds
 from schemas.panels import PanelAssigned, PanelAssignedV2, Seat, Stage
 from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.questions import ALL_SUBJECTS, QuestionAsked, carried_option
+from schemas.router import RouterEntry
+from schemas.weights import WeightsEntry
 from streams.processors.decompose import fixed_sub_questions
 from streams.processors.fold import Processor, Rejection, Step, Tables, guarded
+from streams.processors.odds.share import one_by_one, panel_odds
 from streams.processors.score import Choice, rank_candidates
 
 MOST_LINES = 20_000
@@ -41,7 +45,8 @@ def fold(state: Routed | None, event: Event, key: str, tables: Tables) -> Step[R
         The assignment for a new question; nothing for a repeated one; a `conflict` for another question under the same
         id.
 
-    Reads question.asked.v1; writes panel.assigned, of the policy's version; order per question only.
+    Reads question.asked.v1; writes panel.assigned, of the policy's version; order per question only. Under the rule
+    `odds` it also sees the policy's table of weights.
     """
     if not isinstance(event, QuestionAsked):
         return Step(state)
@@ -73,19 +78,33 @@ def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables, *, cr
     Args:
         question: What was asked.
         policy: The policy in force.
-        tables: At least the entries of the question's scopes.
+        tables: At least the entries of the question's scopes, and the policy's weights.
         crowded: Whether the router's table takes no new subject.
     """
     scopes = question.scopes if policy.routing.by_subject and not crowded else (ALL_SUBJECTS,)
     choice = rank_candidates(question.event_id, scopes, policy, tables.entries)
-    stage, later = _stages(choice, policy)
-    consulted = [entry for entries in choice.entries.values() for entry in entries if entry is not None]
+    consulted: list[RouterEntry | WeightsEntry] = [
+        entry for entries in choice.entries.values() for entry in entries if entry is not None
+    ]
+    odds: PanelOdds | None = None
+    if isinstance(policy, PolicyAdoptedV2) and policy.merge.rule == "odds":
+        weights = tables.weights.get(policy.policy_id)
+        odds = panel_odds(question, policy, weights, min(choice.asked.values()))
+        consulted += [] if weights is None else [weights]
+    stage, later = _stages(choice, policy, odds)
     fields: dict[str, Any] = {}
     kind: type[PanelAssigned] = PanelAssigned
     if isinstance(policy, PolicyAdoptedV2):
         kind, fields = PanelAssignedV2, {"rules": policy.rules, "options": tuple(map(carried_option, question.options))}
         if crowded and policy.routing.by_subject:
             fields["crowded"] = True
+        if odds is not None:
+            fields["odds"] = odds
+        if policy.own_rule is not None:
+            fields["own_rule"] = policy.own_rule
+        if policy.routing.shadow is not None:
+            # By rank; the policy has neither reserve nor later stages, so these are all who are not asked.
+            fields["shadows"] = tuple(c.agent for c in choice.candidates if c.agent not in choice.panel)
     return kind(
         causes=(question.event_id, policy.event_id, *(entry.event_id for entry in consulted)),
         occurred_at=latest(question.occurred_at, policy.occurred_at, *(entry.occurred_at for entry in consulted)),
@@ -109,10 +128,14 @@ def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables, *, cr
     )
 
 
-def _stages(choice: Choice, policy: PolicyAdopted) -> tuple[Stage, tuple[tuple[str, ...], ...]]:
+def _stages(choice: Choice, policy: PolicyAdopted, odds: PanelOdds | None) -> tuple[Stage, tuple[tuple[str, ...], ...]]:
     """Split the panel into the stage to open now and those that may follow."""
     groups = [choice.panel]
-    if policy.merge.rule == "cascade" and not choice.warm_up:
+    by_gain = odds is not None and odds.mode == "by gain"
+    cascading = policy.merge.rule == "cascade" or (odds is not None and odds.mode == "untaught")
+    if odds is not None and by_gain and not choice.warm_up:
+        groups = one_by_one(choice.panel, choice.explored, odds.members)
+    elif cascading and not choice.warm_up:
         groups, start = [], 0
         for size in policy.merge.stages:
             groups.append(choice.panel[start : start + size])

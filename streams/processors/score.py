@@ -37,6 +37,8 @@ class Choice:
     explored: str | None
     warm_up: bool
     """Whether all agents form the panel, in one stage."""
+    asked: dict[str, int]
+    """Questions on which each agent was asked."""
 
 
 def averages(entries: tuple[RouterEntry | None, ...], cold: ColdStart, shrinkage: int) -> Averages:
@@ -148,10 +150,10 @@ def rank_candidates(question_event_id: str, scopes: tuple[str, ...], policy: Pol
     order = tuple(candidate.agent for candidate in candidates)
     ranked_entries = {agent: consulted[agent] for agent in order}
     if routing.rule != "static" and min(asked.values()) < routing.exploration.warm_up:
-        return Choice(candidates, ranked_entries, order, (), None, warm_up=True)
+        return Choice(candidates, ranked_entries, order, (), None, warm_up=True, asked=asked)
     panel, explored = _panel(order, asked, question_event_id, policy)
     rest = tuple(agent for agent in order if agent not in panel)
-    return Choice(candidates, ranked_entries, panel, rest[: policy.merge.reserve], explored, warm_up=False)
+    return Choice(candidates, ranked_entries, panel, rest[: policy.merge.reserve], explored, warm_up=False, asked=asked)
 
 
 def _order(routing: Routing, believed: Averages, score: int | None, bonus: int) -> tuple[int, ...]:
@@ -183,6 +185,6 @@ def _panel(
     if exploration.kind != "nth" or not rest or int(question_event_id, 16) % exploration.every:
         return panel, None
     explored = min(rest, key=lambda agent: asked[agent])
-    staged = policy.merge.rule == "cascade" and policy.rule_versions.route != "route.v1"
+    staged = policy.in_stages and policy.rule_versions.route != "route.v1"
     place = policy.merge.stages[0] - 1 if staged else size - 1
     return (*panel[:place], explored, *panel[place:-1]), explored

@@ -4,16 +4,18 @@ Stage rules: wait, open the next stage, or decide.
 They hold for every merge rule.
 """
 
+from dataclasses import replace
 from typing import Literal
 
 from schemas.analyses import AnalysisPublished
 from schemas.canonical import content_id
-from schemas.decisions import DeadlinePassed, DecisionReason, DecisionReasonV2, TraceStep
+from schemas.decisions import DeadlinePassed, DecisionMade, DecisionReason, DecisionReasonV2, TraceStep
 from schemas.event import latest
 from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
-from streams.processors.ballot import RULES, Count, posterior_ppb, read
+from streams.processors.ballot import RULES, Count, deciding_rule, posterior_ppb, read, rule_name, weighed_by
 from streams.processors.decision import decide
 from streams.processors.decompose import dispatched_sub_questions, fixed_sub_questions
+from streams.processors.own_rules import NO_RULES, Rules, ruling_of
 from streams.processors.question_so_far import Follows, QuestionSoFar, StageOutcome, heard_of
 
 Opening = Literal["dispatched", "window", "quorum", "merge"]
@@ -25,6 +27,7 @@ def conclude(
     analyses: tuple[AnalysisPublished, ...],
     deadline: DeadlinePassed | None,
     trace: tuple[TraceStep, ...],
+    rules: Rules = NO_RULES,
 ) -> Follows | None:
     """
     Decide what follows from the events of one question so far.
@@ -35,14 +38,42 @@ def conclude(
         analyses: Analyses in log order. For each seat the first one counts that names the event which opened its stage.
         deadline: The deadline that passed; None if the question is not overdue.
         trace: Steps of the merge in the stages before.
+        rules: Installed rules of other distributions.
 
     Returns:
-        None while the open stage waits for a seat and the deadline has not passed.
+        None while the open stage, or at its end a shadow seat, waits and the deadline has not passed.
+
+    Raises:
+        RuleMissingError: The question's rule is of another distribution, and not among *rules*.
     """
     openers: tuple[PanelAssigned | StageOpened, ...] = (assignment, *opened)
-    if deadline is None and _waits(openers[-1], analyses):
+    waits = _waits(openers[-1].event_id, openers[-1].stage, analyses)
+    if deadline is None and waits:
         return None
-    case = QuestionSoFar(assignment, openers, heard_of(openers, analyses), deadline, trace)
+    case = QuestionSoFar(assignment, openers, heard_of(openers, analyses), deadline, trace, rules)
+    beside = assignment.shadow_stage
+    if beside is None or waits:
+        return _conclude(case)
+    return _beside_shadows(case, heard_all=not _waits(assignment.event_id, beside, analyses))
+
+
+def _beside_shadows(case: QuestionSoFar, *, heard_all: bool) -> Follows | None:
+    """
+    Conclude a complete stage of a panel with shadow seats.
+
+    Stages follow without waiting for them; the decision waits until all were heard, or the deadline passed. A deadline
+    that finds the panel complete changes nothing of what it decides.
+    """
+    settled = _conclude(replace(case, deadline=None, given_up=case.deadline))
+    if not isinstance(settled.event, DecisionMade):
+        # A panel that was read behind its deadline asks nobody any more.
+        return settled if case.deadline is None else _conclude(case)
+    return settled if heard_all or case.deadline is not None else None
+
+
+def _conclude(case: QuestionSoFar) -> Follows:
+    """Decide what follows from a complete stage, or from the deadline."""
+    deadline = case.deadline
     if deadline is None and case.stage.role == "dispatcher":
         return _after_dispatcher(case)
     if deadline is None and case.stage.role == "merger":
@@ -50,9 +81,9 @@ def conclude(
     return _after_analysts(case)
 
 
-def _waits(opener: PanelAssigned | StageOpened, analyses: tuple[AnalysisPublished, ...]) -> bool:
-    """Whether a seat of the newest stage has no analysis yet. Checked first, because most events leave it so."""
-    cause, stage = (opener.event_id,), opener.stage
+def _waits(opener_id: str, stage: Stage, analyses: tuple[AnalysisPublished, ...]) -> bool:
+    """Whether a seat of a stage has no analysis yet. Of the newest checked first, because most events leave it so."""
+    cause = (opener_id,)
     came = [a.agent for a in analyses if a.causes == cause and a.stage == stage.number and a.role == stage.role]
     return any(seat.agent not in came for seat in stage.seats)
 
@@ -74,8 +105,8 @@ def parts_wanted(assignment: PanelAssigned) -> int:
 
 def _after_analysts(case: QuestionSoFar) -> Follows:
     """Apply the merge rule to the ballots so far."""
-    assignment, rule = case.assignment, case.assignment.merge.rule
-    counted, name = case.counted(rule), RULES[rule]
+    assignment, rule = case.assignment, deciding_rule(case.assignment)
+    counted, name = case.counted(rule), rule_name(assignment, rule)
     if len(counted.ballots) < assignment.merge.quorum:
         if case.deadline is None and (seats := _next_seats(case)):
             return _open(case, "quorum", seats, case.traced(name, counted.leader, "ask reserve"))
@@ -83,12 +114,29 @@ def _after_analysts(case: QuestionSoFar) -> Follows:
         return decide(case, counted, None, reason, name, case.traced(name, counted.leader, "undecided"))
     if rule == "cascade":
         return _after_cascade_stage(case, counted)
+    if rule == "odds":
+        return _after_odds_stage(case, counted)
+    if rule == "own":
+        return _by_own_rule(case, counted, name)
     if rule == "agent":
         if case.deadline is None:
             return _ask_merger(case, counted, case.traced(name, counted.leader, "ask merge agent"))
         return _fall_back(case, "deadline", case.traced(name, counted.leader, "fall back"))
     reason = "panel complete" if case.deadline is None else "deadline"
     return decide(case, counted, counted.leader, reason, name, case.traced(name, counted.leader, "decide"))
+
+
+def _by_own_rule(case: QuestionSoFar, counted: Count, name: str) -> Follows:
+    """Let a rule of another distribution decide; where its ruling is none, fall back to `weighted`."""
+    analyses = {analysis.event_id: analysis for analysis in case.heard.values()}
+    ruling = ruling_of(case.rules, case.assignment, counted.ballots, analyses)
+    reason: DecisionReason = "panel complete" if case.deadline is None else "deadline"
+    if isinstance(ruling, str):
+        return _fall_back(case, reason, case.traced(name, counted.leader, "fall back", note=ruling))
+    weighed = weighed_by(counted, ruling.weights, case.assignment)
+    outcome: StageOutcome = "decide" if ruling.answer is not None else "undecided"
+    trace = case.traced(name, ruling.answer, outcome, note=ruling.note or None)
+    return decide(case, weighed, ruling.answer, reason, name, trace)
 
 
 def _after_cascade_stage(case: QuestionSoFar, counted: Count) -> Follows:
@@ -118,6 +166,20 @@ def _after_cascade_stage(case: QuestionSoFar, counted: Count) -> Follows:
         "panel complete" if exhausted or assignment.rule_versions.merge == "merge.v1" else "below window"
     )
     return decide(case, counted, counted.leader, reason, name, traced("decide"))
+
+
+def _after_odds_stage(case: QuestionSoFar, counted: Count) -> Follows:
+    """Go on while asking the agents left is expected to win more right answers than so many calls must."""
+    assignment, name, verdict, leader = case.assignment, RULES["odds"], counted.verdict, counted.leader
+    assert verdict is not None, "the rule `odds` scores what it counts"
+    assert leader is not None, "a quorum of at least one ballot has a leader"
+    later = [agent for group in assignment.later[case.analyst_stages :] for agent in group]
+    gain = verdict.gain(leader, later) if case.deadline is None else None
+    posterior = verdict.posterior_ppb(leader)
+    if gain is not None and gain.expected_ppb >= gain.wanted_ppb:
+        return _open(case, "window", _next_seats(case), case.traced(name, leader, "next stage", posterior, gain))
+    reason: DecisionReason = "deadline" if case.deadline is not None else "early exit" if later else "panel complete"
+    return decide(case, counted, leader, reason, name, case.traced(name, leader, "decide", posterior, gain))
 
 
 def _after_merger(case: QuestionSoFar) -> Follows:

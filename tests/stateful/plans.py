@@ -10,9 +10,11 @@ from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
+from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
 from schemas.quantities import PPB
 from schemas.questions import QuestionAsked
+from streams.processors.deadlines import deadline_of
 
 from ..worlds import (
     FAILED,
@@ -23,10 +25,12 @@ from ..worlds import (
     World,
     analysis,
     gold,
+    moment,
     overdue,
     policy,
     question,
     retraction,
+    shadowed,
     verdict,
 )
 
@@ -104,13 +108,15 @@ def small_policies(draw: st.DrawFn) -> PolicyAdopted:
         "averaging": {"step": draw(st.sampled_from(["fixed", "harmonic"])), "alpha_ppb": draw(st.integers(1, PPB))},
         "source_weights": {"agreement": draw(st.sampled_from([0, PPB // 2]))},
     }
-    return policy(
+    made = policy(
         *names,
         routing=routing,
         merge=draw(merges(size, reserve)),
         decomposition=draw(st.sampled_from(["none", "fixed", "dispatcher"])),
         learning=learning,
     )
+    at_once = made.merge.rule != "cascade" and not reserve
+    return shadowed(made) if at_once and draw(st.booleans()) else made
 
 
 @st.composite
@@ -174,7 +180,8 @@ def life(plan: Plan, world: World, asked: QuestionAsked) -> Iterator[Event]:
     while answers := [answer for seat in world.waiting(question_id) if (answer := plan.say(*seat))]:
         yield answers[0]
     if not world.of(DecisionMade, question_id):
-        yield overdue(question_id)
+        panels = world.of(PanelAssigned, question_id)
+        yield deadline_of(panels[0], moment(1_000)) if panels else overdue(question_id, at=1_000)
     yield from (one for one in plan.late if one.question_id == question_id)
     yield from (retraction(one) for one in plan.taken_back if one.question_id == question_id)
 

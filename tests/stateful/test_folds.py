@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.analyses import AnalysisPublished
-from schemas.decisions import DecisionMade
+from schemas.decisions import DecisionMade, DecisionMadeV2
 from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.questions import QuestionAsked
@@ -219,11 +219,14 @@ def test_decision_accounts_for_every_seat(plan: Plan) -> None:
             if opener.stage.role == "analyst"
             for seat in opener.stage.seats
         ]
+        beside = world.assignment(decision.question_id).shadow_stage
+        shadows = (decision.shadows or ()) if isinstance(decision, DecisionMadeV2) else ()
+        assert [seat.agent for seat in (() if beside is None else beside.seats)] == [one.agent for one in shadows]
         voices = [(voice.stage, voice.agent) for voice in (*decision.counted, *decision.excluded)]
         heard = [one.event_id for one in world.of(AnalysisPublished, decision.question_id)]
         assert sorted(voices) == sorted(seats)
         assert set(heard) <= set(decision.causes)
-        assert decision.calls == len(heard)
+        assert decision.calls + sum(one.conduct.attempts for one in shadows) == len(heard)
 
 
 @given(plans())

@@ -4,11 +4,14 @@ Open questions restarted from commits, beside a full read.
 Both go in lock-step.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -19,6 +22,9 @@ from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.questions import QuestionAsked
 from streams.agents.calls.seat import OpenSeat
+from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.stages.inspection import Bounds
+from streams.runtimes.kafka.stages.undecided import undecided_from
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers import open_questions
 from streams.workers.open_questions import OpenQuestions
@@ -36,6 +42,27 @@ MERGED = policy("a", "b", routing={"panel_size": 2}, merge={"rule": "agent"}, po
 
 numbers = st.integers(0, 20)
 steps = st.sampled_from([1, 1, 2, 3, 100])
+
+
+NOWHERE = Connection(("nowhere:1",))
+
+
+class TopicsInMemory:
+    """Stands in for an `Inspection` of one partition."""
+
+    def __init__(self, log: Mapping[str, Sequence[Event]]) -> None:
+        self._log = log
+
+    async def bounds(self, places: Iterable[TopicPartition]) -> dict[TopicPartition, Bounds]:
+        """Give the bounds."""
+        return {place: Bounds(0, len(self._log[place.topic])) for place in places}
+
+    async def records(self, ranges: Mapping[TopicPartition, tuple[int, int]]) -> AsyncIterator[Any]:
+        """Iterate the records."""
+        for place, (start, end) in ranges.items():
+            for offset in range(start, end):
+                event = self._log[place.topic][offset]
+                yield place, SimpleNamespace(offset=offset, timestamp=0, value=event.encode())
 
 
 class Restarted(RuleBasedStateMachine):
@@ -206,6 +233,20 @@ class Restarted(RuleBasedStateMachine):
         """The member is killed, and another one begins at what it had committed."""
         self.load, self.ends = OpenQuestions(HERE, self.commits), None
 
+    @rule()
+    def lose_offsets(self) -> None:
+        """Somebody sets the group's offsets; the next member begins where the topics themselves say."""
+        found = self.found()
+        for topic in self.topics:
+            assert all(event.correlation in {*self.decided, STRANGER} for event in self.log[topic][: found[topic]])
+        self.load, self.ends = OpenQuestions(HERE, found), None
+        self.commits, self.read_by_then = found, self.lengths()
+
+    def found(self) -> dict[str, int]:
+        """Find where to begin."""
+        offsets = asyncio.run(undecided_from(NOWHERE, TopicsInMemory(self.log), self.topics, [HERE]))  # type: ignore[arg-type]
+        return {place.topic: offset for place, offset in offsets.items()}
+
     def lengths(self) -> dict[str, int]:
         return {topic: len(self.log[topic]) for topic in self.topics}
 
@@ -263,11 +304,12 @@ def seats_to_take(events: Iterable[Event]) -> set[Any]:
             case DecisionMade():
                 decided.add(event.question_id)
     calls = (
-        claim_of(OpenSeat(opener, seat))
+        claim_of(OpenSeat(opener, stage, seat))
         for name in asked.keys() - decided
         for opener in openers.get(name, ())
-        if said.keys() >= set(opener.stage.material)
-        for seat in opener.stage.seats
+        for stage in opener.stages
+        if said.keys() >= set(stage.material)
+        for seat in stage.seats
     )
     return {claim for claim in calls if claim not in taken}
 

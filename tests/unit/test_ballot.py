@@ -198,7 +198,13 @@ def test_tie_by_rank_or_by_list() -> None:
 
 def test_rules_are_named_with_versions() -> None:
     """Every rule has a published name of its own."""
-    assert RULES == {"vote": "vote.v1", "weighted": "weighted.v1", "agent": "agent.v1", "cascade": "cascade.v1"}
+    assert RULES == {
+        "vote": "vote.v1",
+        "weighted": "weighted.v1",
+        "agent": "agent.v1",
+        "cascade": "cascade.v1",
+        "odds": "odds.v1",
+    }
 
 
 # --- posterior -------------------------------------------------------------------------------------------------------

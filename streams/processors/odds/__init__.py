@@ -1,0 +1,1 @@
+"""Merge rule `odds`: weights of agents and evidence."""

@@ -1,0 +1,1 @@
+"""A merge rule of another distribution."""
