@@ -6,6 +6,7 @@ import os
 import re
 import urllib.parse
 from collections.abc import Iterator, Mapping, MutableMapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
@@ -18,6 +19,9 @@ HIDDEN = "[key]"
 
 LEAST_CHARACTERS = 8
 """Shortest accepted key; masking a shorter one would hit unrelated words."""
+
+FILE_SUFFIX = "_FILE"
+"""End of the name of a variable that names a file with the secret, as in Docker's own images."""
 
 LEAST_GUESSED_CHARACTERS = 16
 """Shortest value that is masked because of its variable's name alone."""
@@ -32,14 +36,16 @@ def read_key(spec: LiteLLMAgent | OpenAIAgent, environ: Mapping[str, str] = os.e
     """
     Read an agent's key, and mask it in all output from now on.
 
-    For a litellm agent that names neither a key nor an address, litellm looks for the provider's key in the
-    environment. Then the value of every variable whose name looks like that of a secret is masked too.
+    The variable NAME that the agent names holds the key; if it is not set, NAME_FILE names a file with the key, as
+    secrets of Docker and Kubernetes are. For a litellm agent that names neither a key nor an address, litellm looks for
+    the provider's key in the environment. Then the value of every variable whose name looks like that of a secret is
+    masked too.
 
     Returns:
         None if the agent names no variable.
 
     Raises:
-        OperatorError: The variable is not set, or its value cannot be a key.
+        OperatorError: Neither variable is set, the file cannot be read, or its content cannot be a key.
     """
     if spec.key_env is None:
         if isinstance(spec, LiteLLMAgent) and spec.base_url is None:
@@ -49,10 +55,23 @@ def read_key(spec: LiteLLMAgent | OpenAIAgent, environ: Mapping[str, str] = os.e
         return None
     key = environ.get(spec.key_env, "").strip()
     whose = f"agent {spec.name!r}: environment variable {spec.key_env}"
+    file = key_file_of(spec, environ)
+    if file is not None:
+        whose = f"agent {spec.name!r}: file {file}, which {spec.key_env}{FILE_SUFFIX} names"
+        try:
+            key = Path(file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise OperatorError(
+                f"{whose}, cannot be read: {getattr(error, 'strerror', None) or 'it is no text'}",
+                remedy="Correct the variable, or the file's rights",
+            ) from error
+        if not key:
+            raise OperatorError(f"{whose}, is empty", remedy="Write the key into it, and nothing else")
     if not key:
         raise OperatorError(
             f"{whose}, which should hold its key, is not set",
-            remedy=f"export {spec.key_env}=...; `orch doctor` checks all keys; `orch init --simulated` needs no key",
+            remedy=f"export {spec.key_env}=..., or {spec.key_env}{FILE_SUFFIX}=FILE with the key in it; `orch doctor`"
+            " checks all keys; `orch init --simulated` needs no key",
         )
     if len(key) < LEAST_CHARACTERS:
         raise OperatorError(
@@ -66,6 +85,13 @@ def read_key(spec: LiteLLMAgent | OpenAIAgent, environ: Mapping[str, str] = os.e
         )
     hide(key)
     return SecretStr(key)
+
+
+def key_file_of(spec: LiteLLMAgent | OpenAIAgent, environ: Mapping[str, str] = os.environ) -> str | None:
+    """Give the file with an agent's key; None if the key stands in a variable, or there is none."""
+    if spec.key_env is None or environ.get(spec.key_env, "").strip():
+        return None
+    return environ.get(spec.key_env + FILE_SUFFIX, "").strip() or None
 
 
 def hide(secret: str) -> None:

@@ -8,7 +8,7 @@ from streams.agents.agent import Agent, dismiss
 from streams.agents.factory import make_agents
 from streams.agents.live import EarlierReplies
 from streams.agents.recorded import RecordedOutputs, read_outputs
-from streams.jsonlines import LineProblem
+from streams.jsonlines import LineProblem, Source
 
 
 class AgentsByPolicy:
@@ -22,7 +22,7 @@ class AgentsByPolicy:
     """
 
     def __init__(
-        self, policies: dict[str, PolicyAdopted], outputs: Sequence[str], replies: EarlierReplies | None = None
+        self, policies: dict[str, PolicyAdopted], outputs: Sequence[Source], replies: EarlierReplies | None = None
     ) -> None:
         self._replies = replies
         self.problems: Sequence[LineProblem] = ()
@@ -54,6 +54,10 @@ class AgentsByPolicy:
         """Give the budget of one policy; None if the policy is unknown."""
         policy = self._policies.get(policy_event_id)
         return None if policy is None else policy.budget
+
+    def made(self) -> list[Agent]:
+        """List the agents of all policies that were needed so far."""
+        return [agent for agents in list(self._agents.values()) for agent in agents.values()]
 
     async def close(self) -> None:
         """Close all connections."""

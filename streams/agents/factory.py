@@ -1,18 +1,21 @@
 """Factory of agents from the specs of a policy."""
 
 import time
+from collections.abc import Collection
+from functools import partial
 
 from pydantic import SecretStr
 
 from schemas.agents import LiteLLMAgent, OpenAIAgent, RecordedAgent, SimulatedAgent
 from schemas.policies import PolicyAdopted
 from streams.agents.agent import Agent
-from streams.agents.api_keys import mask, read_key
+from streams.agents.api_keys import key_file_of, mask, read_key
 from streams.agents.calls.limits import CallLimiter
 from streams.agents.live import EarlierReplies, LivePlayer
 from streams.agents.providers.completion import Client
 from streams.agents.providers.litellm_client import LiteLLMClient
 from streams.agents.providers.openai_client import OpenAIClient
+from streams.agents.providers.renewed_key import RenewingClient
 from streams.agents.recorded import RecordedOutputs, RecordedPlayer
 from streams.agents.simulated import SimulatedPlayer
 from streams.errors import UsageError
@@ -21,7 +24,11 @@ _MOST_NAMED = 20
 
 
 def make_agents(
-    policy: PolicyAdopted, outputs: RecordedOutputs | None, *, replies: EarlierReplies | None = None
+    policy: PolicyAdopted,
+    outputs: RecordedOutputs | None,
+    *,
+    replies: EarlierReplies | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, Agent]:
     """
     Make every agent of a policy, by name, in the policy's order; no connection is opened.
@@ -30,6 +37,7 @@ def make_agents(
         policy: The policy that defines the agents.
         outputs: Outputs for recorded agents; None if no file was given.
         replies: Cache of live agents' replies, if one is configured.
+        only: Names of the agents that are needed; None: all.
 
     Raises:
         UsageError: A recorded agent's model is not in the outputs.
@@ -38,6 +46,8 @@ def make_agents(
     clients = _Clients()
     agents: dict[str, Agent] = {}
     for spec in policy.agents:
+        if only is not None and spec.name not in only:
+            continue
         match spec:
             case RecordedAgent():
                 agents[spec.name] = _recorded(spec, outputs)
@@ -72,12 +82,23 @@ class _Clients:
         key = read_key(spec)
         endpoint = (spec.kind, spec.base_url, key)
         if endpoint not in self._made:
+            file = key_file_of(spec)
             self._made[endpoint] = (
-                LiteLLMClient(spec.base_url, key)
-                if isinstance(spec, LiteLLMAgent)
-                else OpenAIClient(spec.base_url, key)
+                _client(spec, key)
+                if file is None
+                else RenewingClient(partial(_client, spec), partial(_required_key, spec), file)
             )
         return self._made[endpoint]
+
+
+def _client(spec: LiteLLMAgent | OpenAIAgent, key: SecretStr | None) -> Client:
+    return LiteLLMClient(spec.base_url, key) if isinstance(spec, LiteLLMAgent) else OpenAIClient(spec.base_url, key)
+
+
+def _required_key(spec: LiteLLMAgent | OpenAIAgent) -> SecretStr:
+    key = read_key(spec)
+    assert key is not None, "an agent with a file names the variable of its key"
+    return key
 
 
 def _recorded(spec: RecordedAgent, outputs: RecordedOutputs | None) -> RecordedPlayer:

@@ -12,7 +12,8 @@ from streams.agents.agent import AgentError, Reply, Task, read_sub_questions
 from streams.agents.asked_again import earlier_ids
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
 
-_SUFFIXES: dict[Role, str] = {"analyst": "", "dispatcher": "#dispatcher", "merger": "#merger"}
+VERDICT_SUFFIX = "#merger"
+_SUFFIXES: dict[Role, str] = {"analyst": "", "dispatcher": "#dispatcher", "merger": VERDICT_SUFFIX}
 _NAMES = ("question_id", "model")
 _COUNTS = {"latency_ms": MAX_MS, "cost_nusd": MAX_CALL_NUSD, "input_tokens": MAX_INTEGER, "output_tokens": MAX_INTEGER}
 """Optional integer fields of a line, with the largest value an event can hold."""

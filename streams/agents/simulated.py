@@ -10,13 +10,14 @@ import asyncio
 import hashlib
 import struct
 from collections import Counter
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.agents import SimulatedAgent
 from schemas.quantities import PPB
 from schemas.questions import LETTERS
-from streams.agents.agent import AgentError, Reply, Task
+from streams.agents.agent import Agent, AgentError, Reply, Task
 from streams.agents.asked_again import first_id
 from streams.processors.answers.v1 import read_choice, read_number
 
@@ -160,13 +161,42 @@ def _latency_ms(median_ms: int, draw: int) -> int:
     return median_ms + (median_ms * half >> 31)
 
 
+class SimulatedMerger:
+    """
+    An agent whose verdicts as a merge agent are simulated, because its outputs hold none: the most frequent answer of
+    the analyses it reads, on a tie that of the first one. Analysts' replies are its own.
+    """
+
+    def __init__(self, agent: Agent) -> None:
+        self._agent = agent
+        self.spec, self.virtual, self.live = agent.spec, agent.virtual, agent.live
+
+    async def reply(self, task: Task) -> Reply:
+        """
+        Answer as the agent does, or give a simulated verdict.
+
+        Raises:
+            AgentError: `not_recorded`: no analysis has an answer that can be read.
+        """
+        if task.role != "merger":
+            return await self._agent.reply(task)
+        answers = [answer for answer in _answers(task) if answer is not None]
+        if not answers:
+            raise AgentError("not_recorded", retriable=False, latency_ms=0)
+        verdict = max(answers, key=answers.count)
+        return Reply(f"The answer is ({verdict}).", verdict, (), 0)
+
+
+def _answers(task: Task) -> Iterator[str | None]:
+    """Read the answer of each analysis that a merge agent reads."""
+    for text in task.analyses:
+        reading = read_number(text, None) if task.answer_type == "number" else None
+        yield (reading or read_choice(text, len(task.options), None)).answer
+
+
 def _majority(task: Task) -> str | None:
     """Return the most frequent answer of the analyses; None on a tie, or if no analysis is readable."""
-    if task.answer_type == "number":
-        readings = (read_number(text, None) for text in task.analyses)
-    else:
-        readings = (read_choice(text, len(task.options), None) for text in task.analyses)
-    ranked = Counter(reading.answer for reading in readings if reading.answer is not None).most_common(2)
+    ranked = Counter(answer for answer in _answers(task) if answer is not None).most_common(2)
     if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
         return None
     return ranked[0][0]

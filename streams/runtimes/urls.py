@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streams.errors import OperatorError, UsageError
+from streams.extras import install_command
 from streams.log import Appender, Clock, LogReader, wall_clock_ms
 from streams.processors.fold import Processor
 from streams.runtimes.embedded.crash_points import CrashPoints
@@ -61,6 +62,8 @@ def open_writer(
     *,
     clock: Clock = wall_clock_ms,
     faults: CrashPoints | None = None,
+    topics: Sequence[str] = (),
+    served_at: str | None = None,
 ) -> Appender:
     """
     Open a log for writing. An embedded log gets its only writer, and is created if it does not exist.
@@ -69,6 +72,8 @@ def open_writer(
         processors: Processors that the writer of an embedded log hosts; without any it only appends.
         clock: Source of timestamps of an embedded log.
         faults: Points at which a test kills the writer of an embedded log.
+        topics: Topics that the caller appends to; on Kafka the user needs the right to.
+        served_at: URL at which the caller takes questions for an embedded log.
 
     Raises:
         UsageError: Not a log URL, or an archive, which is read-only.
@@ -76,12 +81,10 @@ def open_writer(
     """
     parsed = parse_url(url)
     if parsed.scheme == "sqlite":
-        return EmbeddedWriter(parsed.path, processors, clock=clock, faults=faults)
+        return EmbeddedWriter(parsed.path, processors, clock=clock, faults=faults, served_at=served_at)
     if parsed.scheme == "kafka":
-        return _kafka_writer(parsed)
-    if parsed.scheme == "parquet":
-        raise UsageError(f"{url}: an archive is read-only", remedy=f"Write to {_FORMS}")
-    raise _unsupported(parsed)
+        return _kafka_writer(parsed, topics)
+    raise UsageError(f"{url}: an archive is read-only", remedy=f"Write to {_FORMS}")
 
 
 def open_reader(url: str, *, about: str | None = None, topics: Sequence[str] = ()) -> LogReader:
@@ -93,15 +96,19 @@ def open_reader(url: str, *, about: str | None = None, topics: Sequence[str] = (
         topics: Topics that the caller asks for; all if empty.
 
     Raises:
-        UsageError: Not a log URL.
+        UsageError: Not a log URL, or no archive is there.
         OperatorError: The log does not exist, or cannot be read, or not by this version.
+        DifferenceError: An archive's manifest is damaged.
     """
     parsed = parse_url(url)
     if parsed.scheme == "sqlite":
         return EmbeddedReader(parsed.path)
     if parsed.scheme == "kafka":
         return _kafka_reader(parsed, about, topics)
-    raise _unsupported(parsed)
+    # Loaded for archives alone: DuckDB takes a tenth of a second.
+    from streams.runtimes.archive.opening import open_archive
+
+    return open_archive(parsed.path)
 
 
 def _kafka_reader(url: LogUrl, about: str | None, topics: Sequence[str]) -> LogReader:
@@ -111,11 +118,11 @@ def _kafka_reader(url: LogUrl, about: str | None, topics: Sequence[str]) -> LogR
     return KafkaReader(parse_connection(url.target, os.environ), about=about, topics=topics)
 
 
-def _kafka_writer(url: LogUrl) -> Appender:
+def _kafka_writer(url: LogUrl, topics: Sequence[str]) -> Appender:
     with _extra_needed():
         from streams.runtimes.kafka.client.connection import parse_connection
         from streams.runtimes.kafka.writer import KafkaWriter
-    return KafkaWriter(parse_connection(url.target, os.environ))
+    return KafkaWriter(parse_connection(url.target, os.environ), topics)
 
 
 @contextmanager
@@ -125,12 +132,8 @@ def _extra_needed() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise OperatorError(
-            f"logs on Kafka need {error.name}, which is not installed", remedy="pip install 'orch-streams[kafka]'"
+            f"logs on Kafka need {error.name}, which is not installed", remedy=install_command("kafka")
         ) from error
-
-
-def _unsupported(url: LogUrl) -> OperatorError:
-    return OperatorError(f"{url.scheme} logs are not available in this version", remedy=f"Use {_FORMS}")
 
 
 def _without_password(url: str) -> str:

@@ -24,6 +24,8 @@ decisions always are.
 """
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from streams.agents.calls.live_attempt import CallTerms
 from streams.log import Clock, Subscription
@@ -39,15 +41,25 @@ NEW_WORK = (QUESTIONS, ASSIGNMENTS)
 WAIT_MS = 200
 
 
+@dataclass(frozen=True, slots=True)
+class WorkLimits:
+    """Limits on the calls of one agent worker."""
+
+    calls_in_flight: int = 1_000
+    """Limit of concurrent calls; while as many more wait, no new work is read."""
+    grace_s: float = 10.0
+    """Seconds that calls in flight get to end after the worker is told to stop."""
+
+
 async def run_agents(
     subscription: Subscription,
     agents_of: AgentsOf,
     *,
     clock: Clock,
     stop: asyncio.Event,
-    calls_in_flight: int = 1_000,
-    grace_s: float = 10.0,
+    limits: WorkLimits = WorkLimits(),
     terms_of: TermsOf = lambda policy_event_id, left_ms: CallTerms(left_ms=left_ms),
+    watched: Callable[[PartitionConsumer], None] = lambda consumer: None,
 ) -> None:
     """
     Call the agents of every stage that is opened, until *stop* is set.
@@ -60,21 +72,25 @@ async def run_agents(
         subscription: Not started.
         agents_of: Gives the agents by policy.
         clock: Wall clock.
-        calls_in_flight: Limit of concurrent calls; while as many more wait, no new work is read.
-        grace_s: Seconds that calls in flight get to end after *stop* is set.
+        limits: Limits on its calls.
         terms_of: Gives budget account, counters and deadline of a call.
+        watched: Receives the consumer before it starts, to read from it how the questions stand, or to give it an
+            onlooker, who is told of the calls too.
 
     Raises:
-        OperatorError: No broker answers at the start, or an analysis could not be written.
+        OperatorError: The brokers refuse, or an analysis could not be written.
         UsageError: An agent cannot be made.
     """
     consumer = PartitionConsumer(subscription, READ)
-    runner = CallRunner(subscription, agents_of, clock=clock, most=calls_in_flight, terms_of=terms_of)
+    watched(consumer)
+    runner = CallRunner(
+        subscription, agents_of, clock=clock, most=limits.calls_in_flight, terms_of=terms_of, onlooker=consumer.onlooker
+    )
     try:
         await until(stop, consumer.start())
         if not stop.is_set():
-            await until(stop, _read(consumer, runner, subscription, calls_in_flight), runner.connect())
-            await runner.close(grace_s)
+            await until(stop, _read(consumer, runner, subscription, limits.calls_in_flight), runner.connect())
+            await runner.close(limits.grace_s)
     finally:
         await runner.drop()
         await consumer.stop()

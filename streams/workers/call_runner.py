@@ -8,12 +8,14 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from schemas.analyses import AnalysisPublished
 from streams.agents.agent import Agent, Task
 from streams.agents.calls.live_attempt import CallTerms
 from streams.agents.calls.retry import drive, take_seat
 from streams.agents.calls.seat import OpenSeat, absent, task_of
 from streams.log import Clock, Headers, Subscription
 from streams.workers.call_scheduler import CallScheduler, left_ms
+from streams.workers.onlooker import Onlooker
 from streams.workers.question_state import Opened, QuestionState
 
 AgentsOf = Callable[[str], Mapping[str, Agent]]
@@ -43,6 +45,7 @@ class CallRunner:
         clock: Wall clock, compared with the timestamps of records.
         most: Limit of concurrent calls; a call counts until its analysis is written.
         terms_of: Gives budget account, counters and deadline of a call; None while the policy is unknown.
+        onlooker: Is told of the calls; None: nobody is.
     """
 
     def __init__(
@@ -53,8 +56,10 @@ class CallRunner:
         clock: Clock,
         most: int,
         terms_of: TermsOf,
+        onlooker: Onlooker | None = None,
     ) -> None:
         self._terms_of = terms_of
+        self._onlooker = onlooker
         self._subscription = subscription
         self._agents_of = agents_of
         self._clock = clock
@@ -151,12 +156,19 @@ class CallRunner:
         task = task_of(call, question, case.texts)
         if agent.virtual:
             outcome = drive(take_seat(agent, task, call.opener))
+            self._tell(agent, outcome, opened.headers)
             self._spawn(case, self._subscription.publish(outcome, opened.headers))
         elif terms is not None:
             self._spawn(case, self._call(agent, task, call, terms, opened.headers))
 
     async def _call(self, agent: Agent, task: Task, call: OpenSeat, terms: CallTerms, carried: Headers) -> None:
-        await self._subscription.publish(await take_seat(agent, task, call.opener, terms=terms), carried)
+        outcome = await take_seat(agent, task, call.opener, terms=terms)
+        self._tell(agent, outcome, carried)
+        await self._subscription.publish(outcome, carried)
+
+    def _tell(self, agent: Agent, outcome: AnalysisPublished, carried: Headers) -> None:
+        if self._onlooker is not None:
+            self._onlooker.called(agent.spec, outcome, carried)
 
     def _spawn(self, case: QuestionState, coroutine: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(coroutine)

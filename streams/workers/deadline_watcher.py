@@ -36,7 +36,7 @@ async def run_deadlines(subscription: Subscription, *, clock: Clock, stop: async
         clock: Wall clock.
 
     Raises:
-        OperatorError: No broker answers at the start, or a deadline could not be written.
+        OperatorError: The brokers refuse, or a deadline could not be written.
     """
     consumer = PartitionConsumer(subscription, READ)
     try:

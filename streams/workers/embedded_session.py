@@ -8,7 +8,7 @@ from itertools import islice
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
 from schemas.event import Event
-from schemas.panels import PanelAssigned, Seat, StageOpened
+from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
 from schemas.policies import PolicyAdopted
 from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
@@ -19,10 +19,12 @@ from streams.agents.calls.progress import CallProgress
 from streams.agents.calls.retry import drive, take_seat
 from streams.agents.calls.seat import Opener, OpenSeat, absent, task_of
 from streams.errors import InvariantError
-from streams.log import Clock, FoldingWriter, read_event
+from streams.log import Clock, FoldingWriter, Headers, read_event
 from streams.processors.deadlines import deadline_of
-from streams.topology import ASSIGNMENTS, DECISIONS
+from streams.topology import ASSIGNMENTS, DECISIONS, QUESTIONS
 from streams.workers.call_scheduler import CallScheduler, left_ms
+from streams.workers.inbox import Inbox
+from streams.workers.onlooker import Onlooker
 
 Listener = Callable[[Event], Iterable[Event]]
 """Receives each event that a processor wrote; the events it returns, such as feedback, are appended as input."""
@@ -41,6 +43,8 @@ class CallAccounting:
     policy: PolicyAdopted | None = None
     """Policy whose budget applies; None: there is no budget."""
     activity: CallProgress | None = None
+    onlooker: Onlooker | None = None
+    """Is told of calls and decisions, for traces."""
 
 
 NO_BOOKS = CallAccounting()
@@ -58,6 +62,10 @@ class WaitingQuestion:
     panel: PanelAssigned | None = None
     due_ms: int | None = None
     """Instant of its deadline, on the session's clock."""
+    since_ms: int = 0
+    """Instant when it was asked, on the session's clock or by the timestamp of its record."""
+    carried: Headers = ()
+    """Headers of the question's record that derived records carry on."""
     closed: bool = False
     """Whether it is decided."""
 
@@ -66,6 +74,9 @@ class WaitingQuestion:
         self.closed = True
         self.question = self.panel = None
         self.analyses.clear()
+
+
+_Outcome = tuple[WaitingQuestion, AnalysisPublished]
 
 
 class EmbeddedSession:
@@ -98,20 +109,24 @@ class EmbeddedSession:
         books: CallAccounting = NO_BOOKS,
     ) -> None:
         self._log = log
+        self._inbox = Inbox.closed()
         self._reservations = LocalReservations(log)
         policy = books.policy
         self._account = (
             None if policy is None else BudgetAccount(self._reservations, policy.event_id, policy.budget, clock)
         )
         self._activity = books.activity
+        self._onlooker = books.onlooker
         self._agents = agents
         self._clock = clock
         self._window = window
         self._listener = listener
         self._open: dict[str, WaitingQuestion] = {}
-        self._asked: dict[str, QuestionAsked] = {}
+        self._asked: dict[str, tuple[QuestionAsked, Headers]] = {}
         self._scheduler: CallScheduler[WaitingQuestion, OpenSeat] = CallScheduler(calls_in_flight)
-        self._running: set[asyncio.Task[AnalysisPublished]] = set()
+        self._running: dict[asyncio.Task[AnalysisPublished], WaitingQuestion] = {}
+        self.waited: Callable[[int], None] | None = None
+        """Called with the time that a question waited for its decision, in milliseconds."""
 
     @property
     def open(self) -> int:
@@ -119,27 +134,38 @@ class EmbeddedSession:
         return len(self._open)
 
     @property
+    def oldest_ms(self) -> int | None:
+        """Instant when the oldest open question was asked; None if none is open."""
+        oldest = next(iter(tuple(self._open.values())), None)
+        return None if oldest is None else oldest.since_ms
+
+    @property
     def in_flight(self) -> int:
         """Calls in flight."""
         return len(self._running)
 
-    async def run(self, questions: Iterable[QuestionAsked] = ()) -> None:
+    async def run(self, questions: Iterable[QuestionAsked] = (), inbox: Inbox | None = None) -> None:
         """
         Ask *questions* and finish what earlier sessions left open, until every question has its decision.
 
         Finished work is committed even if the task is cancelled.
+
+        Args:
+            questions: Questions that are there.
+            inbox: Further inputs; while it is open the session waits for them.
         """
-        waiting = iter(questions)
+        waiting, self._inbox = iter(questions), inbox or self._inbox
         try:
             self._resume()
             more = True
-            while more or self._open:
+            while more or self._open or self._inbox.expecting:
                 more = more and self._admit(waiting)
+                self._take_in()
                 self._commit()
                 outcomes = self._virtual_outcomes()
                 outcomes += await self._awaited_outcomes(busy=bool(outcomes))
-                for outcome in outcomes:
-                    self._publish(outcome)
+                for case, outcome in outcomes:
+                    self._publish(case, outcome)
                 self._declare_overdue()
                 self._fold()
             self._commit()
@@ -152,6 +178,16 @@ class EmbeddedSession:
     def _commit(self) -> None:
         self._log.commit()
         self._reservations.committed()
+        self._inbox.committed()
+
+    def _take_in(self) -> None:
+        """Append what the inbox has, as far as the window allows."""
+        for event, headers in self._inbox.take(self._window - len(self._open)):
+            self._log.append(event, headers=headers)
+            if isinstance(event, QuestionAsked):
+                self._asked.setdefault(event.question_id, (event, headers))
+        self._fold()
+        self._asked.clear()
 
     async def _stop(self) -> None:
         """Cancel the calls in flight; their seats stay free, and the next session takes them."""
@@ -169,11 +205,15 @@ class EmbeddedSession:
         """Resume one open question, and queue the free seats of its last stage."""
         case = self._open[question_id] = WaitingQuestion(question_id, None)
         opener: Opener | None = None
+        beside: tuple[PanelAssigned, Stage] | None = None
         taken: set[tuple[int, str]] = set()
         for record in self._log.about(question_id):
             event = read_event(record)
+            case.since_ms = case.since_ms or record.timestamp_ms
+            case.carried = case.carried or record.headers
             if isinstance(event, PanelAssigned):
                 self._watch(case, event)
+                beside = None if event.shadow_stage is None else (event, event.shadow_stage)
             if isinstance(event, PanelAssigned | StageOpened):
                 opener = event
             elif isinstance(event, AnalysisPublished):
@@ -183,8 +223,9 @@ class EmbeddedSession:
             # An analysis or deadline came first; the assignment will open the question.
             del self._open[question_id]
             return
-        stage = opener.stage
-        self._line_up(case, opener, [seat for seat in stage.seats if (stage.number, seat.agent) not in taken])
+        for event, stage in ((opener, opener.stage), *(() if beside is None else (beside,))):
+            seats = [seat for seat in stage.seats if (stage.number, seat.agent) not in taken]
+            self._line_up(case, event, stage, seats)
 
     def _watch(self, case: WaitingQuestion, assignment: PanelAssigned) -> None:
         # The candidates are two thirds of a panel's size and are not used here.
@@ -200,7 +241,7 @@ class EmbeddedSession:
             more = bool(batch)
             for question in batch:
                 self._log.append(question)
-                self._asked.setdefault(question.question_id, question)
+                self._asked.setdefault(question.question_id, (question, ()))
             self._fold()
             # A question without a panel was asked before, or is in the dead letters.
             self._asked.clear()
@@ -221,6 +262,11 @@ class EmbeddedSession:
             assert isinstance(event, DecisionMade)
             case = self._open.pop(event.question_id, None)
             if case is not None:
+                if self.waited is not None:
+                    self.waited(self._clock() - case.since_ms)
+                if self._onlooker is not None:
+                    self._onlooker.answered(event, case.carried, case.since_ms, self._clock())
+                    self._onlooker.decided(event, case.carried)
                 case.close()
         for answer in self._listener(event):
             self._log.append(answer)
@@ -230,61 +276,78 @@ class EmbeddedSession:
         question_id = opener.question_id
         case = self._open.get(question_id)
         if case is None:
-            case = self._open[question_id] = WaitingQuestion(question_id, self._asked.get(question_id))
-        self._line_up(case, opener, opener.stage.seats)
+            asked, carried = self._asked.get(question_id) or (None, self._carried_of(question_id))
+            case = self._open[question_id] = WaitingQuestion(
+                question_id, asked, since_ms=self._clock(), carried=carried
+            )
+        for stage in opener.stages:
+            self._line_up(case, opener, stage, stage.seats)
         if isinstance(opener, PanelAssigned):
             self._watch(case, opener)
 
-    def _line_up(self, case: WaitingQuestion, opener: Opener, seats: Iterable[Seat]) -> None:
+    def _carried_of(self, question_id: str) -> Headers:
+        """Give the headers of a question that was in the log before this session; nobody else needs them."""
+        if self._onlooker is None:
+            return ()
+        return next((record.headers for record in self._log.about(question_id) if record.topic == QUESTIONS), ())
+
+    def _line_up(self, case: WaitingQuestion, opener: Opener, stage: Stage, seats: Iterable[Seat]) -> None:
         for seat in seats:
             agent = self._agents.get(seat.agent)
             # A seat whose agent does not exist fails without a call.
-            self._scheduler.put(case, OpenSeat(opener, seat), takes_room=agent is not None and not agent.virtual)
+            self._scheduler.put(case, OpenSeat(opener, stage, seat), takes_room=agent is not None and not agent.virtual)
 
-    def _virtual_outcomes(self) -> list[AnalysisPublished]:
+    def _virtual_outcomes(self) -> list[_Outcome]:
         """Take the seats of virtual and of missing agents; start the calls of the others."""
-        outcomes = []
+        outcomes: list[_Outcome] = []
         for case, call, takes_room in self._scheduler.start(CALLS_AT_ONCE):
             agent = self._agents.get(call.seat.agent)
             if agent is None:
-                outcomes.append(absent(call))
+                outcomes.append((case, absent(call)))
             elif takes_room:
                 terms = CallTerms(self._account, self._activity, left_ms(case, self._clock()))
                 coroutine = take_seat(agent, self._task(case, call), call.opener, terms=terms)
-                self._running.add(asyncio.create_task(coroutine))
+                self._running[asyncio.create_task(coroutine)] = case
             else:
-                outcomes.append(drive(take_seat(agent, self._task(case, call), call.opener)))
+                outcomes.append((case, drive(take_seat(agent, self._task(case, call), call.opener))))
         return outcomes
 
-    async def _awaited_outcomes(self, *, busy: bool) -> list[AnalysisPublished]:
+    async def _awaited_outcomes(self, *, busy: bool) -> list[_Outcome]:
         """Wait until a call ends or a deadline passes; if *busy*, only collect finished calls."""
         if not self._running:
             # A virtual session never waits; without this it would not notice an interrupt.
-            await asyncio.sleep(self._patience() if self._open and not busy else 0)
+            await self._inbox.wait(self._patience() if self._open and not busy else self._idle_s(busy=busy))
             return []
-        commit_wanted = asyncio.create_task(self._reservations.wanted.wait())
+        wake = [asyncio.create_task(self._reservations.wanted.wait())]
+        if self._inbox.is_open:
+            wake.append(asyncio.create_task(self._inbox.arrived.wait()))
         try:
             await asyncio.wait(
-                (*self._running, commit_wanted),
+                (*self._running, *wake),
                 timeout=0 if busy else self._patience(),
                 return_when=asyncio.FIRST_COMPLETED,
             )
         finally:
-            commit_wanted.cancel()
-        done = {task for task in self._running if task.done()}
-        self._running -= done
+            for each in wake:
+                each.cancel()
+        done = [task for task in self._running if task.done()]
         for _ in done:
             self._scheduler.ended()
-        return [task.result() for task in done]
+        return [(self._running.pop(task), task.result()) for task in done]
+
+    def _idle_s(self, *, busy: bool) -> float:
+        """Give the seconds to wait for an input while no question is open."""
+        return LONG_WAIT_MS / 1000 if self._inbox.is_open and not busy else 0
 
     def _patience(self) -> float:
         """Give the seconds to wait for an outcome."""
         return self._scheduler.wait_ms(self._clock(), LONG_WAIT_MS) / 1000
 
-    def _publish(self, outcome: AnalysisPublished) -> None:
-        case = self._open.get(outcome.question_id)
-        if case is not None:
+    def _publish(self, case: WaitingQuestion, outcome: AnalysisPublished) -> None:
+        if not case.closed:
             case.analyses[outcome.event_id] = outcome.text
+        if self._onlooker is not None and outcome.agent in self._agents:
+            self._onlooker.called(self._agents[outcome.agent].spec, outcome, case.carried)
         self._log.append(outcome)
 
     def _declare_overdue(self) -> None:

@@ -89,6 +89,11 @@ class OpenQuestions:
         return len(self._open)
 
     @property
+    def oldest_ms(self) -> int | None:
+        """Timestamp of the record of the question that opened first; None if none is open."""
+        return next((case.asked_ms for case in self._open.values() if case.asked_ms is not None), None)
+
+    @property
     def remembered(self) -> int:
         """Count the closed questions that commits still need."""
         return len(self._closed)

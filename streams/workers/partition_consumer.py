@@ -1,20 +1,26 @@
 """Consumer of assigned partitions, their open questions and commits."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 import structlog
 from structlog.typing import FilteringBoundLogger
 
 from schemas.registry import InvalidRecord, decode
-from streams.errors import TransientError
+from streams.errors import OperatorError, TransientError, UnreachableError
 from streams.log import Polled, Record, Subscription
+from streams.workers.onlooker import Onlooker
 from streams.workers.open_questions import OpenQuestions
 from streams.workers.question_state import QuestionState
 
 COMMIT_S = 1.0
 """Time between two commits; a killed member leaves the records of about this time to be read again."""
+
+JOIN_S = 3.0
+"""Time between two tries to join while no broker can be used."""
+ENDS_S = 10.0
+"""Longest time between two looks at the ends of the topics: one that ends before the position was made anew."""
 
 _log: FilteringBoundLogger = structlog.get_logger("orch.partition_consumer")
 
@@ -31,21 +37,38 @@ class PartitionConsumer:
     def __init__(self, subscription: Subscription, topics: Sequence[str]) -> None:
         self._subscription = subscription
         self._topics = topics
+        self.waited: Callable[[int], None] = lambda ms: None
+        """Called with the time that a question waited for its decision, if that was read as it came."""
+        self.onlooker: Onlooker | None = None
+        """Is told of the same decisions."""
         self._loads: dict[int, OpenQuestions] = {}
         self._behind: dict[int, OpenQuestions] = {}
         """Partitions not known to be caught up."""
         self._committed: dict[tuple[str, int], int] = {}
+        self._replaced = False
+        """Whether a topic was deleted and created again: positions in the old one must not be committed."""
+        self._look_at = 0.0
+        """Time of the next look at the ends, if no question needs it before."""
         self._settling: asyncio.Task[None] | None = None
         self._settle_at = 0.0
 
     async def start(self) -> None:
         """
-        Join the consumer group.
+        Join the consumer group, and wait for brokers that are away: the process watches them, and ends if need be.
 
         Raises:
-            OperatorError: No broker answers.
+            OperatorError: The brokers refuse.
         """
-        await self._subscription.start(self._topics)
+        told = False
+        while True:
+            try:
+                await self._subscription.start(self._topics)
+                return
+            except UnreachableError as error:
+                if not told:
+                    _log.warning("join_put_off", why=error.message)
+                    told = True
+                await asyncio.sleep(JOIN_S)
 
     async def stop(self) -> None:
         """Commit what can be committed, and leave the group."""
@@ -73,6 +96,9 @@ class PartitionConsumer:
         for record in polled.records:
             load = self._loads[record.partition]
             case = self._take(load, record)
+            if case is not None and case.waited_ms is not None and record.partition not in self._behind:
+                self.waited(case.waited_ms)
+                self._tell(case, record)
             if case is not None and (case.closed or record.partition not in self._behind):
                 changed[case] = None
         for (topic, partition), offset in polled.reached.items():
@@ -80,6 +106,26 @@ class PartitionConsumer:
         changed.update(dict.fromkeys(self._caught_up()))
         self._settle_in_time()
         return list(changed)
+
+    @property
+    def open(self) -> int:
+        """Number of open questions in the partitions that are held."""
+        return sum(map(len, self._loads.values()))
+
+    @property
+    def oldest_ms(self) -> int | None:
+        """Timestamp of the oldest open question's record; None if there is none."""
+        oldest = (load.oldest_ms for load in self._loads.values())
+        return min((ms for ms in oldest if ms is not None), default=None)
+
+    @property
+    def behind(self) -> list[int]:
+        """Partitions that are not read to the end which they had when they were assigned."""
+        return sorted(self._behind)
+
+    def _tell(self, case: QuestionState, record: Record) -> None:
+        if self.onlooker is not None and case.decision is not None and case.asked_ms is not None:
+            self.onlooker.answered(case.decision, record.headers, case.asked_ms, record.timestamp_ms)
 
     def close(self, case: QuestionState) -> None:
         """Close a question that needs no more work here."""
@@ -136,8 +182,13 @@ class PartitionConsumer:
         self._settling = asyncio.create_task(self._settle())
 
     async def _settle(self) -> None:
-        asked = {partition: load for partition, load in self._loads.items() if load.waits}
+        now = asyncio.get_running_loop().time()
+        looks = now >= self._look_at
+        asked = {partition: load for partition, load in self._loads.items() if looks or load.waits}
+        if looks:
+            self._look_at = now + ENDS_S
         if asked:
+            read = {(topic, number): at for number, load in asked.items() for topic, at in load.position.items()}
             for load in asked.values():
                 load.ask()
             try:
@@ -145,6 +196,8 @@ class PartitionConsumer:
             except TransientError as error:
                 _log.debug("ends_not_known", why=str(error))
                 return
+            for place, end in ends.items():
+                self._require_reached(*place, read[place], end)
             for partition, load in asked.items():
                 here = {topic: ends[topic, partition] for topic in self._topics if (topic, partition) in ends}
                 # The ends of a partition that was revoked meanwhile may be unknown.
@@ -152,7 +205,27 @@ class PartitionConsumer:
                     load.mark(here)
         await self._commit()
 
+    def _require_reached(self, topic: str, partition: int, read: int, reached: int) -> None:
+        """
+        Check that a topic goes at least as far as it was read.
+
+        Raises:
+            OperatorError: It was deleted and created again.
+        """
+        if reached < read:
+            self._replaced = True
+            raise OperatorError(
+                f"{topic}, partition {partition} was read up to offset {read}, and is at offset {reached} now: it was"
+                " deleted and created again, or lost its end",
+                remedy="Start the worker again: it reads the topic from its beginning. `orch doctor` says whether the"
+                " other stages need more",
+                topic=topic,
+                partition=partition,
+            )
+
     async def _commit(self) -> None:
+        if self._replaced:
+            return
         offsets = {
             (topic, partition): offset
             for partition, load in self._loads.items()

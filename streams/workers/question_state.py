@@ -40,6 +40,12 @@ class QuestionState:
     """Texts that a merge agent may have to read, by event id."""
     since: dict[str, int] = field(default_factory=dict)
     """Offset of the first record in each topic."""
+    asked_ms: int | None = None
+    """Timestamp of the question's record; None while it is unknown."""
+    waited_ms: int | None = None
+    """Time from that to the timestamp of the decision's record; None while either is unknown."""
+    decision: DecisionMade | None = None
+    """The decision, if it was read while the question was open."""
     closed: bool = False
     """Whether no work is left here: it is decided, its deadline is published, or the partition was revoked."""
 
@@ -66,7 +72,7 @@ class QuestionState:
         """
         match event:
             case QuestionAsked() if self.question is None and _meets(event, self.panel):
-                self.question = event
+                self.question, self.asked_ms = event, record.timestamp_ms
             case PanelAssigned() if not self.opened and _meets(self.question, event):
                 # The candidates are two thirds of a panel's size and are not used here.
                 self._open(record, event.model_copy(update={"candidates": ()}))
@@ -77,6 +83,8 @@ class QuestionState:
             case AnalysisPublished():
                 return self._hear_analysis(event)
             case DecisionMade():
+                self.decision = event
+                self.waited_ms = None if self.asked_ms is None else record.timestamp_ms - self.asked_ms
                 self.close()
             case _:
                 return False
@@ -87,12 +95,10 @@ class QuestionState:
         if self.question is None:
             return
         for opened in self.opened:
-            stage = opened.event.stage
-            if all(analysis_id in self.texts for analysis_id in stage.material):
-                for seat in stage.seats:
-                    call = OpenSeat(opened.event, seat)
-                    if claim_of(call) not in self.taken:
-                        yield opened, call
+            for stage in opened.event.stages:
+                if all(analysis_id in self.texts for analysis_id in stage.material):
+                    calls = (OpenSeat(opened.event, stage, seat) for seat in stage.seats)
+                    yield from ((opened, call) for call in calls if claim_of(call) not in self.taken)
 
     def close(self) -> None:
         """Mark the question as closed, and free its content."""

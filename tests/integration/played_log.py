@@ -41,7 +41,7 @@ class Played:
             if isinstance(event, DecisionMade):
                 self._decided.add(event.question_id)
             elif isinstance(event, PanelAssigned | StageOpened):
-                self._free.extend((event, seat.agent) for seat in event.stage.seats)
+                self._free.extend((event, seat.agent) for stage in event.stages for seat in stage.seats)
         return made
 
     def play(self, script: Script) -> list[AnalysisPublished]:

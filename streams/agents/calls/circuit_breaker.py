@@ -34,6 +34,11 @@ class CircuitBreaker:
         self._trying = False
         """Whether the trial call is in flight."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the agent failed too often in a row, and has not answered since."""
+        return self._open_until_s is not None
+
     @contextmanager
     def passed(self) -> Iterator[None]:
         """

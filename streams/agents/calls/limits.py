@@ -37,6 +37,11 @@ class CallLimiter:
                 await self._rate.wait()
                 yield
 
+    @property
+    def left_alone(self) -> bool:
+        """Whether the circuit breaker is open: the agent is not called, or for a trial only."""
+        return self._breaker.is_open
+
     def note(self, *, failed: bool) -> None:
         """Record whether a call failed."""
         self._breaker.note(failed=failed)

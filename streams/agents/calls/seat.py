@@ -20,11 +20,9 @@ class OpenSeat:
     """A seat of an open stage, not taken yet."""
 
     opener: Opener
+    stage: Stage
+    """One of the opener's stages."""
     seat: Seat
-
-    @property
-    def stage(self) -> Stage:
-        return self.opener.stage
 
 
 def task_of(call: OpenSeat, question: QuestionAsked, texts: Mapping[str, str]) -> Task:

@@ -23,6 +23,7 @@ from streams.agents.providers.http_errors import (
 from streams.agents.providers.proxy import proxy_for, target_of
 from streams.agents.providers.send_slots import SEND_SLOTS
 from streams.errors import OperatorError
+from streams.extras import install_command
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -53,7 +54,7 @@ def require(package: str, extra: str, agent: str) -> None:
     if importlib.util.find_spec(package) is None:
         raise OperatorError(
             f"agents of kind {agent!r} need {package}, which is not installed",
-            remedy=f"pip install 'orch-streams[{extra}]'",
+            remedy=install_command(extra),
         )
 
 

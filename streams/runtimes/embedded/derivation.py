@@ -9,7 +9,7 @@ import structlog
 from streams.log import Stored, read_event
 from streams.runtimes.embedded import schema
 from streams.runtimes.embedded.crash_points import CrashPoints
-from streams.runtimes.embedded.global_tables import NEWEST_COUNTS, EmbeddedGlobalTables
+from streams.runtimes.embedded.global_tables import EmbeddedGlobalTables
 from streams.runtimes.embedded.partitions import PartitionNumbers
 from streams.runtimes.embedded.reader import COLUMNS, record_of
 from streams.runtimes.embedded.state_store import EmbeddedStateStore, readers_of
@@ -47,6 +47,8 @@ def derive_states(
     first = at = schema.begin_derivation(connection, names)
     tables = EmbeddedGlobalTables(connection, streams, at)
     query = _query(streams, stores)
+    if not _anything_to_fold(connection, streams, stores):
+        at = cursor
     while at < cursor:
         at = _fold_batch(connection.execute(query, (at, cursor)), streams, stores, tables) or cursor
         connection.execute("BEGIN IMMEDIATE")
@@ -60,9 +62,18 @@ def derive_states(
     log.info("states_derived", processors=names, first_seq=first + 1, last_seq=cursor, duration_ms=duration_ms)
 
 
+def _anything_to_fold(
+    connection: sqlite3.Connection, streams: PartitionNumbers, stores: Sequence[EmbeddedStateStore]
+) -> bool:
+    """Say whether the topics that the processors read hold any record; topics as new as they are hold none."""
+    read = {number for store in stores for topic in store.processor.reads for number in streams.of_topic(topic)}
+    query = "SELECT 1 FROM records INDEXED BY records_by_place WHERE stream = ? LIMIT 1"
+    return any(connection.execute(query, (number,)).fetchone() for number in sorted(read))
+
+
 def _query(streams: PartitionNumbers, stores: Sequence[EmbeddedStateStore]) -> str:
     """Write the query for the next records of the topics that the processors read, and of those behind the tables."""
-    topics = NEWEST_COUNTS.union(*(store.processor.reads for store in stores))
+    topics = set(schema.NEWEST_COUNTS).union(*(store.processor.reads for store in stores))
     numbers = sorted(number for topic in topics for number in streams.of_topic(topic))
     return (
         f"SELECT {COLUMNS} FROM records NOT INDEXED WHERE seq > ? AND seq <= ?"

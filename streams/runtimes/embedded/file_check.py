@@ -13,7 +13,8 @@ from schemas.registry import decode_canonical
 from streams.log import LogFault
 from streams.runtimes.embedded.damage import damaged_columns, is_undecodable, undecodable
 from streams.runtimes.embedded.partitions import PartitionNumbers
-from streams.topology import CHECKPOINTS, POLICIES, ROUTER, TOPICS
+from streams.runtimes.embedded.schema import NEWEST_COUNTS
+from streams.topology import CHECKPOINTS, POLICIES, ROUTER, TOPICS, WEIGHTS
 
 _MOST = 10_000
 """Faults after which the check ends: what they show does not grow with their number, but memory would."""
@@ -25,9 +26,9 @@ typeof(stream) = 'integer' AND typeof("offset") = 'integer' AND typeof(timestamp
 AND typeof(key) = 'text' AND typeof(correlation) = 'text' AND typeof(value) = 'blob'
 AND typeof(headers) IN ('null', 'text')
 """
-# Groups of a question hold its records of all topics but these; an entry of the router names its question.
+# Groups of a question hold its records of all topics but these; an entry of a table names its question.
 _FILED = """
-CASE WHEN stream = {router} THEN instr(value, CAST('"question_id":"' || correlation || '"' AS BLOB))
+CASE WHEN stream IN ({tables}) THEN instr(value, CAST('"question_id":"' || correlation || '"' AS BLOB))
 WHEN stream IN ({others}) THEN 0 ELSE 1 END
 """
 # The correlation is selected so that SQLite decodes it.
@@ -102,7 +103,7 @@ class RecordScan:
     def faults(self) -> list[LogFault]:
         """List the faults of places, times, types, headers and correlations."""
         streams, newest, folded = self._streams, self.newest, self._folded
-        kept = {stream for topic in (ROUTER, POLICIES) for stream in streams.of_topic(topic)}
+        kept = {stream for topic in NEWEST_COUNTS for stream in streams.of_topic(topic)}
         faults: list[LogFault] = []
         offsets = dict.fromkeys(streams.places, 0)
         last_seq, last_ms = 0, 0
@@ -130,9 +131,11 @@ class RecordScan:
         return faults
 
     def _query(self) -> str:
-        (router,) = self._streams.of_topic(ROUTER)[:1] or (0,)
-        others = [stream for topic in (POLICIES, CHECKPOINTS) for stream in self._streams.of_topic(topic)]
-        return f"{_SCAN.format(router=router, others=', '.join(map(str, others)))} ORDER BY seq"
+        tables, others = self._numbers(ROUTER, WEIGHTS), self._numbers(POLICIES, CHECKPOINTS)
+        return f"{_SCAN.format(tables=tables, others=others)} ORDER BY seq"
+
+    def _numbers(self, *topics: str) -> str:
+        return ", ".join(str(stream) for topic in topics for stream in self._streams.of_topic(topic))
 
     def _at(self, seq: int, stream: int, offset: int, field: str, expected: Any, actual: Any) -> LogFault:
         topic, partition = self._streams.places[stream]

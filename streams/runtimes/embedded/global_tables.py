@@ -1,4 +1,4 @@
-"""Policy in force and router table of an embedded log."""
+"""Policy in force and tables of an embedded log."""
 
 import sqlite3
 from typing import TypeVar
@@ -6,14 +6,13 @@ from typing import TypeVar
 from schemas.event import Event
 from schemas.policies import PolicyAdopted
 from schemas.router import RouterEntry
+from schemas.weights import WeightsEntry
 from streams.log import Stored, read_event
 from streams.processors.fold import Tables
 from streams.runtimes.embedded.partitions import PartitionNumbers
 from streams.runtimes.embedded.reader import COLUMNS, record_of
-from streams.topology import POLICIES, ROUTER
-
-NEWEST_COUNTS = frozenset((POLICIES, ROUTER))
-"""Topics that give the folds the newest record of each key."""
+from streams.runtimes.embedded.schema import NEWEST_COUNTS
+from streams.topology import POLICIES, ROUTER, WEIGHTS
 
 E = TypeVar("E", bound=Event)
 
@@ -42,10 +41,11 @@ class EmbeddedGlobalTables:
         self._streams = streams
         latest, given = (_LATEST, ()) if at is None else (_LATEST_AT, (at,))
         self._entries = {(entry.scope, entry.agent): entry for entry in self._load(latest, ROUTER, RouterEntry, *given)}
+        self._weights = {entry.scope: entry for entry in self._load(latest, WEIGHTS, WeightsEntry, *given)}
         passed = self._load(latest, POLICIES, PolicyAdopted, *given)[-1:]
         adopted = self._load(_ALL, POLICIES, PolicyAdopted)
         first = passed or adopted[:1]
-        self.tables = Tables(policy=first[0] if first else None, entries=self._entries)
+        self.tables = Tables(policy=first[0] if first else None, entries=self._entries, weights=self._weights)
         self.adopted: PolicyAdopted | None = adopted[-1] if adopted else None
         """The policy adopted last, whether or not the cursor has passed it."""
         self._passed: dict[tuple[int, str], int] = {}
@@ -64,6 +64,8 @@ class EmbeddedGlobalTables:
         event = stored.event
         if isinstance(event, RouterEntry):
             self._entries[event.scope, event.agent] = event
+        elif isinstance(event, WeightsEntry):
+            self._weights[event.scope] = event
         elif isinstance(event, PolicyAdopted):
             self.tables.policy = event
         key = event.key

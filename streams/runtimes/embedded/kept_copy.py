@@ -47,10 +47,10 @@ def keep_copy(connection: sqlite3.Connection, path: Path, layout: int, faults: C
     _require_room(connection, path, copy)
     part = path.with_name(f"{copy.name}.part")
     try:
-        _write(connection, part, path.stat().st_mode)
+        write_copy(connection, part, path.stat().st_mode)
         faults.reach("copy")
         part.rename(copy)
-        _sync(path.parent)
+        sync(path.parent)
     except (OSError, sqlite3.Error) as error:
         part.unlink(missing_ok=True)
         raise OperatorError(
@@ -93,7 +93,7 @@ def _require_room(connection: sqlite3.Connection, path: Path, copy: Path) -> Non
         )
 
 
-def _write(connection: sqlite3.Connection, part: Path, mode: int) -> None:
+def write_copy(connection: sqlite3.Connection, part: Path, mode: int) -> None:
     """Write the copy under a temporary name, with the permissions of the log, and flush it to disk."""
     part.unlink(missing_ok=True)
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -106,10 +106,10 @@ def _write(connection: sqlite3.Connection, part: Path, mode: int) -> None:
         writing.execute("PRAGMA journal_mode = OFF")
         writing.execute("PRAGMA synchronous = OFF")
         connection.backup(writing, pages=_PAGES_AT_ONCE)
-    _sync(part)
+    sync(part)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
     """Flush a file, or the names in a directory, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:

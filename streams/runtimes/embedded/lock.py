@@ -31,12 +31,17 @@ class WriterLock:
     the file. The kernel releases a flock however its holder ends. The lock file names its holder, and that name is read
     only while another process holds the lock.
 
+    Args:
+        log: The log's file.
+        clock: Time at which the lock was taken.
+        served_at: URL at which the holder takes questions over HTTP; None if it takes none.
+
     Raises:
         OperatorError: Another process holds the lock (the message names it), the lock file cannot be made or written,
             or the file system has no locks.
     """
 
-    def __init__(self, log: Path, clock: Clock) -> None:
+    def __init__(self, log: Path, clock: Clock, served_at: str | None = None) -> None:
         self._path = log.with_name(log.name + ".lock")
         self._handle = self._acquire(log)
         note = {
@@ -44,6 +49,7 @@ class WriterLock:
             "program": Path(sys.argv[0]).name or "python",
             "host": socket.gethostname(),
             "since": instant_of_ms(clock()),
+            "served_at": served_at,
         }
         try:
             os.ftruncate(self._handle, 0)
@@ -61,13 +67,14 @@ class WriterLock:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
-                holder = _describe(_read(handle))
+                note = _read(handle)
+                holder = _describe(note)
                 os.close(handle)
                 if error.errno not in _HELD:
                     raise _refused(error, self._path, "cannot be taken", log) from error
                 raise OperatorError(
                     f"{log} is being written by {holder}",
-                    remedy="Wait for it to end or stop it; reading (consume, explain, replay) works meanwhile",
+                    remedy=_remedy(note),
                     file=str(log),
                     holder=holder,
                 ) from None
@@ -132,7 +139,16 @@ def _read(handle: int) -> dict[str, Any]:
     return note if isinstance(note, dict) else {}
 
 
+def _remedy(note: dict[str, Any]) -> str:
+    reading = "reading (consume, explain, replay) works meanwhile"
+    if served_at := note.get("served_at"):
+        return f"Ask it over HTTP (POST {served_at}/v1/questions, /v1/feedback), or stop it; {reading}"
+    return f"Wait for it to end or stop it; {reading}"
+
+
 def _describe(note: dict[str, Any]) -> str:
     if "pid" not in note:
         return "another process"
-    return f"process {note['pid']} ({note.get('program')}) on {note.get('host')}, since {note.get('since')}"
+    process = f"process {note['pid']} ({note.get('program')}) on {note.get('host')}, since {note.get('since')}"
+    served_at = note.get("served_at")
+    return f"{process}, which serves it at {served_at}" if served_at else process

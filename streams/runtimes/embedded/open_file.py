@@ -65,9 +65,9 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         OperatorError: The file is missing, empty, no log, a newer or a too old log, a directory, or unreadable.
     """
     if not check_place(path):
-        raise OperatorError(
-            f"{path}: there is no such log", remedy="Check --log, or create one: `orch demo`", file=str(path)
-        )
+        there = next(iter(sorted(path.parent.glob("*.db"))), None)
+        remedy = "create one: `orch demo`" if there is None else f"name one that is there: --log {there}"
+        raise OperatorError(f"{path}: there is no such log", remedy=f"Check --log, or {remedy}", file=str(path))
     with mapped(path):
         check_left_wal(path)
         connection = _connect_to_read(path)

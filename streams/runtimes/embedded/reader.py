@@ -2,14 +2,14 @@
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from streams.errors import DifferenceError, UsageError
-from streams.log import Headers, LogFault, LogReader, Record, UnorderedReader
+from streams.log import Headers, LogFault, LogReader, Original, Record, UnorderedReader
 from streams.runtimes.embedded.damage import (
     damaged,
     headers_of,
@@ -105,6 +105,17 @@ class EmbeddedReader:
         query = f"{_BY_SEQ} {self._only(topics)} ORDER BY seq LIMIT {_CHUNK_ROWS}"
         return self._records(query, after, limit if limit is not None else self._end, self._end)
 
+    def originals(
+        self, topics: Sequence[str] = (), *, after: int = 0, starts: Mapping[tuple[str, int], int] | None = None
+    ) -> Iterator[Original]:
+        """Iterate all records of *topics* (all if empty) with a `seq` above *after*, as the file holds them."""
+        query = f"{_BY_SEQ} {self._only(topics)} ORDER BY seq LIMIT {_CHUNK_ROWS}"
+        end = self._end
+        while rows := self._chunk(query, (after, end)):
+            for row in rows:
+                yield _original(self._record(row), row[5])
+            after = rows[-1][0]
+
     def _records(self, query: str, after: int, left: int, end: int) -> Iterator[Record]:
         while left > 0 and (rows := self._chunk(query, (after, end))):
             yield from map(self._record, rows[:left])
@@ -170,10 +181,19 @@ class EmbeddedReader:
                 ends[place] = self._record(row).offset + 1 if row else 0
         return ends
 
+    def incomplete(self) -> frozenset[tuple[str, int]]:
+        """Give none: a file keeps every record."""
+        return frozenset()
+
     def faults(self) -> Sequence[LogFault]:
         """List where the file is not as its writer left it."""
         with self._reading():
             return file_faults(self._connection, self._streams)
+
+    @property
+    def archived(self) -> bool:
+        """Say no: the file has its tables."""
+        return False
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -244,6 +264,23 @@ def records_of(connection: sqlite3.Connection, streams: PartitionNumbers, topic:
     for stream in streams.of_topic(topic):
         for row in connection.execute(query, (stream, end)):
             yield record_of(row, streams)
+
+
+def _original(record: Record, correlation: str) -> Original:
+    topic, partition, offset, timestamp_ms, key, value, headers, seq = record
+    # The writer of a file stamps each record with its own clock.
+    return Original(
+        topic,
+        partition,
+        offset,
+        timestamp_ms,
+        "LogAppendTime",
+        key.encode(),
+        value,
+        headers,
+        correlation,
+        seq=seq,
+    )
 
 
 def record_of(row: Row, streams: PartitionNumbers) -> Record:

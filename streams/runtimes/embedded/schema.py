@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from streams.errors import OperatorError
 from streams.runtimes.embedded.partitions import PartitionNumbers, missing
+from streams.topology import POLICIES, ROUTER, WEIGHTS
 
 APPLICATION_ID = 0x4F524348
 """The letters ORCH, at byte 68 of the file; `file(1)` shows them."""
@@ -21,6 +22,9 @@ READABLE_LAYOUT = 2
 """Oldest layout in which readers find all that they need."""
 STATES = 1
 """Format of the states that the processors dump."""
+
+NEWEST_COUNTS = (POLICIES, ROUTER, WEIGHTS)
+"""Topics that give the folds the newest record of each key; the table `latest` keeps it."""
 
 _PAGE_BYTES = 8_192
 """A page holds several records, or most states whole. With 4 KiB the file was 30 % larger, commits a third slower."""

@@ -10,11 +10,13 @@ from typing import Any, NoReturn, Self
 import structlog
 
 from schemas.event import MAX_EVENT_BYTES, Event
+from schemas.origins import RouterCarried, WeightsCarried
 from schemas.policies import PolicyAdopted
-from streams.errors import DifferenceError, InvariantError, UsageError
+from streams.errors import DifferenceError, InvariantError, OperatorError, UsageError
 from streams.log import Clock, Headers, Record, Stored
 from streams.processors.dead_letters import dead_letter
 from streams.processors.fold import Processor
+from streams.processors.own_rules import RuleMissingError
 from streams.runtimes.embedded import schema
 from streams.runtimes.embedded.appender import RecordAppender
 from streams.runtimes.embedded.backlog import Backlog, UnfoldedRecord
@@ -31,7 +33,10 @@ from streams.runtimes.headers import pack_headers
 from streams.topology import CHECKPOINTS, INPUT_TOPICS
 
 APPENDABLE = frozenset((*INPUT_TOPICS, CHECKPOINTS))
-"""Topics with inputs. Only the host of the processors writes the other topics, including dead letters."""
+"""
+Topics with inputs. Only the host of the processors writes the other topics, including dead letters; but the first
+records of a log may carry entries of an earlier one.
+"""
 
 CACHED_STATES = 4_096
 """Unchanged states cached for each processor: some thousand questions in flight, and those just decided."""
@@ -56,6 +61,7 @@ class EmbeddedWriter:
         clock: Source of the records' timestamps, which never go backwards within the file.
         faults: Points at which a test kills the process.
         cached_states: Unchanged states cached for each processor.
+        served_at: URL at which this process takes questions; other writers are told.
 
     Raises:
         OperatorError: The file cannot be used or migrated, or another process writes to it.
@@ -71,12 +77,13 @@ class EmbeddedWriter:
         clock: Clock,
         faults: CrashPoints | None = None,
         cached_states: int = CACHED_STATES,
+        served_at: str | None = None,
     ) -> None:
         self._path = Path(os.path.realpath(path))
         self._faults = faults or CrashPoints()
         self._failure: str | None = None
         check_place(self._path)
-        self._lock = WriterLock(self._path, clock)
+        self._lock = WriterLock(self._path, clock, served_at)
         try:
             self._connection = open_to_write(self._path, self._faults)
         except BaseException:
@@ -139,7 +146,7 @@ class EmbeddedWriter:
         Append an input event; it is durable after `commit`.
 
         Args:
-            event: Event of one of the topics `APPENDABLE`.
+            event: Event of one of the topics `APPENDABLE`, or an entry carried from an earlier log.
             headers: Foreign headers, such as traceparent; records derived from this one carry them on.
             again: Whether to append an event that the log holds already; folded again, it may count now.
 
@@ -151,7 +158,7 @@ class EmbeddedWriter:
             OperatorError: The disk is full or fails; the writer is closed.
         """
         self._require_open()
-        if event.topic not in APPENDABLE:
+        if event.topic not in APPENDABLE and not isinstance(event, RouterCarried | WeightsCarried):
             raise UsageError(
                 f"{event.topic}: only the processors write to this topic",
                 remedy=f"Append to one of {', '.join(sorted(APPENDABLE))}",
@@ -332,4 +339,6 @@ class EmbeddedWriter:
         self.close()
         if isinstance(error, sqlite3.Error):
             raise answer(error, self._path) from error
+        if isinstance(error, RuleMissingError):
+            raise OperatorError(f"{self._path}: {error}", remedy=error.remedy) from error
         raise error

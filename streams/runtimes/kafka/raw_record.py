@@ -37,6 +37,8 @@ class RawRecord(NamedTuple):
         topic: Name in the topology.
         timestamp_ms: Set by the producer or the broker; -1 for none.
         value: Empty for a record without a value.
+        tombstone: Whether the record has no value at all.
+        stamped_by_broker: Whether the timestamp is the broker's, `LogAppendTime` in Kafka's terms.
     """
 
     topic: str
@@ -46,6 +48,8 @@ class RawRecord(NamedTuple):
     key: bytes | None
     value: bytes
     headers: Headers = ()
+    tombstone: bool = False
+    stamped_by_broker: bool = False
 
     @property
     def key_text(self) -> str:

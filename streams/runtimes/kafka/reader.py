@@ -1,16 +1,20 @@
 """The reader of a log on Kafka."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Self
 
-from streams.log import LeftOut, LogFault, Record, UnorderedReader
+from streams.log import LeftOut, LogFault, Original, Record, UnorderedReader
 from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.original import original_of
+from streams.runtimes.kafka.raw_record import RawRecord
+from streams.runtimes.kafka.reading.aborted_records import AbortedRecords, OffsetGaps, Place, SourcePlace, place_of
 from streams.runtimes.kafka.reading.snapshot import Snapshot, SnapshotExtent
 from streams.runtimes.kafka.reading.snapshot_reader import SnapshotReader
-from streams.runtimes.kafka.reading.source import LogSource, SourcePlace
-from streams.topology import TOPICS, partition_of
+from streams.runtimes.kafka.reading.source import LogSource
+from streams.topology import FEEDBACK, QUESTIONS, TOPICS, partition_of
 
 
 class KafkaReader:
@@ -27,14 +31,23 @@ class KafkaReader:
         topics: Topics to read; all topics if empty.
 
     Raises:
-        OperatorError: No broker answers, or topics are missing.
+        OperatorError: No broker answers, the user lacks a right, or topics are missing.
     """
 
     def __init__(self, connection: Connection, *, about: str | None = None, topics: Sequence[str] = ()) -> None:
         self._files: TemporaryDirectory[str] | None = None
         self._copy: tuple[Snapshot, SnapshotReader] | None = None
-        self._source = LogSource(connection, _places(about, topics))
+        self._copies = 1
+        self._transactions: bool | None = None
+        """Whether offsets are missing where other programs write; None if that is not known."""
+        self._aborted = AbortedRecords()
+        self._gaps = OffsetGaps()
+        self._connection = connection
+        # How far the stages are is asked by those who look at the whole log.
+        self._sees_stages = not topics
+        self._source = LogSource(connection, _places(about, topics), groups=self._sees_stages)
         try:
+            self._begins: dict[SourcePlace, int] = {}
             self._read_to: dict[SourcePlace, int] = {}
             self._take_view()
         except BaseException:
@@ -45,7 +58,7 @@ class KafkaReader:
         # The order matters, since the brokers answer at different moments. Stages commit offsets only after their
         # outputs are acknowledged, so the ends asked afterwards include the outputs of all committed records. And no
         # record before the first ends has a cause behind the second ends.
-        committed = self._source.committed()
+        committed = self._source.committed() if self._sees_stages else {}
         self._extent = SnapshotExtent(committed, self._source.ends())
         self._ends = self._source.ends()
 
@@ -53,20 +66,67 @@ class KafkaReader:
         """Give the reader of the snapshot, which is made at the first call."""
         if self._copy is None:
             self._files = TemporaryDirectory(prefix="orch-snapshot-", ignore_cleanup_errors=True)
-            snapshot = Snapshot(Path(self._files.name, "snapshot.db"))
-            try:
-                self._read_to = self._source.beginnings()
-                self._copy_to(snapshot)
-                self._copy = snapshot, SnapshotReader(snapshot.path)
-            except BaseException:
-                snapshot.close()
-                raise
+            self._begins = self._read_to = self._source.beginnings()
+            self._open_copy("snapshot.db", self._source.raw_records(self._spans()))
+            self._take_aborted()
+        assert self._copy is not None
         return self._copy[1]
 
-    def _copy_to(self, snapshot: Snapshot) -> None:
-        spans = {place: (self._read_to[place], end) for place, end in self._ends.items()}
-        snapshot.add(self._source.raw_records(spans), self._extent)
+    def _open_copy(self, name: str, raw_records: Iterable[RawRecord], aborted: Iterable[Place] = ()) -> None:
+        """Copy records to a file of its own."""
+        assert self._files is not None, "the caller makes the folder"
+        snapshot = Snapshot(Path(self._files.name, name))
+        try:
+            snapshot.note_aborted(aborted)
+            self._copy_to(snapshot, raw_records)
+            self._copy = snapshot, SnapshotReader(snapshot.path)
+        except BaseException:
+            snapshot.close()
+            raise
+
+    def _spans(self) -> dict[SourcePlace, tuple[int, int]]:
+        return {place: (self._read_to[place], end) for place, end in self._ends.items()}
+
+    def _copy_to(self, snapshot: Snapshot, raw_records: Iterable[RawRecord]) -> None:
+        # Other reads have left theirs.
+        self._source.gaps.clear()
+        snapshot.add(raw_records, self._extent)
         self._read_to = dict(self._ends)
+
+    def _take_aborted(self) -> None:
+        """
+        Look for records of aborted transactions that events in view name, and copy all records again if there are any.
+
+        They belong before what followed from them. In the log of a program that reads committed records there are none,
+        and in one without transactions nothing is read for it.
+        """
+        assert self._copy is not None, "the caller has made it"
+        if self._source.gaps:
+            with closing(LogSource(self._connection, list(self._ends), committed=False, groups=False)) as everything:
+                found = self._source.gaps.split(everything.raw_records(self._source.gaps.spans()))
+                self._aborted.add(raw_record for raw_record, in_gap in found if in_gap)
+            self._gaps.take(self._source.gaps)
+        named = self._aborted.named(self._copy[1])
+        if not named.keys() - dict.fromkeys(self._copy[1].aborted()).keys():
+            return
+        self._drop_copy()
+        self._read_to = self._begins
+        self._copies += 1
+        self._open_copy(f"snapshot-{self._copies}.db", self._with(named, self._spans()), named)
+
+    def _with(self, aborted: Mapping[Place, None], spans: Mapping[SourcePlace, tuple[int, int]]) -> Iterator[RawRecord]:
+        """Read all records that were not aborted, and these that were."""
+        with closing(LogSource(self._connection, list(self._ends), committed=False, groups=False)) as everything:
+            for raw_record, in_gap in self._gaps.split(everything.raw_records(spans)):
+                if not in_gap or place_of(raw_record) in aborted:
+                    yield raw_record
+
+    def _drop_copy(self) -> None:
+        for part in self._copy or ():
+            part.close()
+        if self._copy is not None:
+            self._copy[0].path.unlink()
+        self._copy = None
 
     @property
     def end(self) -> int:
@@ -94,8 +154,9 @@ class KafkaReader:
         self._take_view()
         if self._copy is not None:
             snapshot, reader = self._copy
-            self._copy_to(snapshot)
+            self._copy_to(snapshot, self._source.raw_records(self._spans()))
             reader.refresh()
+            self._take_aborted()
         return self._ends != before
 
     def records(self, topics: Sequence[str] = (), *, after: int = 0, limit: int | None = None) -> Iterator[Record]:
@@ -140,13 +201,64 @@ class KafkaReader:
         """Give for each partition the offset before which every record has all its causes in view."""
         return self._extent.settled
 
+    def aborted(self) -> Sequence[tuple[str, int, int]]:
+        """
+        List the records in view that belong to aborted transactions: topic, partition and offset.
+
+        Reads what other programs write, questions and feedback, and only if offsets are missing there the whole view.
+        """
+        if self._copy is None and self._transactions is None:
+            begins = self._source.beginnings().items()
+            spans = {place: (begin, self._ends[place]) for place, begin in begins if place[0] in (QUESTIONS, FEEDBACK)}
+            for _ in self._source.raw_records(spans):
+                pass
+            self._transactions = bool(self._source.gaps)
+        if self._copy is None and not self._transactions:
+            return ()
+        return self._snapshot().aborted()
+
     def left_out(self) -> Iterator[tuple[str, list[LeftOut]]]:
         """Iterate the records left out, grouped by correlation (by place if the correlation is unknown)."""
         return self._snapshot().left_out()
 
+    def incomplete(self) -> frozenset[SourcePlace]:
+        """Give the partitions of compacted topics, and those that retention has begun to remove."""
+        return frozenset(
+            place
+            for place, start in self._source.beginnings().items()
+            if start > 0 or TOPICS[place[0]].cleanup == "compact"
+        )
+
     def faults(self) -> Sequence[LogFault]:
         """Give none: places and times on a cluster follow no rule that could be checked."""
         return ()
+
+    def originals(
+        self, topics: Sequence[str] = (), *, after: int = 0, starts: Mapping[tuple[str, int], int] | None = None
+    ) -> Iterator[Original]:
+        """
+        Iterate all records of the view as the brokers hold them, by time; without a temporary file.
+
+        Args:
+            topics: All if empty.
+            after: Seq of the last record that the caller has; the next record's is one more.
+            starts: Next offset of each partition that the caller has records of.
+        """
+        starts = starts or {}
+        spans = {
+            place: (max(begin, starts.get(place, 0)), self._ends[place])
+            for place, begin in self._source.beginnings().items()
+            if not topics or place[0] in topics
+        }
+        aborted = dict.fromkeys(self.aborted())
+        raw_records = self._with(aborted, spans) if aborted else self._source.raw_records(spans)
+        for seq, raw_record in enumerate(raw_records, after + 1):
+            yield original_of(raw_record, seq)
+
+    @property
+    def archived(self) -> bool:
+        """Say no: this is the log itself."""
+        return False
 
     def elsewhere(self) -> Callable[[], UnorderedReader]:
         """Give a function that opens the snapshot in another process, while it is open in this one."""

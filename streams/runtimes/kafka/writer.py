@@ -1,14 +1,18 @@
 """The writer of a log on Kafka, for input producers."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Self
 
 from schemas.event import MAX_EVENT_BYTES, Event
 from schemas.policies import PolicyAdopted
 from streams.errors import UsageError
 from streams.log import Headers, Stored
+from streams.loop_thread import LoopThread
 from streams.runtimes.kafka.client.connection import Connection
-from streams.runtimes.kafka.client.loop_thread import LoopThread
+from streams.runtimes.kafka.client.least_rights import reading, writing
+from streams.runtimes.kafka.client.lifecycle import is_client_task
+from streams.runtimes.kafka.client.outage import LOOK_S, outage_of
 from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer, message_of, settled
 from streams.runtimes.kafka.client.topics import require_topics
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
@@ -24,16 +28,18 @@ class KafkaWriter:
 
     Args:
         connection: The cluster; the topics of the log must exist.
+        topics: Topics that the caller appends to.
 
     Raises:
-        OperatorError: No broker answers, or topics are missing.
+        OperatorError: No broker answers, the user may not write to *topics*, or they are missing.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, topics: Sequence[str] = ()) -> None:
         self._connection = connection
+        self._topics = tuple(topics)
         self._producer = RecordProducer(connection)
         self._queued: list[asyncio.Future[Any]] = []
-        self._loop = LoopThread()
+        self._loop = LoopThread(last=is_client_task)
         try:
             self._loop.call(self._start())
         except BaseException:
@@ -41,7 +47,7 @@ class KafkaWriter:
             raise
 
     async def _start(self) -> None:
-        await require_topics(self._connection)
+        await require_topics(self._connection, writing(self._topics))
         await self._producer.start()
 
     @property
@@ -82,14 +88,23 @@ class KafkaWriter:
 
     async def _settle(self) -> None:
         queued, self._queued = self._queued, []
-        await settled(queued)
+        waiting = asyncio.ensure_future(settled(queued))
+        # The client itself waits for absent brokers without a word, and without end.
+        watching = asyncio.create_task(outage_of(self._connection).watch(after_s=LOOK_S))
+        try:
+            await asyncio.wait({waiting, watching}, return_when=asyncio.FIRST_COMPLETED)
+            (waiting if waiting.done() else watching).result()
+        finally:
+            for task in (waiting, watching):
+                task.cancel()
+            await asyncio.gather(waiting, watching, return_exceptions=True)
 
     def commit(self) -> None:
         """
         Wait until every appended event is acknowledged.
 
         Raises:
-            OperatorError: The brokers refused an event.
+            OperatorError: The brokers refused an event, or none can be used for `GIVE_UP_S`.
         """
         self._loop.call(self._settle())
 
@@ -115,8 +130,9 @@ async def newest_policy(connection: Connection) -> PolicyAdopted | None:
     Find the policy adopted last; None while the log holds no policy.
 
     Raises:
-        OperatorError: No broker answers.
+        OperatorError: No broker answers, or the user may not read the topic of policies.
     """
+    await require_topics(connection, reading((POLICIES,)))
     tables = KafkaGlobalTables(connection, (POLICIES,))
     try:
         await tables.start()

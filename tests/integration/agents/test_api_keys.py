@@ -47,7 +47,7 @@ def test_an_agent_without_a_variable_has_no_key() -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (None, "is not set. export SOME_KEY=..."),
+        (None, "is not set. export SOME_KEY=..., or SOME_KEY_FILE=FILE"),
         ("  ", "is not set"),
         ("EMPTY", "holds 5 characters, too few for a key. Correct it; if the server wants no key, take key_env out"),
         ("two words 123", "characters that are in no key"),

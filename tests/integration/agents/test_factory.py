@@ -13,6 +13,7 @@ from streams.agents.live import LivePlayer
 from streams.agents.recorded import RecordedOutput, RecordedOutputs, RecordedPlayer
 from streams.agents.simulated import SimulatedPlayer
 from streams.errors import OperatorError, UsageError
+from streams.extras import install_command
 
 OUTPUTS = RecordedOutputs({"there": {"q": RecordedOutput("t", None, None, None, None, None)}}, [])
 
@@ -113,7 +114,7 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, spec: AgentSp
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(OperatorError) as caught:
         make_agents(policy(spec), None)
-    assert (caught.value.exit_code, caught.value.remedy) == (3, f"pip install 'orch-streams[{extra}]'")
+    assert (caught.value.exit_code, caught.value.remedy) == (3, install_command(extra))
 
 
 @pytest.mark.process

@@ -5,6 +5,7 @@ Retries, downloads, files, prints, environment, other addresses.
 """
 
 import asyncio
+import re
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from streams.agents.providers import litellm_client
 from streams.agents.providers.http_errors import CUT
 from streams.agents.providers.litellm_client import NO_KEY, LiteLLMClient
 from streams.errors import OperatorError
+from streams.extras import install_command
 
 from .provider_endpoint import KEY, LIMIT_S, called, client_of, completed, failed, replying, request_of, serving
 
@@ -254,6 +256,6 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch: pytest.MonkeyPat
         return None
 
     monkeypatch.setattr("importlib.util.find_spec", found)
-    with pytest.raises(OperatorError, match=r"pip install 'orch-streams\[litellm\]'") as caught:
+    with pytest.raises(OperatorError, match=re.escape(install_command("litellm"))) as caught:
         LiteLLMClient(None, None)
     assert caught.value.exit_code == 3

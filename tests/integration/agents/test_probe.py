@@ -13,6 +13,7 @@ from streams.agents.agent import Reply, Task
 from streams.agents.providers import probe as reaching
 from streams.agents.providers.probe import EndpointProbe, reach, try_out
 from streams.errors import OperatorError
+from streams.extras import install_command
 
 from .scripted_agent import LIMITS, Called
 
@@ -126,7 +127,7 @@ def test_missing_client_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(OperatorError) as caught:
         asyncio.run(reach([]))
-    assert "orch-streams[openai]" in caught.value.remedy
+    assert caught.value.remedy == install_command("openai")
 
 
 def test_time_to_get_ready_is_no_latency_of_the_call() -> None:

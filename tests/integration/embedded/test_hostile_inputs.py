@@ -14,7 +14,7 @@ from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.topology import DEAD_LETTERS
 
 from ...hostile_records import INPUTS, hostile_records
-from ...worlds import analysis, merging, newest, question
+from ...worlds import analysis, by_odds, question
 
 NUMBER = 10_000
 
@@ -23,7 +23,7 @@ def test_the_log_goes_on(tmp_path: Path) -> None:
     """No input stops the folds; the question behind them is decided, and a replay finds no difference."""
     path, taken = tmp_path / "orch.db", 0
     with EmbeddedWriter(path, PROCESSORS, clock=lambda: 1_800_000_000_000) as writer:
-        writer.append(newest(merging("vote", "ann", "bob")))
+        writer.append(by_odds("ann", "bob"))
         for record in hostile_records(NUMBER, seed=11):
             if record.topic not in INPUTS:
                 continue

@@ -111,7 +111,7 @@ def test_states_are_those_of_a_live_fold(path: Path, monkeypatch: pytest.MonkeyP
     assert len(derived(path)) == 12
     assert [row for row in rows(path, STATES) if row[0] != "watch"] == others
     assert values(path) == before
-    assert rows(path, CHECKPOINT) == [(len(before), "route,merge,watch,learn,rank")]
+    assert rows(path, CHECKPOINT) == [(len(before), "route,merge,watch,learn,rank,tune")]
     assert rows(path, LEFT) == []
 
 
@@ -162,7 +162,7 @@ def test_derivation_goes_on_where_it_stopped(path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(derivation, "_BATCH_RECORDS", 30)
     assert killed(partial(opened, path, faults=CrashPoints(3, only="derived")))
     ((_, reached, names),) = rows(path, LEFT)
-    assert (reached > 60, names) == (True, "watch")
+    assert (reached > 60, names) == (True, "watch,tune")
     folded: list[str] = []
     noting = Processor(
         "watch",
@@ -216,7 +216,7 @@ def test_processor_that_vanished_is_refused(path: Path) -> None:
     """Without one of the processors that folded the log, or with them in another order, nothing goes on."""
     opened(path)
     for processors in (PROCESSORS, (WATCH,), (WATCH, *PROCESSORS)):
-        with pytest.raises(OperatorError, match="folded by route,merge,watch,learn,rank, not by"):
+        with pytest.raises(OperatorError, match="folded by route,merge,watch,learn,rank,tune, not by"):
             opened(path, processors)
 
 
@@ -228,7 +228,7 @@ def test_changed_record_is_not_derived_from(path: Path) -> None:
         connection.commit()
     with pytest.raises(DifferenceError, match="changed after it was written"):
         opened(path)
-    assert rows(path, "SELECT processors FROM checkpoint") == [("route,merge,learn,rank",)]
+    assert rows(path, "SELECT processors FROM checkpoint") == [("route,merge,learn,rank,tune",)]
 
 
 def test_log_that_nobody_folded_needs_no_derivation(tmp_path: Path) -> None:

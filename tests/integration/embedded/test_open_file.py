@@ -146,6 +146,15 @@ def test_restored_log_under_a_left_wal_says_what_to_remove(path: Path, opens: Ca
     assert values(path) == expected
 
 
+def test_missing_log_names_one_that_is_there(tmp_path: Path) -> None:
+    """Where a log is missing, the remedy names one beside it, as the demo leaves it."""
+    with writer(tmp_path / "orch-demo.db"):
+        pass
+    with pytest.raises(OperatorError) as missing:
+        EmbeddedReader(tmp_path / "orch.db")
+    assert f"--log {tmp_path / 'orch-demo.db'}" in (missing.value.remedy or "")
+
+
 def test_missing_log_is_not_made_by_reading(path: Path) -> None:
     """A reader of a log that is not there says so, and leaves nothing behind."""
     with pytest.raises(OperatorError, match="no such log"):

@@ -19,7 +19,7 @@ from streams.logs import configure
 from streams.runtimes.kafka.client.connection import parse_connection
 from streams.runtimes.kafka.client.group_member import GroupMember
 from streams.runtimes.kafka.client.producer import RecordProducer
-from streams.workers.agent_worker import run_agents
+from streams.workers.agent_worker import WorkLimits, run_agents
 
 
 class WaitingAgent:
@@ -46,7 +46,9 @@ async def main() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with RecordProducer(connection) as producer:
         subscription = GroupMember(connection, producer, "agents")
-        await run_agents(subscription, lambda policy_id: agents, clock=wall_clock_ms, stop=stop, grace_s=5)
+        await run_agents(
+            subscription, lambda policy_id: agents, clock=wall_clock_ms, stop=stop, limits=WorkLimits(grace_s=5)
+        )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import asyncio
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -80,12 +80,14 @@ class Cluster:
         await self.producer.publish(map(message_of, questions))
 
     @asynccontextmanager
-    async def member(self, *, instance: str | None = None, reading: bool = True) -> AsyncIterator[Reader]:
+    async def member(
+        self, *, instance: str | None = None, reading: bool = True, topics: Sequence[str] = READ
+    ) -> AsyncIterator[Reader]:
         """Run a member of the group."""
         subscription = GroupMember(self.connection, self.producer, "agents", instance=instance)
         reader = Reader(subscription)
         try:
-            await subscription.start(READ)
+            await subscription.start(topics)
             if reading:
                 reader.go()
             yield reader

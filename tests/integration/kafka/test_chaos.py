@@ -18,7 +18,7 @@ from ...broker import require_kafka
 
 pytestmark = pytest.mark.slow
 
-PLAN = TrialSpec(questions=30, rate=6.0, worker_kills=4, broker_kills=1, stops=1, seed=20_261_121, workers=4)
+PLAN = TrialSpec(questions=30, rate=6.0, worker_kills=3, broker_kills=1, stops=1, seed=20_261_121, workers=3)
 """Under a minute on two cores. `python -m infra.chaos --help` shows the long form, which compacts changelogs too."""
 
 

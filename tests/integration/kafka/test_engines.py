@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.extras import install_command
+
 WITHOUT_FAUST = """
 import importlib, pkgutil, sys
 sys.modules |= dict.fromkeys(("faust", "mode"))
@@ -50,4 +52,4 @@ def test_missing_engine_names_its_extra(tmp_path: Path) -> None:
     done = worker(tmp_path, "--engine", "faust")
     assert done.returncode == 3, done.stderr
     assert "the engine faust needs faust-streaming" in done.stderr
-    assert "pip install 'orch-streams[faust]'" in done.stderr
+    assert install_command("faust") in done.stderr

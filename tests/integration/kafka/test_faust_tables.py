@@ -124,7 +124,7 @@ def test_the_engine_stops_at_what_its_stage_failed_at(broker: Any, tmp_path: Pat
     connection = _log(broker)
 
     class Failing(KafkaStage):
-        async def take(self, records: Any) -> None:
+        async def take(self, records: Any, since: Any = None) -> set[int]:
             raise RuntimeError("cannot be folded now")
 
     async def test() -> None:

@@ -85,9 +85,9 @@ def test_a_long_gap_is_folded_in_batches(run: Run, monkeypatch: pytest.MonkeyPat
     sizes: list[int] = []
     process = PartitionTask.process
 
-    async def noted(task: PartitionTask, records: Sequence[Record], producer: Any) -> None:
+    async def noted(task: PartitionTask, records: Sequence[Record], producer: Any) -> float:
         sizes.append(len(records))
-        await process(task, records, producer)
+        return await process(task, records, producer)
 
     monkeypatch.setattr(PartitionTask, "process", noted)
 
@@ -140,10 +140,11 @@ def test_a_partition_may_be_lost_within_a_gap(run: Run, monkeypatch: pytest.Monk
         last = (await bench.records(QUESTIONS))[-1]
         first, second = await bench.stage(ROUTE, PLACE), await bench.stage(ROUTE)
 
-        async def losing(task: PartitionTask, records: Sequence[Record], producer: Any) -> None:
-            await process(task, records, producer)
+        async def losing(task: PartitionTask, records: Sequence[Record], producer: Any) -> float:
+            seconds = await process(task, records, producer)
             if task.done[QUESTIONS] == 20:
                 first.hold([])
+            return seconds
 
         monkeypatch.setattr(PartitionTask, "process", losing)
         assert await first.take([last]) == set()

@@ -24,6 +24,9 @@ deadline_ms = 2000
 [routing]
 rule = "static"
 panel_size = 2
+[merge]
+rule = "odds"
+stages = [1, 1]
 [[agents]]
 kind = "simulated"
 name = "ann"
@@ -89,7 +92,7 @@ def settle(bootstrap: str, prefix: str, worker: WorkerProcess) -> None:
         while time.monotonic() < limit:
             assert worker.running, worker.last_words()
             time.sleep(2)
-            lags = offsets.lags(("route", "merge", "learn", "rank"))
+            lags = offsets.lags(("route", "merge", "learn", "rank", "tune"))
             ends = offsets.ends()
             if before == ends and not any(lag for places in lags.values() for lag in places.values()):
                 return

@@ -6,6 +6,7 @@ No connection stays open.
 
 import asyncio
 import gc
+import uuid
 import warnings
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
@@ -14,13 +15,15 @@ from typing import Any
 import pytest
 
 from infra.broker import Broker
+from streams.loop_thread import drop_all
 from streams.processors import MERGE
 from streams.runtimes.kafka.client import fetch as fetch_module
 from streams.runtimes.kafka.client.connection import Connection, parse_connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
-from streams.runtimes.kafka.client.lifecycle import connect, let_go
+from streams.runtimes.kafka.client.lifecycle import connect, is_client_task, let_go
 from streams.runtimes.kafka.client.producer import RecordProducer
-from streams.runtimes.kafka.client.topics import administered
+from streams.runtimes.kafka.client.topics import administered, create_topics
+from streams.topology import QUESTIONS
 
 from .stage_bench import Bench, Run, run
 
@@ -72,6 +75,44 @@ def test_a_client_given_up_while_it_connects_leaves_nothing_open(client: Client,
             asyncio.run(asyncio.wait_for(test(steps), 30))
 
 
+@pytest.mark.parametrize("client", [consumer, producer, administrator])
+def test_a_loop_that_ends_while_a_client_connects_leaves_nothing_open(client: Client, broker: Broker) -> None:
+    """All of its tasks are cancelled at once, also those that start and stop the client."""
+    connection = parse_connection(broker.bootstrap, {})
+
+    async def test(steps: int) -> None:
+        async with asyncio.timeout(30):
+            beginning = asyncio.create_task(client(connection))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            await drop_all(is_client_task)
+            assert beginning.done()
+
+    with nothing_left_open():
+        for steps in (*range(0, 60, 3), 100, 1_000):
+            asyncio.run(test(steps))
+
+
+def test_a_loop_that_ends_while_records_are_read_leaves_nothing_open(broker: Broker) -> None:
+    """Whoever read them is cancelled between two records, and no longer closes the reading."""
+    connection = parse_connection(f"{broker.bootstrap}/{uuid.uuid4().hex[:12]}", {})
+
+    async def test() -> None:
+        async with asyncio.timeout(30):
+            await create_topics(connection)
+            name = connection.topic(QUESTIONS)
+            async with RecordProducer(connection) as writing:
+                assert writing._producer is not None
+                for _ in range(3):
+                    await writing._producer.send_and_wait(name, b"a record", partition=0)
+            reading = fetch_module.fetch(connection, name, 0, 0, 3)
+            await anext(reading)
+            await drop_all(is_client_task)
+
+    with nothing_left_open():
+        asyncio.run(test())
+
+
 def test_partitions_taken_away_while_they_open_leave_nothing_open(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rebalance may take them back while their changelogs are read, and the process may end right after it."""
     connecting: asyncio.Event
@@ -104,6 +145,7 @@ def test_a_consumer_that_cancels_itself_is_let_go_all_the_same() -> None:
         def __init__(self) -> None:
             self.closed = False
             self._client = self
+            self._conns: dict[str, Any] = {}
 
         async def stop(self) -> None:
             raise asyncio.CancelledError

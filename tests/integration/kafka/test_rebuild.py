@@ -18,7 +18,7 @@ from schemas.policies import PolicyAdopted
 from schemas.quantities import PPB
 from schemas.router import RouterEntry
 from streams.errors import OperatorError
-from streams.processors import LEARN, MERGE, PROCESSORS, RANK, ROUTE
+from streams.processors import LEARN, MERGE, PROCESSORS, RANK, ROUTE, TUNE
 from streams.processors.deadlines import deadline_of
 from streams.processors.fold import Processor, Tables
 from streams.runtimes.kafka.client.producer import ProducerRecord, message_of
@@ -40,13 +40,14 @@ from streams.topology import (
     partition_of,
 )
 
-from ...worlds import analysis, gold, merging, moment, newest, overdue, policy, question
+from ...worlds import analysis, by_odds, gold, merging, moment, newest, overdue, policy, question
 from .stage_bench import PLACE, Bench, Run, run
 
 __all__ = ["run"]
 
 NOBODY = Tables(None, {})
 CASCADE = merging("cascade", "a", "b", "c", stages=(1, 1, 1), accept_ppb=PPB, window_ppb=0, merge_agent=False)
+ODDS = by_odds("a", "b", "c", odds={"cascade": False})
 ASKED = tuple(question(f"q{number}") for number in range(12))
 ASKED_KEYS = {one.question_id for one in ASKED}
 SILENT = {"q3": "bc", "q4": "c", "q5": "a"}
@@ -117,7 +118,7 @@ def stored(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("adopted", [CASCADE, newest(CASCADE)], ids=["v1", "v2"])
+@pytest.mark.parametrize("adopted", [CASCADE, newest(CASCADE), ODDS], ids=["v1", "v2", "odds"])
 def test_derived_states_are_those_of_the_stages(run: Run, adopted: PolicyAdopted) -> None:
     """Every state of every stage and partition is the same bytes, to the same offsets, and nothing is left to send."""
 
@@ -125,7 +126,8 @@ def test_derived_states_are_those_of_the_stages(run: Run, adopted: PolicyAdopted
         state_dir = bench.folder / "states"
         await live(bench, state_dir, adopted)
         lines = {event.key for event in await bench.events(ROUTER) if isinstance(event, RouterEntry)}
-        keys = {ROUTE: ASKED_KEYS, MERGE: ASKED_KEYS, LEARN: ASKED_KEYS, RANK: lines}
+        tables = {adopted.policy_id} if adopted is ODDS else set()
+        keys = {ROUTE: ASKED_KEYS, MERGE: ASKED_KEYS, LEARN: ASKED_KEYS, RANK: lines, TUNE: tables}
         for processor in PROCESSORS:
             found = await rebuilt(bench, processor)
             assert sorted(key for part in found.values() for key in part.states) == sorted(keys[processor])

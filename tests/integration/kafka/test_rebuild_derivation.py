@@ -252,15 +252,20 @@ def test_another_question_conflicts_with_the_one_that_has_the_panel() -> None:
     assert orjson.loads(found.states["q"]) == [question().statement_id, question().event_id]
 
 
-@pytest.mark.parametrize(
-    ("events", "problem"),
-    [((staged().assignment(),), "does not hold the question"), ((question(),), "no policy")],
-    ids=["a panel alone", "no policy"],
-)
-def test_what_route_cannot_derive_is_told(events: tuple[Event, ...], problem: str) -> None:
-    """A panel whose question is gone, and a question that needs a panel where no policy says of whom."""
-    with pytest.raises(OperatorError, match=problem):
-        rebuilt(laid(*events), ROUTE, HOME)
+def test_a_question_that_needs_a_panel_needs_a_policy() -> None:
+    """Without one nothing says whom to ask."""
+    with pytest.raises(OperatorError, match="no policy"):
+        rebuilt(laid(question()), ROUTE, HOME)
+
+
+def test_a_panel_whose_question_is_gone_keeps_its_id() -> None:
+    """In a topic that was made anew, a question under an old id is told to be another one, and gets no second panel."""
+    log = laid(policy("a"), staged().assignment(), question(at=70), question("q19"))
+    found = rebuilt(log, ROUTE, HOME)
+    assert orjson.loads(found.states["q"])[1] == question().event_id
+    (letter,) = events_of(found.outputs)
+    assert isinstance(letter, RecordRejected)
+    assert letter.reason == "conflict"
 
 
 def test_a_copy_is_made_once() -> None:

@@ -9,15 +9,17 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from schemas.event import Event
 from schemas.panels import PanelAssigned
 from schemas.registry import decode
-from streams.errors import InvariantError, OperatorError
+from streams.errors import InvariantError, OperatorError, UnreachableError
 from streams.processors import LEARN, MERGE, RANK, ROUTE
-from streams.runtimes.kafka.client.fetch import require_reached
+from streams.runtimes.kafka.client import fetch as fetch_module
 from streams.runtimes.kafka.client.producer import RecordProducer, message_of
 from streams.runtimes.kafka.stages import stage as stage_module
+from streams.runtimes.kafka.stages.losses import require_inputs
 from streams.runtimes.kafka.stages.stage import KafkaStage
 from streams.topology import (
     ASSIGNMENTS,
@@ -195,7 +197,7 @@ def test_partitions_that_are_not_held_are_left_alone(run: Run) -> None:
 
 def test_a_topic_that_ends_before_what_was_folded_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its new records would be taken for old ones, and never be folded."""
-    monkeypatch.setattr(stage_module, "require_reached", require_reached)
+    monkeypatch.setattr(stage_module, "require_inputs", require_inputs)
 
     async def test(bench: Bench) -> None:
         world = decide(policy("a"), said(a="A"))
@@ -209,6 +211,35 @@ def test_a_topic_that_ends_before_what_was_folded_is_refused(run: Run, monkeypat
             await again.take([at(world.decision(), 0)])
         assert len(failures) == 1
         await bench.crash(again)
+
+    run(test)
+
+
+def test_brokers_that_are_away_during_a_takeover_are_waited_for(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An outage is the watch's to end (`outage.py`): the stage tries again, and its records count once."""
+    monkeypatch.setattr(stage_module, "require_inputs", require_inputs)
+    monkeypatch.setattr(fetch_module, "_AGAIN_S", 0.01)
+    connects, tried = fetch_module.plain_consumer, 0
+
+    async def away(*given: Any, **how: Any) -> Any:
+        nonlocal tried
+        tried += 1
+        if tried % 3:
+            raise UnreachableError("no broker answers")
+        return await connects(*given, **how)
+
+    async def test(bench: Bench) -> None:
+        await bench.producer.publish(map(message_of, (policy("a"), question("q"))))
+        records = await bench.records(QUESTIONS)
+        monkeypatch.setattr(fetch_module, "plain_consumer", away)
+        with capture_logs() as lines:
+            for _ in range(2):
+                stage = await bench.stage(ROUTE, PLACE)
+                assert await stage.take(records) == {PLACE}
+                await stage.close()
+        assert len(await bench.events(ASSIGNMENTS)) == 1
+        assert tried >= 6
+        assert {line["event"] for line in lines if line["log_level"] == "warning"} == {"read_put_off"}
 
     run(test)
 

@@ -22,7 +22,7 @@ from streams.errors import OperatorError, TransientError
 from streams.log import Headers, Polled, Record
 from streams.topology import ANALYSES, ASSIGNMENTS, DEADLINES, DECISIONS, QUESTION_PARTITIONS, QUESTIONS
 from streams.workers import partition_consumer
-from streams.workers.agent_worker import run_agents
+from streams.workers.agent_worker import WorkLimits, run_agents
 
 from ...record_builders import home, record_of
 from ...worlds import World, policy, question
@@ -246,16 +246,22 @@ class Waiter:
 class Employed:
     """The `agents` stage at work as one member, until the block ends or it is killed."""
 
-    def __init__(self, memory_log: MemoryLog, *agents: Any, member: Member | None = None, **options: Any) -> None:
+    def __init__(self, memory_log: MemoryLog, *agents: Any, member: Member | None = None, **limits: Any) -> None:
         self.member = member or Member(memory_log)
         self.stop = asyncio.Event()
         self.agents = {agent.spec.name: agent for agent in agents}
         self._memory_log = memory_log
-        self._options = options
+        self._terms = {name: limits.pop(name) for name in ("terms_of",) if name in limits}
+        self._limits = WorkLimits(**limits)
 
     async def __aenter__(self) -> "Employed":
         work = run_agents(
-            self.member, lambda policy_id: self.agents, clock=self._memory_log.clock, stop=self.stop, **self._options
+            self.member,
+            lambda policy_id: self.agents,
+            clock=self._memory_log.clock,
+            stop=self.stop,
+            limits=self._limits,
+            **self._terms,
         )
         self.task = asyncio.create_task(work)
         return self

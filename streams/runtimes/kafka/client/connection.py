@@ -4,6 +4,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from streams.errors import OperatorError, UsageError
@@ -29,6 +30,8 @@ class Security:
     cert_file: str | None = None
     key_file: str | None = None
     key_password: str | None = field(default=None, repr=False)
+    assumed: bool = False
+    """Whether the protocol was assumed because a user was given and no protocol."""
 
     @property
     def tls(self) -> ssl.SSLContext | None:
@@ -43,12 +46,14 @@ class Security:
         try:
             context = ssl.create_default_context(cafile=self.ca_file)
             if self.cert_file is not None:
-                context.load_cert_chain(self.cert_file, self.key_file, self.key_password)
+                # Without any password OpenSSL would ask for one on the terminal, and wait.
+                context.load_cert_chain(self.cert_file, self.key_file, self.key_password or "")
         except (OSError, ssl.SSLError) as error:
             named = ", ".join(name for name in (self.ca_file, self.cert_file, self.key_file) if name)
             raise OperatorError(
                 f"the TLS files cannot be used: {error} ({named})",
-                remedy="ORCH_KAFKA_CA_FILE, ORCH_KAFKA_CERT_FILE and ORCH_KAFKA_KEY_FILE name files in PEM",
+                remedy="ORCH_KAFKA_CA_FILE, ORCH_KAFKA_CERT_FILE and ORCH_KAFKA_KEY_FILE name files in PEM, and"
+                " ORCH_KAFKA_KEY_PASSWORD (or _FILE) has the password of an encrypted key",
             ) from error
         return context
 
@@ -57,16 +62,21 @@ def security_from(environ: Mapping[str, str]) -> Security:
     """
     Read the security settings; they come from the environment only, as all secrets do.
 
+    Without ORCH_KAFKA_SECURITY a user means SASL_SSL, and a TLS file alone SSL. Other Kafka clients take PLAINTEXT and
+    leave user and password unused without a word.
+
     Raises:
-        UsageError: The protocol or mechanism does not exist, or SASL lacks a user or a password.
+        UsageError: The protocol or mechanism does not exist, or settings contradict each other or are incomplete.
+        OperatorError: A file with a password cannot be read.
     """
 
     def given(name: str) -> str | None:
         return environ.get(f"ORCH_KAFKA_{name}") or None
 
-    username, password = given("USERNAME"), given("PASSWORD")
-    tls = any(given(name) for name in ("CA_FILE", "CERT_FILE"))
-    implied = ("SASL_" if username else "") + ("SSL" if tls else "PLAINTEXT")
+    username, password = given("USERNAME"), _secret("ORCH_KAFKA_PASSWORD", environ)
+    ca_file, cert_file, key_file = given("CA_FILE"), given("CERT_FILE"), given("KEY_FILE")
+    key_password = _secret("ORCH_KAFKA_KEY_PASSWORD", environ)
+    implied = "SASL_SSL" if username else "SSL" if ca_file or cert_file else "PLAINTEXT"
     protocol = (given("SECURITY") or implied).upper()
     mechanism = (given("SASL_MECHANISM") or "PLAIN").upper()
     if protocol not in PROTOCOLS:
@@ -74,9 +84,46 @@ def security_from(environ: Mapping[str, str]) -> Security:
     if mechanism not in MECHANISMS:
         raise UsageError(f"ORCH_KAFKA_SASL_MECHANISM is {mechanism!r}", remedy=f"Use one of {', '.join(MECHANISMS)}")
     if protocol.startswith("SASL") and not (username and password):
-        raise UsageError(f"{protocol} needs a user and a password", remedy="Set ORCH_KAFKA_USERNAME and _PASSWORD")
-    files = given("CA_FILE"), given("CERT_FILE"), given("KEY_FILE"), given("KEY_PASSWORD")
-    return Security(protocol, mechanism, username, password, *files)
+        raise UsageError(
+            f"{protocol} needs a user and a password",
+            remedy="Set ORCH_KAFKA_USERNAME, and ORCH_KAFKA_PASSWORD or ORCH_KAFKA_PASSWORD_FILE",
+        )
+    if (username or password) and not protocol.startswith("SASL"):
+        raise UsageError(
+            f"a user or a password is given, and {protocol} sends neither",
+            remedy="Set ORCH_KAFKA_USERNAME and ORCH_KAFKA_SECURITY=SASL_SSL (SASL_PLAINTEXT without TLS); or unset"
+            " ORCH_KAFKA_USERNAME and ORCH_KAFKA_PASSWORD",
+        )
+    if (key_file or key_password) and not cert_file:
+        raise UsageError("a key without its certificate is given", remedy="Set ORCH_KAFKA_CERT_FILE too")
+    files = ca_file, cert_file, key_file, key_password
+    return Security(protocol, mechanism, username, password, *files, assumed=bool(username) and not given("SECURITY"))
+
+
+def _secret(name: str, environ: Mapping[str, str]) -> str | None:
+    """
+    Give a password: the value of a variable, or of the file that `NAME_FILE` names, without its last line end.
+
+    Raises:
+        UsageError: Both are given, or the file is empty.
+        OperatorError: The file cannot be read.
+    """
+    value, file = environ.get(name) or None, environ.get(f"{name}_FILE") or None
+    if file is None:
+        return value
+    if value is not None:
+        raise UsageError(f"{name} and {name}_FILE are both set", remedy="Unset one of them")
+    try:
+        found = Path(file).expanduser().read_text("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{name}_FILE: {file} is no UTF-8 text", remedy="It holds the password alone") from error
+    except OSError as error:
+        raise OperatorError(
+            f"{name}_FILE: {file} cannot be read: {error.strerror or error}", remedy="Name a file that you may read"
+        ) from error
+    if not found:
+        raise UsageError(f"{name}_FILE: {file} is empty", remedy="It holds the password alone")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A consumer group member that reads co-partitioned topics."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -16,13 +16,16 @@ from aiokafka.errors import (
 from structlog.typing import FilteringBoundLogger
 
 from schemas.event import Event
-from streams.errors import OperatorError, TransientError
+from streams.errors import OperatorError, TransientError, UnreachableError
 from streams.log import Headers, Polled, Record
+from streams.runtimes.kafka.client.commit_marks import is_committed_here, marked
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import record_of
 from streams.runtimes.kafka.client.lifecycle import connect, let_go
 from streams.runtimes.kafka.client.member_version import VersionedAssignor
-from streams.runtimes.kafka.client.producer import RecordProducer, carried_on, message_of, settled
+from streams.runtimes.kafka.client.open_transactions import OpenTransactions
+from streams.runtimes.kafka.client.producer import RecordProducer, carried_on, message_of
+from streams.runtimes.kafka.client.topics import FIXED_PARTITIONS, require_partition
 
 SESSION_TIMEOUT_MS = 6_000
 """Silence after which the group removes a member; the shortest that brokers accept by default."""
@@ -55,6 +58,9 @@ without an error, and raises any other error once."""
 
 _REFUSALS = (AuthenticationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError)
 
+FindBegin = Callable[[Sequence[str], Collection[int]], Awaitable[Mapping[TopicPartition, int]]]
+"""Gives the first offset to read, from the names of topics in the topology and partition numbers."""
+
 _log: FilteringBoundLogger = structlog.get_logger("orch.group_member")
 
 
@@ -74,6 +80,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             member resumes without a rebalance. None for a dynamic member.
         gather_ms: Milliseconds for which a broker may gather records before it answers a fetch; with 0 it answers at
             the first record.
+        find_begin: Finds where to begin in partitions whose committed offsets are missing or were set by another
+            program. None for a stage that has offsets of its own: for it the group's are a hint.
     """
 
     def __init__(
@@ -84,12 +92,18 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         *,
         instance: str | None = None,
         gather_ms: int = 0,
+        find_begin: FindBegin | None = None,
     ) -> None:
         self._connection = connection
         self._producer = producer
         self._group = connection.group(stage)
         self._instance = instance
         self._gather_ms = gather_ms
+        self._find_begin = find_begin
+        self._finding: asyncio.Task[dict[TopicPartition, int]] | None = None
+        self._finding_for: frozenset[TopicPartition] = frozenset()
+        self._searches: set[asyncio.Task[dict[TopicPartition, int]]] = set()
+        """The search that runs, and former ones whose clients still have to disconnect."""
         self._consumer: AIOKafkaConsumer | None = None
         self._topics: tuple[str, ...] = ()
         self._paused: frozenset[str] = frozenset()
@@ -102,7 +116,12 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         """Places that the last poll reported as gained; their records come from the next poll on."""
         self._looking: asyncio.Task[dict[TopicPartition, list[Any]]] | None = None
         self._look_at_positions = 0.0
+        self._transactions = OpenTransactions()
         self._failures = 0
+        self.rebalances = 0
+        """Assignments that this member got."""
+        self.polls = 0
+        """Polls that began; a member that polls no more leaves the group after `POLL_INTERVAL_MS`."""
 
     async def start(self, topics: Sequence[str]) -> None:
         """Join the group."""
@@ -122,15 +141,17 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             fetch_min_bytes=GATHER_BYTES if self._gather_ms else 1,
             max_partition_fetch_bytes=PARTITION_BYTES,
             metadata_max_age_ms=METADATA_AGE_MS,
+            isolation_level="read_committed",
         )
         consumer.subscribe(self._topics, listener=self)
         await connect(consumer, self._connection)
 
     async def stop(self) -> None:
         """Leave the group; the group keeps the partitions of a static member for the session time-out."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.gather(self._looking, return_exceptions=True)
+        ending = [*self._searches, *([] if self._looking is None else [self._looking])]
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
         if self._consumer is not None:
             await let_go(self._consumer)
 
@@ -141,6 +162,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Seek partitions that stay to the reader's position; pause gained ones until `poll` has reported them."""
         self._rebalancing = False
+        self.rebalances += 1
         self._assigned = frozenset(assigned)
         for place in self._assigned:
             if place in self._next:
@@ -150,6 +172,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def poll(self, wait_ms: int) -> Polled:
         """Wait for records; see `log.Subscription`."""
+        self.polls += 1
         self._forget()
         self._resume(self._fresh)
         self._fresh = await self._begin(wait_ms)
@@ -161,7 +184,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         return Polled(records, frozenset(place.partition for place in self._next), reached)
 
     async def ends(self, partitions: Iterable[int]) -> Mapping[tuple[str, int], int]:
-        """Give the next offset of every topic."""
+        """Give the last stable offset of every topic."""
         places = [TopicPartition(topic, partition) for partition in partitions for topic in self._topics]
         try:
             async with asyncio.timeout(PATIENCE_S):
@@ -183,7 +206,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await self._client.commit(held)
+                await self._client.commit({place: marked(offset) for place, offset in held.items()})
         except (KafkaError, TimeoutError) as error:
             raise TransientError(f"{self._group}: the commit failed: {type(error).__name__}: {error}") from error
 
@@ -202,7 +225,25 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def publish(self, event: Event, carried: Headers = ()) -> None:
         """Write an event and wait until it is acknowledged."""
-        await settled([await self._producer.send(message_of(event, carried_on(carried)))])
+        await self._producer.publish([message_of(event, carried_on(carried))])
+
+    @property
+    def rebalancing(self) -> bool:
+        """Whether this member waits for an assignment: its first one, or that of a rebalance."""
+        return self._rebalancing or not self.rebalances
+
+    @property
+    def positions(self) -> Mapping[tuple[str, int], int]:
+        """Next offset of each place held."""
+        return {self._place(place): offset for place, offset in self._next.items()}
+
+    def high_watermarks(self) -> dict[tuple[str, int], int]:
+        """Give the high watermark of each place held, as of the last fetch; places not fetched yet are left out."""
+        if self._consumer is None:
+            return {}
+        held = [place for place in self._next if place in self._consumer.assignment()]
+        known = {self._place(place): self._consumer.highwater(place) for place in held}
+        return {place: end for place, end in known.items() if end is not None}
 
     @property
     def _client(self) -> AIOKafkaConsumer:
@@ -225,21 +266,58 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         """Look up the start positions of gained places, and give these places; none while positions are unknown."""
         assigned = self._assigned
         gained = assigned - self._next.keys()
+        for place in gained:
+            require_partition(self._connection, self._connection.logical(place.topic), place.partition)
         if any(TopicPartition(topic, place.partition) not in assigned for place in gained for topic in self._topics):
             raise OperatorError(
                 f"{self._group}: this member's partitions of {', '.join(self._topics)} are not the same ones",
-                remedy="The topics must have equal numbers of partitions; `orch topics check` checks them",
+                remedy=f"`orch topics check` names the topics. {FIXED_PARTITIONS}",
             )
+        if not gained:
+            return gained
         try:
             async with asyncio.timeout(max(wait_ms / 1000, POSITIONS_S)):
                 begin = {place: await self._client.position(place) for place in gained}
-        except (KafkaError, TimeoutError):
+                moved = await self._moved(gained)
+        except (KafkaError, TimeoutError, UnreachableError):
             # The brokers are not ready, or there is a new assignment: the next poll retries.
             return frozenset()
         if self._assigned is not assigned:
             return frozenset()
-        self._next.update(begin)
+        for place, offset in moved.items():
+            self._client.seek(place, offset)
+        self._next.update(begin | moved)
         return gained
+
+    async def _moved(self, gained: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        """Give the begin of gained places that do not begin at their committed offsets; the search may take minutes."""
+        if self._finding is None or self._finding_for != gained:
+            for former in self._searches:
+                former.cancel()
+            self._finding, self._finding_for = asyncio.create_task(self._find_moved(gained)), gained
+            self._searches.add(self._finding)
+            self._finding.add_done_callback(self._searches.discard)
+        try:
+            moved = await asyncio.shield(self._finding)
+        finally:
+            if self._finding.done():
+                self._finding = None
+        return moved
+
+    async def _find_moved(self, gained: frozenset[TopicPartition]) -> dict[TopicPartition, int]:
+        ends = await self._client.end_offsets(list(gained))
+        if self._find_begin is None:
+            # The topic was created again, and what a member of the old one committed hides its records.
+            beyond = [place for place in gained if await self._client.position(place) > ends[place]]
+            return dict(await self._client.beginning_offsets(beyond)) if beyond else {}
+        ours = await is_committed_here(self._connection, self._group, gained, ends)
+        partitions = sorted({place.partition for place, known in ours.items() if not known})
+        if not partitions:
+            return {}
+        _log.info("committed_offsets_not_used", group=self._group, partitions=partitions)
+        topics = tuple(map(self._connection.logical, self._topics))
+        found = await self._find_begin(topics, partitions)
+        return {place: offset for place, offset in found.items() if place in gained}
 
     async def _found(self, wait_ms: int) -> dict[TopicPartition, list[Any]]:
         """Fetch records; a rebalance may keep the client longer than *wait_ms*, then a later poll takes the result."""
@@ -278,11 +356,12 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc]
         self._next[place] = max(begin, found[-1].offset + 1)
 
     async def _skip_marks(self) -> None:
-        """Advance over transaction markers, which take offsets but are no records."""
+        """Advance over transaction markers and aborted records, which take offsets; tell of open transactions."""
         now = asyncio.get_running_loop().time()
         if now < self._look_at_positions or self._looking is not None or self._rebalancing:
             return
         self._look_at_positions = now + POSITIONS_S
+        self._transactions.look(self._client, self._next.keys() & self._assigned, now)
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(POSITIONS_S):
                 for place, known in list(self._next.items()):

@@ -129,9 +129,12 @@ class RecordProducer:
             else:
                 return queued
 
-    async def publish(self, messages: Iterable[ProducerRecord]) -> None:
+    async def publish(self, messages: Iterable[ProducerRecord], *, again: bool = False) -> None:
         """
         Send records and wait until all of them are acknowledged.
+
+        Args:
+            again: Whether these are outputs of an earlier owner, who may have sent them.
 
         Raises:
             OperatorError: The brokers refused one, or no retry succeeded.

@@ -1,23 +1,29 @@
-"""Creation and checks of a log's topics."""
+"""Topics of a log: required shape, creation, presence."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from streams.errors import OperatorError
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.failed_connection import LOST, why_unreachable
+from streams.runtimes.kafka.client.least_rights import Right, operating
 from streams.runtimes.kafka.client.lifecycle import connect, let_go
 from streams.runtimes.kafka.client.producer import MAX_REQUEST_BYTES
-from streams.topology import TOPICS
-
-MOST_REPLICAS = 3
-"""Default replicas of a topic, if the cluster has as many brokers; with `min.insync.replicas` 2, one may fail."""
+from streams.runtimes.kafka.client.rights import TopicState, missing_rights, refused, topic_states
+from streams.topology import MOST_REPLICAS, TOPICS
 
 _HOUR_MS = 3_600_000
 
@@ -36,8 +42,22 @@ _CHANGELOG = {**_COMPACTED, "max.message.bytes": str(MAX_REQUEST_BYTES)}
 # Producers set timestamps, so a record that a stage moves to its right partition keeps its timestamp.
 _STAMPED = {"message.timestamp.type": "CreateTime", "max.message.bytes": str(MAX_RECORD_BYTES)}
 
-_FREE = ("segment.bytes", "segment.ms", "min.cleanable.dirty.ratio")
+_LIST_TRIES, _LIST_S = 100, 0.1
+"""Looks for new topics, and seconds between them; on a busy machine a broker takes a second to hear of them."""
+
+CLIENT_ERRORS = (KafkaError, OSError, NotImplementedError)
+"""What aiokafka raises where a request fails; NotImplementedError for a broker that knows no version of it."""
+
+FREE_CONFIGS = ("segment.bytes", "segment.ms", "min.cleanable.dirty.ratio")
 """Settings that an operator may change: they affect start-up time and disk usage, but no guarantee."""
+
+
+FIXED_PARTITIONS = (
+    "The number of partitions is fixed for good: the key of an event decides its partition, so events of one question"
+    " would lie in two. Create a new log under another name on the cluster. The audit commands (an archive of a log,"
+    " and a fresh log from it) will be the way to take the old events along; so far there is the archive, `orch export`"
+)
+"""Remedy for topics to which somebody has added partitions; Kafka cannot take them away again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +67,19 @@ class TopicSpec:
     name: str
     partitions: int
     configs: dict[str, str] = field(default_factory=dict)
+    only_odds: bool = False
+    """Whether the log may lack it under policies without learned odds."""
 
 
-class TopicCheck(NamedTuple):
-    """The result of a check of one topic."""
+class Creation(NamedTuple):
+    """What a creation of topics did."""
 
-    topic: str
-    state: Literal["ok", "missing", "wrong"]
-    finding: str
-    remedy: str = ""
+    created: list[str]
+    """Names of the topics that were missing, as on the cluster; another process may have made some of them."""
+    replicas: int
+    """Replicas of each new topic."""
+    brokers: int
+    """Brokers of the cluster that answer."""
 
 
 def wanted_topics(connection: Connection) -> list[TopicSpec]:
@@ -65,12 +89,15 @@ def wanted_topics(connection: Connection) -> list[TopicSpec]:
             connection.topic(topic.name),
             topic.partitions,
             {**_STAMPED, **(_COMPACTED if topic.cleanup == "compact" else _KEPT)},
+            topic.only_odds,
         )
         for topic in TOPICS.values()
     ]
     for processor in PROCESSORS:
         partitions = max(TOPICS[name].partitions for name in processor.reads)
-        topics.append(TopicSpec(connection.changelog(processor.name), partitions, {**_STAMPED, **_CHANGELOG}))
+        only_odds = any(TOPICS[name].only_odds for name in processor.reads)
+        name = connection.changelog(processor.name)
+        topics.append(TopicSpec(name, partitions, {**_STAMPED, **_CHANGELOG}, only_odds))
     return topics
 
 
@@ -102,26 +129,25 @@ async def brokers(connection: Connection) -> list[str]:
         return [f"{broker['host']}:{broker['port']}" for broker in cluster["brokers"]]
 
 
-async def create_topics(connection: Connection, replication: int | None = None) -> list[str]:
+async def create_topics(connection: Connection, replication: int | None = None) -> Creation:
     """
     Create the topics that are missing; existing topics stay unchanged.
 
     Args:
         replication: Replicas of each topic; None for one on each broker, up to `MOST_REPLICAS`.
 
-    Returns:
-        Names of the missing topics, as on the cluster; another process may have created some of them meanwhile.
-
     Raises:
-        OperatorError: The cluster refuses, or no broker answers.
+        OperatorError: The user lacks a right, the cluster refuses, or no broker answers.
     """
+    wanted = wanted_topics(connection)
     async with administered(connection) as admin:
         try:
-            known = set(await admin.list_topics())
-            replicas = replication or min(MOST_REPLICAS, len((await admin.describe_cluster())["brokers"]))
-            missing = [topic for topic in wanted_topics(connection) if topic.name not in known]
+            states = await topic_states(admin, [topic.name for topic in wanted])
+            brokers = len((await admin.describe_cluster())["brokers"])
+            replicas = replication or min(MOST_REPLICAS, brokers)
+            missing = [topic for topic in wanted if not states[topic.name].partitions]
             if not missing:
-                return []
+                return Creation([], replicas, brokers)
             insync = {"min.insync.replicas": "2"} if replicas >= MOST_REPLICAS else {}
             response = await admin.create_topics(
                 [
@@ -129,101 +155,117 @@ async def create_topics(connection: Connection, replication: int | None = None) 
                     for topic in missing
                 ]
             )
-        except (KafkaError, OSError) as error:
-            raise _refused(connection, error) from error
+        except CLIENT_ERRORS as error:
+            raise await refused_request(connection, error) from error
+    denied = set()
     for name, code, *message in response.topic_errors:
         problem = for_code(code)
+        if problem in (TopicAuthorizationFailedError, ClusterAuthorizationFailedError):
+            denied.add(name)
         # Another process may have created the topic meanwhile, with the same settings.
-        if code and problem is not TopicAlreadyExistsError:
+        elif code and problem is not TopicAlreadyExistsError:
             said = next((text for text in message if text), problem.__name__)
             remedy = "Give --replication, or ask the administrator of the cluster"
             raise OperatorError(f"topic {name} could not be created: {said}", remedy=remedy)
-    return [topic.name for topic in missing]
+    if denied:
+        raise refused(
+            connection,
+            [right for right in operating() if right.operation == "CREATE" and right.resource(connection)[1] in denied],
+        )
+    await _listed(connection, [topic.name for topic in missing])
+    return Creation([topic.name for topic in missing], replicas, brokers)
 
 
-async def check_topics(connection: Connection) -> list[TopicCheck]:
+async def _listed(connection: Connection, names: Sequence[str]) -> None:
+    """Wait until new topics are listed: a broker hears of them later than the controller, and the next command asks."""
+    async with administered(connection) as admin:
+        for _ in range(_LIST_TRIES):
+            try:
+                if set(names) <= set(await admin.list_topics()):
+                    return
+            except CLIENT_ERRORS as error:
+                raise await refused_request(connection, error) from error
+            await asyncio.sleep(_LIST_S)
+
+
+async def require_topics(connection: Connection, rights: Sequence[Right], *, odds: bool = False) -> frozenset[str]:
     """
-    Compare the topics on the cluster with those of a log.
+    Check that the user has these rights, and that the topics among them exist.
+
+    Every command on Kafka goes through here before it reads or writes: later, aiokafka waits for ever for what the
+    brokers refuse (a group that may not be read, a topic that may not be fetched), or takes it for something else.
+
+    Args:
+        rights: What the caller will do.
+        odds: Whether topics that only policies with learned odds need must exist too.
+
+    Returns:
+        Names, as on the cluster, of the topics among them that the log lacks and may lack: those of learned odds in a
+        log that is older than they are.
 
     Raises:
-        OperatorError: No broker answers, or it refuses.
+        OperatorError: A right is lacking; a topic is missing, or has another number of partitions than the topology; or
+            no broker answers.
     """
-    wanted = wanted_topics(connection)
+    named = {name for kind, name in (right.resource(connection) for right in rights) if kind == "topic"}
+    specs = [topic for topic in wanted_topics(connection) if topic.name in named]
+    wanted = {topic.name: topic.partitions for topic in specs}
     async with administered(connection) as admin:
         try:
-            known = set(await admin.list_topics())
-            there = [topic for topic in wanted if topic.name in known]
-            described = await admin.describe_topics([topic.name for topic in there]) if there else []
-            configs = await _configs(admin, [topic.name for topic in there])
-        except (KafkaError, OSError) as error:
-            raise _refused(connection, error) from error
-    partitions = {found["topic"]: len(found["partitions"]) for found in described}
-    replicas = {found["topic"]: len(found["partitions"][0]["replicas"]) for found in described}
-    checked = []
-    for topic in wanted:
-        if topic.name not in known:
-            checked.append(TopicCheck(topic.name, "missing", "is not there", "`orch topics create` makes it"))
-            continue
-        problems = []
-        if partitions[topic.name] != topic.partitions:
-            problems.append(f"{partitions[topic.name]} partitions instead of {topic.partitions}")
-        for name, value in topic.configs.items():
-            actual = configs[topic.name].get(name, value)
-            if actual != value and name not in _FREE:
-                problems.append(f"{name}={actual} instead of {value}")
-        if problems:
-            remedy = "Partitions can't be changed without moving keys: create a new log under another prefix"
-            if partitions[topic.name] == topic.partitions:
-                remedy = f"kafka-configs.sh --alter --topic {topic.name} --add-config ..."
-            checked.append(TopicCheck(topic.name, "wrong", "; ".join(problems), remedy))
-        else:
-            found = f"{topic.partitions} partitions, {replicas[topic.name]} replicas, {topic.configs['cleanup.policy']}"
-            checked.append(TopicCheck(topic.name, "ok", found))
-    return checked
-
-
-async def require_topics(connection: Connection) -> None:
-    """
-    Check that the topics of a log exist.
-
-    Raises:
-        OperatorError: Topics are missing, or have another number of partitions than the topology; or no broker answers.
-    """
-    async with administered(connection) as admin:
-        try:
-            known = set(await admin.list_topics())
-            wanted = {topic.name: topic.partitions for topic in wanted_topics(connection)}
-            missing = [name for name in wanted if name not in known]
-            described = [] if missing else await admin.describe_topics(list(wanted))
-        except (KafkaError, OSError) as error:
-            raise _refused(connection, error) from error
+            states = await topic_states(admin, list(wanted)) if wanted else {}
+            # No right is told of a topic that is not there: without the right to describe it, it is hidden.
+            there = [right for right in rights if _may_be_there(right, connection, states)]
+            lacking = await missing_rights(connection, admin, there, states)
+        except CLIENT_ERRORS as error:
+            raise await refused_request(connection, error) from error
+    if lacking:
+        raise refused(connection, lacking)
+    absent = frozenset(topic.name for topic in specs if topic.only_odds and not states[topic.name].partitions)
+    missing = [name for name in wanted if not states[name].partitions and (odds or name not in absent)]
     if missing:
         more = f" and {len(missing) - 1} more topics" if len(missing) > 1 else ""
         raise OperatorError(
             f"{connection.url} has no topic {missing[0]}{more}",
             remedy=f"`orch --log {connection.url} topics create` creates missing topics",
         )
-    for found in described:
-        if len(found["partitions"]) != wanted[found["topic"]]:
+    for name, partitions in wanted.items():
+        if name not in absent and states[name].partitions != partitions:
             raise OperatorError(
-                f"topic {found['topic']} has {len(found['partitions'])} partitions instead of {wanted[found['topic']]}",
-                remedy="`orch topics check` checks all topics",
+                f"topic {name} has {states[name].partitions} partitions instead of {partitions}",
+                remedy=FIXED_PARTITIONS,
+                topic=name,
             )
+    return absent
 
 
-async def _configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    """Read the configuration of topics."""
-    if not names:
-        return {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    found: dict[str, dict[str, str]] = {}
-    for response in await admin.describe_configs(resources):
-        for _, _, _, name, entries in response.resources:
-            found[name] = {entry[0]: entry[1] for entry in entries}
-    return found
+def require_partition(connection: Connection, topic: str, partition: int) -> None:
+    """
+    Check that a partition that was assigned is one of the topology.
+
+    Args:
+        topic: Its name in the topology.
+
+    Raises:
+        OperatorError: Somebody has added partitions to the topic.
+    """
+    if partition >= TOPICS[topic].partitions:
+        raise OperatorError(
+            f"topic {connection.topic(topic)} has more than {TOPICS[topic].partitions} partitions: somebody added some",
+            remedy=FIXED_PARTITIONS,
+            topic=topic,
+            partition=partition,
+        )
 
 
-def _refused(connection: Connection, error: BaseException) -> OperatorError:
+def _may_be_there(right: Right, connection: Connection, states: Mapping[str, TopicState]) -> bool:
+    kind, name = right.resource(connection)
+    return kind == "group" or states[name].hidden or states[name].partitions > 0
+
+
+async def refused_request(connection: Connection, error: BaseException) -> OperatorError:
+    """Make the error for a request about topics that failed: the cluster refused it, or a broker cannot be used."""
+    if isinstance(error, LOST):
+        return await why_unreachable(connection, error)
     return OperatorError(
         f"{connection.url}: the cluster refused a request about topics ({type(error).__name__}: {error})",
         remedy="`orch doctor` checks the connection; rights to describe and create topics are needed",

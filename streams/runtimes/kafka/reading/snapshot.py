@@ -49,6 +49,12 @@ CREATE TABLE settled (
     "offset" INTEGER NOT NULL,
     PRIMARY KEY (topic, partition)
 );
+CREATE TABLE aborted (
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    "offset" INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition, "offset")
+);
 CREATE TABLE counts (taken INTEGER NOT NULL, repeats INTEGER NOT NULL);
 INSERT INTO counts VALUES (0, 0);
 """
@@ -122,6 +128,11 @@ class Snapshot:
             self._connection.execute("UPDATE counts SET taken = ?, repeats = ?", (self.taken, self.repeats))
             self._note(extent)
             self._connection.execute("COMMIT")
+
+    def note_aborted(self, places: Iterable[tuple[str, int, int]]) -> None:
+        """Store which of the records belong to aborted transactions."""
+        with mapped(self.path):
+            self._connection.executemany("INSERT INTO aborted VALUES (?, ?, ?)", places)
 
     def _take_input(self, raw_record: RawRecord) -> None:
         """Store the event of an input record; leave out a record that is no event, or is in the wrong partition."""

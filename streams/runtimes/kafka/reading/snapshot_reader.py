@@ -51,6 +51,13 @@ class SnapshotReader(EmbeddedReader):
         """Give for each partition the offset before which every record has all its causes in view."""
         return self._offsets("settled")
 
+    def aborted(self) -> Sequence[tuple[str, int, int]]:
+        """List the records in view that belong to aborted transactions: topic, partition and offset."""
+        with mapped(self._path):
+            return self._connection.execute(
+                'SELECT topic, partition, "offset" FROM aborted ORDER BY 1, 2, 3'
+            ).fetchall()
+
     def _offsets(self, source: str, *values: str) -> dict[tuple[str, int], int]:
         with mapped(self._path):
             rows = self._connection.execute(f'SELECT topic, partition, "offset" FROM {source}', values).fetchall()

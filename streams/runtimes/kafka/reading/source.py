@@ -10,15 +10,15 @@ from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.errors import OperatorError
+from streams.loop_thread import LoopThread
 from streams.processors import PROCESSORS
 from streams.runtimes.kafka.client.connection import Connection
-from streams.runtimes.kafka.client.lifecycle import connect, let_go
-from streams.runtimes.kafka.client.loop_thread import LoopThread
+from streams.runtimes.kafka.client.failed_connection import LOST, why_unreachable
+from streams.runtimes.kafka.client.least_rights import auditing, reading
+from streams.runtimes.kafka.client.lifecycle import connect, is_client_task, let_go
 from streams.runtimes.kafka.client.topics import administered, require_topics
 from streams.runtimes.kafka.raw_record import RawRecord, by_time
-
-SourcePlace = tuple[str, int]
-"""Topic, by its name in the topology, and partition."""
+from streams.runtimes.kafka.reading.aborted_records import OffsetGaps, SourcePlace
 
 _PARTITION_BYTES = 1 << 19
 _FETCH_BYTES = 32 << 20
@@ -27,6 +27,8 @@ _FETCH_WAIT_MS = 50
 _SILENCE_S = 30
 """Longest wait for a record that exists, or for offsets."""
 _RETRY_S = 0.1
+_LOG_APPEND_TIME = 1
+"""Timestamp type of Kafka's protocol; 0 is CreateTime."""
 
 
 class LogSource:
@@ -37,27 +39,37 @@ class LogSource:
 
     Args:
         connection: The cluster.
-        places: Partitions that callers may ask for.
+        places: Partitions that callers may ask for. Those of topics that the log may lack, and lacks, are left out.
+        committed: Whether to leave out the records of aborted transactions.
+        groups: Whether they may ask for committed offsets.
 
     Raises:
-        OperatorError: No broker answers, or topics are missing.
+        OperatorError: No broker answers, the user lacks a right, or topics are missing.
     """
 
-    def __init__(self, connection: Connection, places: Sequence[SourcePlace]) -> None:
+    def __init__(
+        self, connection: Connection, places: Sequence[SourcePlace], *, committed: bool = True, groups: bool = True
+    ) -> None:
+        self.gaps = OffsetGaps()
+        """Offsets at which no record was found."""
         self._connection = connection
+        self._isolation_level = "read_committed" if committed else "read_uncommitted"
+        topics = tuple(dict.fromkeys(topic for topic, _ in places))
+        self._rights = auditing(topics) if groups else reading(topics)
         self._places = {TopicPartition(connection.topic(topic), number): (topic, number) for topic, number in places}
-        self._partitions = {place: partition for partition, place in self._places.items()}
         self._fetched: dict[TopicPartition, Sequence[Any]] = {}
-        self._loop = LoopThread()
+        self._loop = LoopThread(last=is_client_task)
         self._consumer: AIOKafkaConsumer | None = None
         try:
             self._consumer = self._loop.call(self._start())
         except BaseException:
             self.close()
             raise
+        self._partitions = {place: partition for partition, place in self._places.items()}
 
     async def _start(self) -> AIOKafkaConsumer:
-        await require_topics(self._connection)
+        absent = await require_topics(self._connection, self._rights)
+        self._places = {partition: place for partition, place in self._places.items() if partition.topic not in absent}
         consumer = AIOKafkaConsumer(
             **self._connection.client(),
             enable_auto_commit=False,
@@ -65,6 +77,7 @@ class LogSource:
             fetch_max_wait_ms=_FETCH_WAIT_MS,
             fetch_max_bytes=_FETCH_BYTES,
             max_partition_fetch_bytes=_PARTITION_BYTES,
+            isolation_level=self._isolation_level,
         )
         await connect(consumer, self._connection)
         # Without an assignment the client would look up each topic's metadata one by one, 0.1 s each.
@@ -74,7 +87,10 @@ class LogSource:
 
     def ends(self) -> dict[SourcePlace, int]:
         """
-        Ask for the next offset of every partition.
+        Ask for the end of every partition, as readers of committed records have it.
+
+        Returns:
+            Last stable offsets: before them no transaction is open, and what was aborted is left out.
 
         Raises:
             OperatorError: The brokers do not answer.
@@ -127,15 +143,32 @@ class LogSource:
         """
         wanted = {self._partitions[place]: span for place, span in spans.items() if span[0] < span[1]}
         self._ask(self._begin({partition: start for partition, (start, _) in wanted.items()}))
-        return by_time([self._partition(partition, end) for partition, (_, end) in wanted.items()])
+        return by_time([self._partition(partition, *span) for partition, span in wanted.items()])
 
-    def _partition(self, partition: TopicPartition, end: int) -> Iterator[RawRecord]:
-        topic, number = self._places[partition]
+    def _partition(self, partition: TopicPartition, start: int, end: int) -> Iterator[RawRecord]:
+        place = topic, number = self._places[partition]
+        expected = start
         while found := self._ask(self._take(partition, end)):
             for one in found:
                 if one.offset >= end:
-                    return
-                yield RawRecord(topic, number, one.offset, one.timestamp, one.key, one.value or b"", one.headers)
+                    break
+                self.gaps.add(place, expected, one.offset)
+                expected = one.offset + 1
+                yield RawRecord(
+                    topic,
+                    number,
+                    one.offset,
+                    one.timestamp,
+                    one.key,
+                    one.value or b"",
+                    one.headers,
+                    tombstone=one.value is None,
+                    stamped_by_broker=one.timestamp_type == _LOG_APPEND_TIME,
+                )
+            else:
+                continue
+            break
+        self.gaps.add(place, expected, end)
 
     async def _begin(self, starts: Mapping[TopicPartition, int]) -> None:
         self._fetched = {}
@@ -146,8 +179,13 @@ class LogSource:
     async def _take(self, partition: TopicPartition, end: int) -> Sequence[Any]:
         """Take the fetched records of a partition, and start fetching its next ones; empty at the end."""
         await self._fetch(wait_ms=0)
-        async with asyncio.timeout(_SILENCE_S):
-            while partition not in self._fetched and await self._client.position(partition) < end:
+        position, now = 0, asyncio.get_running_loop().time
+        async with asyncio.timeout(_SILENCE_S) as silence:
+            while partition not in self._fetched and (at := await self._client.position(partition)) < end:
+                if at > position:
+                    # Aborted records move the position and give nothing.
+                    position = at
+                    silence.reschedule(now() + _SILENCE_S)
                 await self._fetch(wait_ms=1_000)
         found = self._fetched.pop(partition, ())
         if await self._client.position(partition) < end:
@@ -174,11 +212,8 @@ class LogSource:
         """Run a coroutine of the client, and map its errors."""
         try:
             return self._loop.call(question)
-        except TimeoutError as error:
-            raise OperatorError(
-                f"{self._connection.url}: the brokers have not answered for {_SILENCE_S} s",
-                remedy="`orch doctor` checks brokers and topics",
-            ) from error
+        except LOST as error:
+            raise self._loop.call(why_unreachable(self._connection, error)) from error
         except KafkaError as error:
             raise OperatorError(
                 f"{self._connection.url}: the log cannot be read ({type(error).__name__}: {error})",

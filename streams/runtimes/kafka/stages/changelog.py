@@ -2,13 +2,18 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from streams.errors import OperatorError
 from streams.runtimes.kafka.client.connection import Connection
+from streams.runtimes.kafka.client.failed_connection import why_unreachable
 from streams.runtimes.kafka.client.fetch import fetch
 from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer, settled
 from streams.runtimes.kafka.stages.changelog_codec import chunks, pack
@@ -26,6 +31,8 @@ from streams.runtimes.kafka.stages.changelog_records import (
     outbox_key,
     state_key,
 )
+from streams.runtimes.kafka.stages.input_marks import InputMark
+from streams.runtimes.kafka.stages.inspection import Inspection
 from streams.runtimes.kafka.stages.state_store import KafkaStateStore, StorePosition
 
 _log = structlog.get_logger("orch.changelog")
@@ -42,6 +49,8 @@ class Recovered(NamedTuple):
     """Next offset of each input topic."""
     unsent: list[ProducerRecord]
     """Outputs that the owner of that batch may not have sent."""
+    marks: Mapping[str, InputMark] = MappingProxyType({})
+    """By input topic, the mark of the last record before its offset; none where an earlier version committed."""
 
 
 class Rebuilt(NamedTuple):
@@ -53,6 +62,8 @@ class Rebuilt(NamedTuple):
     """Next offset of each input topic."""
     outputs: list[ProducerRecord]
     """Outputs that the inputs cause and the topics lack."""
+    marks: Mapping[str, InputMark] = MappingProxyType({})
+    """By input topic, the mark of its last record; none of an empty one."""
 
 
 class Changelog:
@@ -81,10 +92,18 @@ class Changelog:
     """
 
     def __init__(
-        self, connection: Connection, producer: RecordProducer, stage: str, partition: int, store: KafkaStateStore
+        self,
+        connection: Connection,
+        producer: RecordProducer,
+        stage: str,
+        partition: int,
+        store: KafkaStateStore,
+        inspection: Inspection | None = None,
     ) -> None:
         self._connection = connection
         self._producer = producer
+        self._inspection = inspection
+        self._stage = stage
         self._topic = connection.changelog(stage)
         self._partition = partition
         self._store = store
@@ -106,9 +125,16 @@ class Changelog:
         """Whether the changelog holds the barrier that makes owners of format 1 refuse."""
         self._unsent = 0
         """Outputs in the last batch that counts; 0 once a later commit recorded them as sent."""
+        self._marks: Mapping[str, InputMark] = MappingProxyType({})
+        """Marks in the last commit record."""
         self._dropped = False
         self._unsettled = False
         """Whether a batch was begun that is not known to count."""
+
+    @property
+    def since(self) -> int:
+        """Give the epoch of the last rebuild; 0 if there was none."""
+        return self._since
 
     async def open(self, rebuild: Callable[[], Awaitable[Rebuilt]] | None = None) -> Recovered:
         """
@@ -118,20 +144,26 @@ class Changelog:
             rebuild: Derives the states again from the topics; they replace the content of the changelog.
 
         Raises:
-            OperatorError: The brokers do not answer, or the changelog cannot tell which of its states count.
+            OperatorError: The brokers do not answer, the changelog lost its beginning, or it cannot tell which of its
+                states count.
             Fenced: Another process wrote to the changelog meanwhile.
         """
         await self._fence()
         if rebuild is not None:
             return await self._rebuild(rebuild)
+        begin = await self._look_at_beginning()
         if self._store.place.position > self._batch.epoch:
             # The topic was deleted and created again, so the local states are stale.
             self._store.clear()
         reader = ChangelogReader(self._store)
-        async for record in self._records(self._store.place.position):
-            reader.take(record.offset, record.key, record.value, dict(record.headers).get(EPOCH_HEADER) or b"")
+        async with aclosing(self._records(self._store.place.position)) as records:
+            async for record in records:
+                if record.offset == 0:
+                    self._note_origin(record.key)
+                reader.take(record.offset, record.key, record.value, dict(record.headers).get(EPOCH_HEADER) or b"")
         await self._probe()
         found = reader.finish(self._batch.epoch)
+        require_beginning(self._topic, self._stage, self._partition, begin, self._store.place.since)
         _log.debug(
             "changelog_opened",
             changelog=self._topic,
@@ -144,15 +176,20 @@ class Changelog:
         self._barred = found.barrier
         self._since = self._store.place.since
         self._unsent = len(found.unsent)
+        self._marks = found.marks
         if found.legacy is not None:
             return await self._take_over(found)
         if not self._barred:
             await self.commit({}, self._store.place.offsets, found.unsent)
             await self.commit({}, self._store.place.offsets, found.unsent)
-        return Recovered(dict(self._store.place.offsets), found.unsent)
+        return Recovered(dict(self._store.place.offsets), found.unsent, found.marks)
 
     async def commit(
-        self, changes: Mapping[str, bytes], offsets: Mapping[str, int], outputs: Sequence[ProducerRecord]
+        self,
+        changes: Mapping[str, bytes],
+        offsets: Mapping[str, int],
+        outputs: Sequence[ProducerRecord],
+        marks: Mapping[str, InputMark] | None = None,
     ) -> None:
         """
         Write a batch and wait until it counts; only then may its outputs be sent.
@@ -161,6 +198,8 @@ class Changelog:
             changes: New state of each key.
             offsets: Next offset of each input topic.
             outputs: Records that the caller sends afterwards.
+            marks: Of each input topic, the mark of its last record before the offset; None keeps those of the last
+                commit.
 
         Raises:
             Fenced: This process no longer owns the changelog; the batch may or may not count.
@@ -169,6 +208,7 @@ class Changelog:
         if self._unsettled:
             raise Fenced(f"{self._topic}, partition {self._partition}: the last batch may or may not count")
         self._unsettled = True
+        self._marks = self._marks if marks is None else marks
         batch = self._batch = BatchId(self._batch.epoch, self._batch.number + 1)
         known = ((key, self._store.version(key)) for key in changes)
         replaced = [state_key(version, key) for key, version in known if version is not None]
@@ -179,7 +219,7 @@ class Changelog:
         queued += [await self._send(outbox_key(batch, place), pack({}, part)) for place, part in enumerate(more)]
         if batch.number > 1 and not self._barred:
             queued.append(await self._send(BARRIER, barrier_value(), self._name))
-        queued.append(await self._send(commit_key(batch), commit_value(offsets, self._since, last)))
+        queued.append(await self._send(commit_key(batch), commit_value(offsets, self._since, last, self._marks)))
         first = self._next
         await self._require_contiguous(queued)
         self.require()
@@ -236,6 +276,25 @@ class Changelog:
         self._next = fence.offset + 1
         self._unsettled = False
 
+    async def _look_at_beginning(self) -> int:
+        """Give the log start offset; empty a state store whose states are those of another topic of this name."""
+        if self._inspection is None:
+            return 0
+        place = TopicPartition(self._topic, self._partition)
+        try:
+            begin, end = (await self._inspection.bounds([place]))[place]
+            if begin == 0 < end and self._store.place.position > 0:
+                first = (await self._inspection.records_at({place: 0})).get(place)
+                self._note_origin(None if first is None else first.key)
+        except KafkaError as error:
+            raise await why_unreachable(self._connection, error) from error
+        return begin
+
+    def _note_origin(self, first: bytes | None) -> None:
+        """Tell the state store the key at offset 0: that of a fence with a name of its own, which is never removed."""
+        if first is not None and first.startswith(FENCE):
+            self._store.require_origin(first.decode())
+
     async def _probe(self) -> None:
         """Check that no other process has written since the fence, so that everything has been read."""
         await self._require_contiguous([await self._send(PROBE, b"")])
@@ -260,23 +319,26 @@ class Changelog:
         """Replace the content of the changelog by states derived from the topics."""
         self._store.clear()
         leftovers = Leftovers()
-        async for record in self._records(0):
-            leftovers.take(record.key, record.value)
+        async with aclosing(self._records(0)) as records:
+            async for record in records:
+                leftovers.take(record.key, record.value)
         await self._probe()
         # The outputs of the last owner must be in the topics before the derivation reads them.
         await self._producer.publish(leftovers.unsent)
         derived = await rebuild()
         self._useless, self._current, self._ends, self._barred = [], [], {}, False
         self._since = self._batch.epoch
-        await self.commit(derived.states, derived.offsets, derived.outputs)
+        await self.commit(derived.states, derived.offsets, derived.outputs, derived.marks)
         self._useless += leftovers.keys
         await self.commit({}, derived.offsets, derived.outputs)
         _log.info("changelog_replaced", changelog=self._topic, partition=self._partition, states=len(derived.states))
-        return Recovered(derived.offsets, derived.outputs)
+        return Recovered(derived.offsets, derived.outputs, derived.marks)
 
-    def _records(self, start: int) -> AsyncIterator[Any]:
+    def _records(self, start: int) -> AsyncGenerator[Any, None]:
         """Iterate the records from an offset to this owner's fence, the fence included."""
-        return fetch(self._connection, self._topic, self._partition, start, self._batch.epoch + 1)
+        # Owners write no transactions, so only a stranger's could be open here, and it must not keep an owner waiting.
+        end = self._batch.epoch + 1
+        return fetch(self._connection, self._topic, self._partition, start, end, committed=False)
 
     async def _require_contiguous(self, queued: "Iterable[asyncio.Future[Any]]") -> None:
         """Wait for acknowledgements, and check that no other process wrote in between."""
@@ -291,3 +353,28 @@ class Changelog:
     async def _send(self, key: bytes, value: bytes | None, epoch: bytes = b"") -> "asyncio.Future[Any]":
         headers = ((EPOCH_HEADER, epoch),) if epoch else ()
         return await self._producer.send_to(self._topic, self._partition, key, value, headers)
+
+
+def require_beginning(topic: str, stage: str, partition: int, begin: int, since: int) -> None:
+    """
+    Check that a changelog has all records that may count.
+
+    Compaction leaves the log start offset where it is. Retention and the deletion of records move it.
+
+    Args:
+        topic: Its name on the cluster.
+        begin: Log start offset of the partition.
+        since: Epoch of the last rebuild; records before it do not count.
+
+    Raises:
+        OperatorError: Records that may count were deleted.
+    """
+    if begin > since:
+        raise OperatorError(
+            f"{topic}, partition {partition} begins at offset {begin}: records before it were deleted, and with them"
+            f" states of {stage}",
+            remedy="Give the topic cleanup.policy=compact again, for retention deletes states. Then `orch worker"
+            f" {stage} --rebuild` derives them from the topics; stop the stage's other workers first",
+            topic=topic,
+            partition=partition,
+        )

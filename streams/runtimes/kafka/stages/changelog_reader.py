@@ -1,5 +1,6 @@
 """The reader of a changelog, which judges what counts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,10 +14,12 @@ from streams.runtimes.kafka.stages.changelog_records import (
     BatchId,
     RecordKey,
     RecordKind,
+    marks_in,
     outbox_key,
     parse_key,
     state_key,
 )
+from streams.runtimes.kafka.stages.input_marks import InputMark
 from streams.runtimes.kafka.stages.legacy_changelog import LEGACY_FORMAT, LEGACY_OUTBOX, LEGACY_STATE, LegacyReader
 from streams.runtimes.kafka.stages.state_store import NO_BATCH, KafkaStateStore, StorePosition
 
@@ -38,6 +41,8 @@ class ChangelogFindings(NamedTuple):
     """Content of a changelog of format 1 that no owner has converted yet."""
     gap: int | None
     """Offset of the first record that compaction has removed; None if the reader did not start at the beginning."""
+    marks: Mapping[str, InputMark]
+    """By input topic, the mark of the last record that is folded; none of commits by earlier versions."""
 
 
 @dataclass(slots=True)
@@ -83,6 +88,7 @@ class ChangelogReader:
         self._ends: dict[int, int] = {}
         self._open: dict[int, _OpenBatch] = {}
         self._unsent: list[ProducerRecord] = []
+        self._marks: dict[str, InputMark] = {}
         self._strays: dict[bytes, None] = {}
         self._commits: dict[bytes, BatchId] = {}
         """Keys of commit and outbox records without a tombstone, with their batches."""
@@ -171,6 +177,7 @@ class ChangelogReader:
         facts, outputs = unpack(value)
         earlier = [message for _, part in sorted(batch.outbox.items()) for message in unpack(part)[1]]
         self._unsent = [*earlier, *outputs]
+        self._marks = marks_in(facts)
         # An owner's second batch writes the tombstones of earlier leftovers, so reading must not resume at a first one.
         position, reign = (known.position, known.reign) if batch.id.number == 1 else (batch.first, batch.id.epoch)
         if facts["since"] > known.since:
@@ -247,7 +254,7 @@ class ChangelogReader:
             useless.update(dict.fromkeys(key for key in self._legacy.keys if key != BARRIER))
         gap = self._gap if self._from_start else None
         current = [key for key, batch in self._commits.items() if batch == last]
-        return ChangelogFindings(self._unsent, ends, list(useless), current, self._barrier, legacy, gap)
+        return ChangelogFindings(self._unsent, ends, list(useless), current, self._barrier, legacy, gap, self._marks)
 
 
 class Leftovers:

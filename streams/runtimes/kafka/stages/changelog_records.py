@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from streams.runtimes.kafka.client.producer import ProducerRecord
 from streams.runtimes.kafka.stages.changelog_codec import pack
+from streams.runtimes.kafka.stages.input_marks import InputMark
 
 FORMAT = 2
 """Format number of keys, states and commit records. An owner of another format cannot take over."""
@@ -81,7 +82,9 @@ def end_key(epoch: int) -> bytes:
     return b"v2/end/%d" % epoch
 
 
-def commit_value(offsets: Mapping[str, int], since: int, outputs: Sequence[ProducerRecord]) -> bytes:
+def commit_value(
+    offsets: Mapping[str, int], since: int, outputs: Sequence[ProducerRecord], marks: Mapping[str, InputMark]
+) -> bytes:
     """
     Encode the value of a commit record.
 
@@ -89,8 +92,18 @@ def commit_value(offsets: Mapping[str, int], since: int, outputs: Sequence[Produ
         offsets: Next offset of each input topic.
         since: First epoch whose states count; that of the last rebuild, 0 if there was none.
         outputs: The last chunk of the batch's outputs; outbox records hold the others.
+        marks: Mark of the last folded record of each input topic, as far as known. Owners of earlier versions neither
+            read nor write marks.
     """
-    return pack({"format": FORMAT, "offsets": dict(offsets), "since": since}, outputs)
+    facts: dict[str, Any] = {"format": FORMAT, "offsets": dict(offsets), "since": since}
+    if marks:
+        facts["marks"] = {topic: list(mark) for topic, mark in marks.items()}
+    return pack(facts, outputs)
+
+
+def marks_in(facts: Mapping[str, Any]) -> dict[str, InputMark]:
+    """Read the marks in the facts of a commit record; none in one of an earlier version."""
+    return {topic: InputMark(*mark) for topic, mark in facts.get("marks", {}).items()}
 
 
 def barrier_value() -> bytes:

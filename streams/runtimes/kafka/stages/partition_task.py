@@ -12,17 +12,17 @@ import structlog
 from schemas.canonical import canonical_json
 from schemas.event import Event
 from schemas.registry import InvalidRecord
-from streams.errors import InvariantError
+from streams.errors import InvariantError, OperatorError
 from streams.log import Record
 from streams.processors.dead_letters import SKIPPED, dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Step, Tables
+from streams.processors.own_rules import RuleMissingError
 from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer, carried_on, message_of
 from streams.runtimes.kafka.raw_record import MOVED, RawRecord, is_misplaced, read_input
 from streams.runtimes.kafka.stages.changelog import Changelog
+from streams.runtimes.kafka.stages.input_marks import Folded, InputMark, mark_of
 from streams.runtimes.kafka.stages.state_store import KafkaStateStore
-
-CACHED_STATES = 2_000
-"""States cached in memory for each partition; the others are in the local state store."""
+from streams.runtimes.state_cache import StateCache
 
 MOVED_HEADER_BYTES = 65_536
 """Most bytes of headers that a moved record keeps."""
@@ -79,7 +79,7 @@ class PartitionTask:
         partition: Partition number.
         changelog: Opened.
         store: State store that the changelog keeps up to date.
-        offsets: Next offset of each input topic, as recovered from the changelog.
+        folded: What earlier owners have folded, as recovered from the changelog.
         tables: View of the compacted topics for the processor.
         recent: Ids of recently folded events; None for a processor that recognises repeats by its state.
     """
@@ -90,7 +90,7 @@ class PartitionTask:
         partition: int,
         changelog: Changelog,
         store: KafkaStateStore,
-        offsets: Mapping[str, int],
+        folded: Folded,
         tables: Tables,
         recent: RecentEventIds | None,
     ) -> None:
@@ -98,24 +98,32 @@ class PartitionTask:
         self.changelog = changelog
         self.sent = True
         """Whether all outputs of the last batch are acknowledged."""
+        self.cache = StateCache().share()
+        """Loaded states; the others are in the state store. A stage gives its tasks shares of its own cache."""
         self.skipped: Collection[Place] = ()
         """Places whose records become dead letters unfolded."""
-        self.done = dict(offsets)
+        self.done = dict(folded.offsets)
         """Next offset of each input topic whose earlier records are folded, with every output acknowledged."""
+        self.marks = dict(folded.marks)
+        """Mark of the last record of each input topic before that offset, as far as known."""
         self._processor = processor
         self._store = store
-        self._offsets = dict(offsets)
+        self._offsets = dict(folded.offsets)
         self._tables = tables
         self._recent = recent
-        self._states: OrderedDict[str, Any] = OrderedDict()
+        self._uncommitted: dict[str, Any] = {}
+        """States that the batch has changed; neither the cache nor the state store has them."""
 
-    async def process(self, records: Sequence[Record], producer: RecordProducer) -> None:
+    async def process(self, records: Sequence[Record], producer: RecordProducer) -> float:
         """
         Fold a batch, commit it to the changelog, send its outputs, and mark it done.
 
         Args:
             records: Without gaps; records folded before may be among them.
             producer: Started; writes the outputs.
+
+        Returns:
+            Seconds that the fold took.
 
         Raises:
             Fenced: Another process owns the changelog, or a rebalance took the partition away; nothing was sent.
@@ -125,11 +133,12 @@ class PartitionTask:
         started = time.perf_counter()
         changes, offsets, outputs = self.fold(records)
         folded_at = time.perf_counter()
-        await self.changelog.commit(changes, offsets, outputs)
-        self.forget()
+        marks = self.marks | self._folded_last(records)
+        await self.changelog.commit(changes, offsets, outputs, marks)
+        self._keep_committed(changes)
         self.sent = False
         await producer.publish(outputs)
-        self.sent, self.done = True, offsets
+        self.sent, self.done, self.marks = True, offsets, marks
         _log.debug(
             "batch_committed",
             stage=self._processor.name,
@@ -140,6 +149,12 @@ class PartitionTask:
             fold_ms=round((folded_at - started) * 1000, 3),
             duration_ms=round((time.perf_counter() - started) * 1000, 3),
         )
+        return folded_at - started
+
+    def _folded_last(self, records: Sequence[Record]) -> dict[str, InputMark]:
+        """Mark the last record of each topic, if it is the last that is folded now."""
+        last = {record.topic: record for record in records}
+        return {topic: mark_of(record) for topic, record in last.items() if record.offset + 1 == self._offsets[topic]}
 
     def fold(self, records: Sequence[Record]) -> tuple[dict[str, bytes], dict[str, int], list[ProducerRecord]]:
         """
@@ -186,31 +201,36 @@ class PartitionTask:
     def _step(self, record: Record, event: Event, changed: dict[str, Any]) -> Iterator[ProducerRecord]:
         for key in self._processor.keys(event):
             state = self._state(key)
-            step = self._processor.fold(state, event, key, self._tables)
+            try:
+                step = self._processor.fold(state, event, key, self._tables)
+            except RuleMissingError as error:
+                raise OperatorError(str(error), remedy=error.remedy, key=key) from error
             if step.state is not state:
-                self._keep(key, step.state)
-                changed[key] = step.state
+                self._uncommitted[key] = changed[key] = step.state
             yield from follows(step, record, event)
 
     def _state(self, key: str) -> Any:
-        if key in self._states:
-            self._states.move_to_end(key)
-            return self._states[key]
+        if key in self._uncommitted:
+            return self._uncommitted[key]
+        if (cached := self.cache.get(key)) is not None:
+            return cached[0]
         stored = self._store.get(key)
         if stored is None:
             return None
         state = self._processor.load(orjson.loads(stored))
-        self._keep(key, state)
+        self.cache.put(key, state, stored)
         return state
 
-    def _keep(self, key: str, state: Any) -> None:
-        self._states[key] = state
-        self._states.move_to_end(key)
+    def _keep_committed(self, changes: Mapping[str, bytes]) -> None:
+        """Move the states of a batch to the cache; now that it is committed, the state store has them too."""
+        for key, stored in changes.items():
+            self.cache.put(key, self._uncommitted[key], stored)
+        self._uncommitted.clear()
 
     def forget(self) -> None:
-        """Evict cached states beyond `CACHED_STATES`; once a batch is committed, the state store holds all of them."""
-        while len(self._states) > CACHED_STATES:
-            self._states.popitem(last=False)
+        """Drop all loaded states, for a task that is given up."""
+        self._uncommitted.clear()
+        self.cache.clear()
 
 
 def read_record(record: Record) -> Event | ProducerRecord:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -26,6 +26,18 @@ _log = structlog.get_logger("orch.polling_engine")
 Done = Callable[[], None]
 """Called when a record is folded and its outputs are acknowledged."""
 
+Place = tuple[str, int]
+"""Topic, by its name in the topology, and partition."""
+
+
+class _WaitingRecord(NamedTuple):
+    """A record that waits."""
+
+    record: Record
+    done: Done | None
+    since: int
+    """Offset from which on the engine has left out no record before this one."""
+
 
 class RecordQueue:
     """
@@ -39,7 +51,11 @@ class RecordQueue:
         self.stage = stage
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Completes with the stage's first error."""
-        self._waiting: deque[tuple[Record, Done | None]] = deque()
+        self._waiting: deque[_WaitingRecord] = deque()
+        self._next: dict[Place, int] = {}
+        """Offset behind the record queued last, by place; before the first one, where reading began."""
+        self._read_to: dict[Place, int] = {}
+        """Offset up to which the engine has read: from `_next` on there is no record before it."""
         self._came = asyncio.Event()
         stage.on_failure = self.fail
 
@@ -50,8 +66,34 @@ class RecordQueue:
 
     def put(self, record: Record, done: Done | None = None) -> None:
         """Queue a record."""
-        self._waiting.append((record, done))
+        place = record.topic, record.partition
+        since = min(self._next.get(place, record.offset), record.offset)
+        if place in self._next:
+            self._next[place] = record.offset + 1
+        self._waiting.append(_WaitingRecord(record, done, since))
         self._came.set()
+
+    def read_to(self, reached: Mapping[Place, int]) -> None:
+        """
+        Take the offsets up to which the engine has read; an engine that does not know them never calls this.
+
+        Args:
+            reached: Of all places that it holds, after every record before these offsets was queued.
+        """
+        self._next = {place: self._next.get(place, offset) for place, offset in reached.items()}
+        self._read_to = dict(reached)
+
+    def reached(self) -> dict[Place, int]:
+        """
+        Give `KafkaStage.reached`, beyond what is no record there: transaction markers, and records of aborted ones.
+
+        Without it, they would count as lag for good where nothing follows.
+        """
+        done = self.stage.reached()
+        for place, end in self._read_to.items():
+            if self._next[place] <= done.get(place, -1) < end:
+                done[place] = end
+        return done
 
     def fail(self, error: Exception) -> None:
         """Report an error that ends the stage; the first one counts."""
@@ -66,11 +108,14 @@ class RecordQueue:
                 batch = [self._waiting.popleft() for _ in range(min(BATCH_RECORDS, len(self._waiting)))]
                 if not self._waiting:
                     self._came.clear()
-                taken = await self.stage.take([record for record, _ in batch])
-                for record, done in batch:
+                since: dict[Place, int] = {}
+                for one in batch:
+                    since.setdefault((one.record.topic, one.record.partition), one.since)
+                taken = await self.stage.take([one.record for one in batch], since)
+                for one in batch:
                     # Records of partitions that other members hold now must not be acknowledged.
-                    if done is not None and record.partition in taken:
-                        done()
+                    if one.done is not None and one.record.partition in taken:
+                        one.done()
         except Exception as error:
             self.fail(error)
 
@@ -136,6 +181,7 @@ class PollingEngine:
                 self._stage.hold(polled.partitions)
                 for record in polled.records:
                     self.line.put(record)
+                self.line.read_to(polled.reached)
         except Exception as error:
             self.line.fail(error)
 
@@ -146,7 +192,7 @@ class PollingEngine:
 
     async def _commit(self) -> None:
         """Commit the offsets of processed records: a hint where to start reading, since the changelog has the truth."""
-        done = {place: offset for place, offset in self._stage.reached().items() if offset > 0}
+        done = {place: offset for place, offset in self.line.reached().items() if offset > 0}
         try:
             await self._subscription.commit(done)
         except TransientError as error:

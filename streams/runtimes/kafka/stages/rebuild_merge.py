@@ -141,7 +141,12 @@ class MergeDerivation(StateDerivation):
     def _conclude(self, key: str, case: _QuestionRecords) -> None:
         self._said = frozenset(said.event_id for said in case.said)
         state: Merged | None = None
-        if (panel := case.panel()) is not None:
+        panel = case.panel()
+        if panel is None and case.decision is not None:
+            # The topic of panels was deleted and created again; the decision stands.
+            self.store(key, Merged(closed=True))
+            return
+        if panel is not None:
             state = self.fold(state, key, *panel).state
         for said in case.said:
             state = self._conclude_again(state, key, case, said)

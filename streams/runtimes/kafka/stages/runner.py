@@ -1,7 +1,7 @@
 """Stages of one process, started and stopped together."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from structlog.contextvars import bind_contextvars
 
 from streams.processors import PROCESSORS
+from streams.processors.fold import Processor
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
 from streams.runtimes.kafka.client.group_member import GroupMember
@@ -19,8 +20,9 @@ from streams.runtimes.kafka.client.producer import RecordProducer
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.runtimes.kafka.stages.group_progress import Waiting, caught_up
 from streams.runtimes.kafka.stages.partition_task import Place
-from streams.runtimes.kafka.stages.polling_engine import Engine, PollingEngine
+from streams.runtimes.kafka.stages.polling_engine import Engine, PollingEngine, RecordQueue
 from streams.runtimes.kafka.stages.stage import KafkaStage
+from streams.runtimes.state_cache import DEFAULT_MIB, MIB, StateCache
 
 FOLDING = tuple(processor.name for processor in PROCESSORS)
 """Names of the stages that fold."""
@@ -31,10 +33,23 @@ EngineName = Literal["aiokafka", "faust"]
 class RunningStages:
     """The running stages of one process."""
 
-    def __init__(self, connection: Connection, engines: Sequence[Engine], looking: AIOKafkaConsumer) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        engines: Sequence[Engine],
+        looking: AIOKafkaConsumer,
+        members: Mapping[str, GroupMember],
+    ) -> None:
         self._connection = connection
         self._engines = engines
+        self.members = members
+        """Group members by stage; Faust has its own."""
         self._looking = looking
+
+    @property
+    def lines(self) -> Sequence[RecordQueue]:
+        """The queue before each stage."""
+        return [engine.line for engine in self._engines]
 
     async def failed(self) -> None:
         """
@@ -66,7 +81,7 @@ class RunningStages:
         for engine in self._engines:
             # A record in the wrong partition is folded by moving it: its copy is there at the second look.
             for _ in range(2):
-                await caught_up(self._connection, self._looking, engine.line.stage, waiting)
+                await caught_up(self._connection, self._looking, engine.line, waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,10 @@ class HostingOptions:
     """Whether to derive the states again from the topics."""
     skipped: frozenset[Place] = frozenset()
     """Places whose records become dead letters unfolded."""
+    cache_bytes: int = DEFAULT_MIB * MIB
+    """Bound of the loaded states of all stages; see `state_cache`."""
+    processors: Sequence[Processor] = PROCESSORS
+    """The processors, with the merge rules of other distributions that this process has."""
 
 
 @asynccontextmanager
@@ -100,7 +119,9 @@ async def running(
     """
     async with AsyncExitStack() as stack:
         engines: list[Engine] = []
-        for processor in PROCESSORS:
+        members: dict[str, GroupMember] = {}
+        cache = StateCache(hosting.cache_bytes)
+        for processor in hosting.processors:
             if processor.name not in names:
                 continue
             tables = None
@@ -117,7 +138,8 @@ async def running(
                 rebuild=hosting.rebuild,
                 skipped=hosting.skipped,
             )
-            engines.append(_engine(connection, stage, producer, hosting))
+            stage.cache = cache
+            engines.append(_engine(connection, stage, producer, hosting, members))
 
         async def stop() -> None:
             # All at once: without a broker each of them takes its full time-out.
@@ -127,7 +149,7 @@ async def running(
         looking = await plain_consumer(connection)
         stack.push_async_callback(let_go, looking)
         await asyncio.gather(*map(_start, engines))
-        yield RunningStages(connection, engines, looking)
+        yield RunningStages(connection, engines, looking, members)
 
 
 async def _start(engine: Engine) -> None:
@@ -137,7 +159,14 @@ async def _start(engine: Engine) -> None:
     await engine.start()
 
 
-def _engine(connection: Connection, stage: KafkaStage, producer: RecordProducer, hosting: HostingOptions) -> Engine:
+def _engine(
+    connection: Connection,
+    stage: KafkaStage,
+    producer: RecordProducer,
+    hosting: HostingOptions,
+    members: dict[str, GroupMember],
+) -> Engine:
+    """Make the engine of a stage, and enter its group member in *members*."""
     if hosting.engine == "faust":
         # Faust is an optional extra, and slow to import.
         from streams.runtimes.kafka.stages.faust_engine import FaustEngine
@@ -145,4 +174,5 @@ def _engine(connection: Connection, stage: KafkaStage, producer: RecordProducer,
         return FaustEngine(connection, stage, hosting.instance)
     name, gather_ms = stage.processor.name, stage.processor.gather_ms
     subscription = GroupMember(connection, producer, name, instance=hosting.instance, gather_ms=gather_ms)
+    members[name] = subscription
     return PollingEngine(stage, subscription)

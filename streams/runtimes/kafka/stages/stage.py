@@ -1,26 +1,34 @@
 """The host of one processor and its partition tasks."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 
 import structlog
+from aiokafka.errors import KafkaError
 
 from streams.errors import OperatorError
 from streams.log import Record
 from streams.processors.fold import Processor, Tables
 from streams.runtimes.kafka.client.connection import Connection
-from streams.runtimes.kafka.client.fetch import fetch, require_reached
+from streams.runtimes.kafka.client.failed_connection import why_unreachable
+from streams.runtimes.kafka.client.fetch import fetch
 from streams.runtimes.kafka.client.producer import RecordProducer
+from streams.runtimes.kafka.client.topics import require_partition
 from streams.runtimes.kafka.raw_record import event_id_in
-from streams.runtimes.kafka.stages.changelog import Changelog, Fenced
+from streams.runtimes.kafka.stages.changelog import Changelog, Fenced, Recovered
 from streams.runtimes.kafka.stages.gaps import Gap, with_gaps
 from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
+from streams.runtimes.kafka.stages.input_marks import Folded
+from streams.runtimes.kafka.stages.input_watch import InputWatch
+from streams.runtimes.kafka.stages.inspection import Inspection
+from streams.runtimes.kafka.stages.losses import require_inputs, require_states
 from streams.runtimes.kafka.stages.partition_task import PartitionTask, Place, RecentEventIds
 from streams.runtimes.kafka.stages.rebuild import rebuild
 from streams.runtimes.kafka.stages.state_store import KafkaStateStore
+from streams.runtimes.state_cache import StateCache
 from streams.topology import TOPICS
 
 LAST_WORD_S = 5.0
@@ -63,8 +71,14 @@ class KafkaStage:
         skipped: Collection[Place] = (),
     ) -> None:
         self.processor = processor
+        self.cache = StateCache()
+        """Loaded states of all partitions. The stages of one process share one, given before the first partition."""
         self.folded = 0
         """Records folded by this process."""
+        self.fold_s = 0.0
+        """Seconds that the folds took."""
+        self.fenced = 0
+        """Times that another owner fenced this process."""
         self.on_failure: Callable[[Exception], None] = lambda error: None
         """Called with the error when a partition cannot be opened."""
         self._connection = connection
@@ -74,6 +88,9 @@ class KafkaStage:
         self._rebuild = rebuild
         self._skipped = skipped
         self._rebuilt: set[int] = set()
+        self._inspection = Inspection(connection)
+        self._watch = InputWatch(connection, self._inspection, processor.name, processor.reads, self._folded)
+        self._watching: asyncio.Task[None] | None = None
         self._partition_tasks: dict[int, asyncio.Task[PartitionTask]] = {}
         self._leaving: set[asyncio.Task[PartitionTask]] = set()
         """Cancelled openings of partitions that a rebalance took away; their clients still have to disconnect."""
@@ -81,6 +98,8 @@ class KafkaStage:
     def hold(self, partitions: Iterable[int]) -> None:
         """Open these partitions in the background, and drop all others."""
         held = set(partitions)
+        if self._watching is None:
+            self._watching = asyncio.create_task(self._watch.run(self.on_failure), name=f"{self.processor.name}-watch")
         for partition in [known for known in self._partition_tasks if known not in held]:
             task = self._partition_tasks.pop(partition)
             if task.cancel():
@@ -89,12 +108,17 @@ class KafkaStage:
             elif not task.cancelled() and task.exception() is None:
                 # Write nothing more: the new owner may have started.
                 task.result().changelog.drop()
+                task.result().forget()
         for partition in sorted(held - self._partition_tasks.keys()):
             self._open(partition)
 
-    async def take(self, records: Sequence[Record]) -> set[int]:
+    async def take(self, records: Sequence[Record], since: Mapping[tuple[str, int], int] | None = None) -> set[int]:
         """
         Process records: fold them, commit, and send the outputs.
+
+        Args:
+            since: Offset from which on the engine has left out no record before the first one of a place, by topic and
+                partition; the record's own offset where it does not know.
 
         Returns:
             Partitions whose records were processed; records of other partitions are left to the members that hold them.
@@ -105,7 +129,8 @@ class KafkaStage:
         by_partition: dict[int, list[Record]] = {}
         for record in records:
             by_partition.setdefault(record.partition, []).append(record)
-        taken = await asyncio.gather(*(self._take(partition, some) for partition, some in by_partition.items()))
+        known = since or {}
+        taken = await asyncio.gather(*(self._take(partition, some, known) for partition, some in by_partition.items()))
         return {partition for partition, done in zip(by_partition, taken, strict=True) if done}
 
     def reached(self) -> dict[tuple[str, int], int]:
@@ -116,12 +141,22 @@ class KafkaStage:
             By topic and partition, of all partitions; -1 where the partition is not held, or not opened yet.
         """
         places: dict[tuple[str, int], int] = {}
-        for partition in range(max(TOPICS[topic].partitions for topic in self.processor.reads)):
+        for partition in range(max(map(_partitions_of, self.processor.reads))):
             task = self._partition_tasks.get(partition)
-            opened = task is not None and task.done() and not task.cancelled() and task.exception() is None
             for topic in self.processor.reads:
+                opened = task is not None and _is_open(task)
                 places[topic, partition] = task.result().done.get(topic, 0) if opened and task is not None else -1
         return places
+
+    @property
+    def opening(self) -> list[int]:
+        """Partitions that this process holds and has not taken over yet."""
+        return sorted(number for number, task in self._partition_tasks.items() if not _is_open(task))
+
+    @property
+    def held(self) -> int:
+        """Number of partitions that this process holds."""
+        return len(self._partition_tasks)
 
     async def close(self) -> None:
         """Close all partitions, and record in each changelog that no outputs are unsent."""
@@ -136,6 +171,16 @@ class KafkaStage:
                 closing.append(self._let_go(opened))
         await asyncio.gather(*closing)
         await asyncio.gather(*self._leaving, return_exceptions=True)
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.gather(self._watching, return_exceptions=True)
+            self._watching = None
+        await self._inspection.close()
+
+    def _folded(self) -> dict[int, Folded]:
+        """Give what is folded in the partitions that are open."""
+        opened = [task.result() for task in self._partition_tasks.values() if _is_open(task)]
+        return {task.partition: Folded(task.done, task.marks, task.changelog.since) for task in opened}
 
     async def _let_go(self, partition_task: PartitionTask) -> None:
         """Close one changelog; drop it without a last commit if that takes longer than `LAST_WORD_S`."""
@@ -150,12 +195,12 @@ class KafkaStage:
             )
             partition_task.changelog.drop()
 
-    async def _take(self, partition: int, records: Sequence[Record]) -> bool:
+    async def _take(self, partition: int, records: Sequence[Record], since: Mapping[tuple[str, int], int]) -> bool:
         while (task := self._partition_tasks.get(partition)) is not None:
             try:
                 # `hold` cancels the opening of a partition that a rebalance took away; another member has its records.
                 partition_task = await asyncio.shield(task)
-                await self._take_all(partition_task, records)
+                await self._take_all(partition_task, records, since)
                 return True
             except asyncio.CancelledError:
                 if not task.cancelled():
@@ -163,19 +208,22 @@ class KafkaStage:
             except Fenced as fenced:
                 if self._partition_tasks.get(partition) is not task:
                     continue
+                self.fenced += 1
                 _log.warning("fenced", stage=self.processor.name, partition=partition, why=str(fenced))
                 await asyncio.sleep(FENCED_WAIT_S)
                 if self._partition_tasks.get(partition) is task:
                     self._close_and_reopen(partition, task)
         return False
 
-    async def _take_all(self, partition_task: PartitionTask, records: Sequence[Record]) -> None:
+    async def _take_all(
+        self, partition_task: PartitionTask, records: Sequence[Record], since: Mapping[tuple[str, int], int]
+    ) -> None:
         """
         Process records, and before them those that the engine left out.
 
         The engine starts at the group's offset, the task at the changelog's, and the gap may be a whole topic.
         """
-        gaps = self._gaps(partition_task, records)
+        gaps = self._gaps(partition_task, records, since)
         if not gaps:
             await self._batch(partition_task, records)
             return
@@ -184,13 +232,17 @@ class KafkaStage:
             async for batch in batches:
                 await self._batch(partition_task, batch)
                 filled += len(batch)
-        # Transaction markers of other clients take offsets but are no records.
+        # Markers and aborted records of other clients' transactions take offsets but do not count.
         if filled:
             _log.warning("gap_filled", stage=self.processor.name, partition=partition_task.partition, records=filled)
 
-    def _gaps(self, partition_task: PartitionTask, records: Sequence[Record]) -> list[Gap]:
+    def _gaps(
+        self, partition_task: PartitionTask, records: Sequence[Record], since: Mapping[tuple[str, int], int]
+    ) -> list[Gap]:
         """List what the engine left out of each topic."""
-        first = {record.topic: record.offset for record in reversed(records)}
+        first = {
+            record.topic: since.get((record.topic, record.partition), record.offset) for record in reversed(records)
+        }
         done = partition_task.done
         return [
             Gap(topic, partition_task.partition, done.get(topic, 0), offset)
@@ -202,7 +254,7 @@ class KafkaStage:
         if self._tables is not None:
             # Questions wait until a policy is adopted.
             await self._tables.policy()
-        await partition_task.process(records, self._producer)
+        self.fold_s += await partition_task.process(records, self._producer)
         self.folded += len(records)
 
     def _open(self, partition: int) -> None:
@@ -218,21 +270,25 @@ class KafkaStage:
     def _close_and_reopen(self, partition: int, task: "asyncio.Task[PartitionTask]") -> None:
         if task.done() and task.exception() is None:
             task.result().changelog.drop()
+            task.result().forget()
         self._open(partition)
 
     async def _opened(self, partition: int) -> PartitionTask:
         """Become the owner of a partition, retrying while other processes fence it."""
+        require_partition(self._connection, max(self.processor.reads, key=_partitions_of), partition)
         while True:
             try:
                 return await self._owned(partition)
             except Fenced as fenced:
+                self.fenced += 1
                 _log.info("fenced", stage=self.processor.name, partition=partition, why=str(fenced))
                 await asyncio.sleep(FENCED_WAIT_S)
 
     async def _owned(self, partition: int) -> PartitionTask:
         origin = f"{self._connection.url}#{self._connection.changelog(self.processor.name)}-{partition}"
         store = KafkaStateStore(self._path(partition), origin)
-        changelog = Changelog(self._connection, self._producer, self.processor.name, partition, store)
+        name = self.processor.name
+        changelog = Changelog(self._connection, self._producer, name, partition, store, self._inspection)
         try:
             if self._tables is not None:
                 # No older than what the last owner saw: a panel must not rest on older entries than the one before it.
@@ -240,18 +296,30 @@ class KafkaStage:
             tables = Tables(None, {}) if self._tables is None else self._tables.tables
             derive = partial(rebuild, self._connection, self.processor, partition, tables)
             wanted = self._rebuild and partition not in self._rebuilt
-            offsets, unsent = await changelog.open(derive if wanted else None)
+            recovered = await changelog.open(derive if wanted else None)
             self._rebuilt.add(partition)
-            await require_reached(self._connection, partition, offsets)
-            await self._producer.publish(unsent)
+            await self._require_whole(partition, recovered)
+            await self._producer.publish(recovered.unsent, again=True)
+            offsets, unsent, marks = recovered
             recent = await self._recall(partition, offsets)
         except BaseException:
             store.close()
             raise
         _log.info("partition_opened", stage=self.processor.name, partition=partition, repeated=len(unsent))
-        partition_task = PartitionTask(self.processor, partition, changelog, store, offsets, tables, recent)
-        partition_task.skipped = self._skipped
+        partition_task = PartitionTask(
+            self.processor, partition, changelog, store, Folded(offsets, marks), tables, recent
+        )
+        partition_task.skipped, partition_task.cache = self._skipped, self.cache.share()
         return partition_task
+
+    async def _require_whole(self, partition: int, recovered: Recovered) -> None:
+        """Check that neither the changelog nor the input topics were replaced or emptied; see `losses`."""
+        await require_states(self._connection, self._inspection, self.processor, partition, recovered.offsets)
+        folded = {partition: Folded(recovered.offsets, recovered.marks)}
+        try:
+            await require_inputs(self._connection, self._inspection, self.processor.name, folded)
+        except KafkaError as error:
+            raise await why_unreachable(self._connection, error) from error
 
     async def _recall(self, partition: int, offsets: dict[str, int]) -> RecentEventIds | None:
         """Read back the ids of the events folded last; None for a processor that recognises repeats by its state."""
@@ -261,15 +329,23 @@ class KafkaStage:
         recent = RecentEventIds(most)
         for topic in self.processor.reads:
             end = offsets.get(topic, 0)
-            async for record in fetch(
-                self._connection, self._connection.topic(topic), partition, max(0, end - most), end
-            ):
-                event_id = event_id_in(record.value or b"")
-                if event_id is not None:
-                    recent.add(event_id)
+            name = self._connection.topic(topic)
+            async with aclosing(fetch(self._connection, name, partition, max(0, end - most), end)) as records:
+                async for record in records:
+                    event_id = event_id_in(record.value or b"")
+                    if event_id is not None:
+                        recent.add(event_id)
         return recent
 
     def _path(self, partition: int) -> Path | None:
         if self._state_dir is None:
             return None
         return self._state_dir / self._connection.group(self.processor.name) / f"{partition}.db"
+
+
+def _is_open(task: "asyncio.Task[PartitionTask]") -> bool:
+    return task.done() and not task.cancelled() and task.exception() is None
+
+
+def _partitions_of(topic: str) -> int:
+    return TOPICS[topic].partitions

@@ -9,8 +9,9 @@ import orjson
 
 from streams.runtimes.kafka.stages.changelog_records import BatchId, state_key
 
-FLUSH_BATCHES, FLUSH_STATES = 50, 1_000
-"""Batches, or changed states, after which `apply` flushes to the file; one transaction costs as much as one fold."""
+FLUSH_BATCHES, FLUSH_STATES, FLUSH_BYTES = 50, 1_000, 2 << 20
+"""Batches, changed states, or their bytes, after which `apply` flushes to the file; one transaction costs as much as a
+fold. The bytes bound the memory of a process, which has a store for each of up to 28 partitions."""
 
 _FORMAT = 2
 _SCHEMA = """
@@ -60,6 +61,7 @@ class KafkaStateStore:
         self._path = path
         self._changed: dict[str, tuple[BatchId, bytes]] = {}
         self._batches = 0
+        self._waiting_bytes = 0
         try:
             self._connection = self._open()
         except sqlite3.DatabaseError:
@@ -89,7 +91,7 @@ class KafkaStateStore:
                     connection.execute(f'DROP TABLE "{table}"')
                 connection.executescript(f"{_SCHEMA} PRAGMA user_version = {_FORMAT};")
             row = connection.execute("SELECT changelog FROM place").fetchone()
-            if row is None or row[0] != self._changelog:
+            if row is None or row[0].partition(" ")[0] != self._changelog:
                 self._clear(connection)
         except BaseException:
             connection.close()
@@ -110,6 +112,20 @@ class KafkaStateStore:
         self._changed.clear()
         self.replaced.clear()
         self.place = StorePosition()
+
+    def require_origin(self, fence: str) -> None:
+        """
+        Empty the store if its states are of another topic than the one that begins with this fence.
+
+        A topic that was deleted and created again has the same name. A store of an earlier version does not know its
+        fence, and takes this one.
+        """
+        (known,) = self._connection.execute("SELECT changelog FROM place").fetchone()
+        if known == (mine := f"{self._changelog} {fence}"):
+            return
+        if known != self._changelog:
+            self.clear()
+        self._connection.execute("UPDATE place SET changelog = ?", (mine,))
 
     def get(self, key: str) -> bytes | None:
         """Give the state of a key; None if it has none."""
@@ -144,7 +160,9 @@ class KafkaStateStore:
         self.place = place
         self.replaced.update(dict.fromkeys(replaced))
         self._batches += 1
-        if self._batches >= FLUSH_BATCHES or len(self._changed) >= FLUSH_STATES:
+        self._waiting_bytes += sum(map(len, changes.values()))
+        full = len(self._changed) >= FLUSH_STATES or self._waiting_bytes >= FLUSH_BYTES
+        if full or self._batches >= FLUSH_BATCHES:
             self.flush()
 
     def forget_before(self, epoch: int) -> None:
@@ -171,7 +189,7 @@ class KafkaStateStore:
             self._connection.execute("ROLLBACK")
             raise
         self._changed.clear()
-        self._batches = 0
+        self._batches = self._waiting_bytes = 0
 
     def close(self) -> None:
         """Close the file, without a flush."""

@@ -1,0 +1,1 @@
+"""Metrics and readiness of a running process."""

@@ -1,0 +1,121 @@
+"""A log's writer, with counts of what passes through it."""
+
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+from schemas.analyses import AnalysisPublished
+from schemas.decisions import DecisionMade
+from schemas.event import Event
+from schemas.letters import RecordRejected
+from schemas.policies import PolicyAdopted
+from streams.instruments import names
+from streams.instruments.meters import Meters
+from streams.log import FoldingWriter, Headers, Record, Stored
+from streams.topology import ANALYSES, DEAD_LETTERS, DECISIONS
+
+STAGE = "all"
+"""Stage of a writer that hosts all processors: a file has one order, and one fold of it."""
+
+
+_TOLD = frozenset((ANALYSES, DECISIONS, DEAD_LETTERS))
+"""Topics whose events say more than that they are there; most events are of others."""
+
+
+class MeteredLog:
+    """
+    A `FoldingWriter` that counts what another one writes and how long its folds take.
+
+    It stands before the writer only where metrics are wanted; without them nothing is counted, and nothing asked.
+
+    Args:
+        log: Does the work.
+        meters: Get the counts.
+    """
+
+    def __init__(self, log: FoldingWriter, meters: Meters) -> None:
+        self._log = log
+        self._meters = meters
+        self._fold_s = 0.0
+        meters.expect_decisions()
+        meters.expect_letters()
+        meters.read(names.FOLD_SECONDS, lambda: [((STAGE,), self._fold_s)])
+        meters.read(names.LAG, lambda: [((STAGE, ""), log.lag)])
+        meters.add(names.FOLDED, (STAGE,), 0)
+
+    @property
+    def policy(self) -> PolicyAdopted | None:
+        """Give the policy adopted last."""
+        return self._log.policy
+
+    @property
+    def lag(self) -> int:
+        """Count the records that are appended but not folded."""
+        return self._log.lag
+
+    @property
+    def ready(self) -> bool:
+        """Say whether `fold` can fold a record."""
+        return self._log.ready
+
+    def folding(self) -> Self:
+        """Give this writer."""
+        return self
+
+    def append(self, event: Event, *, headers: Headers = (), again: bool = False) -> Stored | None:
+        """Append an input event, and count it if the log did not hold it."""
+        stored = self._log.append(event, headers=headers, again=again)
+        if stored is not None:
+            self._meters.note_event(event.topic, event.kind)
+            if event.topic in _TOLD:
+                self._tell(event)
+        return stored
+
+    def fold(self, most: int = 4_096) -> Sequence[Stored]:
+        """Fold the next records, and count the events that the processors wrote."""
+        before, started = self._log.lag, time.perf_counter()
+        written = self._log.fold(most)
+        self._fold_s += time.perf_counter() - started
+        # What is written has to be folded too.
+        self._meters.add(names.FOLDED, (STAGE,), before + len(written) - self._log.lag)
+        self._meters.note_events(stored.event for stored in written)
+        for stored in written:
+            if stored.topic in _TOLD:
+                self._tell(stored.event)
+        return written
+
+    def _tell(self, event: Event) -> None:
+        """Count what an event says beside its kind."""
+        match event:
+            case AnalysisPublished():
+                self._meters.note_attempts(event.agent, event.attempts)
+            case DecisionMade():
+                self._meters.note_decision(event.status, event.reason)
+            case RecordRejected():
+                self._meters.note_letter(event.reason)
+
+    def commit(self) -> None:
+        """Make records, states and checkpoint durable."""
+        self._log.commit()
+
+    def about(self, correlation: str) -> list[Record]:
+        """List every record about one question."""
+        return self._log.about(correlation)
+
+    def of_topic(self, topic: str) -> Iterator[Record]:
+        """Iterate the records of one topic."""
+        return self._log.of_topic(topic)
+
+    def open_states(self, processor: str) -> Iterator[tuple[str, Any]]:
+        """Iterate key and state of every open key of one processor."""
+        return self._log.open_states(processor)
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.close()

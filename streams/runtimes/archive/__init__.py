@@ -1,0 +1,1 @@
+"""The archive runtime: an exported log in Parquet files."""
