@@ -45,6 +45,8 @@ class AgentStats:
     right: int = 0
     calls: int = 0
     """Attempts in any role, of the analyses that decisions rest on."""
+    shadow_calls: int = 0
+    """Attempts in shadow seats, beside the panel; in none of the other counts of calls, tokens and costs."""
     failed: Counter[str] = field(default_factory=Counter)
     """Failed calls by class of the error; `timeout` if the time limit ended the call."""
     refused: int = 0
@@ -68,6 +70,10 @@ class AgentStats:
         for attempt in analysis.attempts:
             self._add(attempt)
 
+    def add_shadow(self, analysis: AnalysisPublished) -> None:
+        """Add the attempts for one seat beside the panel."""
+        self.shadow_calls += analysis.calls
+
     def _add(self, attempt: Attempt) -> None:
         if attempt.outcome == "refused":
             self.refused += 1
@@ -87,6 +93,7 @@ class AgentStats:
         return {
             "accuracy": self.accuracy,
             "calls": self.calls,
+            "shadow_calls": self.shadow_calls,
             "questions": self.asked,
             "failed": dict(self.failed),
             "refused": self.refused,

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import TypedDict
 
+from schemas.origins import RouterCarried
 from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
 from schemas.questions import ALL_SUBJECTS
 from schemas.router import AgentObserved, RouterEntry, router_key
-from streams.audit.entry_lookup import event_id_of, find_entries, sequence_of
+from streams.audit.entry_lookup import event_id_of, event_in, find_entries, newest_entries
 from streams.audit.explain.explanation import AveragesSeen
 from streams.audit.explain.lessons import observed
 from streams.audit.explain.panel import averages_of
@@ -62,6 +63,7 @@ class CoursePoint(TypedDict):
     event_id: str
     question_id: str
     source: str
+    """`origin`: the entry that an earlier log ended with."""
     corrects: str | None
     observed: dict[str, int]
     averages: AveragesSeen
@@ -79,7 +81,17 @@ def table_now(reader: LogReader, scope: str | None = None) -> RouterTable:
     Raises:
         UsageError: Nothing was observed in that scope.
     """
-    policy, entries = _newest(reader)
+    return table_of(*_newest(reader), scope)
+
+
+def table_of(policy: PolicyAdopted | None, entries: Entries, scope: str | None = None) -> RouterTable:
+    """
+    Give the table that newest entries make under a policy; arguments and errors else as of `table_now`.
+
+    Args:
+        policy: The policy in force; None while there is none.
+        entries: The newest entry of each scope and agent, at least those of *scope* and of all subjects.
+    """
     scopes = sorted({name for name, _ in entries} | {ALL_SUBJECTS}, key=lambda name: (name != ALL_SUBJECTS, name))
     if scope is not None:
         if scope not in scopes:
@@ -97,13 +109,7 @@ def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> R
     Raises:
         UsageError: The question has no panel, or its panel did not look at that scope.
     """
-    for record in reader.about(question_id):
-        if record.topic == ASSIGNMENTS:
-            panel = read_event(record)
-            if isinstance(panel, PanelAssigned):
-                break
-    else:
-        raise UsageError(f"question {question_id!r} has no panel", remedy="`orch explain` says what it waits for")
+    record, panel = panel_of(reader, question_id)
     if scope is not None and scope not in panel.scopes:
         looked = ", ".join(panel.scopes)
         raise UsageError(f"question {question_id!r} did not look at scope {scope!r}", remedy=f"It looked at {looked}")
@@ -131,11 +137,27 @@ def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> R
     return RouterTable(policy_id=panel.policy_id, rule=None, at=question_id, lines=lines)
 
 
+def panel_of(reader: LogReader, question_id: str) -> tuple[Record, PanelAssigned]:
+    """
+    Find the panel of a question.
+
+    Raises:
+        UsageError: It has none.
+    """
+    for record in reader.about(question_id):
+        if record.topic == ASSIGNMENTS:
+            panel = read_event(record)
+            if isinstance(panel, PanelAssigned):
+                return record, panel
+    raise UsageError(f"question {question_id!r} has no panel", remedy="`orch explain` says what it waits for")
+
+
 def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterator[CoursePoint]:
     """
     Give every change of one agent's averages in one scope, oldest first.
 
-    If the log lacks the observation of an entry (an archive may), `observed` is empty.
+    The first entry of a line that an earlier log began has the source `origin`. If the log lacks the observation of an
+    entry (an archive may), `observed` is empty.
 
     Raises:
         UsageError: The router has no entry of this agent in this scope.
@@ -143,21 +165,21 @@ def history(reader: LogReader, agent: str, scope: str = ALL_SUBJECTS) -> Iterato
     key = router_key(scope, agent)
     if reader.last(ROUTER, key) is None:
         raise UsageError(f"the router has no {agent!r} in scope {scope!r}", remedy="`orch router` lists what it has")
-    seen: dict[str, AgentObserved] = {}
+    seen: dict[str, AgentObserved | RouterCarried] = {}
     reached = 0
     for record in reader.records((OBSERVATIONS, ROUTER)):
         if record.topic == OBSERVATIONS and record.key == agent:
-            observation = read_event(record)
-            if isinstance(observation, AgentObserved) and scope in observation.scopes:
-                seen[observation.event_id] = observation
+            cause = event_in(reader, record)
+            if isinstance(cause, AgentObserved | RouterCarried) and scope in _scopes(cause):
+                seen[cause.event_id] = cause
         elif record.topic == ROUTER and record.key == key:
-            entry = read_event(record)
+            entry = event_in(reader, record)
             # After a crash older entries may be written again behind newer ones, and compaction may keep only those
             # copies.
             if isinstance(entry, RouterEntry) and entry.sequence > reached:
                 reached = entry.sequence
-                cause = next(iter(entry.causes), "")
-                yield _point(entry, seen.pop(cause, None) or _observation(reader, entry.question_id, cause))
+                named = next(iter(entry.causes), "")
+                yield _point(entry, seen.pop(named, None) or _observation(reader, entry.question_id, named))
 
 
 def _observation(reader: LogReader, question_id: str, event_id: str) -> AgentObserved | None:
@@ -169,14 +191,20 @@ def _observation(reader: LogReader, question_id: str, event_id: str) -> AgentObs
     return None
 
 
-def _point(entry: RouterEntry, observation: AgentObserved | None) -> CoursePoint:
+def _scopes(cause: AgentObserved | RouterCarried) -> tuple[str, ...]:
+    return cause.scopes if isinstance(cause, AgentObserved) else (cause.scope,)
+
+
+def _point(entry: RouterEntry, cause: AgentObserved | RouterCarried | None) -> CoursePoint:
+    observation = cause if isinstance(cause, AgentObserved) else None
+    source = "unknown" if observation is None else observation.source
     return CoursePoint(
         scope=entry.scope,
         agent=entry.agent,
         sequence=entry.sequence,
         event_id=entry.event_id,
         question_id=entry.question_id,
-        source="unknown" if observation is None else observation.source,
+        source="origin" if isinstance(cause, RouterCarried) else source,
         corrects=None if observation is None else observation.corrects,
         observed={} if observation is None else observed(observation),
         averages=averages_of(entry),
@@ -187,18 +215,11 @@ def _point(entry: RouterEntry, observation: AgentObserved | None) -> CoursePoint
 def _newest(reader: LogReader) -> tuple[PolicyAdopted | None, dict[tuple[str, str], RouterEntry]]:
     """Read the policy in force and the newest entry of each line."""
     policy: PolicyAdopted | None = None
-    newest: dict[str, tuple[int, Record]] = {}
-    for record in reader.records((POLICIES, ROUTER)):
-        if record.topic == ROUTER:
-            sequence = sequence_of(record.value)
-            if sequence >= newest.get(record.key, (0, record))[0]:
-                newest[record.key] = sequence, record
-            continue
+    for record in reader.records((POLICIES,)):
         adopted = read_event(record)
         if isinstance(adopted, PolicyAdopted):
             policy = adopted
-    events = (read_event(record) for _, record in newest.values())
-    entries = [entry for entry in events if isinstance(entry, RouterEntry)]
+    entries = newest_entries(reader, ROUTER, RouterEntry).values()
     return policy, {(entry.scope, entry.agent): entry for entry in entries}
 
 

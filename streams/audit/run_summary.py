@@ -11,9 +11,9 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.analyses import AnalysisPublished
-from schemas.decisions import Ballot, DecisionMade
+from schemas.decisions import Ballot, DecisionMade, DecisionMadeV2, Shadow
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
-from schemas.panels import PanelAssigned
+from schemas.panels import SHADOW_STAGE, PanelAssigned
 from schemas.policies import PolicyAdopted
 from streams.audit.agent_stats import AgentStats
 from streams.audit.policy_names import PolicyNames
@@ -41,6 +41,14 @@ class PolicyPart:
 
 
 @dataclass(slots=True)
+class SubjectPart:
+    """Counts over the graded questions of one subject."""
+
+    graded: int = 0
+    correct: int = 0
+
+
+@dataclass(slots=True)
 class RunSummary:
     """Counts over a set of questions."""
 
@@ -55,9 +63,15 @@ class RunSummary:
     calls: int = 0
     cost_nusd: int = 0
     unpriced_calls: int = 0
+    shadow_calls: int = 0
+    """Calls of shadow seats, beside the panels; in no other sum."""
+    shadow_cost_nusd: int = 0
+    """Known part of their cost."""
     agents: dict[str, AgentStats] = field(default_factory=dict)
     policies: dict[str, PolicyPart] = field(default_factory=dict)
     """By the name of the policy in the log."""
+    subjects: dict[str, SubjectPart] = field(default_factory=dict)
+    """Graded questions that name a subject, by subject."""
     undecided_ids: list[str] = field(default_factory=list)
     """The first undecided questions, `MOST_IDS` at most."""
 
@@ -89,6 +103,8 @@ class RunSummary:
             "calls": self.calls,
             "cost_usd": float(Decimal(self.cost_nusd) / 10**9),
             "unpriced_calls": self.unpriced_calls,
+            "shadow_calls": self.shadow_calls,
+            "shadow_cost_usd": float(Decimal(self.shadow_cost_nusd) / 10**9),
             "undecided_ids": self.undecided_ids,
             "policies": {name: part.as_json() for name, part in self.policies.items()},
             "agents": {name: agent.as_json() for name, agent in sorted(self.agents.items())},
@@ -139,6 +155,9 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
         summary.calls += decision.calls
         summary.cost_nusd += decision.cost_nusd
         summary.unpriced_calls += decision.unpriced_calls
+        beside = [shadow.conduct for shadow in shadows_of(decision)]
+        summary.shadow_calls += sum(conduct.attempts for conduct in beside)
+        summary.shadow_cost_nusd += sum(conduct.cost_nusd for conduct in beside)
         part = summary.policies.setdefault(_policy_name(records, names, decision), PolicyPart())
         part.decided += decided
         part.undecided += not decided
@@ -149,10 +168,19 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
             summary.correct += decision.answer == gold
             part.graded += 1
             part.correct += decision.answer == gold
+            for subject in decision.scopes[1:]:
+                of_subject = summary.subjects.setdefault(subject, SubjectPart())
+                of_subject.graded += 1
+                of_subject.correct += decision.answer == gold
             summary.vote_correct += plain_vote(decision.counted, _priority(records, priorities)) == gold
         _add_answers(summary.agents, decision, gold)
         _add_calls(summary.agents, decision, records)
     return summary
+
+
+def shadows_of(decision: DecisionMade) -> tuple[Shadow, ...]:
+    """Give the seats beside the panel of a decision."""
+    return (decision.shadows or ()) if isinstance(decision, DecisionMadeV2) else ()
 
 
 def _policy_name(records: Sequence[Record], names: PolicyNames, decision: DecisionMade) -> str:
@@ -176,9 +204,10 @@ def _decision(records: Sequence[Record]) -> DecisionMade | None:
 
 
 def _add_answers(agents: dict[str, AgentStats], decision: DecisionMade, gold: str | None) -> None:
-    """Add each analyst's answer; an excluded analyst has none."""
+    """Add each analyst's answer, shadow seats included; an excluded analyst has none."""
     answers: dict[str, str | None] = {seat.agent: None for seat in decision.excluded}
     answers.update({ballot.agent: ballot.answer for ballot in decision.counted})
+    answers.update({shadow.agent: shadow.answer for shadow in shadows_of(decision)})
     for name, given in answers.items():
         agent = agents.setdefault(name, AgentStats())
         agent.asked += 1
@@ -197,7 +226,11 @@ def _add_calls(agents: dict[str, AgentStats], decision: DecisionMade, records: S
             if isinstance(event, AnalysisPublished) and event.event_id in causes:
                 # The log may hold the same record twice.
                 causes.remove(event.event_id)
-                agents.setdefault(event.agent, AgentStats()).add(event)
+                stats = agents.setdefault(event.agent, AgentStats())
+                if event.stage == SHADOW_STAGE:
+                    stats.add_shadow(event)
+                else:
+                    stats.add(event)
 
 
 def plain_vote(ballots: Iterable[Ballot], priority: tuple[str, ...]) -> str | None:

@@ -8,6 +8,7 @@ from schemas.analyses import AnalysisPublished
 from schemas.decisions import DeadlinePassed, DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
+from schemas.lessons import LessonGiven
 from schemas.letters import RecordRejected
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.policies import PolicyAdopted
@@ -15,13 +16,17 @@ from schemas.quantities import later
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import INPUTS, InvalidRecord, decode
 from schemas.router import AgentObserved, RouterEntry
-from streams.audit.entry_lookup import find_entries
+from schemas.weights import WeightsEntry
+from streams.audit.entry_lookup import find_entries, find_weights
+from streams.audit.explain.counterfactual.would_change import WouldChange, would_change
 from streams.audit.explain.explanation import Decided, Explanation, QuestionSeen, SetAside, StageSeen, State, WaitingFor
-from streams.audit.explain.lessons import Taught, lessons
+from streams.audit.explain.lessons import LessonEvents, lessons
+from streams.audit.explain.odds import odds_decided, weights_changed
 from streams.audit.explain.panel import policy_used, routed_by
 from streams.audit.explain.stages import stages_seen
 from streams.errors import DifferenceError, UsageError
 from streams.log import LogReader, Record
+from streams.processors.own_rules import rule_of
 from streams.topology import POLICIES, QUESTIONS
 
 _LOOKED_THROUGH = 50_000
@@ -36,13 +41,14 @@ class KnownEvents:
     question: QuestionAsked
     assignment: PanelAssigned | None = None
     decision: DecisionMade | None = None
-    forced_by: str | None = None
-    """Id of the deadline that passed."""
+    deadlines: tuple[DeadlinePassed, ...] = ()
     opened: tuple[StageOpened, ...] = ()
     analyses: tuple[AnalysisPublished, ...] = ()
     feedback: tuple[FeedbackGiven | FeedbackRetracted, ...] = ()
     observations: tuple[AgentObserved, ...] = ()
     entries: tuple[RouterEntry, ...] = ()
+    lessons: tuple[LessonGiven, ...] = ()
+    weights: tuple[WeightsEntry, ...] = ()
     letters: tuple[RecordRejected, ...] = ()
     assigned_seq: int = 0
     newest_seq: int = 0
@@ -58,7 +64,7 @@ def explain(reader: LogReader, question_id: str) -> Explanation:
 
     Raises:
         UsageError: The log holds no such question; the remedy names close ones.
-        DifferenceError: A record about the question was changed after it was written.
+        DifferenceError: A record about the question in a file was changed after it was written.
     """
     known = _known(reader, question_id)
     assignment, decision = known.assignment, known.decision
@@ -78,17 +84,32 @@ def explain(reader: LogReader, question_id: str) -> Explanation:
         routing=None if assignment is None else routed_by(known.question, assignment, policy, older),
         stages=stages,
         decision=None if decision is None else _decided(decision, known),
+        would_change=_would_change(known),
         waiting=_waiting(reader, known, stages) if decision is None else None,
-        lessons=lessons(decision, known.feedback, Taught(known.observations, known.entries, older, known.letters)),
+        lessons=lessons(decision, known.feedback, _taught(reader, known, older)),
         set_aside=[_set_aside(letter) for letter in known.letters],
     )
+
+
+def _would_change(known: KnownEvents) -> WouldChange | None:
+    panel, decision = known.assignment, known.decision
+    if panel is None or decision is None:
+        return None
+    return would_change(panel, (*known.opened, *known.analyses, *known.deadlines), decision)
+
+
+def _taught(reader: LogReader, known: KnownEvents, entries: dict[str, RouterEntry]) -> LessonEvents:
+    before = [entry.previous for entry in known.weights if entry.previous is not None]
+    older = find_weights(reader, before, known.newest_seq) | {entry.event_id: entry for entry in known.weights}
+    changes = weights_changed(known.lessons, known.weights, older)
+    return LessonEvents(known.observations, known.entries, entries, known.letters, changes)
 
 
 def _known(reader: LogReader, question_id: str) -> KnownEvents:
     known: KnownEvents | None = None
     early: list[tuple[Record, Event]] = []
     for record in reader.about(question_id):
-        event = _event(record)
+        event = _event(reader, record)
         if isinstance(event, QuestionAsked) and known is None:
             known = KnownEvents(event)
         elif event is not None:
@@ -120,18 +141,26 @@ def _note(known: KnownEvents, record: Record, event: Event) -> None:
             known.observations = (*known.observations, event)
         case RouterEntry():
             known.entries = (*known.entries, event)
+        case LessonGiven():
+            known.lessons = (*known.lessons, event)
+        case WeightsEntry():
+            known.weights = (*known.weights, event)
         case RecordRejected():
             known.letters = (*known.letters, event)
-        case DeadlinePassed() if known.forced_by is None:
-            known.forced_by = event.event_id
+        case DeadlinePassed():
+            known.deadlines = (*known.deadlines, event)
 
 
-def _event(record: Record) -> Event | None:
-    """Decode a record; None for an input that is no event, which a dead letter reports."""
+def _event(reader: LogReader, record: Record) -> Event | None:
+    """
+    Decode a record; None for an input that is no event, which a dead letter reports.
+
+    On Kafka, where anyone may write to a topic, None too for a record that no stage wrote; a replay names it.
+    """
     try:
         return decode(record.topic, record.value, record.timestamp_ms)
     except InvalidRecord as error:
-        if any(model.topic == record.topic for model in INPUTS):
+        if any(model.topic == record.topic for model in INPUTS) or reader.unordered() is not None:
             return None
         raise DifferenceError(
             f"{record.topic}/{record.partition} at offset {record.offset}: the record was changed after it was written",
@@ -157,7 +186,7 @@ def _remedy(reader: LogReader, question_id: str) -> str:
 def _policy(reader: LogReader, assignment: PanelAssigned) -> PolicyAdopted | None:
     for record in reader.about(assignment.policy_id):
         if record.topic == POLICIES:
-            event = _event(record)
+            event = _event(reader, record)
             if isinstance(event, PolicyAdopted) and event.event_id in assignment.causes:
                 return event
     return None
@@ -182,6 +211,7 @@ def _asked(question: QuestionAsked) -> QuestionSeen:
 
 def _decided(decision: DecisionMade, known: KnownEvents) -> Decided:
     options = dict(zip(LETTERS, known.question.options, strict=False))
+    own = None if known.assignment is None else rule_of(known.assignment)
     return Decided(
         event_id=decision.event_id,
         decided_at=decision.occurred_at,
@@ -196,10 +226,12 @@ def _decided(decision: DecisionMade, known: KnownEvents) -> Decided:
         tie_break=None if decision.tie_break is None else decision.tie_break.model_dump(mode="json"),
         verdict_id=decision.verdict_id,
         trace=[step.model_dump() for step in decision.trace],
+        odds=odds_decided(decision),
+        own_rule=None if own is None else own.model_dump(),
         calls=decision.calls,
         cost_nusd=decision.cost_nusd,
         unpriced_calls=decision.unpriced_calls,
-        deadline_id=known.forced_by if known.forced_by in decision.causes else None,
+        deadline_id=next((one.event_id for one in known.deadlines if one.event_id in decision.causes), None),
         causes=list(decision.causes),
     )
 
@@ -209,10 +241,16 @@ def _waiting(reader: LogReader, known: KnownEvents, stages: list[StageSeen]) -> 
     if assignment is None:
         without = next(reader.records((POLICIES,), limit=1), None) is None
         return WaitingFor(on="policy" if without else "fold", seats=[], stage=None, deadline_at=None)
+    # The newest stage of the panel; beside it shadow seats, which are waited for once it is complete.
     last = stages[-1]
+    for stage in reversed(stages):
+        if any(seat["status"] == "waiting" for seat in stage["seats"]):
+            last = stage
+            if stage["reason"] != "shadow":
+                break
     silent = [seat["agent"] for seat in last["seats"] if seat["status"] == "waiting"]
     return WaitingFor(
-        on="seats" if silent and known.forced_by is None else "fold",
+        on="seats" if silent and not known.deadlines else "fold",
         seats=silent,
         stage=last["number"],
         deadline_at=later(assignment.occurred_at, assignment.deadline_ms),

@@ -7,6 +7,8 @@ A key that does not apply holds null or an empty list, and is never left out.
 
 from typing import Any, Literal, TypedDict
 
+from streams.audit.explain.counterfactual.would_change import WouldChange
+
 State = Literal["unassigned", "waiting", "decided", "undecided"]
 
 
@@ -86,6 +88,50 @@ class CandidateSeen(TypedDict):
     entries: list[EntrySeen]
 
 
+class MemberSeen(TypedDict):
+    """One agent as the merge rule `odds` knew it, for the kind of the question; in units of 1/65,536."""
+
+    agent: str
+    skill: int
+    """How often it was right when asked."""
+    mean: int
+    """Mean weight of its answers, in nats."""
+    weights: dict[str, int]
+    """Its own weights that were learned, in nats."""
+
+
+class OddsSeen(TypedDict):
+    """What the merge rule `odds` knew of the panel, and how it asks."""
+
+    scope: str
+    """Whose weights: a policy's name."""
+    mode: str
+    entry_id: str | None
+    """The entry of the table of weights; None without one."""
+    sequence: int
+    lessons: int
+    kind: str
+    negated: bool
+    learn_from: str
+    members: list[MemberSeen]
+    shared: dict[str, int]
+    """Learned weights that belong to no agent, in units of 1/65,536 nat."""
+
+
+class CountingBy(TypedDict):
+    """How ballots were to be counted, as the panel carries it."""
+
+    rule: str
+    """That decides this question: under `odds` without any lesson it is `cascade`."""
+    quorum: int
+    accept_ppb: int | None
+    """Posterior from which a cascade decides; None under a rule without one."""
+    window_ppb: int | None
+    """Posterior from which a cascade asks further agents; None under a rule without one."""
+    choices: int
+    """Answers that a posterior is spread over."""
+
+
 class RoutedBy(TypedDict):
     """How the panel was chosen."""
 
@@ -99,10 +145,15 @@ class RoutedBy(TypedDict):
     log.
     """
     explored: str | None
+    planned: list[int]
+    """How many analysts each stage of the panel asks, as far as the question needs them."""
     merger: str | None
     reserve: list[str]
     priority: list[str]
     candidates: list[CandidateSeen]
+    counting: CountingBy
+    odds: OddsSeen | None
+    """None under any other merge rule."""
 
 
 class ProviderAsked(TypedDict):
@@ -136,8 +187,9 @@ class SeatTaken(TypedDict):
 
     agent: str
     sub_question: str | None
-    status: Literal["counted", "excluded", "heard", "waiting", "no_reply"]
+    status: Literal["counted", "excluded", "heard", "observed", "waiting", "no_reply"]
     """
+    `observed`: a shadow seat of a decided question, which counts for the router alone.
     `heard`: the agent answered without a ballot: the question is not decided yet, or the agent was dispatcher or
     merger.
     """
@@ -167,9 +219,45 @@ class StageSeen(TypedDict):
     event_id: str
     opened_at: str
     reason: str
-    """`assigned` for the first; else the reason of `stage.opened.v1`."""
+    """`assigned` for the first, `shadow` for the seats beside the panel; else the reason of `stage.opened.v1`."""
     material: list[str]
     seats: list[SeatTaken]
+
+
+class TermSeen(TypedDict):
+    """One weight in the score of an answer, in units of 1/65,536 nat."""
+
+    name: str
+    weight: int
+    times: int
+
+
+class AnswerScored(TypedDict):
+    """The score of one answer under the merge rule `odds`."""
+
+    answer: str
+    score_unats: int
+    posterior_ppb: int | None
+    """None where the weights were learned from the agents' agreement, which makes them too sure."""
+    terms: list[TermSeen]
+    """The largest first."""
+
+
+class EvidenceSeen(TypedDict):
+    """What one counted answer rests on in its own text."""
+
+    agent: str
+    grounds: str
+    uses: bool | None
+    repeats: int | None
+
+
+class DecidedByOdds(TypedDict):
+    """Scores of the best answers, and what the ballots rest on."""
+
+    lines: list[AnswerScored]
+    evidence: list[EvidenceSeen]
+    """For each counted ballot, in the same order."""
 
 
 class Decided(TypedDict):
@@ -189,6 +277,10 @@ class Decided(TypedDict):
     tie_break: dict[str, Any] | None
     verdict_id: str | None
     trace: list[dict[str, Any]]
+    odds: DecidedByOdds | None
+    """None under any other merge rule."""
+    own_rule: dict[str, Any] | None
+    """What identifies the merge rule, if it is of another distribution; else None."""
     calls: int
     cost_nusd: int
     unpriced_calls: int
@@ -214,8 +306,33 @@ class EntryChange(TypedDict):
     after: AveragesSeen
 
 
+class WeightMoved(TypedDict):
+    """One weight before and after a lesson, in units of 1/65,536 nat."""
+
+    name: str
+    before: int | None
+    """None if compaction has removed the entry before."""
+    after: int
+
+
+class WeightsChange(TypedDict):
+    """What one lesson changed in the weights of the merge rule `odds`."""
+
+    scope: str
+    """Whose weights: a policy's name."""
+    lesson_id: str
+    event_id: str
+    sequence: int
+    right: str | None
+    wrong: str | None
+    corrects: str | None
+    weight_ppb: int
+    moved: list[WeightMoved]
+    """Only those that moved, the largest step first; if the entry before is not there, all that the lesson touched."""
+
+
 class LessonSeen(TypedDict):
-    """The decision's calls, a feedback or a retraction, and what it taught the router."""
+    """The decision's calls, a feedback or a retraction, and what it taught the router and the merge rule `odds`."""
 
     cause: Literal["decision", "feedback", "retraction"]
     event_id: str
@@ -228,6 +345,7 @@ class LessonSeen(TypedDict):
     set_aside: str | None
     """Reason of its dead letter; None if it has none."""
     changes: list[EntryChange]
+    weights: list[WeightsChange]
 
 
 class SetAside(TypedDict):
@@ -263,6 +381,8 @@ class Explanation(TypedDict):
     routing: RoutedBy | None
     stages: list[StageSeen]
     decision: Decided | None
+    would_change: WouldChange | None
+    """What would have changed the decision; None without one."""
     waiting: WaitingFor | None
     lessons: list[LessonSeen]
     set_aside: list[SetAside]

@@ -1,4 +1,4 @@
-"""Lessons of one question: changes in the router table."""
+"""Lessons of one question: changes in router table and weights."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from schemas.decisions import DecisionMade
 from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.letters import RecordRejected
 from schemas.router import AgentObserved, RouterEntry
-from streams.audit.explain.explanation import EntryChange, LessonSeen
+from streams.audit.explain.explanation import EntryChange, LessonSeen, WeightsChange
 from streams.audit.explain.panel import averages_of
 
 OBSERVED = ("quality_ppb", "latency_ms", "cost_nusd", "stability_ppb")
@@ -15,7 +15,7 @@ OBSERVED = ("quality_ppb", "latency_ms", "cost_nusd", "stability_ppb")
 
 
 @dataclass(frozen=True, slots=True)
-class Taught:
+class LessonEvents:
     """Events that followed from one question's decision and feedback."""
 
     observations: Iterable[AgentObserved]
@@ -24,13 +24,15 @@ class Taught:
     entries: Mapping[str, RouterEntry]
     """Router entries by id, as far as the log still holds them; they give the averages before each change."""
     letters: Iterable[RecordRejected]
+    weights: Mapping[str, list[WeightsChange]]
+    """Changes in the weights of the merge rule `odds`, by the event that taught."""
 
 
 def lessons(
-    decision: DecisionMade | None, feedback: Iterable[FeedbackGiven | FeedbackRetracted], taught: Taught
+    decision: DecisionMade | None, feedback: Iterable[FeedbackGiven | FeedbackRetracted], taught: LessonEvents
 ) -> list[LessonSeen]:
     """
-    List what the decision's calls and each feedback changed in the router table.
+    List what the decision's calls and each feedback changed in the router table and in the weights.
 
     Args:
         decision: Its observations say how the calls went; None: there are none yet.
@@ -48,7 +50,10 @@ def lessons(
             changes.setdefault(observation.causes[-1], []).append(_change(observation, entry, taught.entries))
     rejected = {cause: letter.reason for letter in taught.letters for cause in letter.causes}
     causes = (*(() if decision is None else (decision,)), *feedback)
-    return [_lesson(event, changes.get(event.event_id, []), rejected.get(event.event_id)) for event in causes]
+    told = [_lesson(event, changes.get(event.event_id, []), rejected.get(event.event_id)) for event in causes]
+    for lesson in told:
+        lesson["weights"] = taught.weights.get(lesson["event_id"], [])
+    return told
 
 
 def observed(observation: AgentObserved) -> dict[str, int]:
@@ -87,6 +92,7 @@ def _lesson(
         retracts=None,
         set_aside=rejected,
         changes=changes,
+        weights=[],
     )
     if isinstance(event, FeedbackGiven):
         lesson["cause"], lesson["source"], lesson["author"] = "feedback", event.source, event.author

@@ -7,8 +7,18 @@ from schemas.panels import Candidate, PanelAssigned
 from schemas.policies import PolicyAdopted, Routing, ScoreWeights
 from schemas.questions import QuestionAsked
 from schemas.router import RouterEntry
-from streams.audit.explain.explanation import AveragesSeen, CandidateSeen, EntrySeen, PolicyUsed, RoutedBy, ScoreTerms
+from streams.audit.explain.explanation import (
+    AveragesSeen,
+    CandidateSeen,
+    CountingBy,
+    EntrySeen,
+    PolicyUsed,
+    RoutedBy,
+    ScoreTerms,
+)
+from streams.audit.explain.odds import odds_seen
 from streams.processors import score
+from streams.processors.ballot import deciding_rule
 
 Entries = Mapping[str, RouterEntry]
 
@@ -47,10 +57,31 @@ def routed_by(
         shrinkage=None if policy is None else policy.routing.shrinkage,
         warm_up=_warm_up(question, assignment, policy, entries),
         explored=assignment.explored,
+        planned=_planned(assignment),
         merger=assignment.merger,
         reserve=list(assignment.reserve),
         priority=list(assignment.priority),
         candidates=[_candidate(candidate, assignment, policy, entries) for candidate in assignment.candidates],
+        counting=_counting(assignment),
+        odds=odds_seen(assignment),
+    )
+
+
+def _planned(assignment: PanelAssigned) -> list[int]:
+    """Give the sizes of the panel's stages; a dispatcher's is none of them."""
+    first = [] if assignment.stage.role == "dispatcher" else [len(assignment.stage.seats)]
+    return [*first, *map(len, assignment.later)]
+
+
+def _counting(assignment: PanelAssigned) -> CountingBy:
+    merge, rule = assignment.merge, deciding_rule(assignment)
+    staged = rule == "cascade"
+    return CountingBy(
+        rule=rule,
+        quorum=merge.quorum,
+        accept_ppb=merge.accept_ppb if staged else None,
+        window_ppb=merge.window_ppb if staged else None,
+        choices=assignment.option_count or merge.number_choices,
     )
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from schemas.analyses import AnalysisPublished, Attempt
-from schemas.decisions import Ballot, DecisionMade, Exclusion
+from schemas.decisions import Ballot, DecisionMade, DecisionMadeV2, Exclusion, Shadow
 from schemas.event import Event
-from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
+from schemas.panels import SHADOW_STAGE, PanelAssigned, Seat, Stage, StageOpened
 from streams.audit.explain.explanation import AttemptMade, ProviderAsked, SeatTaken, StageSeen
 from streams.processors.ballot import read
 
@@ -20,7 +20,7 @@ def stages_seen(
     decision: DecisionMade | None,
 ) -> list[StageSeen]:
     """
-    List each stage with its agents, their analyses, and how these counted.
+    List each stage with its agents, their analyses, and how these counted; last that of the shadow seats.
 
     Args:
         assignment: Opens the first stage; without one there is none.
@@ -33,10 +33,12 @@ def stages_seen(
     heard: dict[tuple[StageSeat, tuple[str, ...]], AnalysisPublished] = {}
     for analysis in analyses:
         heard.setdefault(((analysis.stage, analysis.agent), analysis.causes), analysis)
-    voices: dict[StageSeat, Ballot | Exclusion] = {}
+    voices: dict[StageSeat, Ballot | Exclusion | Shadow] = {}
     if decision is not None:
         voices.update({(ballot.stage, ballot.agent): ballot for ballot in decision.counted})
         voices.update({(exclusion.stage, exclusion.agent): exclusion for exclusion in decision.excluded})
+    if isinstance(decision, DecisionMadeV2):
+        voices.update({(SHADOW_STAGE, shadow.agent): shadow for shadow in decision.shadows or ()})
     quality = {candidate.agent: candidate.quality_ppb for candidate in assignment.candidates}
 
     def seat_taken(opener: Event, stage: Stage, seat: Seat) -> SeatTaken:
@@ -50,7 +52,9 @@ def stages_seen(
         return taken
 
     first: tuple[Event, str, Stage] = (assignment, "assigned", assignment.stage)
-    openers = (first, *((opener, opener.reason, opener.stage) for opener in opened))
+    openers = [first, *((opener, opener.reason, opener.stage) for opener in opened)]
+    if assignment.shadow_stage is not None:
+        openers.append((assignment, "shadow", assignment.shadow_stage))
     return [
         StageSeen(
             number=stage.number,
@@ -66,7 +70,10 @@ def stages_seen(
 
 
 def _seat(
-    seat: Seat, analysis: AnalysisPublished | None, voice: Ballot | Exclusion | None, decision: DecisionMade | None
+    seat: Seat,
+    analysis: AnalysisPublished | None,
+    voice: Ballot | Exclusion | Shadow | None,
+    decision: DecisionMade | None,
 ) -> SeatTaken:
     """Join a seat with its analysis and its ballot or exclusion."""
     late = analysis is not None and decision is not None and analysis.event_id not in decision.causes
@@ -99,6 +106,8 @@ def _seat(
     if isinstance(voice, Ballot):
         taken["status"] = "counted"
         taken["answer"], taken["read_as"], taken["weight"] = voice.answer, voice.read_as, voice.weight
+    elif isinstance(voice, Shadow):
+        taken["status"], taken["reason"], taken["answer"] = "observed", voice.reason, voice.answer
     elif voice is not None:
         taken["status"], taken["reason"] = "excluded", voice.reason
     return taken

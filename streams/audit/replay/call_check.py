@@ -10,7 +10,7 @@ from functools import cached_property
 from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent
 from schemas.analyses import AnalysisPublished, Attempt
 from schemas.event import Event
-from schemas.panels import PanelAssigned, StageOpened
+from schemas.panels import PanelAssigned, Stage, StageOpened
 from schemas.policies import PolicyAdopted
 from schemas.registry import decode_canonical
 from schemas.spending import BudgetRefused, BudgetReserved, BudgetSettled
@@ -45,8 +45,8 @@ class AdoptedPolicies:
             except ValueError:
                 # The pass over panels reports it.
                 continue
-            assert isinstance(event, PolicyAdopted), "the topic holds no other kind"
-            found.append((record.seq, event))
+            if isinstance(event, PolicyAdopted):
+                found.append((record.seq, event))
         return found
 
     def before(self, record: Record) -> list[PolicyAdopted]:
@@ -110,7 +110,7 @@ class CallCheck:
         if opener is None:
             self._findings.note(at(record, "causes.0", "an event that opened a stage of the question", cause))
             return
-        stage = opener.stage
+        stage = _stage_of(opener, event.agent)
         policies = self._policies.answerable(panel, record)
         if not policies:
             return
@@ -133,7 +133,7 @@ class CallCheck:
         opener = self._openers.get(event.causes[0] if event.causes else "")
         if opener is None or event.event_id in self._analysed:
             return
-        if not any(seat.agent == event.agent for seat in opener.stage.seats):
+        if not any(seat.agent == event.agent for seat in _stage_of(opener, event.agent).seats):
             return
         self._analysed.add(event.event_id)
         for place, attempt in enumerate(event.attempts):
@@ -186,6 +186,12 @@ class CallCheck:
         """Iterate the reservations of one attempt; after a crash a call is made again, under another reservation."""
         wanted = (event.causes[0], event.agent, place + 1)
         return (one for one in self._reserved.values() if (one.causes[0], one.agent, one.attempt) == wanted)
+
+
+def _stage_of(opener: PanelAssigned | StageOpened, agent: str) -> Stage:
+    """Give the stage of an opener that seats an agent; the panel's where none does."""
+    seating = (stage for stage in opener.stages if any(seat.agent == agent for seat in stage.seats))
+    return next(seating, opener.stage)
 
 
 def _spec(policy: PolicyAdopted, agent: str) -> AgentSpec | None:

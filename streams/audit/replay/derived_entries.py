@@ -1,16 +1,17 @@
 """
-Derived router entries, in a temporary file.
+Derived entries of a table, in a temporary file.
 
 A log may call for more of them than memory holds.
 """
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from schemas.router import RouterEntry
+from schemas.weights import WeightsEntry
 from streams.errors import OperatorError
 
 _WAITING = 2_000
@@ -20,25 +21,34 @@ _LINE_BITS = 32
 """Bits of the sequence in an entry's number; the line stands above them, so the rows of a line lie together."""
 
 
-class DerivedEntries:
+E = TypeVar("E", bound=RouterEntry | WeightsEntry)
+
+
+class DerivedEntries(Generic[E]):
     """
-    Router entries by key and sequence, each once.
+    Entries of one kind by key and sequence, each once.
+
+    Args:
+        decode: Reads one from canonical bytes.
+        remembered: Most entries kept as objects.
 
     Raises:
         OperatorError: The disk for temporary files is full.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, decode: Callable[[bytes], E], remembered: int = _REMEMBERED) -> None:
+        self._decode = decode
+        self._most = remembered
         self._lines: dict[str, int] = {}
         self._waiting: list[tuple[int, bytes]] = []
-        self._remembered: OrderedDict[str, RouterEntry] = OrderedDict()
+        self._remembered: OrderedDict[str, E] = OrderedDict()
         with _mapped():
             # Without a name SQLite makes a temporary file for this connection alone, and deletes it at close.
             self._connection = sqlite3.connect("", isolation_level=None)
             self._connection.execute("CREATE TABLE entries (number INTEGER PRIMARY KEY, value BLOB NOT NULL)")
             self._connection.execute("PRAGMA synchronous = OFF")
 
-    def add(self, entry: RouterEntry) -> None:
+    def add(self, entry: E) -> None:
         """Keep an entry."""
         line = self._lines.setdefault(entry.key, len(self._lines))
         self._waiting.append((line << _LINE_BITS | entry.sequence, entry.encode()))
@@ -58,18 +68,18 @@ class DerivedEntries:
             ).fetchone()
         return None if row is None else bytes(row[0])
 
-    def find(self, entry_id: str, key: str, sequence: int) -> RouterEntry | None:
+    def find(self, entry_id: str, key: str, sequence: int) -> E | None:
         """Find an entry by its id, at the line and sequence where it should stand."""
         known = self._remembered.get(entry_id)
         if known is None:
             value = self.value(key, sequence)
             if value is None:
                 return None
-            known = RouterEntry.decode(value)
+            known = self._decode(value)
             if known.event_id != entry_id:
                 return None
             self._remembered[entry_id] = known
-            if len(self._remembered) > _REMEMBERED:
+            if len(self._remembered) > self._most:
                 self._remembered.popitem(last=False)
         return known
 
@@ -97,6 +107,6 @@ def _mapped() -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise OperatorError(
-            f"router entries cannot be kept in a temporary file ({error})",
+            f"derived entries cannot be kept in a temporary file ({error})",
             remedy="Free some space, or set TMPDIR to a directory that has more",
         ) from error

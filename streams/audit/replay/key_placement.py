@@ -4,9 +4,9 @@ from functools import lru_cache
 
 from streams.audit.replay.difference import Findings, at
 from streams.log import LogReader, Record
-from streams.topology import DEAD_LETTERS, OBSERVATIONS, partition_of
+from streams.topology import DEAD_LETTERS, LESSONS, OBSERVATIONS, partition_of
 
-_KEYED_OTHERWISE = (OBSERVATIONS, DEAD_LETTERS)
+_KEYED_OTHERWISE = (OBSERVATIONS, LESSONS, DEAD_LETTERS)
 
 
 @lru_cache(maxsize=4_096)

@@ -1,7 +1,7 @@
 """
 Second replay pass in log order: one question after another.
 
-It derives the stages, decision, observations and dead letters of each question.
+It derives the stages, decision, observations, lessons and dead letters of each question.
 """
 
 from collections import deque
@@ -18,6 +18,7 @@ from streams.audit.replay.cause_order import CauseOrder
 from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.audit.replay.expected import ExpectedFolds
 from streams.audit.replay.key_placement import KeyPlacement
+from streams.audit.replay.origin_check import check_carried, is_carried
 from streams.log import LogReader, Record
 from streams.processors import LEARN, MERGE, ROUTE
 from streams.processors.fold import Processor
@@ -28,12 +29,15 @@ from streams.topology import (
     DEADLINES,
     DECISIONS,
     FEEDBACK,
+    LESSONS,
     OBSERVATIONS,
     QUESTIONS,
     SPENDING,
 )
 
-TOPICS = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS, FEEDBACK, OBSERVATIONS, DEAD_LETTERS, SPENDING)
+TAUGHT = (OBSERVATIONS, LESSONS, DEAD_LETTERS)
+"""Topics of what follows from decisions and feedback."""
+TOPICS = (QUESTIONS, ASSIGNMENTS, ANALYSES, DEADLINES, DECISIONS, FEEDBACK, *TAUGHT, SPENDING)
 
 
 def groups(reader: LogReader, end: int) -> Iterator[tuple[str, list[Record]]]:
@@ -54,9 +58,10 @@ class OrderedQuestionPass:
         folded: Seq of the last record that the log's writer has folded; whatever follows from records up to it must be
             in the log.
         order: Takes the cause of each derived record.
+        merge: The processor, with the merge rules that the log's policies name.
     """
 
-    def __init__(self, reader: LogReader, folded: int, order: CauseOrder) -> None:
+    def __init__(self, reader: LogReader, folded: int, order: CauseOrder, merge: Processor = MERGE) -> None:
         self.findings = Findings()
         self.pending = 0
         """Questions that have no decision yet."""
@@ -64,11 +69,12 @@ class OrderedQuestionPass:
         self._policies = AdoptedPolicies(reader, ordered=True)
         self._folded = folded
         self._order = order
+        self._merge = merge
 
     def take(self, question_id: str, records: list[Record]) -> None:
         """Check all records about one question."""
         calls = CallCheck(self.findings, self._policies)
-        question = _QuestionFolds(question_id, self.findings, calls, self._order)
+        question = _QuestionFolds(question_id, self.findings, calls, self._order, self._merge)
         for record in records:
             self._placement.check(question_id, record, self.findings)
             question.take(record)
@@ -78,7 +84,10 @@ class OrderedQuestionPass:
 class _QuestionFolds:
     """The folds of one question, and the events that must follow."""
 
-    def __init__(self, question_id: str, findings: Findings, calls: CallCheck, order: CauseOrder) -> None:
+    def __init__(
+        self, question_id: str, findings: Findings, calls: CallCheck, order: CauseOrder, merge: Processor
+    ) -> None:
+        self._merge = merge
         self._question_id = question_id
         self._findings = findings
         self._calls = calls
@@ -94,12 +103,16 @@ class _QuestionFolds:
     def take(self, record: Record) -> None:
         """Check one record, and fold its event if it is an input or the panel."""
         topic = record.topic
+        if is_carried(record):
+            # The pass over entries derives what follows from it.
+            check_carried(record, self._findings)
+            return
         # Of an assignment whose kind cannot be read, only the first can be the panel.
         is_panel = topic == ASSIGNMENTS and (
             b'"kind":"panel.assigned.v' in record.value
             or not (self._assigned or b'"kind":"stage.opened.v' in record.value)
         )
-        if topic in (DECISIONS, OBSERVATIONS, DEAD_LETTERS) or (topic == ASSIGNMENTS and not is_panel):
+        if topic in (DECISIONS, *TAUGHT) or (topic == ASSIGNMENTS and not is_panel):
             self._compare(record)
             return
         try:
@@ -120,7 +133,7 @@ class _QuestionFolds:
         else:
             if isinstance(event, AnalysisPublished):
                 self._calls.analysed(record, event)
-            self._fold(LEARN if topic == FEEDBACK else MERGE, record, event)
+            self._fold(LEARN if topic == FEEDBACK else self._merge, record, event)
 
     def finish(self, folded: int) -> bool:
         """Report the events missing from the log; say whether the question still waits for its decision."""
@@ -150,7 +163,7 @@ class _QuestionFolds:
         if self._asked is not None:
             self._order.note(record, self._asked[0])
         self._calls.opened(event)
-        self._fold(MERGE, record, event)
+        self._fold(self._merge, record, event)
 
     def _fold(self, processor: Processor, record: Record, event: Event) -> None:
         for output in self._folds.fold(processor, record, event):

@@ -11,6 +11,7 @@ from schemas.policies import PolicyAdopted
 from schemas.questions import QuestionAsked
 from schemas.registry import decode_canonical
 from schemas.router import RouterEntry, router_key
+from schemas.weights import WeightsEntry
 from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.audit.replay.sight import Sight
 from streams.log import Record
@@ -25,8 +26,13 @@ REMEMBERED_QUESTIONS = 20_000
 
 FindQuestion = Callable[[str], Record | None]
 """Finds the first question of an id that is no longer in memory."""
-FindEntry = Callable[[str, str, int], RouterEntry | None]
-"""Finds a router entry by its id, its key and its place in the chain of that key."""
+
+
+class FindEntries(NamedTuple):
+    """Find entries of the tables by their id, their key and their place in the chain of that key."""
+
+    router: Callable[[str, str, int], RouterEntry | None]
+    weights: Callable[[str, str, int], WeightsEntry | None]
 
 
 class Asked(NamedTuple):
@@ -43,7 +49,7 @@ class PanelCheck:
     Args:
         findings: Where differences go.
         sight: Knows what a panel must have seen.
-        find_question, find_entry: As above.
+        find_question, find_entries: As above.
         compacted: Whether older policies may have been removed from the log.
     """
 
@@ -52,7 +58,7 @@ class PanelCheck:
         findings: Findings,
         sight: Sight,
         find_question: FindQuestion,
-        find_entry: FindEntry,
+        find_entries: FindEntries,
         *,
         compacted: bool = False,
     ) -> None:
@@ -61,7 +67,7 @@ class PanelCheck:
         self._findings = findings
         self._sight = sight
         self._find_question = find_question
-        self._find_entry = find_entry
+        self._find_entries = find_entries
         self._compacted = compacted
         self._questions: OrderedDict[str, Asked] = OrderedDict()
         self._policies: dict[str, PolicyAdopted] = {}
@@ -100,9 +106,7 @@ class PanelCheck:
             asked = self._question(named["question_id"])
             derived = self._derive(record, asked.event, named)
         except (ValueError, LookupError, TypeError) as problem:
-            self._findings.note(
-                at(record, "causes", "a question, a policy and router entries of this log", str(problem))
-            )
+            self._findings.note(at(record, "causes", "a question, a policy and entries of this log", str(problem)))
             return asked and asked.record
         difference = compare(record, derived.encode(), derived.key)
         if difference is not None:
@@ -113,7 +117,7 @@ class PanelCheck:
         return asked.record
 
     def _derive(self, record: Record, question: QuestionAsked, named: Any) -> PanelAssigned:
-        """Derive a panel again from its question, and from the policy and the router entries that it names."""
+        """Derive a panel again from its question, and from the policy and the entries that it names."""
         entries = {}
         for candidate in named["candidates"]:
             agent = candidate["agent"]
@@ -127,7 +131,8 @@ class PanelCheck:
             assert isinstance(recorded, PanelAssigned), "only panels come here"
             return recorded
         policy = self._policies[named["causes"][1]]
-        return assign(question, policy, Tables(policy, entries), crowded=named.get("crowded") is True)
+        tables = Tables(policy, entries, self._weights(named.get("odds")))
+        return assign(question, policy, tables, crowded=named.get("crowded") is True)
 
     def _is_removed(self, event_id: str, policy_id: str) -> bool:
         """Whether compaction may have removed a policy: it keeps a later one of the same key."""
@@ -143,7 +148,17 @@ class PanelCheck:
         return Asked(record, event)
 
     def _entry(self, entry_id: str, key: str, sequence: int) -> RouterEntry:
-        entry = self._find_entry(entry_id, key, sequence)
+        entry = self._find_entries.router(entry_id, key, sequence)
         if entry is None or entry.key != key:
             raise LookupError(f"there is no router entry {entry_id} of {key}")
         return entry
+
+    def _weights(self, named: Any) -> dict[str, WeightsEntry]:
+        """Give the table of weights whose share a panel carries."""
+        if named is None or named["entry_id"] is None:
+            return {}
+        entry_id, key = named["entry_id"], named["scope"]
+        entry = self._find_entries.weights(entry_id, key, named["sequence"])
+        if entry is None or entry.key != key:
+            raise LookupError(f"there is no weights entry {entry_id} of {key}")
+        return {key: entry}

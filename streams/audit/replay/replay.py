@@ -5,6 +5,7 @@ Events are compared to the byte. A replay calls no model and writes nothing.
 """
 
 import gc
+import math
 import multiprocessing
 import time
 from collections.abc import Callable, Iterable
@@ -17,15 +18,24 @@ from streams.audit.replay import ordered_panels, ordered_questions, unordered_pa
 from streams.audit.replay.budget_check import spending_pass
 from streams.audit.replay.cause_order import CauseOrder
 from streams.audit.replay.claims import (
+    ARCHIVE_NOT_PROVED,
+    ARCHIVE_PROVED,
     ORDERED_NOT_PROVED,
     ORDERED_PROVED,
+    UNORDERED_ARCHIVE_NOT_PROVED,
+    UNORDERED_ARCHIVE_PROVED,
     UNORDERED_NOT_PROVED,
     UNORDERED_PROVED,
+    aborted_records,
     removed_policies,
+    taken_as_given,
 )
 from streams.audit.replay.difference import Difference, Findings, at
+from streams.audit.replay.origin_check import origin_of
 from streams.audit.replay.set_aside import RecordsAside
 from streams.log import LogReader, Record, UnorderedReader
+from streams.processors import MERGE
+from streams.processors.fold import Processor
 from streams.topology import POLICIES
 
 Progress = Callable[[int], None]
@@ -76,13 +86,21 @@ class Replay:
         } | ({} if self.repeats is None else {"repeats": self.repeats, "unproved": self.unproved})
 
 
-def replay(reader: LogReader, progress: Progress = lambda records: None) -> Replay:
+def replay(
+    reader: LogReader,
+    progress: Progress = lambda records: None,
+    *,
+    second_process: bool = True,
+    merge: Processor = MERGE,
+) -> Replay:
     """
     Derive every derived event of a log again.
 
     Args:
         reader: The log; a second process opens a reader of its own by `reader.elsewhere()`.
         progress: Called as the pass in this process goes on.
+        second_process: Whether a long log may use one; a caller that keeps every core busy itself says no.
+        merge: The processor, with the merge rules of other distributions that the log's policies name.
 
     Returns:
         Counts, and the first difference in the order of the log.
@@ -90,12 +108,15 @@ def replay(reader: LogReader, progress: Progress = lambda records: None) -> Repl
     started = time.perf_counter()
     unordered = reader.unordered()
     if unordered is not None:
-        return _unordered(unordered, progress, started)
-    return _ordered(reader, progress, started)
+        return _unordered(unordered, progress, started, merge)
+    return _ordered(reader, progress, started, PARALLEL_FROM if second_process else math.inf, merge)
 
 
-def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
+def _ordered(reader: LogReader, progress: Progress, started: float, parallel_from: float, merge: Processor) -> Replay:
     end = reader.end
+    proved, not_proved = ORDERED_PROVED, ORDERED_NOT_PROVED
+    if reader.archived:
+        proved, not_proved = ARCHIVE_PROVED, ARCHIVE_NOT_PROVED
     faults = reader.faults()
     if any(fault.unreadable for fault in faults):
         # What cannot be read proves nothing, nor does what follows from it.
@@ -103,17 +124,16 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
         for fault in faults:
             damage.note(Difference(*fault[:7]))
         seconds = time.perf_counter() - started
-        return Replay(
-            end, 0, 0, damage.different, seconds, damage.first, not_proved=(*ORDERED_PROVED, *ORDERED_NOT_PROVED)
-        )
+        return Replay(end, 0, 0, damage.different, seconds, damage.first, not_proved=(*proved, *not_proved))
     with CauseOrder(reader, end) as order:
-        checked = ordered_questions.OrderedQuestionPass(reader, min(end, reader.folded), order)
+        checked = ordered_questions.OrderedQuestionPass(reader, min(end, reader.folded), order, merge)
 
         def questions() -> None:
             _take_all(ordered_questions.groups(reader, end), checked.take, progress)
 
         findings = checked.findings
-        findings.add(_both(questions, partial(ordered_panels.panel_pass, end=end), reader, reader.elsewhere()))
+        panels = partial(ordered_panels.panel_pass, end=end)
+        findings.add(_both(questions, panels, reader, reader.elsewhere(), parallel_from))
         findings.add(spending_pass(reader))
         for difference in order.differences():
             findings.note(difference)
@@ -128,14 +148,14 @@ def _ordered(reader: LogReader, progress: Progress, started: float) -> Replay:
         findings.different,
         seconds,
         findings.first,
-        proved=() if findings.different else ORDERED_PROVED,
-        not_proved=ORDERED_NOT_PROVED,
+        proved=() if findings.different else proved,
+        not_proved=(*_given(reader), *not_proved),
     )
 
 
-def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> Replay:
+def _unordered(reader: UnorderedReader, progress: Progress, started: float, merge: Processor) -> Replay:
     aside = RecordsAside.of(reader)
-    checked = unordered_questions.UnorderedQuestionPass(reader, aside)
+    checked = unordered_questions.UnorderedQuestionPass(reader, aside, merge)
 
     def questions() -> None:
         _take_all(unordered_questions.groups(reader), checked.take, progress)
@@ -144,6 +164,13 @@ def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> R
     findings = checked.findings
     findings.add(panels.findings)
     findings.add(spending_pass(reader))
+    marked = Findings()
+    for fault in reader.faults():
+        marked.note(Difference(*fault[:7]))
+    findings.add(marked)
+    proved, not_proved = UNORDERED_PROVED, UNORDERED_NOT_PROVED
+    if reader.archived:
+        proved, not_proved = UNORDERED_ARCHIVE_PROVED, UNORDERED_ARCHIVE_NOT_PROVED
     removed = (removed_policies(panels.unproved),) if panels.unproved else ()
     return Replay(
         events=reader.taken,
@@ -154,9 +181,14 @@ def _unordered(reader: UnorderedReader, progress: Progress, started: float) -> R
         first_difference=findings.first,
         repeats=reader.repeats,
         unproved=panels.unproved,
-        proved=() if findings.different else UNORDERED_PROVED,
-        not_proved=(*aside.told(), *removed, *UNORDERED_NOT_PROVED),
+        proved=() if findings.different else proved,
+        not_proved=(*_given(reader), *aside.told(), *aborted_records(reader.aborted()), *removed, *not_proved),
     )
+
+
+def _given(reader: LogReader) -> tuple[str, ...]:
+    started = origin_of(reader)
+    return () if started is None else (taken_as_given(started),)
 
 
 def _take_all(groups: Iterable[tuple[Any, ...]], take: Callable[..., None], progress: Progress) -> None:
@@ -171,9 +203,15 @@ def _take_all(groups: Iterable[tuple[Any, ...]], take: Callable[..., None], prog
     progress(taken)
 
 
-def _both(questions: Callable[[], None], panels: Callable[[R], P], reader: R, open_reader: Callable[[], R]) -> P:
+def _both(
+    questions: Callable[[], None],
+    panels: Callable[[R], P],
+    reader: R,
+    open_reader: Callable[[], R],
+    parallel_from: float = PARALLEL_FROM,
+) -> P:
     """Run both passes; in a long log the one over panels runs in a second process."""
-    if reader.end < PARALLEL_FROM:
+    if reader.end < parallel_from:
         found = panels(reader)
         questions()
         return found

@@ -7,12 +7,12 @@ from schemas.letters import RecordRejected
 from schemas.registry import InvalidRecord, decode, decode_canonical
 from streams.log import LogReader, Record
 from streams.processors.dead_letters import SKIPPED, unreadable_letter
-from streams.topology import ASSIGNMENTS, DEAD_LETTERS, DECISIONS, OBSERVATIONS
+from streams.topology import ASSIGNMENTS, DEAD_LETTERS, DECISIONS, LESSONS, OBSERVATIONS
 
 Place = tuple[str, int, int]
 """Topic, partition and offset of a record."""
 
-_DERIVED = (ASSIGNMENTS, DECISIONS, OBSERVATIONS)
+_DERIVED = (ASSIGNMENTS, DECISIONS, OBSERVATIONS, LESSONS)
 _SKIPPED = f'"detail":"{SKIPPED}"'.encode()
 _FOLDED = b'"causes":[],'
 """Letters of records that could not be decoded have no cause."""

@@ -40,9 +40,17 @@ class UnorderedDerivation:
         came: Questions, the first panel, analyses, deadlines and feedback, each in the order of its partition.
         said: The decisions and stages in the log.
         reach: The records that the stages have certainly folded.
+        merge: The processor, with the merge rules that the log's policies name.
     """
 
-    def __init__(self, came: Mapping[str, Sequence[Heard]], said: Sequence[Record], reach: Certainty) -> None:
+    def __init__(
+        self,
+        came: Mapping[str, Sequence[Heard]],
+        said: Sequence[Record],
+        reach: Certainty,
+        merge: Processor = MERGE,
+    ) -> None:
+        self._rules = merge
         self._came = came
         self._said = said
         self._reach = reach
@@ -77,19 +85,19 @@ class UnorderedDerivation:
         """Fold all inputs: a deadline that counted right after the last analysis that counted, any other at the end."""
         folds = ExpectedFolds()
         panels, analyses, deadlines = (self._came.get(topic, ()) for topic in (ASSIGNMENTS, ANALYSES, DEADLINES))
-        due = [] if panel_last else self._fold(folds, MERGE, panels)
+        due = [] if panel_last else self._fold(folds, self._rules, panels)
         if panels and not panel_last:
             # A deadline of another panel may have been read before the question was closed, and rejected.
-            foreign = [deadline for deadline in deadlines if not folds.changes(MERGE, *deadline)]
-            due += self._fold(folds, MERGE, foreign)
+            foreign = [deadline for deadline in deadlines if not folds.changes(self._rules, *deadline)]
+            due += self._fold(folds, self._rules, foreign)
         passed = any(self._is_counted(*deadline) for deadline in deadlines)
         last = max((place for place, analysis in enumerate(analyses) if self._is_counted(*analysis)), default=-1)
         place = 0
         # An analysis that changes nothing may also have been read before the deadline, and rejected with a dead letter.
-        while place < len(analyses) and not (passed and place > last and folds.changes(MERGE, *analyses[place])):
-            due += self._fold(folds, MERGE, analyses[place : place + 1])
+        while place < len(analyses) and not (passed and place > last and folds.changes(self._rules, *analyses[place])):
+            due += self._fold(folds, self._rules, analyses[place : place + 1])
             place += 1
-        return due + self._fold(folds, MERGE, [*deadlines, *(panels if panel_last else ()), *analyses[place:]])
+        return due + self._fold(folds, self._rules, [*deadlines, *(panels if panel_last else ()), *analyses[place:]])
 
     def _is_counted(self, record: Record, event: Event) -> bool:
         """
@@ -131,7 +139,7 @@ class UnorderedDerivation:
         if isinstance(made, RecordRejected):
             # Whether an analysis fits no stage, `merge` can tell only once it knows the panel; and `learn` only once it
             # knows the decision, whether feedback is a possible answer.
-            knows = processor is not MERGE and not (processor is LEARN and made.reason == "invalid")
+            knows = processor is not self._rules and not (processor is LEARN and made.reason == "invalid")
             return knows and self._reach.folded(processor.name, record)
         causes = [self._records[cause] for cause in made.causes if cause in self._records]
         return all(cause is not None and self._reach.folded(processor.name, cause) for cause in causes)

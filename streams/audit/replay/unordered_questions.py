@@ -13,19 +13,22 @@ from operator import itemgetter
 from typing import Self
 
 from schemas.analyses import AnalysisPublished
+from schemas.event import Event
 from schemas.registry import decode, decode_canonical
 from streams.audit.entry_lookup import event_id_of
 from streams.audit.replay.call_check import AdoptedPolicies, CallCheck
 from streams.audit.replay.certainty import STAGE_OF, Certainty, SettledFindings
 from streams.audit.replay.difference import Findings, at, compare, unreadable
 from streams.audit.replay.key_placement import KeyPlacement
-from streams.audit.replay.ordered_questions import TOPICS
+from streams.audit.replay.ordered_questions import TAUGHT, TOPICS
+from streams.audit.replay.origin_check import check_carried, is_carried
 from streams.audit.replay.set_aside import RecordsAside
 from streams.audit.replay.unordered_derivation import DueEvent, Heard, UnorderedDerivation
 from streams.log import LeftOut, Record, UnorderedReader
-from streams.processors import ROUTE
+from streams.processors import MERGE, ROUTE
 from streams.processors.dead_letters import unreadable_letter
-from streams.topology import ANALYSES, ASSIGNMENTS, DEAD_LETTERS, DECISIONS, OBSERVATIONS, QUESTIONS, SPENDING
+from streams.processors.fold import Processor
+from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, QUESTIONS, SPENDING
 
 _PANEL, _STAGE = b'"kind":"panel.assigned.v', b'"kind":"stage.opened.v'
 
@@ -55,7 +58,7 @@ class SortedRecords:
     said: list[Record]
     """Stages and decisions, the outputs of `merge`."""
     taught: list[Record]
-    """Observations and dead letters."""
+    """Observations, lessons and dead letters."""
 
     @classmethod
     def of(cls, records: Sequence[Record]) -> Self:
@@ -65,8 +68,8 @@ class SortedRecords:
         panels = panels or [record for record in assigned if _STAGE not in record.value][:1]
         said = [record for record in assigned if record not in panels]
         said += [record for record in records if record.topic == DECISIONS]
-        taught = [record for record in records if record.topic in (OBSERVATIONS, DEAD_LETTERS)]
-        derived = (ASSIGNMENTS, DECISIONS, OBSERVATIONS, DEAD_LETTERS)
+        taught = [record for record in records if record.topic in TAUGHT]
+        derived = (ASSIGNMENTS, DECISIONS, *TAUGHT)
         return cls([record for record in records if record.topic not in derived], panels, said, taught)
 
 
@@ -78,7 +81,8 @@ class UnorderedQuestionPass:
     decision rests on inputs alone, and the panel is proved by the other pass.
     """
 
-    def __init__(self, reader: UnorderedReader, aside: RecordsAside | None = None) -> None:
+    def __init__(self, reader: UnorderedReader, aside: RecordsAside | None = None, merge: Processor = MERGE) -> None:
+        self._merge = merge
         self._aside = RecordsAside() if aside is None else aside
         self.findings: Findings = SettledFindings(reader.settled())
         self.pending = 0
@@ -92,14 +96,17 @@ class UnorderedQuestionPass:
         records = self._aside.others(records)
         for record in records:
             self._placement.check(about, record, self.findings)
-        found = SortedRecords.of(records)
+            if is_carried(record):
+                # The pass over entries derives what follows from it.
+                check_carried(record, self.findings)
+        found = SortedRecords.of([record for record in records if not is_carried(record)])
         came = self._read(found)
         self._check_panels(found.panels, came)
         self._check_calls(found.said, came)
         self.pending += QUESTIONS in came and not any(record.topic == DECISIONS for record in found.said)
         # The pass over panels reports an unreadable panel; what follows from it cannot be known.
         lost = bool(found.panels) and ASSIGNMENTS not in came
-        due = [] if lost else UnorderedDerivation(came, found.said, self._reach).due
+        due = [] if lost else UnorderedDerivation(came, found.said, self._reach, self._merge).due
         self._check_moved(records, left_out)
         self._match([*found.said, *found.taught], [*due, *self._letters(left_out)], lost=lost)
 
@@ -152,7 +159,7 @@ class UnorderedQuestionPass:
             if problem is not None or not self._reach.folded(STAGE_OF[topic], misplaced):
                 continue
             event = decode(topic, misplaced.value, misplaced.timestamp_ms)
-            if not any(record.topic == topic and record.value == event.encode() for record in records):
+            if not any(record.topic == topic and _is_copy(record, misplaced, event) for record in records):
                 partition = self._placement.partition(topic, event.key)
                 self.findings.note(at(misplaced, "record", f"a copy in partition {partition}", None))
 
@@ -189,6 +196,16 @@ class UnorderedQuestionPass:
         difference = compare(record, one.event.encode(), one.event.key)
         if difference is not None:
             self.findings.note(difference)
+
+
+def _is_copy(record: Record, misplaced: Record, event: Event) -> bool:
+    """Say whether a record copies a misplaced one; the broker may have given the copy a time of its own."""
+    if record.value == event.encode():
+        return True
+    # Most records differ in more than a time; those that do not are decoded again.
+    if misplaced.timestamp_ms == record.timestamp_ms:
+        return False
+    return decode(record.topic, misplaced.value, record.timestamp_ms).encode() == record.value
 
 
 def _closest(record: Record, due: Sequence[DueEvent]) -> DueEvent | None:

@@ -14,9 +14,11 @@ from schemas.agents import SimulatedAgent
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
-from schemas.policies import PolicyAdopted
+from schemas.odds import Odds
+from schemas.policies import PolicyAdopted, PolicyAdoptedV2
 from schemas.quantities import PPB
 from schemas.questions import LETTERS, QuestionAsked
+from schemas.rules import NEWEST_ODDS_RULES
 from streams.agents.agent import Agent, AgentError, Reply
 from streams.agents.factory import make_agents
 from streams.app.setup import Setup, answer
@@ -183,7 +185,7 @@ def made_policy(draw: random.Random, kind: str, number: int) -> PolicyAdopted:
     names = NAMES[: draw.randint(2, len(NAMES))]
     fields: dict[str, Any] = {"occurred_at": moment(number), "policy_id": draw.choice(("p", f"p{number}"))}
     if kind in (DEFAULT, REFERENCE, LEXICOGRAPHIC):
-        fields |= preset(kind, len(names))
+        fields |= preset(kind, len(names), "v1")
         if "stages" in fields["merge"]:
             fields["merge"] = {**fields["merge"], "stages": tuple(fields["merge"]["stages"])}
     else:
@@ -214,7 +216,17 @@ def made_policy(draw: random.Random, kind: str, number: int) -> PolicyAdopted:
     else:
         fields["agents"] = tuple(simulated(draw, name) for name in names)
     policy = PolicyAdopted(**fields)
-    return newest(policy) if draw.random() < 0.6 else policy
+    if draw.random() >= 0.6:
+        return policy
+    return learning_odds(draw, newest(policy)) if kind == DEFAULT else newest(policy)
+
+
+def learning_odds(draw: random.Random, policy: PolicyAdoptedV2) -> PolicyAdoptedV2:
+    """Give the policy of v2 that the preset `default` stands for, with a short warm-up."""
+    given = {name: getattr(policy, name) for name in PolicyAdoptedV2.model_fields if name not in ("kind", "event_id")}
+    given["merge"] = policy.merge.model_copy(update={"rule": preset(DEFAULT, len(policy.agents))["merge"]["rule"]})
+    given["odds"] = Odds(warm_up_lessons=draw.randint(0, 2), audit_every=draw.choice((0, 2)))
+    return PolicyAdoptedV2(**{**given, "rules": NEWEST_ODDS_RULES})
 
 
 def simulated(draw: random.Random, name: str) -> SimulatedAgent:

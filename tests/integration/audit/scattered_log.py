@@ -5,23 +5,27 @@ Stages read it in any order; a snapshot shows what lies there.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from schemas.event import Event
 from schemas.panels import PanelAssigned, StageOpened
 from schemas.policies import PolicyAdopted
 from schemas.registry import InvalidRecord
 from schemas.router import RouterEntry
+from schemas.weights import WeightsEntry
 from streams.audit.replay.replay import Replay, replay
+from streams.log import Original
 from streams.processors import PROCESSORS
 from streams.processors.dead_letters import dead_letter, unreadable_letter
 from streams.processors.fold import Processor, Tables
+from streams.runtimes.archive.export import Exported, export_log
+from streams.runtimes.kafka.original import original_of
 from streams.runtimes.kafka.raw_record import MOVED, RawRecord, by_time, is_misplaced, read_input
 from streams.runtimes.kafka.reading.snapshot import Snapshot, SnapshotExtent
 from streams.runtimes.kafka.reading.snapshot_reader import SnapshotReader
-from streams.topology import POLICIES, ROUTER, TOPICS, partition_of
+from streams.topology import POLICIES, ROUTER, TOPICS, WEIGHTS, partition_of
 
 from ...worlds import Opener, Script
 
@@ -38,15 +42,19 @@ class View(NamedTuple):
 
 class Scattered:
     """
-    Partitions, and the four stages over them. Only chance, which picks the next step, orders two partitions.
+    Partitions, and the folding stages over them. Only chance, which picks the next step, orders two partitions.
 
     Args:
-        chance: Decides which stage folds next, and how far `route` sees the router's table.
+        chance: Decides which stage folds next, and how far `route` sees the tables.
         clock: Gives timestamps; None: chance does, as if no producer's clock were right.
+        append_time: Whether brokers set the time of every record, also of a copy (`message.timestamp.type`).
     """
 
-    def __init__(self, chance: random.Random, clock: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, chance: random.Random, clock: Callable[[], int] | None = None, *, append_time: bool = False
+    ) -> None:
         self.chance = chance
+        self._append_time = append_time
         self._clock = clock or (lambda: chance.randrange(10_000))
         self.partitions: dict[Place, list[RawRecord]] = {
             (topic.name, number): [] for topic in TOPICS.values() for number in range(topic.partitions)
@@ -73,7 +81,8 @@ class Scattered:
         encoded = None if key is None else key.encode()
         number = partition_of(encoded or b"", TOPICS[topic].partitions) if partition is None else partition
         held = self.partitions[topic, number]
-        at = fields.pop("timestamp_ms", None)
+        given = fields.pop("timestamp_ms", None)
+        at = None if self._append_time else given
         offset = held[-1].offset + 1 if held else 0
         held.append(RawRecord(topic, number, offset, self._clock() if at is None else at, encoded, value, **fields))
         return held[-1]
@@ -101,7 +110,7 @@ class Scattered:
                 self.put(output)
             if isinstance(output, PanelAssigned | StageOpened) and output.event_id not in self._opened:
                 self._opened.add(output.event_id)
-                self.seats.extend((output, seat.agent) for seat in output.stage.seats)
+                self.seats.extend((output, seat.agent) for stage in output.stages for seat in stage.seats)
         return True
 
     def settle(self) -> None:
@@ -133,9 +142,10 @@ class Scattered:
                 yield dead_letter(event, record.partition, record.offset, step.rejection)
 
     def _table(self, partition: int) -> Tables:
-        """Give the router table as `route` sees it in one partition: some prefix, never shorter than before."""
-        tables, read = self._views.setdefault(partition, (Tables(None, {}), {(POLICIES, 0): 0, (ROUTER, 0): 0}))
-        entries = dict(tables.entries)
+        """Give the tables as `route` sees them in one partition: some prefix, never shorter than before."""
+        start_of = {(POLICIES, 0): 0, (ROUTER, 0): 0, (WEIGHTS, 0): 0}
+        tables, read = self._views.setdefault(partition, (Tables(None, {}), start_of))
+        entries, weights = dict(tables.entries), dict(tables.weights)
         for place, start in read.items():
             end = self.chance.randint(start, len(self.partitions[place]))
             if place[0] == POLICIES and tables.policy is None:
@@ -148,8 +158,12 @@ class Scattered:
                     known = entries.get((event.scope, event.agent))
                     if known is None or known.sequence < event.sequence:
                         entries[event.scope, event.agent] = event
+                elif isinstance(event, WeightsEntry):
+                    table = weights.get(event.scope)
+                    if table is None or table.sequence < event.sequence:
+                        weights[event.scope] = event
             read[place] = end
-        tables.entries = entries
+        tables.entries, tables.weights = entries, weights
         return tables
 
     def repeat(self, times: int) -> None:
@@ -160,15 +174,16 @@ class Scattered:
             self.put_bytes(one.topic, one.value, one.key.decode(), partition=one.partition)
 
     def compact(self) -> None:
-        """Remove some router entries: never the last record of a key, and never its newest entry."""
-        held = self.partitions[ROUTER, 0]
-        last = {one.key: one.offset for one in held}
-        newest = {one.key: max(_sequence(other) for other in held if other.key == one.key) for one in held}
-        self.partitions[ROUTER, 0] = [
-            one
-            for one in held
-            if last[one.key] == one.offset or newest[one.key] == _sequence(one) or self.chance.random() < 0.5
-        ]
+        """Remove some entries of the tables: never the last record of a key, and never its newest entry."""
+        for place in ((ROUTER, 0), (WEIGHTS, 0)):
+            held = self.partitions[place]
+            last = {one.key: one.offset for one in held}
+            newest = {one.key: max(_sequence(other) for other in held if other.key == one.key) for one in held}
+            self.partitions[place] = [
+                one
+                for one in held
+                if last[one.key] == one.offset or newest[one.key] == _sequence(one) or self.chance.random() < 0.5
+            ]
 
     def find(self, topic: str, wanted: Callable[[Event], bool] = lambda event: True) -> list[RawRecord]:
         """List the readable records of a topic whose events are wanted."""
@@ -211,6 +226,10 @@ class Scattered:
         snapshot.add(by_time(held), SnapshotExtent(committed, settled))
         snapshot.close()
 
+    def export(self, folder: Path, view: View | None = None) -> Exported:
+        """Export what is in a view to an archive."""
+        return export_log(ScatteredReader(self, view or self.view()), folder, written_by="a test")  # type: ignore[arg-type]
+
     def replay(self, path: Path, view: View | None = None) -> Replay:
         """Replay a snapshot of it."""
         path.unlink(missing_ok=True)
@@ -219,11 +238,48 @@ class Scattered:
             return replay(reader)
 
 
+class ScatteredReader:
+    """As much of the `UnorderedReader` of a scattered log as an export needs."""
+
+    archived = False
+
+    def __init__(self, log: Scattered, view: View) -> None:
+        self._log = log
+        self._view = view
+
+    def unordered(self) -> Self:
+        return self
+
+    def ends(self) -> Mapping[Place, int]:
+        return self._view.ends
+
+    def settled(self) -> Mapping[Place, int]:
+        return self._view.settled
+
+    def aborted(self) -> Sequence[tuple[str, int, int]]:
+        return ()
+
+    def committed(self, stage: str) -> Mapping[Place, int]:
+        return self._view.committed[stage]
+
+    def originals(
+        self, topics: Sequence[str] = (), *, after: int = 0, starts: Mapping[Place, int] | None = None
+    ) -> Iterator[Original]:
+        starts = starts or {}
+        held = (
+            [one for one in held if starts.get(place, 0) <= one.offset < self._view.ends[place]]
+            for place, held in self._log.partitions.items()
+            if not topics or place[0] in topics
+        )
+        for seq, raw_record in enumerate(by_time(held), after + 1):
+            yield original_of(raw_record, seq)
+
+
 def _is_derived(topic: str) -> bool:
-    return any(writer in TOPICS[topic].writers for writer in ("route", "merge", "learn", "rank"))
+    return any(writer in TOPICS[topic].writers for writer in (processor.name for processor in PROCESSORS))
 
 
 def _sequence(record: RawRecord) -> int:
     entry = read_input(record)
-    assert isinstance(entry, RouterEntry)
+    assert isinstance(entry, RouterEntry | WeightsEntry)
     return entry.sequence

@@ -1,5 +1,7 @@
 """Replay of logs written under the rules of each version."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,16 +11,24 @@ from streams.processors import route
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.topology import ASSIGNMENTS, INPUT_TOPICS
 
+from ...golden import odds_script
 from ...golden.script import VERSIONS, told
-from ...worlds import newest, policy, question, said
+from ...odds_story import told_by_odds
+from ...worlds import World, newest, policy, question, said
 from ..played_log import Played
 
+STORIES: dict[str, Callable[[], World]] = {
+    **{version: partial(told, version) for version in VERSIONS},
+    "odds": odds_script.told,
+    "lessons": told_by_odds,
+}
 
-@pytest.mark.parametrize("version", sorted(VERSIONS))
-def test_golden_story_proves_itself(tmp_path: Path, version: str) -> None:
+
+@pytest.mark.parametrize("story", sorted(STORIES))
+def test_golden_story_proves_itself(tmp_path: Path, story: str) -> None:
     """The inputs of each golden log, played into a file, have no difference under the checks of today."""
     log = Played(tmp_path / "orch.db")
-    for event in told(version).log:
+    for event in STORIES[story]().log:
         if event.topic in INPUT_TOPICS:
             log.put(event)
     log.close()

@@ -108,6 +108,7 @@ def test_what_each_agent_did_is_told(log: Played) -> None:
     assert told["a"] == {
         "accuracy": 1.0,
         "calls": 6,
+        "shadow_calls": 0,
         "questions": 2,
         "failed": {"rate_limited": 4},
         "refused": 0,
@@ -203,3 +204,16 @@ def test_changed_record_is_named_by_its_place(topic: str, damage: bytes, log: Pl
     assert caught.value.place.items() >= place.items()
     assert f"{topic}, partition {partition}, offset {offset}" in caught.value.message
     assert len(str(caught.value)) < 400
+
+
+def test_subjects_have_counts_of_their_own(log: Played) -> None:
+    """Each subject counts its graded questions; a question without a subject counts for none."""
+    log.ask([question("q1", subject="law")], said(a="A", b="A", c="B"))
+    log.ask([question("q2", subject="law")], said(a="B", b="B", c="C"))
+    log.ask([question("q3", subject="art")], said(a="A", b="A", c="A"))
+    log.ask([question("q4"), question("q5", subject="art")], said(a="A", b="A", c="A"))
+    found = summed(log, {"q1": "A", "q2": "A", "q3": "A", "q4": "A", "q5": None})
+    assert {name: (part.graded, part.correct) for name, part in found.subjects.items()} == {
+        "law": (2, 1),
+        "art": (1, 1),
+    }

@@ -1,0 +1,1 @@
+"""Second opinions on receipts, and the trials of both."""

@@ -1,0 +1,1 @@
+"""Changes that would have changed a decision, derived again."""

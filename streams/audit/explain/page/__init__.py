@@ -1,0 +1,1 @@
+"""Page of an explanation: its model and its markup."""

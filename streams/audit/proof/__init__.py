@@ -1,0 +1,1 @@
+"""Merkle trees, checkpoints and receipts of a log."""

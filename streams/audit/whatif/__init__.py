@@ -1,0 +1,1 @@
+"""Counterfactuals over recorded analyses: another policy, less trust, near-equal policies."""
