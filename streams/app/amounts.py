@@ -1,4 +1,4 @@
-"""Counts, times, dollars and shares, formatted for people."""
+"""Counts, times and shares, formatted for people."""
 
 from decimal import Decimal
 
@@ -13,19 +13,17 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:,.1f} s"
 
 
-def usd(nusd: int) -> str:
-    """Write nano-dollars as dollars, exactly, with at least four decimals."""
-    amount = f"{Decimal(nusd) / 10**9:.9f}".rstrip("0")
-    whole, _, decimals = amount.partition(".")
-    return f"${whole}.{decimals:0<4}"
-
-
 def share(part: int, whole: int) -> str:
     """Write a share as percent: two decimals, without a zero at the end."""
     if not whole:
         return "-"
     text = f"{Decimal(100 * part) / whole:.2f}"
     return f"{text.removesuffix('0')}%"
+
+
+def interval(low: float, high: float) -> str:
+    """Write a 95 % interval of a share as percent."""
+    return f"{100 * low:.1f} to {100 * high:.1f}%"
 
 
 def percent(ppb: int, decimals: int = 1) -> str:

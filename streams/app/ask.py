@@ -1,5 +1,6 @@
 """One question asked of the panel, with its decision's reasons."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,17 +10,16 @@ from schemas.analyses import AnalysisPublished
 from schemas.canonical import canonical_json, content_id
 from schemas.decisions import DecisionMade
 from schemas.policies import PolicyAdopted
-from schemas.quantities import instant_of_ms
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import InvalidRecord, build
 from streams.agents.calls.progress import CallProgress
+from streams.app.metrics import Counted
+from streams.app.question_session import open_session
 from streams.app.reporter import SILENT, Reporter
-from streams.app.require_kafka import connection_of
-from streams.app.setup import answer, hire, keep
 from streams.app.workspace import Workspace
 from streams.errors import InvariantError, UsageError
-from streams.log import Appender, LogReader, read_event, wall_clock_ms
-from streams.topology import ANALYSES, DECISIONS, QUESTIONS
+from streams.log import LogReader, read_event, wall_clock_ms
+from streams.topology import ANALYSES, QUESTIONS
 
 ID_DIGITS = 16
 """Hex digits of the content hash in an id made here: enough for 10^8 questions without two alike."""
@@ -83,64 +83,38 @@ def ask(work: Workspace, question: QuestionAsked, reporter: Reporter = SILENT) -
         UsageError: Its id stands for another question, or there are no agents.
         OperatorError: The log cannot be written, or an agent cannot be made.
     """
-    setup = hire(work.config, (), instant_of_ms(wall_clock_ms()))
-    if not work.log_exists:
-        # Errors in the settings are raised before the log's file is created.
-        keep(setup, None, work.config)
-    with work.open_writer() as log:
-        with work.open_reader(about=question.question_id) as view:
-            known = _find(view, QUESTIONS, question.question_id)
-        if isinstance(known, QuestionAsked) and known.statement_id != question.statement_id:
-            raise UsageError(f"--id {question.question_id!r} stands for another question", remedy="Choose another id")
-        folding = log.folding()
-        if folding is None:
-            policy = _await_on_kafka(work, log, question, reporter)
-        else:
-            setup = keep(setup, log.policy, work.config)
-            policy, activity = setup.policy, CallProgress()
-            live = not all(agent.virtual for agent in setup.agents.values())
-            with reporter.watched("asking", None, activity, live=live):
-                answer(folding, setup, () if known else (question,), run=work.config.run, activity=activity)
-    with work.open_reader(about=question.question_id) as reader:
-        decision = _find(reader, DECISIONS, question.question_id)
-        if not isinstance(decision, DecisionMade):
-            raise InvariantError(f"question {question.question_id!r} has no decision after all questions were decided")
-        return Answered(question, decision, policy, known is not None, _failures(reader, decision))
+    return asyncio.run(_ask(work, question, reporter))
 
 
-def _await_on_kafka(work: Workspace, log: Appender, question: QuestionAsked, reporter: Reporter) -> PolicyAdopted:
-    """Publish the question, and wait for the workers' decision; a question published again keeps its first decision."""
-    from streams.runtimes.kafka.reading.tail import decision_of
-
-    policy = log.policy
-    if policy is None:
-        raise UsageError(f"{work.log_url} holds no policy", remedy="`orch policy adopt` writes the configured one")
-
-    def publish() -> None:
-        log.append(question)
-        log.commit()
-
-    def tell() -> None:
-        reporter.say("No decision yet. Are workers running? `orch worker all` runs all stages.")
-
-    decision_of(connection_of(work, "ask"), question.question_id, publish, tell)
-    return policy
+async def _ask(work: Workspace, question: QuestionAsked, reporter: Reporter) -> Answered:
+    activity = CallProgress()
+    session = await open_session(work, reporter=reporter, counted=Counted(activity), look_first=True)
+    finished = False
+    try:
+        with reporter.watched("asking", None, activity, live=session.live):
+            known = await session.submit(question)
+            decision = await session.decision(question.question_id)
+            finished = True
+            # What earlier sessions left open in a file is decided too.
+            await session.close(finish=True)
+    finally:
+        if not finished:
+            await session.close()
+    return Answered(question, decision, session.policy, known, failures_of(work, decision))
 
 
-def _find(reader: LogReader, topic: str, question_id: str) -> QuestionAsked | DecisionMade | None:
-    """Find the first record about a question in one topic; later ones do not count."""
-    for record in reader.about(question_id):
-        if record.topic == topic:
-            event = read_event(record)
-            return event if isinstance(event, QuestionAsked | DecisionMade) else None
-    return None
+def failures_of(work: Workspace, decision: DecisionMade) -> dict[str, str]:
+    """Map each excluded analysis that failed to the error of its last attempt; an excluded reply has no entry."""
+    if not any(seat.analysis_id for seat in decision.excluded):
+        return {}
+    with work.open_reader(about=decision.question_id) as reader:
+        return _failures(reader, decision)
 
 
 def _failures(reader: LogReader, decision: DecisionMade) -> dict[str, str]:
-    """Map each excluded analysis that failed to the error of its last attempt; an excluded reply has no entry."""
     left_out = {seat.analysis_id for seat in decision.excluded}
     found: dict[str, str] = {}
-    for record in reader.about(decision.question_id) if any(left_out) else ():
+    for record in reader.about(decision.question_id):
         if record.topic == ANALYSES:
             event = read_event(record)
             if isinstance(event, AnalysisPublished) and event.event_id in left_out and event.status == "failed":

@@ -28,6 +28,8 @@ _ABOUT_TOPICS = {
     "orch.feedback": "Right answers, verdicts on decisions, and their retraction",
     "orch.observations": "How each agent did on each question",
     "orch.router": "Moving averages of each agent, by scope",
+    "orch.lessons": "What a known answer teaches the merge rule odds",
+    "orch.weights": "Weights of the merge rule odds, by policy",
     "orch.policies": "Configurations, each in force until the next",
     "orch.dead-letters": "Records that were rejected, with the reason",
     "orch.checkpoints": "Signed Merkle roots of partitions",

@@ -1,12 +1,18 @@
 """JSON Schemas of events, with the bounds that hold."""
 
-from collections.abc import Mapping, Sequence
+import ast
+import inspect
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
+from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
 from schemas.decisions import DecisionMadeV2
-from schemas.event import Event
+from schemas.event import Event, Fact
 from schemas.feedback import FeedbackGiven
 from schemas.panels import PanelAssignedV2
 from schemas.questions import QuestionAsked
@@ -63,7 +69,14 @@ Mode = Literal["validation", "serialization"]
 
 
 class _EventSchema(GenerateJsonSchema):
-    """Schemas without titles of fields; in the log every field of an event is written."""
+    """Schemas with the docstrings of fields, without their titles; in the log every field of an event is written."""
+
+    def model_schema(self, schema: Any) -> dict[str, Any]:
+        """Describe a model, and each field by its docstring."""
+        made = super().model_schema(schema)
+        for name, text in docstrings_of(schema["cls"]).items():
+            made["properties"][name].setdefault("description", text)
+        return made
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         """Say whether a field is always there."""
@@ -72,6 +85,27 @@ class _EventSchema(GenerateJsonSchema):
     def field_title_should_be_set(self, schema: Any) -> bool:
         """Leave out titles: each would become a type of its own in generated code."""
         return False
+
+
+@cache
+def docstrings_of(model: type[BaseModel]) -> Mapping[str, str]:
+    """
+    Read the docstrings of a model's fields, its own and inherited ones, from its source.
+
+    pydantic does so too (`use_attribute_docstrings`), for every model at its import, which is a tenth of a command's
+    start.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__[: model.__mro__.index(BaseModel)]):
+        (body,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        assert isinstance(body, ast.ClassDef)
+        for field, following in pairwise([*body.body, ast.Pass()]):
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                found.pop(field.target.id, None)
+                text = following.value if isinstance(following, ast.Expr) else None
+                if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    found[field.target.id] = inspect.cleandoc(text.value)
+    return {name: text for name, text in found.items() if name in model.model_fields}
 
 
 def mode_of(model: type[Event]) -> Mode:
@@ -114,7 +148,7 @@ def _settle(schemas: dict[str, Any]) -> None:
 
     A `discriminator` is an object in OpenAPI, and in AsyncAPI a string that no kind of agent fits: it goes, and the
     field that it names is required. What stands beside a `$ref` counts only from draft 2019-09 on: the `$ref` moves
-    into an `allOf`.
+    into an `allOf`. And a field marked `ADDED` is not written while it is unset, so it is not required.
     """
     tags: dict[str, str] = {}
     for schema in schemas.values():
@@ -122,6 +156,19 @@ def _settle(schemas: dict[str, Any]) -> None:
     for name, tag in tags.items():
         if tag not in schemas[name]["required"]:
             schemas[name]["required"].append(tag)
+    added = {model.__name__: model.added_fields for model in _below(Fact)}
+    for name, schema in schemas.items():
+        # The same model has two names where producers may leave out more of it than the log does.
+        missing = added.get(name) or added.get(name.removesuffix("Input").removesuffix("Output")) or ()
+        if missing and "required" in schema:
+            schema["required"] = [field for field in schema["required"] if field not in missing]
+
+
+def _below(model: type[Fact]) -> Iterator[type[Fact]]:
+    """Iterate all models that are derived from one."""
+    for child in model.__subclasses__():
+        yield child
+        yield from _below(child)
 
 
 def _walk(node: Any, tags: dict[str, str]) -> None:

@@ -1,5 +1,7 @@
 """Feedback files: line format, and validation against the question."""
 
+import io
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -9,7 +11,7 @@ from schemas.questions import QuestionAsked
 from schemas.registry import InvalidRecord, build
 from streams.app.feedback_ids import with_whole_id
 from streams.app.question_file import normal_gold
-from streams.errors import InvariantError
+from streams.errors import InvariantError, UsageError
 from streams.jsonlines import LineProblem, Source, read_objects, source_name
 from streams.log import Clock, LogReader, read_event
 from streams.topology import FEEDBACK, QUESTIONS
@@ -48,6 +50,20 @@ def read_feedback(source: Source, problems: list[LineProblem], view: LogReader, 
             problems.append(LineProblem(name, number, str(error)))
         else:
             yield FeedbackLine(number, event, question is None)
+
+
+def feedback_of(fields: dict[str, Any], view: LogReader, clock: Clock) -> Feedback:
+    """
+    Build one feedback or retraction from the fields of a line.
+
+    Raises:
+        UsageError: They form none, or the question does not offer the answer.
+    """
+    problems: list[LineProblem] = []
+    source = io.BytesIO(json.dumps(fields).encode())
+    for line in read_feedback(source, problems, view, clock):
+        return line.event
+    raise UsageError(f"feedback on {fields.get('question_id')!r}: {problems[0].reason}")
 
 
 def _with_text(fields: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Adopted policies of a log, and their differences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from schemas.event import Event
 from schemas.policies import PolicyAdopted
 from streams.app.workspace import Workspace
 from streams.audit.policy_names import PolicyNames
@@ -60,14 +61,19 @@ def policy_history(work: Workspace) -> list[AdoptedPolicy]:
     Raises:
         UsageError: The log holds no policy.
     """
-    names, found = PolicyNames(), dict[str, AdoptedPolicy]()
     with work.open_reader(topics=(POLICIES,)) as reader:
-        for record in reader.records((POLICIES,)):
-            event = read_event(record)
-            if isinstance(event, PolicyAdopted) and event.event_id not in found:
-                found[event.event_id] = AdoptedPolicy(names.add(event), event)
+        found = history_of(map(read_event, reader.records((POLICIES,))))
     if not found:
         raise UsageError(f"{work.log_url} holds no policy", remedy="`orch policy adopt` writes the configured one")
+    return found
+
+
+def history_of(events: Iterable[Event]) -> list[AdoptedPolicy]:
+    """List the adoptions among events of the topic of policies, in their order, each once."""
+    names, found = PolicyNames(), dict[str, AdoptedPolicy]()
+    for event in events:
+        if isinstance(event, PolicyAdopted) and event.event_id not in found:
+            found[event.event_id] = AdoptedPolicy(names.add(event), event)
     return list(found.values())
 
 
@@ -91,12 +97,13 @@ def policy_named(history: list[AdoptedPolicy], given: str) -> AdoptedPolicy:
 
 def policy_difference(before: PolicyAdopted, after: PolicyAdopted) -> list[Change]:
     """List the settings in which two policies differ, by their place; agents are compared by name."""
-    given, taken = (_flat(policy) for policy in (before, after))
+    given, taken = (settings_of(policy) for policy in (before, after))
     names = dict.fromkeys([*given, *taken])
     return [Change(name, given.get(name), taken.get(name)) for name in names if given.get(name) != taken.get(name)]
 
 
-def _flat(policy: PolicyAdopted) -> dict[str, Any]:
+def settings_of(policy: PolicyAdopted) -> dict[str, Any]:
+    """List the settings of a policy by their place, those of its agents under `agent.NAME`."""
     fields = policy.model_dump(mode="json", exclude={*_CIRCUMSTANCES, "agents"})
     agents = {agent.name: agent.model_dump(mode="json", exclude={"name"}) for agent in policy.agents}
     order = {"agents": [agent.name for agent in policy.agents]}

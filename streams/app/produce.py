@@ -17,7 +17,7 @@ from streams.app.workspace import Workspace
 from streams.errors import UsageError
 from streams.jsonlines import LineProblem, Source, source_name
 from streams.log import Appender, LogReader, wall_clock_ms
-from streams.topology import QUESTIONS
+from streams.topology import FEEDBACK, QUESTIONS
 
 COMMIT_LINES = 1_000
 """Lines after which the writer commits."""
@@ -74,7 +74,11 @@ def append_questions(
         UsageError: The file cannot be read to its end; what was read is committed.
     """
     added = told = 0
-    with work.open_writer(folding=False) as log, _view(work) as view, reporter.progress("producing") as advance:
+    with (
+        work.open_writer((QUESTIONS,), folding=False) as log,
+        _view(work) as view,
+        reporter.progress("producing") as advance,
+    ):
         feed = QuestionFeed(view, wall_clock_ms, log.append, reading=LineReading(names))
 
         def settle() -> None:
@@ -105,7 +109,7 @@ def append_feedback(work: Workspace, file: str, reporter: Reporter = SILENT) -> 
     problems: list[LineProblem] = []
     numbers: dict[str, int] = {}
     with (
-        work.open_writer() as log,
+        work.open_writer((FEEDBACK,)) as log,
         work.open_reader(topics=(QUESTIONS,)) as view,
         reporter.progress("learning") as advance,
     ):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from streams.app.workspace import Workspace
 from streams.errors import OperatorError, UsageError
+from streams.extras import install_command
 
 if TYPE_CHECKING:
     from streams.runtimes.kafka.client.connection import Connection
@@ -20,9 +21,7 @@ def require_kafka() -> None:
         OperatorError: It is not.
     """
     if _is_missing("aiokafka"):
-        raise OperatorError(
-            "logs on Kafka need aiokafka, which is not installed", remedy="pip install 'orch-streams[kafka]'"
-        )
+        raise OperatorError("logs on Kafka need aiokafka, which is not installed", remedy=install_command("kafka"))
 
 
 def require_engine(name: str) -> None:
@@ -35,7 +34,7 @@ def require_engine(name: str) -> None:
     if name == "faust" and _is_missing("faust"):
         raise OperatorError(
             "the engine faust needs faust-streaming, which is not installed",
-            remedy="pip install 'orch-streams[faust]', or leave out --engine",
+            remedy=f"{install_command('faust')}, or leave out --engine",
         )
 
 

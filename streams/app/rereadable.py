@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import cast
 
-from streams.jsonlines import Source, source_name
+from streams.jsonlines import Rows, Source, source_name
 
 
 def _is_pipe(source: str) -> bool:
@@ -22,9 +22,9 @@ def _opened(pipe: str) -> AbstractContextManager[io.BufferedIOBase]:
 
 
 @contextmanager
-def rereadable(source: str) -> Iterator[Callable[[], Source]]:
+def rereadable(source: str | Rows) -> Iterator[Callable[[], Source]]:
     """Yield a function that opens a source from its start; standard input or a pipe is copied to a temporary file."""
-    if not _is_pipe(source):
+    if isinstance(source, Rows) or not _is_pipe(source):
         yield lambda: source
         return
     with tempfile.TemporaryFile() as copy:

@@ -15,6 +15,7 @@ from schemas.registry import InvalidRecord, build
 from streams.agents.asked_again import MARK, again_id
 from streams.agents.calls.progress import CallProgress
 from streams.app.question_feed import gold_feedback
+from streams.app.question_session import OnRecord, unknown_question
 from streams.app.reporter import SILENT, Reporter
 from streams.app.run import AnswerOptions, answer_all
 from streams.app.setup import hire, keep
@@ -22,10 +23,11 @@ from streams.app.workspace import Workspace
 from streams.audit.run_summary import known_answers
 from streams.errors import InvariantError, UsageError
 from streams.log import Appender, LogReader, read_event, wall_clock_ms
-from streams.topology import DECISIONS, QUESTIONS
+from streams.topology import DECISIONS, FEEDBACK, QUESTIONS
 
 _NO_CAUSES = b'"causes":[]'
 """Member of the canonical JSON of a question that follows from nothing; quotes inside a text are escaped."""
+_ONLY_UNDECIDED = "Only undecided questions are asked again; `orch run FILE --again NAME` asks any"
 _NUMBERED = re.compile(rf"(.+){MARK}([1-9][0-9]*)")
 
 
@@ -84,7 +86,7 @@ def ask_again(
     found.with_gold = len(right)
     # On Kafka the workers have the agents; this machine may have none of their keys.
     setup = None if work.log.scheme == "kafka" else hire(work.config, outputs, instant_of_ms(wall_clock_ms()))
-    with work.open_writer() as log:
+    with work.open_writer((QUESTIONS, FEEDBACK)) as log:
         if log.folding() is None:
             _publish(log, questions.values(), right)
             return found
@@ -109,6 +111,37 @@ def ask_again(
             options = AnswerOptions(work.config.run, tuple(outputs), hear, activity)
             answer_all(work, log, view, setup, questions.values(), options)
     return found
+
+
+def again_of(reader: LogReader, question_id: str) -> "tuple[QuestionAsked, FeedbackGiven | None]":
+    """
+    Build the question that asks an undecided one again, and the feedback with its right answer if gold told that.
+
+    Unlike `ask_again` this reads what the log holds about the question alone, so it takes the same time in any log.
+
+    Raises:
+        UsageError: The question is unknown, open or decided, or has been asked again already.
+    """
+    records = reader.about(question_id)
+    known = OnRecord.of(records)
+    if known.question is None:
+        raise unknown_question(question_id)
+    if known.decision is None or known.decision.status != "undecided":
+        state = "has no decision yet" if known.decision is None else "is decided"
+        raise UsageError(f"question {question_id!r} {state}", remedy=_ONLY_UNDECIDED)
+    numbered = _NUMBERED.fullmatch(question_id) if known.question.causes else None
+    first, tried = (question_id, 1) if numbered is None else (numbered[1], int(numbered[2]))
+    if reader.about(again_id(first, str(tried + 1))):
+        raise UsageError(
+            f"question {question_id!r} was asked again already, as {again_id(first, str(tried + 1))!r}",
+            remedy="Ask that one again if it is undecided, too",
+        )
+    question = _asked_after(known.question, known.decision, again_id(first, str(tried + 1)))
+    given = [event for event in map(read_event, records) if isinstance(event, FeedbackGiven) and event.source == "gold"]
+    if not given or given[-1].answer is None:
+        return question, None
+    at, answer = question.occurred_at, given[-1].answer
+    return question, FeedbackGiven(occurred_at=at, question_id=question.question_id, source="gold", answer=answer)
 
 
 def _publish(log: Appender, questions: Any, right: Mapping[str, str]) -> None:
@@ -173,8 +206,7 @@ def _chosen(reader: LogReader, attempts: _Attempts, ids: Sequence[str]) -> dict[
         if key not in undecided:
             state = "is decided" if key in decided else "has no decision yet"
             which = "" if key == question_id else f" (asked again as {key!r})"
-            remedy = "Only undecided questions are asked again; `orch run FILE --again NAME` asks any"
-            raise UsageError(f"question {question_id!r}{which} {state}", remedy=remedy)
+            raise UsageError(f"question {question_id!r}{which} {state}", remedy=_ONLY_UNDECIDED)
         chosen[key] = undecided[key]
     return chosen
 
@@ -185,12 +217,16 @@ def _again(
     """Build the question that asks each of them again, now."""
     for question_id, decision in undecided.items():
         asked = next(read_event(r) for r in reader.about(question_id) if r.topic == QUESTIONS)
-        given = asked.model_dump(mode="json", exclude={"event_id", "occurred_at", "causes", "question_id"})
-        fields = {**given, "question_id": attempts.next(question_id), "causes": [decision.event_id]}
-        try:
-            question = build(QUESTIONS, fields, wall_clock_ms())
-        except InvalidRecord as error:
-            raise UsageError(f"question {question_id!r} cannot be asked again: {error}") from error
-        if not isinstance(question, QuestionAsked):
-            raise InvariantError(f"{QUESTIONS} holds a {question.kind}")
-        yield question_id, question
+        yield question_id, _asked_after(asked, decision, attempts.next(question_id))
+
+
+def _asked_after(asked: Event, decision: DecisionMade, new_id: str) -> QuestionAsked:
+    given = asked.model_dump(mode="json", exclude={"event_id", "occurred_at", "causes", "question_id"})
+    fields = {**given, "question_id": new_id, "causes": [decision.event_id]}
+    try:
+        question = build(QUESTIONS, fields, wall_clock_ms())
+    except InvalidRecord as error:
+        raise UsageError(f"question {decision.question_id!r} cannot be asked again: {error}") from error
+    if not isinstance(question, QuestionAsked):
+        raise InvariantError(f"{QUESTIONS} holds a {question.kind}")
+    return question

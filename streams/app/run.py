@@ -9,6 +9,8 @@ from schemas.quantities import instant_of_ms
 from schemas.questions import QuestionAsked
 from streams.agents.calls.progress import CallProgress
 from streams.app.foreign_fields import tell_left_out
+from streams.app.merge_rules import merge_for
+from streams.app.metrics import NOT_COUNTED, Counted
 from streams.app.old_result import refuse_old_result
 from streams.app.policies import adopt
 from streams.app.question_feed import QuestionFeed
@@ -22,9 +24,11 @@ from streams.app.workspace import Workspace
 from streams.audit.policy_names import PolicyNames
 from streams.audit.replay.replay import Replay
 from streams.audit.run_summary import RunSummary, known_answers, summarise
-from streams.jsonlines import LineProblem, Source
+from streams.evaluation.significance import wilson
+from streams.jsonlines import LineProblem, Rows, Source, source_name
 from streams.log import Appender, LogReader, wall_clock_ms
 from streams.settings import Config, RunSettings
+from streams.topology import FEEDBACK, POLICIES, QUESTIONS
 from streams.workers.embedded_session import Listener
 
 
@@ -32,10 +36,10 @@ from streams.workers.embedded_session import Listener
 class Job:
     """Parameters of a run."""
 
-    source: str | None
-    """Question file; None: finish the questions that the log holds."""
+    source: str | Rows | None
+    """Question file, or the objects of one; None: finish the questions that the log holds."""
     config: Config
-    outputs: tuple[str, ...] = ()
+    outputs: tuple[str | Rows, ...] = ()
     teach: bool = False
     """Whether gold answers become feedback."""
     reading: LineReading = AS_IT_IS
@@ -61,8 +65,19 @@ class RunOutcome:
 
     def as_json(self) -> dict[str, Any]:
         """Give the contract of `orch run --format json`."""
+        summary = self.summary
         return {
-            **self.summary.as_json(),
+            **summary.as_json(),
+            "accuracy_interval": _interval(summary.correct, summary.graded),
+            "subjects": {
+                subject: {
+                    "graded": part.graded,
+                    "correct": part.correct,
+                    "accuracy": part.correct / part.graded,
+                    "interval": _interval(part.correct, part.graded),
+                }
+                for subject, part in sorted(summary.subjects.items())
+            },
             "policy_id": self.policy_id,
             "policy": self.policy,
             "decided_now": self.decided_now,
@@ -73,26 +88,39 @@ class RunOutcome:
         }
 
 
-def do(work: Workspace, job: Job, reporter: Reporter = SILENT) -> RunOutcome:
+def _interval(correct: int, graded: int) -> list[float] | None:
+    """Give the 95 % interval of an accuracy, as if the questions were drawn at random; None without graded ones."""
+    return list(wilson(correct, graded)) if graded else None
+
+
+def do(work: Workspace, job: Job, reporter: Reporter = SILENT, counted: Counted = NOT_COUNTED) -> RunOutcome:
     """
     Ask the questions of a job, decide all open questions, summarise, and replay the log. Bad lines are reported.
+
+    Args:
+        counted: Metrics, probes and traces while it decides.
 
     Raises:
         UsageError: A file or a setting is wrong, or all questions are decided, but under other policies; nothing was
             asked.
-        OperatorError: The log cannot be written.
+        OperatorError: The log cannot be written, or one of its policies names a merge rule that is not installed.
     """
     if job.source is None:
-        return _decide(work, job, Survey({}, None, []), None, reporter)
+        return _decide(work, job, Survey({}, None, []), None, reporter, counted)
     with rereadable(job.source) as again:
-        with reporter.progress(f"reading {job.source}") as advance:
+        with reporter.progress(f"reading {source_name(job.source)}") as advance:
             surveyed = survey(again(), wall_clock_ms, advance, job.reading)
         tell_left_out(job.reading.names, reporter)
-        return _decide(work, job, surveyed, again, reporter)
+        return _decide(work, job, surveyed, again, reporter, counted)
 
 
 def _decide(
-    work: Workspace, job: Job, surveyed: Survey, again: Callable[[], Source] | None, reporter: Reporter
+    work: Workspace,
+    job: Job,
+    surveyed: Survey,
+    again: Callable[[], Source] | None,
+    reporter: Reporter,
+    counted: Counted,
 ) -> RunOutcome:
     first = surveyed.first
     at = first.question.occurred_at if first and first.timed else instant_of_ms(wall_clock_ms())
@@ -102,8 +130,10 @@ def _decide(
         keep(setup, None, job.config)
     problems = [*(setup.problems if setup else ()), *surveyed.problems]
     reporter.refused(problems)
-    with work.open_writer() as log, work.open_reader() as view:
+    with work.open_writer((POLICIES, QUESTIONS, FEEDBACK)) as log, work.open_reader() as view:
         setup = keep(setup, log.policy, job.config)
+        # The replay at the end would find it too, after everything was asked.
+        merge_for(view)
         refuse_old_result(view, setup.policy, surveyed.golds)
         activity = CallProgress()
         live = not all(agent.virtual for agent in setup.agents.values())
@@ -119,7 +149,7 @@ def _decide(
                 view,
                 setup,
                 questions,
-                AnswerOptions(job.config.run, job.outputs, feed.hear, activity, surveyed.golds, reporter.say),
+                AnswerOptions(job.config.run, job.outputs, feed.hear, activity, surveyed.golds, reporter.say, counted),
             )
             seconds = time.perf_counter() - started
     conflicts = [problem for problem in feed.problems if problem not in surveyed.problems]
@@ -146,7 +176,7 @@ class AnswerOptions:
     """Settings of `answer_all`."""
 
     run: RunSettings
-    outputs: tuple[str, ...] = ()
+    outputs: tuple[str | Rows, ...] = ()
     """Files of recorded outputs; empty: those of the configuration."""
     listener: Listener = lambda event: ()
     activity: CallProgress | None = None
@@ -155,6 +185,8 @@ class AnswerOptions:
     """Ids of the questions to ask; on Kafka, others may ask one of them first."""
     tell: Callable[[str], None] = lambda text: None
     """Receives remarks for people."""
+    counted: Counted = NOT_COUNTED
+    """Metrics, probes and traces."""
 
 
 def answer_all(
@@ -173,7 +205,14 @@ def answer_all(
     """
     folding = log.folding()
     if folding is not None:
-        answer(folding, setup, questions, run=manner.run, listener=manner.listener, activity=manner.activity)
+        answer(
+            folding,
+            setup,
+            questions,
+            run=manner.run,
+            listener=manner.listener,
+            counted=Counted(manner.activity, manner.counted.instruments, manner.counted.tracer),
+        )
         return
     connection, run = connection_of(work, "run"), manner.run
     from streams.app.kafka_worker import STAGES, WorkerSpec
@@ -185,10 +224,13 @@ def answer_all(
         connection,
         STAGES,
         manner.outputs or run.outputs,
+        cache_mib=run.state_cache_mib,
         calls_in_flight=run.calls_in_flight,
         grace_s=0,
         replies=run.replies,
         activity=manner.activity,
+        instruments=manner.counted.instruments,
+        tracer=manner.counted.tracer,
     )
     asking = Asking(window_of(setup, run), manner.listener, manner.ids, manner.tell)
     answer_on_kafka(given, view, questions, asking)

@@ -13,8 +13,11 @@ from streams.agents.calls.progress import CallProgress
 from streams.agents.factory import make_agents
 from streams.agents.recorded import read_outputs
 from streams.agents.reply_cache import ReplyCache
+from streams.app.merge_rules import require_rule
+from streams.app.metrics import NOT_COUNTED, AgentReadings, Counted, RunReadings
 from streams.errors import UsageError
-from streams.jsonlines import LineProblem
+from streams.instruments.metered_log import MeteredLog
+from streams.jsonlines import LineProblem, Rows, source_name
 from streams.log import Clock, FoldingWriter, wall_clock_ms
 from streams.settings import Config, RunSettings, build_policy, same_policy, succeeding
 from streams.workers.embedded_session import CallAccounting, EmbeddedSession, Listener
@@ -38,7 +41,7 @@ class Setup(NamedTuple):
     """Cache of live agents' replies, if one is configured."""
 
 
-def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Setup | None:
+def hire(config: Config, outputs: Sequence[str | Rows], occurred_at: str) -> Setup | None:
     """
     Build the policy that the settings describe, and its agents.
 
@@ -56,12 +59,13 @@ def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Setup | No
     """
     if outputs:
         recorded = read_outputs(outputs)
+        named = ", ".join(map(source_name, outputs))
         if not recorded.by_model:
             raise UsageError(
-                "\n".join([f"{', '.join(outputs)}: no output could be read", *map(str, recorded.problems[:3])]),
+                "\n".join([f"{named}: no output could be read", *map(str, recorded.problems[:3])]),
                 remedy='A line is {"question_id": ..., "model": ..., "text": ...}',
             )
-        names = _agent_names(sorted(recorded.by_model), ", ".join(outputs))
+        names = agent_names(sorted(recorded.by_model), named)
         specs = [{"kind": "recorded", "name": name, "model": model} for name, model in names.items()]
         policy = build_policy(config, occurred_at, agents=specs)
         return Setup(policy, make_agents(policy, recorded), recorded.problems)
@@ -70,8 +74,13 @@ def hire(config: Config, outputs: Sequence[str], occurred_at: str) -> Setup | No
     return _equipped(build_policy(config, occurred_at), config)
 
 
-def _agent_names(models: Sequence[str], place: str) -> dict[str, str]:
-    """Map a name of an agent to each model."""
+def agent_names(models: Sequence[str], place: str) -> dict[str, str]:
+    """
+    Map a name of an agent to each model.
+
+    Raises:
+        UsageError: There are too many models, or two would be agents of one name.
+    """
     if len(models) > MOST_AGENTS:
         raise UsageError(
             f"{place}: {len(models)} models; a panel is chosen from {MOST_AGENTS} agents at most",
@@ -101,10 +110,12 @@ def keep(setup: Setup | None, in_force: PolicyAdopted | None, config: Config) ->
 
     Raises:
         UsageError: Neither the settings nor the log name any agents.
+        OperatorError: The merge rule of the policy in force is not installed, or not as it was.
     """
     if in_force is None:
         return setup or _equipped(build_policy(config, EPOCH), config)
     if setup is None:
+        require_rule(in_force)
         return _equipped(in_force, config)
     policy = in_force if same_policy(setup.policy, in_force) else succeeding(setup.policy, in_force)
     return setup._replace(policy=policy)
@@ -131,9 +142,12 @@ def answer(
     run: RunSettings,
     listener: Listener = lambda event: (),
     clock: Clock = wall_clock_ms,
-    activity: CallProgress | None = None,
+    counted: Counted = NOT_COUNTED,
 ) -> None:
     """Adopt the policy if it is new, ask *questions*, and work until every question in the log has its decision."""
+    activity, instruments = counted.activity or CallProgress(), counted.instruments
+    if instruments is not None:
+        log = MeteredLog(log, instruments.meters)
     if log.policy != setup.policy:
         log.append(setup.policy)
     session = EmbeddedSession(
@@ -143,13 +157,19 @@ def answer(
         window=window_of(setup, run),
         calls_in_flight=run.calls_in_flight,
         listener=listener,
-        books=CallAccounting(setup.policy, activity),
+        books=CallAccounting(setup.policy, activity, counted.tracer),
     )
 
     async def work() -> None:
+        looking = None
+        if instruments is not None:
+            RunReadings(instruments, AgentReadings(instruments, activity, setup.agents.values), session)
+            looking = asyncio.create_task(instruments.health.keep_looking())
         try:
             await session.run(questions)
         finally:
+            if looking is not None:
+                looking.cancel()
             await dismiss(setup.agents)
             if setup.replies is not None:
                 setup.replies.close()

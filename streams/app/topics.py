@@ -8,15 +8,16 @@ from streams.app.require_kafka import connection_of
 from streams.app.workspace import Workspace
 
 if TYPE_CHECKING:
-    from streams.runtimes.kafka.client.topics import TopicCheck
+    from streams.runtimes.kafka.client.topic_check import TopicsChecked
+    from streams.runtimes.kafka.client.topics import Creation
 
 
-def create_topics(work: Workspace, replication: int | None = None) -> list[str]:
+def create_topics(work: Workspace, replication: int | None = None) -> "Creation":
     """
-    Create the topics that are missing on Kafka, and return their names.
+    Create the topics that are missing on Kafka.
 
     Raises:
-        OperatorError: No broker answers, or it refuses.
+        OperatorError: No broker answers, it refuses, or the user lacks a right.
     """
     connection = connection_of(work, "topics create")
     from streams.runtimes.kafka.client import topics
@@ -24,7 +25,7 @@ def create_topics(work: Workspace, replication: int | None = None) -> list[str]:
     return asyncio.run(topics.create_topics(connection, replication))
 
 
-def check_topics(work: Workspace) -> "list[TopicCheck]":
+def check_topics(work: Workspace) -> "TopicsChecked":
     """
     Compare the topics on Kafka with those a log needs.
 
@@ -32,9 +33,9 @@ def check_topics(work: Workspace) -> "list[TopicCheck]":
         OperatorError: No broker answers, or it refuses.
     """
     connection = connection_of(work, "topics check")
-    from streams.runtimes.kafka.client import topics
+    from streams.runtimes.kafka.client import topic_check
 
-    return asyncio.run(topics.check_topics(connection))
+    return asyncio.run(topic_check.check_topics(connection))
 
 
 def events_by_topic(work: Workspace) -> Counter[str] | None:

@@ -7,9 +7,13 @@ import orjson
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from schemas.analyses import AnalysisPublished, Attempt
 from schemas.decisions import DecisionMade
+from schemas.letters import RecordRejected
 from streams.agents.calls.progress import CallProgress
 from streams.errors import OperatorError
+from streams.instruments.meters import Meters
+from streams.instruments.tracer import Tracer
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.consumer_lag import group_lags
 from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer
@@ -26,22 +30,48 @@ Lags = Callable[[], Awaitable[Mapping[str, int]]]
 
 
 class DecisionCounter(RecordProducer):
-    """A producer that counts the decisions it publishes; one that a new owner sends again is counted again."""
+    """
+    A producer that counts the decisions it publishes, for *meters* every event, and tells *tracer* of decisions.
 
-    def __init__(self, connection: Connection) -> None:
+    A decision counts for the process that made it, so one that a new owner sends again does not count there.
+    """
+
+    def __init__(self, connection: Connection, meters: Meters | None = None, tracer: Tracer | None = None) -> None:
         super().__init__(connection)
+        self._meters = meters
+        self._tracer = tracer
         self.decided = 0
         self.undecided = 0
 
-    async def publish(self, messages: Iterable[ProducerRecord]) -> None:
+    async def publish(self, messages: Iterable[ProducerRecord], *, again: bool = False) -> None:
         """Send records, wait until all of them are acknowledged, and count the decisions among them."""
         sent = list(messages)
-        await super().publish(sent)
-        for message in sent:
+        await super().publish(sent, again=again)
+        for message in sent if not again else ():
             if message.topic == DecisionMade.topic:
-                decided = orjson.loads(message.value).get("status") == "decided"
+                made = orjson.loads(message.value)
+                decided = made.get("status") == "decided"
                 self.decided += decided
                 self.undecided += not decided
+                if self._meters is not None:
+                    self._meters.note_decision(made["status"], made["reason"])
+                if self._tracer is not None:
+                    self._tracer.sent(made, message.headers)
+            if self._meters is not None:
+                _note(self._meters, message)
+
+
+def _note(meters: Meters, message: ProducerRecord) -> None:
+    """Count a record that was written; a copy of a stranger's record is no event of ours."""
+    kind = next((value for name, value in message.headers if name == "ce_type"), None)
+    if kind is None:
+        return
+    meters.note_event(message.topic, kind.decode())
+    if message.topic == AnalysisPublished.topic:
+        made = orjson.loads(message.value)
+        meters.note_attempts(made["agent"], (Attempt.model_construct(**one) for one in made["attempts"]))
+    elif message.topic == RecordRejected.topic:
+        meters.note_letter(orjson.loads(message.value)["reason"])
 
 
 class WorkerProgress:

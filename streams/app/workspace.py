@@ -1,16 +1,20 @@
 """The configuration and the log that a job works with."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from schemas.quantities import instant_of_ms
+from streams.app.merge_rules import GROUP, installed_rules, processors
+from streams.errors import UsageError
 from streams.log import Appender, LogReader
-from streams.processors import PROCESSORS
+from streams.processors.ballot import RULES
 from streams.runtimes.embedded.crash_points import CrashPoints
 from streams.runtimes.urls import LogUrl, open_reader, open_writer, parse_url
-from streams.settings import DEFAULT_CONFIG, DEFAULT_LOG, Config, build_policy, load_config
+from streams.settings import DEFAULT_CONFIG, DEFAULT_LOG, Config, build_policy, config_of, load_config
 
 
 class Workspace:
@@ -19,12 +23,15 @@ class Workspace:
 
     Args:
         log: URL of the log. None: that of the configuration file, else the default.
-        config: The configuration file. None: orch.toml if it exists, else the defaults.
+        config: The configuration file, or what stands in one. None: orch.toml if it exists, else the defaults.
     """
 
-    def __init__(self, log: str | None = None, config: str | None = None) -> None:
+    def __init__(self, log: str | None = None, config: str | Mapping[str, Any] | None = None) -> None:
         self._named_log = log
-        self._named_config = config
+        self._named_config = config if isinstance(config, str) else None
+        self._settings = None if isinstance(config, str) else config
+        self.served_at: str | None = None
+        """URL at which this process takes questions over HTTP; whoever else would write to the file is told."""
 
     @property
     def config_path(self) -> Path:
@@ -33,8 +40,10 @@ class Workspace:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration file's settings; the defaults if no file was named and orch.toml does not exist."""
-        return load_config(self.config_path, required=self._named_config is not None)
+        """The settings; the defaults if none were given, no file was named, and orch.toml does not exist."""
+        if self._settings is not None:
+            return _with_rule(config_of(dict(self._settings), "config"))
+        return _with_rule(load_config(self.config_path, required=self._named_config is not None))
 
     def check_named_configuration(self) -> None:
         """
@@ -43,7 +52,8 @@ class Workspace:
         Raises:
             UsageError: It is missing, unreadable or not TOML, or a name or value in it is wrong.
         """
-        if self._named_config is not None and "agents" in self.config.fields:
+        named = self._named_config is not None or self._settings is not None
+        if named and "agents" in self.config.fields:
             build_policy(self.config, instant_of_ms(0))
 
     @property
@@ -80,12 +90,38 @@ class Workspace:
         """
         return open_reader(self.log_url, about=about, topics=topics)
 
-    def open_writer(self, *, folding: bool = True) -> Appender:
+    def open_writer(self, topics: Sequence[str], *, folding: bool = True) -> Appender:
         """
         Open the log for appending; an embedded log is created if absent, and opened as its only writer.
 
         Args:
+            topics: Topics that the caller appends to; on Kafka the user needs the right to.
             folding: Whether a writer of an embedded log folds what it appends.
         """
         faults = CrashPoints.parse(os.environ.get("ORCH_CRASH_AT"))
-        return open_writer(self.log_url, PROCESSORS if folding else (), faults=faults)
+        return open_writer(
+            self.log_url, processors() if folding else (), faults=faults, topics=topics, served_at=self.served_at
+        )
+
+
+def _with_rule(config: Config) -> Config:
+    """
+    Give a configuration with the merge rule of another distribution, if it names one.
+
+    Raises:
+        UsageError: No rule has this name.
+        OperatorError: The rule cannot be used.
+    """
+    merge = config.fields.get("merge")
+    name = merge.get("rule") if isinstance(merge, dict) else None
+    if not isinstance(name, str) or name in RULES:
+        return config
+    installed = installed_rules()
+    rule = installed.named(name)
+    if rule is None:
+        others = ", ".join(each.name for each in installed.rules) or "none"
+        raise UsageError(
+            f"{config.path}: merge.rule: there is no rule {name!r}",
+            remedy=f"Ours are {', '.join(RULES)}; others with an entry point in {GROUP}: {others}",
+        )
+    return replace(config, own_rule=rule)

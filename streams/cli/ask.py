@@ -11,6 +11,7 @@ from schemas.decisions import DecisionMade, Exclusion
 from streams.app import amounts
 from streams.app.ask import Answered, question_of
 from streams.app.ask import ask as ask_panel
+from streams.audit.figures import usd
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
@@ -92,7 +93,7 @@ def _print(answered: Answered, app: App) -> None:
         [
             ("tally", ", ".join(f"{given} {weight_of(decision.rule, weight)}" for given, weight in tally) or "empty"),
             *_tie(decision),
-            ("cost", f"{amounts.usd(decision.cost_nusd)} for {amounts.counted(decision.calls, 'call')}{unpriced}"),
+            ("cost", f"{usd(decision.cost_nusd)} for {amounts.counted(decision.calls, 'call')}{unpriced}"),
             ("policy", decision.policy_id),
             ("question", f"{decision.question_id} in {app.log_url}"),
             ("more", f"{app.orch} explain {shlex.quote(decision.question_id)}"),
@@ -108,8 +109,8 @@ def _tie(decision: DecisionMade) -> list[tuple[str, str]]:
 
 
 def weight_of(rule: str, weight: int) -> str:
-    """Write a ballot's weight: votes as they are, log-odds in nats."""
-    return str(weight) if rule.startswith("vote") else f"{weight / 1_000_000:.2f}"
+    """Write a ballot's weight: votes and those of other distributions' rules as they are, log-odds in nats."""
+    return str(weight) if rule.startswith(("vote", "own:")) else f"{weight / 1_000_000:.2f}"
 
 
 def _took(conduct: Any) -> str:

@@ -15,26 +15,29 @@ if TYPE_CHECKING:
     from infra.bench.figures import Figure
     from infra.bench.runtimes import Measurable
 
-NAMES = ("decided", "latency", "replay", "scale", "start", "live")
+NAMES = ("decided", "latency", "watched", "replay", "scale", "archive", "start", "live")
 KAFKA_NAMES = ("decided", "latency", "inputs", "restart")
+PARTS = tuple(dict.fromkeys((*NAMES, *KAFKA_NAMES)))
 
 
 @command(
     examples=[
         "orch bench --only start",
         "orch bench --quick --only decided --runs 1",
+        "orch bench --only watched",
         "orch bench --report figures.md",
         "orch bench --quick --only live --runs 1",
         "orch bench --quick --profile",
         "orch --log kafka://localhost:9092 bench --quick --only decided",
-        "orch --log kafka://localhost:9092 bench --worker route,merge,learn,rank --worker agents,deadlines",
+        "orch --log kafka://localhost:9092 bench --worker route,merge,learn,rank,tune --worker agents,deadlines",
     ]
 )
 @click.option(
     "--only",
-    type=click.Choice(tuple(dict.fromkeys((*NAMES, *KAFKA_NAMES)))),
+    metavar="PART",
+    type=click.Choice(PARTS),
     multiple=True,
-    help="Run this one; may be given several times.",
+    help=f"Run this one; may be given several times. Parts: {', '.join(PARTS)}.",
 )
 @click.option("--runs", type=click.IntRange(1, 100), help="Runs of each; the default is 5, or 3 with --quick.")
 @click.option("--quick", is_flag=True, help="Measure less; such figures compare with each other only.")
@@ -70,7 +73,8 @@ def bench(
     Everything runs on new durable logs that are removed afterwards: in the usual place for temporary files, or in the
     directory of --log. If --log is on Kafka, that runtime is measured, with workers on this machine and topics under a
     random prefix on that cluster. `live` has agents of kind openai and litellm call recorded models over HTTP on
-    loopback, and needs the extras of both and `models`. Each figure is the median of several runs, beside the product's
+    loopback, and needs the extras of both and `models`; `watched` compares runs with and without --metrics and
+    --traces in pairs, and needs `metrics` and `otel`. Each figure is the median of several runs, beside the product's
     target and, where it makes sense, beside a plain baseline. Other work on the machine makes figures worse, never
     better.
     """

@@ -115,10 +115,19 @@ class Command(click.Command):
                 formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
-def command(*, examples: Sequence[str], epilog: str | None = None) -> Callable[[Callable[..., int | None]], Command]:
-    """Make a function a command named after it; the first line of its docstring is its line in `orch --help`."""
+def command(
+    *, examples: Sequence[str], epilog: str | None = None, name: str | None = None
+) -> Callable[[Callable[..., int | None]], Command]:
+    """
+    Make a function a command; the first line of its docstring is its line in `orch --help`.
+
+    Args:
+        examples: Command lines that work.
+        epilog: Printed at the end of its help.
+        name: Else that of the function.
+    """
 
     def decorate(function: Callable[..., int | None]) -> Command:
-        return click.command(cls=Command, examples=examples, epilog=epilog)(function)
+        return click.command(name, cls=Command, examples=examples, epilog=epilog)(function)
 
     return decorate

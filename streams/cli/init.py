@@ -9,16 +9,29 @@ from streams.app.configuration_file import write_configuration
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_unchecked_app
-from streams.settings import DEFAULT_CONFIG
+from streams.presets import PresetName
+from streams.settings import DEFAULT_CONFIG, PRESETS
 
 
 @command(
-    examples=("orch init", "orch init --force", "orch init --simulated --force", "orch --config other.toml init"),
+    examples=(
+        "orch init",
+        "orch init --simulated --force",
+        "orch init --preset published --force",
+        "orch --config other.toml init",
+    ),
 )
 @click.option("--force", is_flag=True, help="Replace an existing file.")
 @click.option("--simulated", is_flag=True, help="Configure simulated agents: no key, no network and no money needed.")
+@click.option(
+    "--preset",
+    type=click.Choice(PRESETS),
+    default="default",
+    metavar="NAME",
+    help=f"Preset that the file starts from, whose defaults it states: {', '.join(PRESETS)}.",
+)
 @pass_unchecked_app
-def init(app: App, force: bool, simulated: bool) -> None:
+def init(app: App, force: bool, simulated: bool, preset: PresetName) -> None:
     """
     Write a commented configuration file, orch.toml.
 
@@ -28,7 +41,7 @@ def init(app: App, force: bool, simulated: bool) -> None:
     given.
     """
     path = app.config_path
-    variables = write_configuration(path, simulated=simulated, replace=force)
+    variables = write_configuration(path, simulated=simulated, replace=force, name=preset)
     if app.json:
         output.print_json({"config": str(path)})
         return

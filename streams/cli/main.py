@@ -38,16 +38,29 @@ COMMANDS: dict[str, Entry] = {
     "demo": Entry("streams.cli.demo:demo", "Run the whole pipeline on generated questions and simulated agents."),
     "init": Entry("streams.cli.init:init", "Write a commented configuration file, orch.toml."),
     "run": Entry("streams.cli.run:run", "Ask, decide and learn until every question has its decision."),
+    "eval": Entry("streams.cli.eval:evaluation", "Measure single agents, votes and merge rules on known answers."),
     "ask": Entry("streams.cli.ask:ask", "Ask one question and print the decision with its reasons."),
     "produce": Entry("streams.cli.produce:produce", "Append questions from JSON Lines to the log."),
     "feedback": Entry("streams.cli.produce:feedback", "Append feedback from JSON Lines, and learn from it."),
     "consume": Entry("streams.cli.consume:consume", "Print the events of a topic as JSON Lines, each once."),
+    "list": Entry("streams.cli.list:list_", "List the questions of the log by state."),
     "retry": Entry("streams.cli.retry:retry", "Ask undecided questions again, under new ids."),
     "worker": Entry("streams.cli.worker:worker", "Run stages of a log on Kafka until told to stop."),
+    "ui": Entry("streams.cli.ui:ui", "Serve pages over the log: decisions as they are made, why, what it costs."),
+    "serve": Entry("streams.cli.serve:serve", "Serve the log over HTTP until told to stop."),
+    "status": Entry("streams.cli.status:status", "Show questions, lag, and the calls of the last minutes."),
     "router": Entry("streams.cli.router:router", "Show the router's table, or the history of one agent."),
     "explain": Entry("streams.cli.explain:explain", "Show everything behind one decision, and what came after it."),
     "replay": Entry("streams.cli.replay:replay", "Derive every derived event again and compare it with the log."),
+    "whatif": Entry("streams.cli.whatif:whatif", "Decide the log's questions again under another policy."),
+    "backup": Entry("streams.cli.backup:backup", "Copy a log file while it is in use."),
+    "export": Entry("streams.cli.export:export", "Export the log as Parquet files, for an auditor."),
+    "sql": Entry("streams.cli.sql:sql", "Query the log in SQL, with views of decisions, ballots, costs."),
+    "seal": Entry("streams.cli.seal:seal", "Sign the roots of all partitions of the log, as a checkpoint."),
+    "receipt": Entry("streams.cli.receipt:receipt", "Write everything that proves one decision, as one document."),
+    "verify": Entry("streams.cli.verify:verify", "Check a receipt, an archive or a log under its public key."),
     "policy": Entry("streams.cli.policy:policy", "Show the policy in force, or adopt the configured one."),
+    "log": Entry("streams.cli.log:log", "Start a log from the archive of an earlier one."),
     "topics": Entry("streams.cli.topics:topics", "List, create or check the topics of the log."),
     "schemas": Entry("streams.cli.schemas:schemas", "Print the JSON Schema of each kind of event."),
     "dead-letters": Entry("streams.cli.dead_letters:dead_letters", "List the rejected records, or retry them."),
@@ -72,6 +85,7 @@ class Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None:
             return None
+        _import_structlog_alone()
         module, _, name = entry.target.partition(":")
         found = getattr(importlib.import_module(module), name)
         assert isinstance(found, click.Command), f"{entry.target} is no command"
@@ -100,6 +114,20 @@ class Commands(click.Group):
             CompletionItem(name, help=entry.help) for name, entry in COMMANDS.items() if name.startswith(incomplete)
         ]
         return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def _import_structlog_alone() -> None:
+    """
+    Import structlog without rich, which it loads for tracebacks wherever it is installed.
+
+    `logs` formats tracebacks itself, and without rich every command starts some 50 ms sooner.
+    """
+    if "structlog" not in sys.modules and "rich" not in sys.modules:
+        sys.modules["rich"] = None  # type: ignore[assignment]  # an import of it fails, as if it were not there
+        try:
+            importlib.import_module("structlog")
+        finally:
+            del sys.modules["rich"]
 
 
 def _print_version(context: click.Context, option: click.Parameter, value: bool) -> None:

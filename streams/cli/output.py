@@ -90,6 +90,7 @@ def print_table(
     right: Sequence[str] = (),
     title: str = "",
     names: int = 0,
+    whole: Sequence[str] = (),
 ) -> None:
     """
     Print a table for people. Only its last column is folded, unless there is no room for the others either.
@@ -101,13 +102,15 @@ def print_table(
         title: Line above the table.
         names: How many columns, from the first, name a row. Without room for all the others, these follow in tables
             below, with the names again. 0: there is one table.
+        whole: Headings of columns that are never folded, such as ids that somebody may copy.
     """
     if names:
         parts = parts_of(widths_of(columns, rows), names=names, room=console().width - _INDENT)
         for number, places in enumerate(parts):
             if number:
                 print_text()
-            print_table([columns[p] for p in places], [[row[p] for p in places] for row in rows], right=right)
+            cut = [[row[p] for p in places] for row in rows]
+            print_table([columns[p] for p in places], cut, right=right, whole=whole)
         return
     cells = [[Text(clean(cell)) for cell in row] for row in rows]
     widths = [
@@ -116,8 +119,8 @@ def print_table(
     roomy = _INDENT + sum(widths) + GAP * len(widths) + _LEAST <= console().width
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, collapse_padding=True, header_style="bold")
     for column in columns:
-        whole = column in right or (roomy and column != columns[-1])
-        table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=whole)
+        unfolded = column in right or column in whole or (roomy and column != columns[-1])
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold", no_wrap=unfolded)
     for row in cells:
         table.add_row(*row)
     if title:

@@ -8,19 +8,26 @@ import click
 
 from streams.app import amounts
 from streams.app.foreign_fields import FieldMap
+from streams.app.metrics import Counted, instruments
 from streams.app.question_file import LineReading
 from streams.app.run import Job, RunOutcome, do
+from streams.app.traces import traces as sending
 from streams.audit.agent_stats import AgentStats
+from streams.audit.figures import usd
 from streams.audit.run_summary import RunSummary
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import EXIT_DIFFERENCE, EXIT_USAGE, App, pass_unchecked_app
 from streams.cli.file_options import map_option
+from streams.cli.metrics_option import metrics_option
 from streams.cli.render.terminal import Terminal
 from streams.cli.replay import print_difference
+from streams.cli.traces_option import traces_option
 from streams.errors import UsageError
+from streams.evaluation.significance import wilson
+from streams.instruments.address import Address
 from streams.presets import PresetName
-from streams.settings import PRESETS
+from streams.settings import PRESETS, with_preset
 
 SAFE = "What was committed to {log} is safe; the same command goes on from there."
 """Advice for an interrupted run."""
@@ -30,6 +37,9 @@ UNDECIDED = "`{orch} consume decisions --status undecided` shows why; `{orch} re
 
 MOST_SHOWN = 5
 """Most undecided questions that are named in the text; JSON has more."""
+
+MOST_SUBJECTS = 20
+"""Most subjects that have a line of their own in the text; JSON has all."""
 
 MOST_CLASSES = 3
 """Most error classes that are named for each agent; JSON has them all."""
@@ -56,7 +66,7 @@ MOST_CLASSES = 3
     type=click.Choice(PRESETS),
     metavar="NAME",
     help=f"Starting point of the policy, instead of the configured one: {', '.join(PRESETS)}. The reference presets"
-    " have the published arithmetic, not the published experiment; orch.toml says how they differ.",
+    " have the published arithmetic, published is the published experiment; orch.toml says how they differ.",
 )
 @click.option(
     "--window",
@@ -71,6 +81,8 @@ MOST_CLASSES = 3
     help="Ask the questions of the file again, under new ids: q1 as q1~NAME. Their recorded outputs and right answers"
     " go along.",
 )
+@metrics_option
+@traces_option
 @pass_unchecked_app
 def run(
     app: App,
@@ -81,6 +93,8 @@ def run(
     window: int | None,
     names: FieldMap | None,
     again: str | None,
+    metrics: Address | None,
+    traces: str | None,
 ) -> int:
     """
     Ask, decide and learn until every question has its decision.
@@ -103,14 +117,17 @@ def run(
         raise UsageError("--feedback gold needs the file that holds the right answers", remedy="Name QUESTIONS.jsonl")
     config = app.config
     if preset is not None:
-        config = replace(config, preset=preset)
+        config = with_preset(config, preset)
     if window is not None:
         run = config.run.model_copy(update={"window": window, "live_window": window})
         config = replace(config, run=run)
     app.if_interrupted(SAFE.format(log=app.log_url))
-    outcome = do(
-        app, Job(questions, config, outputs, teach=feedback is not None, reading=LineReading(names, again)), Terminal()
-    )
+    job = Job(questions, config, outputs, teach=feedback is not None, reading=LineReading(names, again))
+    with (
+        instruments(metrics, "run", (), lambda url, text: output.say(text)) as shown,
+        sending(traces, "run", lambda url, text: output.say(text)) as tracer,
+    ):
+        outcome = do(app, job, Terminal(), Counted(instruments=shown, tracer=tracer))
     if app.json:
         output.print_json(outcome.as_json())
     else:
@@ -139,12 +156,14 @@ def print_outcome(outcome: RunOutcome) -> None:
         *_policies(outcome),
         *_accuracy(outcome),
         ("calls", f"{summary.calls:,}{a_question}"),
-        ("cost", f"{amounts.usd(summary.cost_nusd)}{unpriced}"),
+        ("cost", f"{usd(summary.cost_nusd)}{unpriced}"),
+        *_shadows(summary),
         ("time", f"{amounts.duration(outcome.seconds)}{speed}"),
         ("policy", outcome.policy),
         ("replay", f"{replayed.events:,} events, {replayed.derived:,} derived again, {replayed.different:,} different"),
     ]
     output.print_pairs(pairs)
+    _print_subjects(summary)
     agents = sorted(summary.agents.items())
     if agents:
         output.print_text()
@@ -153,6 +172,38 @@ def print_outcome(outcome: RunOutcome) -> None:
             ("agent", "questions", "right", "calls"), rows, right=("questions", "right", "calls"), names=1
         )
     _print_calls(agents)
+
+
+def _shadows(summary: RunSummary) -> list[tuple[str, str]]:
+    """Print the calls of shadow seats, where there were any."""
+    if not summary.shadow_calls:
+        return []
+    a_question = f"{summary.shadow_calls / summary.questions:.2f} a question"
+    return [("shadow calls", f"{summary.shadow_calls:,} ({a_question}; {usd(summary.shadow_cost_nusd)})")]
+
+
+def _print_subjects(summary: RunSummary) -> None:
+    """Print the accuracy on each subject, the largest first, with its interval."""
+    if len(summary.subjects) < 2:
+        return
+    ranked = sorted(summary.subjects.items(), key=lambda item: (-item[1].graded, item[0]))
+    rows = [
+        (
+            subject,
+            f"{part.graded:,}",
+            amounts.share(part.correct, part.graded),
+            amounts.interval(*wilson(part.correct, part.graded)),
+        )
+        for subject, part in ranked[:MOST_SUBJECTS]
+    ]
+    if len(ranked) > MOST_SUBJECTS:
+        rest = [part for _, part in ranked[MOST_SUBJECTS:]]
+        right, graded = sum(part.correct for part in rest), sum(part.graded for part in rest)
+        shown = (amounts.share(right, graded), amounts.interval(*wilson(right, graded)))
+        rows.append((f"{len(rest):,} more", f"{graded:,}", *shown))
+    columns = ("subject", "questions", "right", "95 % interval")
+    output.print_text()
+    output.print_table(columns, rows, right=columns[1:], names=1)
 
 
 def _print_calls(agents: Sequence[tuple[str, AgentStats]]) -> None:
@@ -230,7 +281,8 @@ def _accuracy(outcome: RunOutcome) -> list[tuple[str, str]]:
     return [
         (
             "right",
-            f"{amounts.share(summary.correct, summary.graded)} ({summary.correct:,} of {summary.graded:,}{graded})",
+            f"{amounts.share(summary.correct, summary.graded)} ({summary.correct:,} of {summary.graded:,}{graded};"
+            f" 95 % interval {amounts.interval(*wilson(summary.correct, summary.graded))})",
         ),
         ("plain vote", f"{amounts.share(summary.vote_correct, summary.graded)} on the same analyses"),
     ]

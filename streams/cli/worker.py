@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,11 +15,14 @@ from streams.app.require_kafka import connection_of
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
+from streams.cli.metrics_option import metrics_option
+from streams.cli.traces_option import traces_option
 from streams.errors import OrchError, UsageError
+from streams.instruments.address import Address
 from streams.processors import PROCESSORS
 
 DEFAULT_STATE = ".orch-state"
-STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines", "all")
+STAGES = ("route", "merge", "learn", "rank", "tune", "agents", "deadlines", "all")
 EXIT_BUG = 1
 
 _log: FilteringBoundLogger = structlog.get_logger("orch.worker")
@@ -27,7 +31,7 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.worker")
 @command(
     examples=(
         "orch --log kafka://localhost:9092 worker all",
-        "orch --log kafka://broker-1:9092,broker-2:9092 worker route merge learn rank --state /var/lib/orch",
+        "orch --log kafka://broker-1:9092,broker-2:9092 worker route merge learn rank tune --state /var/lib/orch",
         "orch --log kafka://localhost:9092 worker agents --outputs outputs.jsonl",
     )
 )
@@ -65,6 +69,12 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.worker")
 )
 @click.option("--calls", type=click.IntRange(1, 100_000), metavar="N", help="Limit of concurrent calls to agents.")
 @click.option(
+    "--cache",
+    type=click.IntRange(1, 1_000_000),
+    metavar="MIB",
+    help="Memory for loaded states, one bound for all partitions and stages of the process (default 256).",
+)
+@click.option(
     "--grace",
     type=click.FloatRange(0, 3600),
     default=10.0,
@@ -78,8 +88,10 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.worker")
     default=600.0,
     show_default=True,
     metavar="SECONDS",
-    help="Longest time without any broker; then the worker ends with exit code 3.",
+    help="Longest time without a broker that can be used; then the worker ends with exit code 3.",
 )
+@metrics_option
+@traces_option
 @pass_app
 def worker(
     app: App,
@@ -91,24 +103,31 @@ def worker(
     rebuild: bool,
     skip: tuple[str, ...],
     calls: int | None,
+    cache: int | None,
     grace: float,
     give_up: float,
+    metrics: Address | None,
+    traces: str | None,
 ) -> int:
     """
     Run stages of a log on Kafka until told to stop.
 
     Stages: route (choose panels), agents (call them), merge (decide), learn and rank (from decisions and feedback to
-    the router table), deadlines (end the wait for agents that hang), or all. Any number of processes may run the same
-    stages; they share the partitions. Ctrl-C and SIGTERM stop it cleanly; after a crash, another process or a restart
-    continues its work.
+    the router table), tune (from feedback to the weights of the merge rule odds), deadlines (end the wait for agents
+    that hang), or all. Any number of processes may run the same stages; they share the partitions. Ctrl-C and SIGTERM
+    stop it cleanly; after a crash, another process or a restart continues its work.
 
     Where stderr is no terminal, each line there is a JSON object. Once a minute it tells what was decided, failed and
-    spent, and how far each stage is behind (worker_progress); an outage of all brokers is told when it begins and when
-    it ends (broker_lost, broker_back).
+    spent, and how far each stage is behind (worker_progress); an outage of all brokers is told with its reason when it
+    begins and when it ends (broker_lost, broker_back), and so is a broker that refuses (broker_unusable). --metrics
+    serves the same to Prometheus, and says on /readyz whether the worker owns its partitions and makes progress.
+    --traces sends a span for each question, call and decision.
     """
     connection = connection_of(app, "worker")
     from streams.app.kafka_worker import STAGES as WORKING
     from streams.app.kafka_worker import WorkerSpec, run_until_told
+    from streams.app.metrics import instruments
+    from streams.app.traces import traces as sending
     from streams.app.worker_progress import LINE_S
 
     chosen = WORKING if "all" in stages else tuple(dict.fromkeys(stages))
@@ -122,6 +141,7 @@ def worker(
         engine=engine,
         rebuild=rebuild,
         skipped=frozenset(map(place_of, skip)),
+        cache_mib=cache or app.config.run.state_cache_mib,
         calls_in_flight=calls or app.config.run.calls_in_flight,
         grace_s=grace,
         replies=app.config.run.replies,
@@ -133,18 +153,24 @@ def worker(
     told = _WorkerVoice(",".join(chosen), terminal=sys.stderr.isatty())
     names = ", ".join(chosen)
     try:
-        run_until_told(
-            given,
-            started=lambda: told.say(
-                "worker_started",
-                f"Working on {names} of {app.log_url}, process {os.getpid()}. Stop with Ctrl-C.",
-                log=app.log_url,
-                pid=os.getpid(),
-            ),
-            stopping=lambda: told.say(
-                "worker_stopping", "Stopping: calls in flight get time to end, and finished work is committed."
-            ),
-        )
+        with (
+            instruments(
+                metrics, "worker", chosen, lambda url, text: told.say("metrics_served", text, url=url, told=text)
+            ) as shown,
+            sending(traces, "worker", lambda url, text: told.say("traces_sent", text, url=url, told=text)) as tracer,
+        ):
+            run_until_told(
+                replace(given, instruments=shown, tracer=tracer),
+                started=lambda: told.say(
+                    "worker_started",
+                    f"Working on {names} of {app.log_url}, process {os.getpid()}. Stop with Ctrl-C.",
+                    log=app.log_url,
+                    pid=os.getpid(),
+                ),
+                stopping=lambda: told.say(
+                    "worker_stopping", "Stopping: calls in flight get time to end, and finished work is committed."
+                ),
+            )
     except OrchError as error:
         if told.terminal or error.exit_code == EXIT_BUG:
             raise

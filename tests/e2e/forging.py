@@ -14,8 +14,8 @@ from schemas.questions import QuestionAsked
 from schemas.router import RouterEntry
 from streams.audit.replay.replay import Replay, replay
 from streams.processors.fold import Tables
+from streams.runtimes.embedded.schema import NEWEST_COUNTS
 from streams.runtimes.urls import open_reader
-from streams.topology import POLICIES, ROUTER
 
 from ..integration.played_log import Played
 from .tampering import Row, Tampering, answers
@@ -71,8 +71,8 @@ class Forger(Tampering):
         self.connection.execute("DELETE FROM latest")
         self.connection.execute(
             "INSERT INTO latest SELECT stream, key, max(seq) FROM records JOIN streams USING (stream)"
-            " WHERE topic IN (?, ?) GROUP BY stream, key",
-            (POLICIES, ROUTER),
+            f" WHERE topic IN ({', '.join('?' * len(NEWEST_COUNTS))}) GROUP BY stream, key",
+            NEWEST_COUNTS,
         )
 
     def hide(self, seq: int, index: str) -> None:

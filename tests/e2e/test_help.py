@@ -12,8 +12,8 @@ from streams.cli.main import COMMANDS
 
 from .command import Place
 
-OWN_EXAMPLES = ("bench", "broker", "models")
-"""Commands whose examples take long, or leave a process: their tests are in `integration/infra/` and test_infra.py."""
+OWN_EXAMPLES = ("bench", "broker", "models", "serve", "ui")
+"""Commands whose examples take long, or leave a process: they have tests in `integration/` and test_infra.py."""
 
 HEAVY = ("pydantic", "rich", "sqlite3", "orjson", "structlog", "asyncio", "infra")
 
@@ -72,6 +72,10 @@ def test_examples_run(name: str, recorded: Place) -> None:
     (recorded.path / "questions.jsonl.gz").write_bytes(gzip.compress((recorded.path / "questions.jsonl").read_bytes()))
     if name in ("ask", "run", "policy"):
         recorded.orch("init", "--simulated")
+    if name in ("receipt", "verify"):
+        recorded.orch("seal", "--init")
+        recorded.orch("seal", "--anchor", "checkpoints.jsonl")
+        recorded.orch("receipt", "q1", "-o", "q1.receipt.json")
     for line in load(name).examples:
         if "kafka://" in line:
             # test_kafka_commands.py runs these commands, with a broker.
@@ -82,7 +86,7 @@ def test_examples_run(name: str, recorded: Place) -> None:
                 file.unlink()
         done = recorded.shell(line)
         assert done.code == 0, f"{line}\n{done.err}"
-        assert done.out or ">" in line or name == "dead-letters"
+        assert done.out or ">" in line or " -o " in line or name == "dead-letters"
 
 
 @every_command
@@ -118,5 +122,5 @@ def test_completion_offers_commands_and_topics(place: Place) -> None:
     env = {"_ORCH_COMPLETE": "zsh_complete", "COMP_WORDS": "orch re", "COMP_CWORD": "1"}
     done = place.orch(env=env)
     assert done.code == 0
-    assert done.out.split("\n")[1::3] == ["retry", "replay"]
+    assert done.out.split("\n")[1::3] == ["retry", "replay", "receipt"]
     assert place.orch(env={**env, "COMP_WORDS": "orch --fo"}).out.split("\n")[1] == "--format"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.models import ModelProcess
+from streams.extras import install_command
 
 from ..broker import require_kafka
 from .command import Place, outputs, question
@@ -99,7 +100,7 @@ def test_models_without_their_extra_name_it(place: Place) -> None:
     )
     assert (helped.returncode, "Faults:" in helped.stdout) == (0, True)
     assert served.returncode == 3
-    assert "pip install 'orch-streams[models]'" in served.stderr
+    assert install_command("models") in served.stderr
 
 
 def test_processes_of_infra_start_beside_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

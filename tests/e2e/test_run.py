@@ -53,11 +53,16 @@ def test_summary_keeps_its_contract(recorded: Place) -> None:
         "output_tokens",
         "cost_usd",
         "unpriced_calls",
+        "shadow_calls",
         "latency_ms",
     }
     assert found["agents"]["ace"]["accuracy"] == 1.0
     assert found["agents"]["cat"]["accuracy"] == 0.0
     assert 0.0 <= found["vote_accuracy"] <= 1.0
+    low, high = found["accuracy_interval"]
+    assert low <= found["accuracy"] <= high
+    graded = sum(part["graded"] for part in found["subjects"].values())
+    assert graded == sum(question(number).get("subject") is not None for number in range(RECORDED))
 
 
 def test_text_tells_what_each_agent_did(recorded: Place) -> None:

@@ -8,12 +8,14 @@ from typing import Literal
 from schemas.agents import AgentSpec, LiteLLMAgent, OpenAIAgent, RecordedAgent
 from schemas.policies import PolicyAdopted
 from streams.agents.agent import Agent, Diagnosis, dismiss
+from streams.agents.api_keys import FILE_SUFFIX, key_file_of
 from streams.agents.factory import make_agents
 from streams.agents.families import family_of, only_family
 from streams.agents.providers.probe import RIGHT, CallProbe, EndpointProbe, reach, try_out
 from streams.agents.recorded import read_outputs
-from streams.app.amounts import counted, usd
-from streams.app.doctor.kafka import Check
+from streams.app.amounts import counted
+from streams.app.doctor.check import Check
+from streams.audit.figures import usd
 from streams.errors import OrchError
 from streams.settings import RunSettings
 
@@ -89,7 +91,9 @@ def _look(spec: LiteLLMAgent | OpenAIAgent, missing: OrchError | None, reached: 
         lacks = missing.message.removeprefix(f"agent {spec.name!r}: ")
         return Check(name, "fail", _joined(spec.model, lacks, _cost(spec)), missing.remedy)
     itself = isinstance(spec, LiteLLMAgent) and spec.base_url is None
-    key = f"{spec.key_env} is set" if spec.key_env else ("litellm looks for its key itself" if itself else "no key")
+    file = key_file_of(spec)
+    variable = spec.key_env if file is None else f"{spec.key_env}{FILE_SUFFIX}"
+    key = f"{variable} is set" if spec.key_env else ("litellm looks for its key itself" if itself else "no key")
     if reached is None:
         finding = "only a call (--call) shows whether it answers"
         return Check(name, "ok", _joined(spec.model, key, finding, _cost(spec)))

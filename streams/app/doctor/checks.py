@@ -15,16 +15,22 @@ from pathlib import Path
 
 from schemas.quantities import instant_of_ms
 from streams.app.doctor.agents import check_agents
+from streams.app.doctor.behaviour import check_behaviour
+from streams.app.doctor.check import Check
 from streams.app.doctor.installation import check_extras, check_variables
-from streams.app.doctor.kafka import Check, check_cluster
+from streams.app.doctor.kafka import check_cluster
 from streams.app.workspace import Workspace
 from streams.errors import OrchError
 from streams.log import wall_clock_ms
+from streams.processors import PROCESSORS
 from streams.runtimes.embedded.lock import NO_LOCKS, WriterLock
 from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.runtimes.embedded.schema import LAYOUT
 from streams.runtimes.embedded.sqlite_errors import mapped
 from streams.settings import build_policy
+
+_FOLDED = tuple(dict.fromkeys(topic for processor in PROCESSORS for topic in processor.reads))
+"""Topics whose records are folded."""
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11, 5), (3, 13)
 OLDEST_SQLITE = (3, 37, 0)
@@ -48,20 +54,21 @@ _REMEDIES = {
 """Remedies by what the operating system said; anything else is the disk's."""
 
 
-def run_checks(work: Workspace, *, call: bool = False) -> Iterator[Check]:
+def run_checks(work: Workspace, *, call: bool = False, most_lag: int | None = None) -> Iterator[Check]:
     """
     Run every check, without changing anything; a check that raises has failed, and the next one runs all the same.
 
     Args:
         work: Workspace to check.
         call: Whether to make a test call to each live agent, which costs money.
+        most_lag: Records that a stage may be behind; more is a failure. None: any number may.
     """
     checks: dict[str, Callable[[Workspace], Iterator[Check]]] = {
         "python": _python,
         "sqlite": _sqlite,
         "disk": _disk,
         "configuration": lambda work: _configuration(work, call=call),
-        "log": _log,
+        "log": lambda work: _log(work, most_lag),
         "terminal": _terminal,
         "environment": check_variables,
         "extras": check_extras,
@@ -161,21 +168,27 @@ def _configuration(work: Workspace, *, call: bool) -> Iterator[Check]:
     yield from check_agents(policy, config.run, call=call)
 
 
-def _log(work: Workspace) -> Iterator[Check]:
+def _log(work: Workspace, most_lag: int | None) -> Iterator[Check]:
     if work.log.scheme == "kafka":
-        yield from check_cluster(work)
+        yield from check_cluster(work, most_lag)
         return
     if not work.log_exists:
         yield Check("log", "ok", f"{work.log_url} is not there yet; the first command that writes makes it")
         return
     with work.open_reader() as reader:
         policy = next(iter(reader.records(("orch.policies",), limit=1)), None)
-        lag = reader.end - reader.folded
+        # What no stage reads, such as a signed checkpoint, waits for nobody.
+        lag = sum(1 for _ in reader.records(_FOLDED, after=reader.folded))
         yield Check("log", "ok", f"{work.log_url}, {reader.end:,} events, {lag:,} of them not folded yet")
         if policy is None:
             yield Check("log", "warn", "it holds no policy, so nothing is decided", "`orch run` adopts one")
-        elif lag:
+        if most_lag is not None and lag > most_lag:
+            yield Check(
+                "lag", "fail", f"{lag:,} events are not folded, more than {most_lag:,}", "`orch run` folds them"
+            )
+        elif policy is not None and lag and work.log.scheme == "sqlite":
             yield Check("log", "warn", "some questions may wait for their decision", "`orch run` goes on with them")
+        yield from check_behaviour(reader)
     if work.log.scheme == "sqlite":
         yield from _file(work.log.path)
 

@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from streams.app.doctor.kafka import Check
+from streams.agents.api_keys import FILE_SUFFIX
+from streams.app.doctor.check import Check
 from streams.app.workspace import Workspace
 from streams.errors import OrchError
-
-DISTRIBUTION = "orch-streams"
+from streams.extras import install_command
+from streams.version import DISTRIBUTION
 
 _EXTRA = re.compile(r"""([\w.-]+).*extra == ['"](\w+)['"]""")
 _NOT_FOR_USERS = ("all", "test", "lint")
@@ -25,13 +26,20 @@ VARIABLES = (
     "ORCH_KAFKA_HOME",
     "ORCH_KAFKA_KEY_FILE",
     "ORCH_KAFKA_KEY_PASSWORD",
+    "ORCH_KAFKA_KEY_PASSWORD_FILE",
     "ORCH_KAFKA_PASSWORD",
+    "ORCH_KAFKA_PASSWORD_FILE",
     "ORCH_KAFKA_SASL_MECHANISM",
     "ORCH_KAFKA_SECURITY",
     "ORCH_KAFKA_USERNAME",
+    "ORCH_KAFKA_VERSION",
     "ORCH_LOG",
     "ORCH_LOG_LEVEL",
     "ORCH_MAVEN_REPOSITORY",
+    "ORCH_SEAL_KEY",
+    "ORCH_SEAL_PUB",
+    "ORCH_SERVE_TOKEN",
+    "ORCH_SERVE_TOKEN_FILE",
 )
 """Every environment variable of this program, apart from those that a configuration names for its agents' keys."""
 
@@ -75,7 +83,7 @@ def _extras(extras: Mapping[str, Sequence[str]]) -> Check:
     finding = ", ".join(there) or "none is installed"
     if not lacking:
         return Check("extras", "ok", finding)
-    remedy = f"pip install '{DISTRIBUTION}[{','.join(lacking)}]' brings them, where they are wanted"
+    remedy = f"{install_command(*lacking)} brings them, where they are wanted"
     return Check("extras", "ok", f"{finding}; not installed: {', '.join(lacking)}", remedy)
 
 
@@ -111,4 +119,5 @@ def _of_agents(work: Workspace) -> set[str]:
     except OrchError:
         return set()
     named = (agent.get("key_env") for agent in agents if isinstance(agent, dict)) if isinstance(agents, list) else ()
-    return {name for name in named if isinstance(name, str)}
+    variables = {name for name in named if isinstance(name, str)}
+    return variables | {name + FILE_SUFFIX for name in variables}

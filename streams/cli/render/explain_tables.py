@@ -1,8 +1,8 @@
 """Tables of an explanation: scores, router estimates and learning."""
 
 from streams.audit.explain.explanation import AveragesSeen, EntryChange, LessonSeen, RoutedBy, ScoreTerms
+from streams.audit.figures import dollars, ms_of_ns, ratio, seen, short, signed
 from streams.cli.output import clean
-from streams.cli.render.figures import dollars, ms_of_ns, ratio, seen, short, signed
 from streams.cli.render.narrow import NarrowTable
 from streams.processors.score import UNKNOWN_BONUS_PPB
 

@@ -22,17 +22,18 @@ def print_history(history: Sequence[AdoptedPolicy]) -> None:
         )
         for one in history
     ]
-    output.print_table(("adopted", "policy", "id", "rules", "decides by"), rows)
+    output.print_table(("adopted", "policy", "id", "rules", "decides by"), rows, whole=("id",))
 
 
 def print_difference(before: AdoptedPolicy, after: AdoptedPolicy, changes: Sequence[Change]) -> None:
-    """Print one row for each setting that differs."""
+    """Print the ids, and one row for each setting that differs."""
     if not changes:
         output.print_text(output.clean(f"{before.name} and {after.name} are the same policy."))
         return
-    heads = [f"{one.name} ({one.policy.event_id[:ID_DIGITS]})" for one in (before, after)]
-    rows = [(change.setting, _shown(change.before), _shown(change.after)) for change in changes]
-    output.print_table(("setting", *map(output.clean, heads)), rows)
+    heads = [output.clean(one.name) for one in (before, after)]
+    ids = ("id", before.policy.event_id[:ID_DIGITS], after.policy.event_id[:ID_DIGITS])
+    rows = [ids, *((change.setting, _shown(change.before), _shown(change.after)) for change in changes)]
+    output.print_table(("setting", *heads), rows, whole=("setting",))
 
 
 def _shown(value: Any) -> str:

@@ -1,16 +1,19 @@
 """The router's table and its history as text."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from rich.console import Group
 from rich.text import Text
 
 from schemas.quantities import PPB
+from streams.audit.figures import count_of, ratio, seen
 from streams.audit.router_table import CoursePoint, RouterLine, RouterTable
 from streams.cli.output import clean
 from streams.cli.render.explain_tables import averages
-from streams.cli.render.figures import count_of, ratio, seen
 from streams.cli.render.narrow import NarrowTable
+
+P = TypeVar("P")
 
 ROWS = 20
 """Most steps of a history that are shown, including the first and the last."""
@@ -74,20 +77,20 @@ def course(points: Sequence[CoursePoint]) -> Group:
     return Group(Text(title), spark, drawn, Text(note, style="dim"))
 
 
-def thinned(points: Sequence[CoursePoint], most: int) -> list[CoursePoint]:
+def thinned(points: Sequence[P], most: int) -> list[P]:
     """Keep at most *most* points, evenly spread, including the first and the last."""
     if len(points) <= most:
         return list(points)
     return [points[place * (len(points) - 1) // (most - 1)] for place in range(most)]
 
 
-def sparkline(values: Sequence[int], width: int = SPARK_WIDTH) -> str:
-    """Draw values as blocks, each the mean of its share of them, from the lowest to the highest."""
+def sparkline(values: Sequence[int], width: int = SPARK_WIDTH, *, least: int = PPB // 50) -> str:
+    """Draw values as blocks, each the mean of its share of them; lowest and highest are at least *least* apart."""
     groups = min(width, len(values))
     means = []
     for group in range(groups):
         start, end = group * len(values) // groups, (group + 1) * len(values) // groups
         means.append(sum(values[start:end]) // (end - start))
     low, high = min(means), max(means)
-    spread = max(high - low, PPB // 50)
+    spread = max(high - low, least)
     return "".join(SPARKS[min((mean - low) * len(SPARKS) // spread, len(SPARKS) - 1)] for mean in means)

@@ -13,25 +13,28 @@ from schemas.policies import Budget
 from schemas.prompts import Instructions
 from streams.app.configuration_file import default_configuration, write_configuration
 from streams.errors import OperatorError, UsageError
-from streams.settings import DEFAULT_LOG, RunSettings, build_policy, load_config
+from streams.presets import PresetName
+from streams.settings import DEFAULT_LOG, PRESETS, RunSettings, build_policy, load_config
 
 AT = "2026-01-01T00:00:00.000Z"
 
 either = pytest.mark.parametrize("simulated", [False, True])
 
 
+@pytest.mark.parametrize("name", PRESETS)
 @either
-def test_stated_defaults_are_the_settings_own(simulated: bool, tmp_path: Path) -> None:
+def test_stated_defaults_are_the_settings_own(simulated: bool, name: PresetName, tmp_path: Path) -> None:
     """Lines that begin with # and no blank are settings: with them taken in, nothing changes, and none is missing."""
     path = tmp_path / "orch.toml"
-    write_configuration(path, simulated=simulated, replace=False)
+    write_configuration(path, simulated=simulated, replace=False, name=name)
     bare = load_config(path, required=True)
     policy = build_policy(bare, AT)
     text = path.read_text("utf-8")
     path.write_text(re.sub(r"^#(?! |$)", "", text, flags=re.MULTILINE), "utf-8")
     config = load_config(path, required=True)
     assert build_policy(config, AT) == policy
-    assert (config.log, config.preset, config.run) == (DEFAULT_LOG, bare.preset, RunSettings())
+    window = RunSettings().model_copy(update={"window": 1, "live_window": 1}) if name == "published" else RunSettings()
+    assert (config.log, config.preset, config.run, bare.run) == (DEFAULT_LOG, name, window, window)
     given = tomllib.loads(path.read_text("utf-8"))
     for room in ("routing", "merge", "learning", "prompts"):
         assert given[room].keys() == type(getattr(policy, room)).model_fields.keys()
@@ -59,11 +62,11 @@ def test_files_differ_in_agents_alone() -> None:
 
 
 def test_templates_come_with_the_package() -> None:
-    """An installed package holds them, as TOML files that an editor knows."""
+    """An installed package holds them, as TOML files that an editor knows, beside the page of an archive."""
     folder = files("streams.app").joinpath("templates")
-    assert {"orch.toml", "orch.simulated.toml"} <= {entry.name for entry in folder.iterdir()}
-    for entry in folder.iterdir():
-        tomllib.loads(entry.read_text("utf-8"))
+    assert {entry.name for entry in folder.iterdir()} == {"orch.toml", "orch.simulated.toml", "archive.md"}
+    for name in ("orch.toml", "orch.simulated.toml"):
+        tomllib.loads(folder.joinpath(name).read_text("utf-8"))
 
 
 def test_file_that_is_there_is_replaced_only_if_told(tmp_path: Path) -> None:

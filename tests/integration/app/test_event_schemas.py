@@ -12,9 +12,10 @@ from jsonschema.protocols import Validator
 
 from schemas.canonical import canonical_json
 from schemas.event import Event
+from schemas.panels import PanelAssignedV2
 from schemas.registry import INPUTS, KINDS, InvalidRecord, decode, kind_of
 from streams.app.asyncapi import asyncapi
-from streams.app.event_schemas import schema_of
+from streams.app.event_schemas import docstrings_of, schema_of
 
 from ...conftest import ROOT
 from ...v2_strategies import any_event
@@ -151,3 +152,29 @@ def test_consumers_may_count_on_every_field(kind: str) -> None:
     """A kind that only this program writes has all its fields, apart from those that are left out while unset."""
     schema = schema_of(KINDS[kind])
     assert set(schema["properties"]) - set(schema["required"]) == set(KINDS[kind].added_fields)
+
+
+def test_fields_are_described_by_their_docstrings() -> None:
+    """Of the class that declares them; a field that a subclass declares again has the subclass's docstring, or none."""
+
+    class Below(PanelAssignedV2):
+        causes: tuple[str, ...] = ()
+        kind: str
+        """
+        Two lines,
+        the second with its indent.
+        """
+
+    described = docstrings_of(Below)
+    assert described["kind"] == "Two lines,\nthe second with its indent."
+    assert described["event_id"].startswith("SHA-256 (64 hex digits)")
+    assert "causes" not in described
+    assert described.keys() <= Below.model_fields.keys()
+
+
+def test_descriptions_reach_the_schema() -> None:
+    """Beside a reference to another model, too."""
+    question = schema_of(KINDS["question.asked.v1"])["properties"]
+    assert question["event_id"]["description"] == docstrings_of(KINDS["question.asked.v1"])["event_id"]
+    described = [field for model in KINDS.values() for field in schema_of(model)["properties"].values()]
+    assert any("allOf" in field and "description" in field for field in described)

@@ -46,7 +46,7 @@ def test_question_and_right_answer_are_published(tmp_path: Path, monkeypatch: py
     played.ask([question("q"), question("r")], said(a=UNREADABLE))
     played.put(gold("B", "q"))
     work, log = Workspace(f"sqlite:///{tmp_path / 'orch.db'}"), Published()
-    monkeypatch.setattr(Workspace, "open_writer", lambda self, **given: log)
+    monkeypatch.setattr(Workspace, "open_writer", lambda self, topics, **given: log)
     with EmbeddedReader(played.path) as reader:
         undecided = [record.key for record in reader.records((retry.DECISIONS,))]
     found = ask_again(work)

@@ -61,7 +61,7 @@ def test_decisions_are_counted_once_they_are_acknowledged(monkeypatch: pytest.Mo
     """By their status; other records are none."""
     failing = False
 
-    async def publish(self: RecordProducer, messages: Any) -> None:
+    async def publish(self: RecordProducer, messages: Any, *, again: bool) -> None:
         if failing:
             raise OperatorError("not taken")
 
@@ -72,6 +72,8 @@ def test_decisions_are_counted_once_they_are_acknowledged(monkeypatch: pytest.Mo
         for status in ("decided", "undecided")
     )
     asyncio.run(counter.publish(iter((decided, undecided, decided, ProducerRecord(DEAD_LETTERS, "q", b"{}")))))
+    asyncio.run(counter.publish([decided, undecided], again=True))
+    assert (counter.decided, counter.undecided) == (2, 1), "they count for the owner who made them"
     failing = True
     with pytest.raises(OperatorError):
         asyncio.run(counter.publish([decided]))

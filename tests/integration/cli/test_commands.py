@@ -257,6 +257,18 @@ def test_dead_letters_say_what_and_why(recorded: Place) -> None:
     assert json.loads(b64decode(letter["value_base64"]))["question_id"] == "q3"
 
 
+def test_retry_says_what_it_did(recorded: Place) -> None:
+    """How many letters there were, where their records went, how many were the same, and were rejected again."""
+    assert recorded.orch("dead-letters", "retry", "--all").out == "No dead letters: nothing to retry.\n"
+    recorded.write("q.jsonl", [question(3, text="Another?"), question(4, text="Another?")])
+    assert recorded.orch("run", "q.jsonl", "--outputs", "outputs.jsonl").code == 2
+    told = recorded.orch("dead-letters", "retry", "--all").out
+    assert "2 letters: 2 records appended once more to sqlite:///orch.db (2 to orch.questions)" in told
+    assert told.endswith("; 2 records rejected again\n")
+    again = recorded.orch("--format", "json", "dead-letters", "retry", "--all").object
+    assert (again["letters"], again["retried"], again["same"], again["rejected"]) == (4, 2, 2, 2)
+
+
 def test_topics_and_schemas_describe_the_log(recorded: Place) -> None:
     """Every topic is listed with its events; every event in the log keeps its schema."""
     jsonschema = pytest.importorskip("jsonschema")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import Event
-from streams.errors import OperatorError, UsageError
+from streams.errors import UsageError
 from streams.log import Headers
 from streams.processors import PROCESSORS
 from streams.runtimes.headers import ce_headers, pack_headers, unpack_headers
@@ -97,10 +97,10 @@ def test_path_may_hold_any_character(tmp_path: Path) -> None:
         open_reader(f"sqlite:///{tmp_path}/{name}").close()
 
 
-def test_runtime_that_is_not_there_is_named() -> None:
-    """A log that this version cannot open says which ones it can."""
-    with pytest.raises(OperatorError, match="Use sqlite:///FILE"):
-        open_reader("parquet:archive")
+def test_archive_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """A URL that leads to no archive says how one is made."""
+    with pytest.raises(UsageError, match="orch export DIR"):
+        open_reader(f"parquet:{tmp_path}/archive")
 
 
 def test_archive_is_not_written() -> None:

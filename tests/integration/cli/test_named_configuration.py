@@ -8,13 +8,17 @@ from ...e2e.command import Place
 
 ARGUMENTS = {
     "ask": ("?", "--number"),
+    "backup": ("copy.db",),
     "broker": ("status",),
     "completion": ("bash",),
     "consume": ("decisions",),
     "explain": ("q1",),
+    "export": ("archive",),
     "feedback": ("feedback.jsonl",),
+    "log": ("start", "--from", "archive"),
     "models": ("--questions", "questions.jsonl", "--outputs", "outputs.jsonl"),
     "produce": ("questions.jsonl",),
+    "receipt": ("q1",),
     "worker": ("all",),
 }
 """What a command needs to get as far as its configuration."""

@@ -69,11 +69,23 @@ def test_diff_shows_the_settings_that_differ(ids: list[str], place: Place) -> No
         "agent.b.skill_ppb": (700_000_000, 900_000_000),
     }
     text = place.orch("policy", "diff", "first#1", "first#3").out
-    assert f"first ({ids[2][:12]})" in text
+    assert ids[2][:12] in text
+    assert ids[3][:12] in text
     assert "deadline_ms" in text
     assert "60000" in text
     assert "are the same policy" in place.orch("policy", "diff", ids[0], ids[2]).out
     assert place.orch("--format", "json", "policy", "diff", ids[0], ids[2]).out == ""
+
+
+def test_ids_and_settings_are_whole_on_narrow_terminals(place: Place) -> None:
+    """At 60 columns no id of a policy is broken, which somebody may copy, and no name of a setting."""
+    ids = [adopt(place), adopt(place, 'preset = "reference"')]
+    history = place.orch("policy", "history", env={"COLUMNS": "60"}).out
+    difference = place.orch("policy", "diff", *ids, env={"COLUMNS": "60"}).out
+    for shown in (history, difference):
+        assert all(event_id[:12] in shown for event_id in ids)
+        assert max(map(len, shown.splitlines())) <= 60
+    assert "routing.exploration.warm_up" in difference
 
 
 def test_agent_that_is_there_once_is_a_difference(place: Place) -> None:

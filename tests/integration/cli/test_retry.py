@@ -74,7 +74,7 @@ def test_status_is_of_decisions(recorded: Place) -> None:
     """Another topic has no such status."""
     done = recorded.orch("consume", "feedback", "--status", "undecided")
     assert done.code == 2
-    assert "--status is for decisions" in done.err
+    assert "status is for decisions" in done.err
 
 
 def test_ids_that_look_like_attempts_are_questions_of_their_own(place: Place) -> None:

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from schemas.agents import LiteLLMAgent, OpenAIAgentV2
+from schemas.odds import Odds
+from schemas.policies import PolicyAdoptedV2
 from schemas.prompts import Prompts
+from schemas.rules import NEWEST_ODDS_RULES
 from streams.errors import UsageError
 from streams.settings import build_policy, load_config
 
@@ -269,4 +272,43 @@ def test_name_of_the_output_limit_is_no_setting_of_v1(tmp_path: Path) -> None:
     assert refused.value.remedy == 'Remove output_limit, or set rules = "v2"'
     path.write_text(agent.replace("max_completion_tokens", "max_words"))
     with pytest.raises(UsageError, match="output_limit"):
+        build_policy(load_config(path, required=True), "2026-01-01T00:00:00.000Z")
+
+
+def test_rule_odds_has_its_settings_in_the_policy(tmp_path: Path) -> None:
+    """A policy with the rule holds all of its settings and the versions of its rules; any other holds neither."""
+    path = tmp_path / "orch.toml"
+    path.write_bytes(AGENT + b'[merge]\nrule = "odds"\nstages = [1]\n[odds]\ngain_per_call_ppb = "0.2 %"\n')
+    policy = build_policy(load_config(path, required=True), "2026-01-01T00:00:00.000Z")
+    assert isinstance(policy, PolicyAdoptedV2)
+    assert policy.odds == Odds(gain_per_call_ppb=2_000_000)
+    assert policy.rules == NEWEST_ODDS_RULES
+    path.write_bytes(AGENT + b'[merge]\nrule = "cascade"\n')
+    plain = build_policy(load_config(path, required=True), "2026-01-01T00:00:00.000Z")
+    assert b"odds" not in plain.encode()
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ('[odds]\nlearn_from = "votes"', "odds.learn_from"),
+        ("[odds]\ngain = 3", "odds.gain"),
+        ("[odds]\nwarm_up_lessons = -1", "odds.warm_up_lessons"),
+        ("odds = 3", "odds"),
+    ],
+)
+def test_slip_in_the_settings_of_odds_is_told(table: str, words: str, tmp_path: Path) -> None:
+    """A wrong name or value in the table is refused by its place."""
+    path = tmp_path / "orch.toml"
+    path.write_text(f'{table}\n[merge]\nrule = "odds"\nstages = [1]\n{AGENT.decode()}')
+    with pytest.raises(UsageError, match=words):
+        build_policy(load_config(path, required=True), "2026-01-01T00:00:00.000Z")
+
+
+@pytest.mark.parametrize("text", ['[merge]\nrule = "odds"', "[odds]\ncascade = false"])
+def test_rule_odds_is_none_of_v1(text: str, tmp_path: Path) -> None:
+    """Under the rules of release 0.1 there is no such rule, and the remedy says so."""
+    path = tmp_path / "orch.toml"
+    path.write_text(f'{text}\n[policy]\nrules = "v1"\n{AGENT.decode()}')
+    with pytest.raises(UsageError, match="odds is none of v1"):
         build_policy(load_config(path, required=True), "2026-01-01T00:00:00.000Z")

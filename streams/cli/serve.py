@@ -1,0 +1,143 @@
+"""`orch serve`: a log over HTTP, until stopped."""
+
+import importlib.util
+import os
+import sys
+from functools import partial
+
+import click
+import structlog
+from structlog.typing import FilteringBoundLogger
+
+from streams.cli import output
+from streams.cli.command import command
+from streams.cli.context import App, pass_app
+from streams.cli.metrics_option import metrics_option
+from streams.errors import OperatorError, OrchError
+from streams.extras import install_command
+from streams.instruments.address import Address
+
+EXIT_BUG = 1
+
+_log: FilteringBoundLogger = structlog.get_logger("orch.serve")
+
+
+@command(
+    examples=(
+        "orch serve",
+        "orch --log kafka://localhost:9092 serve --port 8080 --metrics 127.0.0.1:9464",
+        "orch serve --host 0.0.0.0 --token-file /run/secrets/orch-token --name orch.example.org",
+    )
+)
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="Port; 0 takes any free one."
+)
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    help="File with the token that clients must send; else ORCH_SERVE_TOKEN, else ORCH_SERVE_TOKEN_FILE. On an address"
+    " that other machines reach there must be one.",
+)
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="HOST",
+    help="Name by which clients call the server, besides localhost and IP addresses; such as that of a proxy.",
+)
+@metrics_option
+@pass_app
+def serve(
+    app: App, host: str, port: int, token_file: str | None, names: tuple[str, ...], metrics: Address | None
+) -> int:
+    """
+    Serve the log over HTTP until told to stop.
+
+    Programs ask with POST /v1/questions and read /v1/decisions, /v1/explain and live /v1/events; /openapi.json
+    describes all of it. Over a file this process is its writer and calls the agents; over Kafka it publishes, and
+    workers answer; an archive is read-only. Ctrl-C and SIGTERM stop it cleanly: who waits is told where the decision
+    will be. Without --host only this machine reaches it. TLS is a proxy's work.
+    """
+    return serve_log(app, Address(host, port), token_file, names, metrics)
+
+
+def serve_log(
+    app: App,
+    address: Address,
+    token_file: str | None,
+    names: tuple[str, ...],
+    metrics: Address | None,
+    *,
+    with_pages: bool = False,
+    checkpoints: str | None = None,
+) -> int:
+    """
+    Serve a log until told to stop; give the exit code.
+
+    Args:
+        with_pages: Whether there are pages; then a log that cannot be written to is served read-only.
+        checkpoints: Place beside the log with its checkpoints, for receipts.
+    """
+    _require_extra()
+    from streams.agents.calls.progress import CallProgress
+    from streams.app.metrics import Counted, instruments
+    from streams.serve.gate import read_token
+    from streams.serve.pages.catalog import page_routes
+    from streams.serve.server import ServeSpec, no_pages, serve_until_told
+
+    token = read_token(address, token_file)
+    app.if_interrupted("")
+    terminal = sys.stderr.isatty()
+
+    def say(event: str, text: str, **values: object) -> None:
+        if terminal:
+            output.say(text)
+        else:
+            _log.info(event, **values)
+
+    try:
+        with instruments(
+            metrics, "serve", (), lambda url, text: say("metrics_served", text, url=url, told=text)
+        ) as shown:
+            serve_until_told(
+                ServeSpec(
+                    app,
+                    address,
+                    names,
+                    token,
+                    Counted(CallProgress(), shown),
+                    output.say,
+                    partial(page_routes, checkpoints=checkpoints, token=token) if with_pages else no_pages,
+                    lenient=with_pages,
+                ),
+                started=lambda url: say(
+                    "serve_started",
+                    f"Serving {app.log_url} on {url}, process {os.getpid()}. Stop with Ctrl-C.",
+                    url=url,
+                    log=app.log_url,
+                    pid=os.getpid(),
+                ),
+                stopping=lambda: say("serve_stopping", "Stopping: who waits is answered, and streams end."),
+            )
+    except OrchError as error:
+        if terminal or error.exit_code == EXIT_BUG:
+            raise
+        _log.error("serve_failed", why=error.message, remedy=error.remedy, exc_info=app.verbose)
+        return error.exit_code
+    say("serve_stopped", "Stopped.")
+    return 0
+
+
+def _require_extra() -> None:
+    """
+    Check that the extra `serve` is installed.
+
+    Raises:
+        OperatorError: It is not.
+    """
+    for package in ("starlette", "uvicorn", "jinja2"):
+        if importlib.util.find_spec(package) is None:
+            raise OperatorError(
+                f"`orch serve` needs {package}, which is not installed", remedy=install_command("serve")
+            )
