@@ -1,0 +1,1 @@
+"""Load trial of `orch serve`: many clients, and a kill."""

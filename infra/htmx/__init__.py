@@ -1,0 +1,1 @@
+"""htmx, as it lies beside the pages."""

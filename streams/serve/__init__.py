@@ -1,0 +1,1 @@
+"""HTTP over a log: JSON, live events and pages."""

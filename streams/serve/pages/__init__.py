@@ -1,0 +1,1 @@
+"""Pages of `orch serve`, for people with a browser."""

@@ -1,0 +1,1 @@
+"""Pages of replays, checkpoints and other policies."""

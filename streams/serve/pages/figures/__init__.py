@@ -1,0 +1,1 @@
+"""Pages of sums over a log, which are kept up."""

@@ -1,0 +1,1 @@
+"""One question: asking, page, feedback, proof."""

@@ -1,0 +1,1 @@
+"""Pages of evaluations that were made beside the log."""

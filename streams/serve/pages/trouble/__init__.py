@@ -1,0 +1,1 @@
+"""Pages of questions and records that failed, with their retry."""

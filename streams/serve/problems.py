@@ -1,0 +1,118 @@
+"""Errors as problem details (RFC 9457)."""
+
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
+
+from streams.agents.api_keys import mask
+from streams.errors import ConflictError, OperatorError, OrchError, TransientError, UsageError
+from streams.serve.replies import PLAIN
+from streams.serve.service import ReadOnlyError
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUSES: tuple[tuple[type[OrchError], int], ...] = (
+    (ReadOnlyError, 405),
+    (ConflictError, 409),
+    (UsageError, 422),
+    (TransientError, 503),
+    (OperatorError, 503),
+)
+"""Status of each family of errors, the closer one first; all others are our bugs."""
+
+AGAIN_S = 5
+"""Seconds after which a client may try again what could not be done now."""
+
+_log: FilteringBoundLogger = structlog.get_logger("orch.serve")
+
+
+class Problem(HTTPException):
+    """
+    A request that cannot be answered.
+
+    Args:
+        status: Status of the response.
+        detail: The wrong value, and where it stood.
+        remedy: What the client may do.
+        headers: Further headers of the response.
+    """
+
+    def __init__(self, status: int, detail: str, *, remedy: str = "", headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, detail, headers)
+        self.remedy = remedy
+
+
+def problem_response(
+    status: int, detail: str, *, remedy: str = "", headers: dict[str, str] | None = None, **more: Any
+) -> Response:
+    """Make the response to a request that cannot be answered; keys are masked in it."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": mask(detail)}
+    if remedy:
+        body["remedy"] = mask(remedy)
+    return Response(orjson.dumps({**body, **more}), status, {**PLAIN, **(headers or {})}, MEDIA_TYPE)
+
+
+async def on_http_error(request: Request, error: Exception) -> Response:
+    """Answer a request of another method or path, or one that a route refused."""
+    assert isinstance(error, HTTPException)
+    remedy = error.remedy if isinstance(error, Problem) else _remedy(error.status_code)
+    headers = dict(error.headers or {})
+    detail = error.detail
+    if not isinstance(error, Problem):
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+    return problem_response(error.status_code, detail, remedy=remedy, headers=headers)
+
+
+def _remedy(status: int) -> str:
+    if status in (404, 405):
+        return "The routes are in /openapi.json"
+    return "What a request may hold is in /openapi.json" if status == 422 else ""
+
+
+async def on_orch_error(request: Request, error: Exception) -> Response:
+    """Answer a request that this program refuses, or cannot do now."""
+    assert isinstance(error, OrchError)
+    status = next((status for family, status in STATUSES if isinstance(error, family)), 500)
+    headers = {"Allow": ""} if status == 405 else {"Retry-After": str(AGAIN_S)} if status == 503 else {}
+    if status >= 500:
+        _log.error("request_failed", path=request.url.path, why=error.message, remedy=error.remedy)
+    key = error.place.get("key")
+    return problem_response(
+        status,
+        error.message,
+        remedy=error.remedy or _remedy(status),
+        headers=headers,
+        **({} if key is None else {"question_id": key}),
+    )
+
+
+class Failures:
+    """Answers a request whose handling failed by our fault, and logs where; an ASGI application around another."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            _log.exception("request_failed", path=scope.get("path"), why=type(error).__name__)
+            if begun:
+                raise
+            detail = "This is a bug in orch; its log says where it happened"
+            await problem_response(500, detail, remedy="Please report it with the request")(scope, receive, send)

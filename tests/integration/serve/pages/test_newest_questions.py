@@ -1,0 +1,95 @@
+"""The index of the newest questions, and a client's list."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streams.app.workspace import Workspace
+from streams.errors import UsageError
+from streams.serve.pages.live.choice import PAGE_ROWS, RowChoice, choose
+from streams.serve.pages.live.index import NewestQuestions
+from streams.serve.pages.live.row import QuestionRow
+from streams.serve.pages.live.stream import LiveList
+
+from ...command_in_process import Inside
+
+LIMIT_S = 20
+
+
+def row(number: int, **fields: object) -> QuestionRow:
+    """Make a row that was decided."""
+    return QuestionRow(f"q{number}", number, number, "decided", **fields)  # type: ignore[arg-type]
+
+
+def wait_for(there: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + LIMIT_S
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_list_keeps_its_places_and_counts_the_rest() -> None:
+    """Rows beyond the last place that come between two messages are counted; the newest are shown."""
+    mine = LiveList(RowChoice(), [row(0)])
+    mine.sent()
+    for number in range(1, PAGE_ROWS + 8):
+        mine.take(row(number))
+    assert [each.number for each in mine.rows] == list(range(PAGE_ROWS + 7, 7, -1))
+    assert mine.unseen == 7
+    mine.sent()
+    mine.take(row(100))
+    assert mine.unseen == 7
+
+
+def test_row_that_does_not_fit_any_more_leaves_the_list() -> None:
+    """Among open questions one that is decided goes, and the client is told."""
+    waiting = row(1)
+    waiting.state = "open"
+    mine = LiveList(RowChoice(state="open"), [waiting])
+    mine.take(row(1))
+    assert mine.rows == []
+    assert mine.news.is_set()
+
+
+def test_pages_follow_each_other_without_gaps() -> None:
+    """Each page goes on after the last row of the one before, also if new rows came meanwhile."""
+    rows = [row(number) for number in range(130, 0, -1)]
+    first = choose(rows, RowChoice())
+    second = choose([row(131), *rows], RowChoice(), first.before)
+    third = choose(rows, RowChoice(), second.before)
+    assert [each.number for page in (first, second, third) for each in page.rows] == list(range(130, 0, -1))
+    assert (first.found, third.before) == (130, None)
+
+
+def test_wrong_state_is_refused() -> None:
+    """A state that there is not is named."""
+    with pytest.raises(UsageError, match="'solved' is no state"):
+        choose([], RowChoice(state="solved"))
+
+
+@pytest.mark.parametrize("most", [1_000, 7])
+def test_index_reads_a_log_and_follows_it(tmp_path: Path, most: int) -> None:
+    """What was in the log and what comes later is there once, the newest first; beyond the limit that is said."""
+    place = Inside(tmp_path)
+    log = f"sqlite:///{tmp_path / 'demo.db'}"
+    assert place.orch("--log", log, "demo", "--questions", "20").code == 0
+    index = NewestQuestions(Workspace(log), most)
+    heard: list[str] = []
+    index.heard = lambda each: heard.append(each.question_id)
+    index.start()
+    try:
+        wait_for(lambda: index.complete or index.exceeded)
+        assert index.exceeded == (most < 20)
+        assert index.counts["decided"] == min(most, 20)
+        assert place.orch("--log", log, "demo", "--questions", "24").code == 0
+        wait_for(lambda: len(set(heard)) == 4 and index.counts["open"] == 0)
+        rows = index.newest_first()
+        assert len(rows) == min(most, 24)
+        assert all(each.text and each.rule and each.agents for each in rows)
+        assert [each.number for each in rows] == sorted((each.number for each in rows), reverse=True)
+        assert {each.question_id for each in rows[:4]} == set(heard)
+    finally:
+        index.stop()
