@@ -62,6 +62,8 @@ class Sizes:
     runs: int = 5
     decided: int = 5_000
     """Questions of one run."""
+    paired: int = 500
+    """Questions of a run that is compared with the one beside it."""
     one_by_one: int = 500
     """Questions of a run that asks one at a time."""
     waiting: int = 1_500
@@ -75,7 +77,9 @@ class Sizes:
     """Events of the two logs whose memory is compared."""
 
 
-QUICK = Sizes(runs=3, decided=1_000, one_by_one=200, waiting=500, replayed=100_000, small=20_000, large=100_000)
+QUICK = Sizes(
+    runs=3, decided=1_000, paired=200, one_by_one=200, waiting=500, replayed=100_000, small=20_000, large=100_000
+)
 
 
 def machine(directory: Path) -> dict[str, Any]:

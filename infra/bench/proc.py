@@ -29,6 +29,6 @@ def machine_cpu_s() -> float:
     return sum(map(int, (user, nice, system, irq, softirq))) / os.sysconf("SC_CLK_TCK")
 
 
-def resident_bytes() -> int:
-    """Give the memory this process has at this moment."""
-    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def resident_bytes(pid: int | None = None) -> int:
+    """Give the memory that a process has at this moment; this one's by default."""
+    return int(Path(f"/proc/{pid or 'self'}/statm").read_text("ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")

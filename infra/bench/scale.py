@@ -4,25 +4,18 @@ Restart time and peak memory by size of the log.
 Each is measured at a small and a large number of events; neither may grow with the log.
 """
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from infra.bench.elsewhere import elsewhere, report
 from infra.bench.figures import Figure, Sizes
 from infra.bench.workload import STATED, make_log
 from streams.errors import InvariantError
 
 MOST_GROWTH = 1.5
 """Largest ratio of peak memory at the two sizes that counts as constant; it is above 1 because caches fill up."""
-
-_CALL = (
-    "import sys; from streams import logs; from infra.bench import scale; logs.configure(verbose=False);"
-    " scale.{function}(sys.argv[1])"
-)
 
 Advance = Callable[[int], None]
 
@@ -33,11 +26,11 @@ def measure(directory: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
     peaks: dict[str, list[float]] = {}
     for events in (sizes.small, sizes.large):
         path = directory / f"scale-{events}.db"
-        made = _elsewhere("make", f"{path}:{events}")
+        made = elsewhere("scale", "make", f"{path}:{events}")
         advance(1)
-        opened = [_elsewhere("open_log", str(path)) for _ in range(sizes.runs)]
+        opened = [elsewhere("scale", "open_log", str(path)) for _ in range(sizes.runs)]
         advance(1)
-        replayed = [_elsewhere("replay_log", str(path)) for _ in range(1 if events > 500_000 else sizes.runs)]
+        replayed = [elsewhere("scale", "replay_log", str(path)) for _ in range(1 if events > 500_000 else sizes.runs)]
         advance(1)
         size = path.stat().st_size / 2**20
         note = f"{made['events']:,} events, {size:,.0f} MiB"
@@ -68,21 +61,11 @@ def _figure(name: str, unit: str, results: list[dict[str, Any]], field: str, not
     return Figure(bench="scale", name=name, unit=unit, values=tuple(r[field] for r in results), note=note)
 
 
-def _elsewhere(function: str, argument: str) -> dict[str, Any]:
-    """Call a function of this module in a process of its own; it prints one JSON object."""
-    command = [sys.executable, "-P", "-c", _CALL.format(function=function), argument]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        raise InvariantError(f"{function} of the benchmark failed: {ended.stderr.strip()[-2000:]}")
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
-
-
 def make(argument: str) -> None:
     """Make a log, `PATH:EVENTS`, and report."""
     path, _, events = argument.rpartition(":")
     ran = make_log(Path(path), int(events))
-    _report(events=ran.events, seconds=ran.seconds)
+    report(events=ran.events, seconds=ran.seconds)
 
 
 def open_log(path: str) -> None:
@@ -95,7 +78,7 @@ def open_log(path: str) -> None:
     with EmbeddedWriter(Path(path), PROCESSORS, clock=wall_clock_ms) as log:
         waiting = sum(1 for _ in log.open_states("merge"))
         seconds = perf_counter() - started
-    _report(seconds=seconds, waiting=waiting)
+    report(seconds=seconds, waiting=waiting)
 
 
 def replay_log(path: str) -> None:
@@ -107,26 +90,4 @@ def replay_log(path: str) -> None:
         found = replay(reader)
     if found.different:
         raise InvariantError(f"replay of the benchmark's own log differs: {found.first_difference}")
-    _report(events_per_s=found.events / found.seconds, seconds=found.seconds)
-
-
-def _report(**values: float) -> None:
-    sys.stdout.write(json.dumps({**values, "peak_mib": _peak_mib()}) + "\n")
-
-
-def _peak_mib() -> float:
-    """
-    Give the largest resident size of this process, or of a child it has waited for, in MiB.
-
-    On Linux a child inherits its parent's peak in `ru_maxrss`; VmHWM is the process's own.
-    """
-    import resource
-
-    to_mib = 2**20 if sys.platform == "darwin" else 2**10
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / to_mib
-    try:
-        status = Path("/proc/self/status").read_text("ascii", "replace")
-        own = int(status.partition("VmHWM:")[2].split()[0]) / 1024
-    except (OSError, IndexError, ValueError):
-        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / to_mib
-    return max(own, children)
+    report(events_per_s=found.events / found.seconds, seconds=found.seconds)

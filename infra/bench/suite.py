@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from infra.bench import added, decided, replayed, scale, startup
+from infra.bench import added, archived, decided, replayed, scale, startup, watched
 from infra.bench.figures import Figure, Sizes, file_system
 from infra.bench.live.plan import LiveSizes, check, steps
 
@@ -38,8 +38,16 @@ def benches(live: LiveSizes) -> dict[str, Bench]:
     chosen = (
         Bench("decided", "Decided questions per second", decided.measure, lambda sizes: sizes.runs),
         Bench("latency", "Time added to the agents' own", added.measure, lambda sizes: sizes.runs * len(sizes.open)),
+        Bench(
+            "watched",
+            "Cost of metrics and traces",
+            watched.measure,
+            lambda sizes: sizes.runs * len(watched.WAYS),
+            watched.check,
+        ),
         Bench("replay", "Replay with every id derived again", replayed.measure, lambda sizes: sizes.runs),
         Bench("scale", "Restart and memory as the log grows", scale.measure, lambda sizes: 6),
+        Bench("archive", "Export, replay and queries of an archive", archived.measure, lambda sizes: 7),
         Bench("start", "Start of the command", startup.measure, lambda sizes: max(sizes.runs, startup.RUNS) + 1),
         Bench(
             "live",

@@ -15,17 +15,20 @@ from schemas.agents import SimulatedAgent
 from schemas.decisions import DecisionMade
 from schemas.event import Event
 from schemas.feedback import FeedbackGiven
-from schemas.policies import Merge, PolicyAdopted, PolicyAdoptedV2, Routing
+from schemas.policies import MergeV2, PolicyAdopted, PolicyAdoptedV2, RoutingV2
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.rules import NEWEST_RULES
 from streams.agents.agent import Agent
+from streams.agents.calls.progress import CallProgress
 from streams.agents.factory import make_agents
 from streams.agents.simulated import truth
+from streams.app.metrics import NOT_COUNTED, AgentReadings, Counted, Instruments, RunReadings
+from streams.instruments.metered_log import MeteredLog
 from streams.log import Headers, Stored, wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
 from streams.settings import RunSettings
-from streams.workers.embedded_session import EmbeddedSession
+from streams.workers.embedded_session import CallAccounting, EmbeddedSession
 
 AT = "2026-01-01T00:00:00.000Z"
 OPTIONS = ("the first", "the second", "the third", "the fourth")
@@ -48,8 +51,8 @@ def bench_policy(latency_ms: int = 0, *, waits: bool = False) -> PolicyAdopted:
         occurred_at=AT,
         policy_id="bench",
         agents=agents,
-        routing=Routing(rule="weighted", panel_size=3),
-        merge=Merge(rule="weighted"),
+        routing=RoutingV2(rule="weighted", panel_size=3),
+        merge=MergeV2(rule="weighted"),
         rules=NEWEST_RULES,
     )
 
@@ -126,6 +129,7 @@ def run_session(
     *,
     window: int = RunSettings().window,
     agents: Mapping[str, Agent] | None = None,
+    counted: Counted = NOT_COUNTED,
 ) -> SessionRun:
     """
     Run the product's own session over a new log, from the first question's append to the last commit.
@@ -135,23 +139,37 @@ def run_session(
         asked: The questions; building them counts, as reading them from a file would.
         window: Questions open at a time; by default as in `orch run`.
         agents: Agents by name; by default those of the policy.
+        counted: Metrics and traces, as in `orch run`.
     """
     policy = bench_policy()
+    agents, shown = agents or make_agents(policy, None), counted.instruments
     with WatchedWriter(path) as log:
         log.append(policy)
         log.commit()
         session = EmbeddedSession(
-            log,
-            agents or make_agents(policy, None),
+            log if shown is None else MeteredLog(log, shown.meters),
+            agents,
             clock=wall_clock_ms,
             window=window,
             calls_in_flight=RunSettings().calls_in_flight,
             listener=gold,
+            books=CallAccounting(onlooker=counted.tracer),
         )
+        if shown is not None:
+            RunReadings(shown, AgentReadings(shown, CallProgress(), agents.values), session)
         started = time.perf_counter()
-        asyncio.run(session.run(asked))
+        asyncio.run(_work(session, asked, shown))
         seconds = time.perf_counter() - started
         return SessionRun(len(log.committed_at), log.events, log.commits, seconds, log.committed_at)
+
+
+async def _work(session: EmbeddedSession, asked: Iterator[QuestionAsked], shown: Instruments | None) -> None:
+    looking = None if shown is None else asyncio.create_task(shown.health.keep_looking())
+    try:
+        await session.run(asked)
+    finally:
+        if looking is not None:
+            looking.cancel()
 
 
 def make_log(path: Path, events: int) -> SessionRun:

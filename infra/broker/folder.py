@@ -15,58 +15,17 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from infra.broker.process import Process
+from infra.broker.settings import HOST, NodePlan, Ports
 from streams.errors import OperatorError
 
 USUAL_PORT = 9092
-HOST = "127.0.0.1"
 
 _PORTS_FROM, _PORTS_TO = 20_000, 32_768
 """Ports searched for a free one. They lie below the ephemeral ports of outgoing connections. An ephemeral port can be
 taken when a killed broker wants it back, and a client that connects to it meanwhile can even connect to itself."""
-
-_PROPERTIES = """\
-# Written at each start from infra/broker/folder.py.
-process.roles=broker,controller
-node.id=1
-controller.quorum.bootstrap.servers={host}:{controller}
-controller.listener.names=CONTROLLER
-listeners=CLIENTS://{host}:{port},CONTROLLER://{host}:{controller}
-advertised.listeners=CLIENTS://{host}:{port}
-listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=CLIENTS
-# Relative to the folder, which may be moved.
-log.dirs=data
-auto.create.topics.enable=false
-# There is one node to hold a copy.
-offsets.topic.replication.factor=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-# Groups: no waiting for members that may come, and a dead one is noticed as soon as its client wants.
-group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
-# A killed broker may register again when its last session has run out: 9 s by default.
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=400
-# Small: each of these partitions costs time at the first commit, and at each start.
-offsets.topic.num.partitions=8
-transaction.state.log.num.partitions=4
-num.network.threads=2
-num.io.threads=4
-background.threads=2
-log.cleaner.dedupe.buffer.size=8388608
-"""
-
-
-class Ports(NamedTuple):
-    """Where clients connect, and where the node talks to itself."""
-
-    port: int
-    controller: int
 
 
 class Folder:
@@ -105,7 +64,7 @@ class Folder:
     def ports(self) -> Ports | None:
         """The ports it has once it was started."""
         note = _read(self._ports)
-        return Ports(note["port"], note["controller"]) if note else None
+        return Ports(note["port"], note["controller"], note.get("inside", 0)) if note else None
 
     @property
     def process(self) -> Process | None:
@@ -120,12 +79,13 @@ class Folder:
         else:
             _write(self._process, process._asdict())
 
-    def settle(self, port: int | None, *, java: Sequence[str]) -> Ports:
+    def settle(self, port: int | None, plan: NodePlan, *, java: Sequence[str]) -> Ports:
         """
         Make ready for a start: ports, settings, and data where there are none.
 
         Args:
             port: For clients; else the one it had, else a free one.
+            plan: What the node is.
             java: Runs a class of Kafka's when its name and arguments follow.
 
         Raises:
@@ -133,27 +93,31 @@ class Folder:
         """
         kept = self.ports
         clients = port or (kept.port if kept else free_port())
-        ports = Ports(clients, kept.controller if kept else free_port(but=clients))
-        for number in ports:
+        controller = plan.controllers.get(plan.node) or (kept.controller if kept else free_port(clients))
+        inside = 0
+        if plan.guard is not None:
+            inside = kept.inside if kept and kept.inside else free_port(clients, controller)
+        ports = Ports(clients, controller, inside)
+        for number in filter(None, ports):
             if not is_free(number):
                 raise OperatorError(
                     f"Port {number} on {HOST} is taken by another program, and the broker in {self.path} needs it",
                     remedy="End that program, give this broker another with --port, or start in a new folder",
                 )
         _write(self._ports, ports._asdict())
-        self.properties.write_text(_PROPERTIES.format(host=HOST, **ports._asdict()))
+        self.properties.write_text(plan.properties(ports))
         if not self._data.exists():
-            self._format(java)
+            self._format(plan, java)
         return ports
 
-    def _format(self, java: Sequence[str]) -> None:
+    def _format(self, plan: NodePlan, java: Sequence[str]) -> None:
         """Make the data in a temporary folder and move it into place, so that the data are complete or absent."""
         beside = self.path / "format"
         if beside.exists():
             shutil.rmtree(beside)
         beside.mkdir()
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ["format", "--standalone", f"--cluster-id={cluster}", f"--config={self.properties}"]
+        named = [f"--cluster-id={plan.cluster or new_cluster()}", f"--config={self.properties}"]
+        arguments = ["format", *plan.format_options(), *named]
         done = subprocess.run(
             [*java, "kafka.tools.StorageTool", *arguments],
             cwd=beside,
@@ -171,6 +135,11 @@ class Folder:
         beside.rmdir()
 
 
+def new_cluster() -> str:
+    """Make the id of a new cluster."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+
+
 def is_free(port: int) -> bool:
     """Whether a server may listen on a port of this machine; connections that are just ending do not count."""
     with socket.socket() as probe:
@@ -182,8 +151,8 @@ def is_free(port: int) -> bool:
     return True
 
 
-def free_port(but: int = 0) -> int:
-    """Find a free port other than *but*, outside of the ephemeral ports."""
+def free_port(*but: int) -> int:
+    """Find a free port, none of *but*, outside of the ephemeral ports."""
     try:
         end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("ascii").split()[0])
     except (OSError, ValueError):
@@ -192,7 +161,7 @@ def free_port(but: int = 0) -> int:
         end = _PORTS_TO
     while True:
         port = random.randrange(_PORTS_FROM, end)
-        if port != but and is_free(port):
+        if port not in but and is_free(port):
             return port
 
 

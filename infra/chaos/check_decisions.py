@@ -178,9 +178,9 @@ class DecisionCheck:
         if case is not None and case.home == read.found.partition:
             case.feedback.setdefault((read.fields["source"], read.fields["author"]), read)
 
-    def finish(self, asked: Collection[str]) -> list[Observation]:
+    def finish(self, asked: Collection[str]) -> tuple[list[Observation], list[Observation]]:
         """
-        Check every question, and list what is to be observed of the agents.
+        Check every question, and list what is to be observed of the agents, and what is to be taught the weights.
 
         Args:
             asked: Ids of the questions that a broker has acknowledged.
@@ -190,6 +190,7 @@ class DecisionCheck:
         for question_id in sorted(self._cases.keys() - set(asked)):
             self._findings.add("never asked", question_id)
         expected: list[Observation] = []
+        taught: list[Observation] = []
         for question_id, case in self._cases.items():
             if len(case.panels) != 1:
                 self._findings.add("panels", f"{question_id}: {case.panels}")
@@ -206,9 +207,10 @@ class DecisionCheck:
             for kind, what in (*_rests(case, decision), *_counted(case, decision.fields)):
                 self._findings.add(kind, f"{question_id}: {what}")
             expected.extend(_observations(case, decision))
+            taught.extend(_lessons(case, decision))
             decided_at_ms = decision.found.timestamp_ms
             self.late_feedback += sum(one.found.timestamp_ms > decided_at_ms for one in case.feedback.values())
-        return expected
+        return expected, taught
 
 
 def _voices(decision: dict[str, Any]) -> list[dict[str, Any]]:
@@ -272,6 +274,16 @@ def _observations(case: _QuestionTrail, decision: Read) -> Iterator[Observation]
             if voice.get("reason") not in ("failed", "no_reply"):
                 causes = decision.event_id, feedback.event_id
                 yield Observation(fields["question_id"], voice["agent"], feedback.fields["source"], causes)
+
+
+def _lessons(case: _QuestionTrail, decision: Read) -> Iterator[Observation]:
+    """List the lessons for the weights: one of each feedback, unless no agent gave an analysis that it judges."""
+    spoiled = [one for one in decision.fields["excluded"] if one["reason"] in ("unreadable", "outside_options")]
+    said = decision.fields["counted"] or spoiled
+    if decision.fields.get("odds") is not None and said:
+        for feedback in case.feedback.values():
+            causes = decision.event_id, feedback.event_id
+            yield Observation(decision.fields["question_id"], "", feedback.fields["source"], causes)
 
 
 def answer_of(analysis: dict[str, Any]) -> str | None:

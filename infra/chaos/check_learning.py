@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from infra.chaos.chain import Link, check_chain
 from infra.chaos.check_decisions import Observation
 from infra.chaos.reading import CheckFindings, FoundRecord, Read
 
@@ -90,10 +91,7 @@ class LearningCheck:
             gaps: Entries that compaction may have removed.
         """
         due, made = Counter(expected), Counter(observation for observation, _ in self._observed.values())
-        for observation in due - made:
-            self._findings.add("not observed", str(observation))
-        for observation in made - due:
-            self._findings.add("observed for nothing", str(observation))
+        self._findings.compare(due, made, missing="not observed", surplus="observed for nothing")
         applied: Counter[tuple[str, str]] = Counter()
         missing = 0
         idle: list[str] = []
@@ -125,27 +123,8 @@ class LearningCheck:
 
     def _check_line(self, line: str, entries: list[_EntryRead], *, may_lack: bool) -> int:
         """Check one line of the table from its first entry to its last; count what is missing."""
-        known: dict[int, _EntryRead] = {}
-        newest = entries[0]
-        for entry in entries:
-            if entry.sequence in known:
-                other = known[entry.sequence]
-                self._findings.add("fork", f"{line}: {entry.place} and {other.place} are both number {entry.sequence}")
-                continue
-            if entry.sequence < newest.sequence and not (may_lack and self._last[newest.event_id] > entry.found.offset):
-                # Otherwise a batch was sent again, with the newest entry in it, and compaction left only this one of
-                # its first copies.
-                after = f"after {newest.sequence} at {newest.place}"
-                self._findings.add("out of order", f"{line}: number {entry.sequence} at {entry.place} {after}")
-            newest = max(newest, entry, key=lambda one: one.sequence)
-            known[entry.sequence] = entry
-        for sequence, entry in known.items():
-            before = known.get(sequence - 1)
-            if sequence == 1 and entry.previous is not None:
-                self._findings.add("broken chain", f"{line}: the first names {entry.previous}")
-            elif before is not None and entry.previous != before.event_id:
-                self._findings.add("broken chain", f"{line}: number {sequence} does not follow from {sequence - 1}")
-        missing = newest.sequence - len(known)
+        links = [Link(one.sequence, one.event_id, one.previous, one.place, one.found.offset) for one in entries]
+        missing = check_chain(self._findings, line, links, self._last, may_lack=may_lack)
         if missing and not may_lack:
-            self._findings.add("broken chain", f"{line}: {missing} of {newest.sequence} entries are missing")
+            self._findings.add("broken chain", f"{line}: {missing} of {max(links).sequence} entries are missing")
         return missing

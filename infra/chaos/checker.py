@@ -1,8 +1,8 @@
 """
 The independent check of a log against the questions asked.
 
-It knows the published formats and nothing else: these modules (`reading`, `check_decisions`, `check_learning`) import
-the standard library alone, so a bug of the program cannot hide in the code that looks for it.
+It knows the published formats and nothing else: these modules (`reading`, `check_decisions`, `check_learning`,
+`check_weights`) import the standard library alone, so a bug of the program cannot hide in the code that looks for it.
 """
 
 from collections.abc import Collection, Iterable
@@ -11,12 +11,17 @@ from typing import Any
 
 from infra.chaos.check_decisions import DecisionCheck
 from infra.chaos.check_learning import LearningCheck
+from infra.chaos.check_weights import WeightsCheck
 from infra.chaos.reading import (
     DEAD_LETTERS,
+    DECISIONS,
+    LESSONS,
     OBSERVATIONS,
     PANELS,
     ROUTER,
+    TABLES,
     TOPICS,
+    WEIGHTS,
     CheckFindings,
     FoundRecord,
     LogCheckReader,
@@ -48,16 +53,21 @@ def check(records: Iterable[FoundRecord], asked: Collection[str], *, refused: in
         refused: Number of dead letters that are expected.
     """
     findings = CheckFindings()
-    reader, verdicts, lessons = LogCheckReader(findings), DecisionCheck(findings), LearningCheck(findings)
+    reader, verdicts, learning = LogCheckReader(findings), DecisionCheck(findings), LearningCheck(findings)
+    weights = WeightsCheck(findings)
     letters = 0
     for found in records:
         read = reader.read(found)
         if read is None:
             continue
         if found.topic == OBSERVATIONS:
-            lessons.take_observation(read)
+            learning.take_observation(read)
         elif found.topic == ROUTER:
-            lessons.take_entry(read)
+            learning.take_entry(read)
+        elif found.topic == LESSONS:
+            weights.take_lesson(read)
+        elif found.topic == WEIGHTS:
+            weights.take_table(read)
         elif found.topic == DEAD_LETTERS:
             letters += 1
             if letters > refused:
@@ -65,11 +75,16 @@ def check(records: Iterable[FoundRecord], asked: Collection[str], *, refused: in
         else:
             verdicts.take(read)
             if read.fields["kind"] in PANELS:
-                lessons.take_panel(read)
-    lessons.finish(verdicts.finish(asked), reader.gaps[ROUTER])
+                learning.take_panel(read)
+                weights.take_panel(read)
+            elif found.topic == DECISIONS:
+                weights.take_decision(read)
+    observed, taught = verdicts.finish(asked)
+    learning.finish(observed, reader.gaps[ROUTER])
+    weights.finish(taught, reader.gaps[WEIGHTS])
     unknown = reader.unknown_causes()
     # The next entry, and panels that saw it, may name an entry that compaction removed.
-    if len(unknown) > reader.gaps[ROUTER]:
+    if len(unknown) > sum(reader.gaps[topic] for topic in TABLES):
         for event_id, place in unknown:
             findings.add("unknown cause", f"{event_id}, named at {place}")
     figures = {
@@ -80,9 +95,12 @@ def check(records: Iterable[FoundRecord], asked: Collection[str], *, refused: in
         "late_feedback": verdicts.late_feedback,
         "later_stages": verdicts.later_stages,
         "second_calls": verdicts.second_calls,
-        "observations": lessons.observations,
-        "router_entries": lessons.entries,
-        "compacted": reader.gaps[ROUTER],
+        "observations": learning.observations,
+        "router_entries": learning.entries,
+        "lessons": weights.lessons,
+        "weights_entries": weights.tables,
+        "scores_added_up": weights.summed,
+        "compacted": sum(reader.gaps[topic] for topic in TABLES),
         "dead_letters": letters,
         "moved": reader.moved,
         "records": {topic: reader.records[topic] for topic in TOPICS if reader.records[topic]},

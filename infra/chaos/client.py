@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from infra.chaos.reading import TOPICS, FoundRecord
 from streams.errors import OperatorError
+from streams.extras import install_command
 
 T = TypeVar("T")
 Place = tuple[str, int]
@@ -41,7 +42,7 @@ def library() -> Any:
         return importlib.import_module("confluent_kafka")
     except ImportError as error:
         raise OperatorError(
-            "trials need confluent-kafka, which is not installed", remedy="pip install 'orch-streams[test]'"
+            "trials need confluent-kafka, which is not installed", remedy=install_command("test")
         ) from error
 
 

@@ -6,10 +6,10 @@ import time
 from typing import Any
 
 from infra.chaos.client import QUIET, SILENCE_S, Place, library
-from infra.chaos.reading import ROUTER
+from infra.chaos.reading import TABLES
 from streams.errors import OperatorError
 
-STAGES = ("route", "merge", "learn", "rank")
+STAGES = ("route", "merge", "learn", "rank", "tune")
 """The stages whose states a trial is about; each has changelogs of its own."""
 
 _CHANGELOG = re.compile(r"orch-(\w+?)-changelog")
@@ -63,7 +63,7 @@ def changelogs(asking: Any, prefix: str = "") -> dict[Place, str]:
 
 def squeeze(bootstrap: str, prefix: str = "") -> None:
     """
-    Have changelogs and the router table compacted within a second or two, whatever settings their topics had.
+    Have changelogs, router table and weights compacted within a second or two, whatever settings their topics had.
 
     The settings survive a kill of the broker. The cleaner's interval is a setting of the whole broker, so a trial
     needs a broker of its own.
@@ -73,7 +73,7 @@ def squeeze(bootstrap: str, prefix: str = "") -> None:
     """
     admin = importlib.import_module("confluent_kafka.admin")
     client = admin.AdminClient({"bootstrap.servers": bootstrap, **QUIET})
-    topics = {name for name, _ in changelogs(client, prefix)} | {f"{prefix}{ROUTER}"}
+    topics = {name for name, _ in changelogs(client, prefix)} | {f"{prefix}{table}" for table in TABLES}
     kind = admin.ConfigResource.Type
     changes = [admin.ConfigResource(kind.TOPIC, name) for name in sorted(topics)]
     changes += [admin.ConfigResource(kind.BROKER, str(number)) for number in client.list_topics().brokers]

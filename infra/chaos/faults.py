@@ -20,7 +20,7 @@ from streams.errors import OperatorError
 
 Kind = Literal["worker kill", "broker kill", "stop"]
 
-STAGES = ("route", "merge", "learn", "rank", "agents", "deadlines")
+STAGES = ("route", "merge", "learn", "rank", "tune", "agents", "deadlines")
 SESSION_TIMEOUT_S = 6.0
 """Session timeout of a worker: after so long without a heartbeat the group rebalances."""
 

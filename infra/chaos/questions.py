@@ -28,11 +28,15 @@ warm_up = 4
 kind = "nth"
 every = 2
 
-# What can be counted again without the program's arithmetic. Where a call fails, one more agent is asked.
+# Lessons move the weights that later panels carry. Each score can be added up again without the program's arithmetic.
+# Where a call fails, one more agent is asked.
 [merge]
-rule = "vote"
-quorum = 3
+rule = "odds"
+stages = [2, 1]
+quorum = 2
 reserve = 1
+[odds]
+warm_up_lessons = 10
 
 [[agents]]
 kind = "simulated"

@@ -18,6 +18,8 @@ DECISIONS = "orch.decisions"
 FEEDBACK = "orch.feedback"
 OBSERVATIONS = "orch.observations"
 ROUTER = "orch.router"
+LESSONS = "orch.lessons"
+WEIGHTS = "orch.weights"
 POLICIES = "orch.policies"
 DEAD_LETTERS = "orch.dead-letters"
 
@@ -31,9 +33,14 @@ TOPICS = (
     FEEDBACK,
     OBSERVATIONS,
     ROUTER,
+    LESSONS,
+    WEIGHTS,
     DEAD_LETTERS,
 )
 """Every topic that is checked."""
+
+TABLES = (ROUTER, WEIGHTS)
+"""Topics that are compacted."""
 
 PANELS = ("panel.assigned.v1", "panel.assigned.v2")
 """The kinds of event that seat a question's first agents."""
@@ -87,6 +94,13 @@ class CheckFindings:
         if len(self.examples[kind]) < _SHOWN:
             self.examples[kind].append(case)
 
+    def compare(self, due: Counter[Any], made: Counter[Any], *, missing: str, surplus: str) -> None:
+        """Note what is due and was not made, and what was made and is not due, under a kind each."""
+        for one in due - made:
+            self.add(missing, str(one))
+        for one in made - due:
+            self.add(surplus, str(one))
+
 
 class LogCheckReader:
     """
@@ -115,8 +129,8 @@ class LogCheckReader:
 
         Returns:
             None for a repeat of an earlier event, and for a record that is no event. Repeats of questions and
-            feedback are given too, since only those in the partition of their id count; and those of router entries,
-            of which compaction keeps the last.
+            feedback are given too, since only those in the partition of their id count; and those of the tables'
+            entries, of which compaction keeps the last.
         """
         self.records[found.topic] += 1
         place = found.topic, found.partition
@@ -133,7 +147,7 @@ class LogCheckReader:
         self.moved += is_copy and not repeated
         for cause in () if repeated else event.fields["causes"]:
             self._causes.setdefault(cause, found.place)
-        return None if repeated and found.topic not in (*_LEFT_OUT, ROUTER) else event
+        return None if repeated and found.topic not in (*_LEFT_OUT, *TABLES) else event
 
     def unknown_causes(self) -> list[tuple[str, str]]:
         """List the ids of causes that no record has, each with a record that names it."""

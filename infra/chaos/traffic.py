@@ -8,6 +8,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 from infra.chaos.client import consumer, library, partitions, producer
@@ -115,6 +116,21 @@ class Traffic:
                 if self._asked.get(question_id, 0) > since:
                     found[partition] = min(at - since, found.get(partition, at))
         return found
+
+    def longest_gap(self, since: float) -> float:
+        """
+        Give the longest time without a decision from a moment until now.
+
+        Args:
+            since: By `time.monotonic`.
+
+        Returns:
+            Seconds.
+        """
+        now = time.monotonic()
+        with self._lock:
+            times = sorted(at for at, _ in self._decided.values() if since < at < now)
+        return max(later - earlier for earlier, later in pairwise((since, *times, now)))
 
     def figures(self) -> dict[str, float]:
         """Sum up the time from question to decision, and the longest time without a decision, in seconds."""

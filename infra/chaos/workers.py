@@ -52,13 +52,13 @@ class Duty(NamedTuple):
 
 DUTIES = (
     Duty("w1", ("all",), fixed=False, keeps=True),
-    Duty("w2", ("route", "merge", "rank"), fixed=True, keeps=True),
+    Duty("w2", ("route", "merge", "rank", "tune"), fixed=True, keeps=True),
     Duty("w3", ("agents", "deadlines"), fixed=False, keeps=False),
-    Duty("w4", ("merge", "learn", "rank"), fixed=False, keeps=False),
+    Duty("w4", ("merge", "learn", "rank", "tune"), fixed=False, keeps=False),
     Duty("w5", ("agents", "route"), fixed=True, keeps=True),
     Duty("w6", ("all",), fixed=False, keeps=True),
     Duty("w7", ("learn", "deadlines"), fixed=True, keeps=True),
-    Duty("w8", ("rank",), fixed=False, keeps=True),
+    Duty("w8", ("rank", "tune"), fixed=False, keeps=True),
 )
 """Each stage is hosted by several workers as soon as there are four: alone, with others and with all."""
 

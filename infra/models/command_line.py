@@ -15,6 +15,7 @@ from infra.models.behaviour import Behaviour
 from infra.models.faults import FAULTS, FaultPlan
 from infra.models.library import Library
 from streams.errors import OperatorError
+from streams.extras import install_command
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -91,7 +92,7 @@ async def _serve(
         from infra.models.server import serving
     except ModuleNotFoundError as error:
         raise OperatorError(
-            f"recorded models need {error.name}, which is not installed", remedy="pip install 'orch-streams[models]'"
+            f"recorded models need {error.name}, which is not installed", remedy=install_command("models")
         ) from error
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -80,7 +80,7 @@ def test_changelogs_are_known_by_their_names() -> None:
     assert stage_of("orch-merge-changelog") == "merge"
     assert stage_of("abc.orch-rank-changelog.2", "abc.") == "rank"
     assert stage_of("orch-rank-changelog", "abc.") is None
-    assert stage_of("orch-tune-changelog") is None
+    assert stage_of("orch-agents-changelog") is None
     assert stage_of("orch.router") is None
 
 

@@ -20,7 +20,7 @@ from infra.chaos.supervisor import Supervisor
 from infra.chaos.workers import Duty, prepare
 from streams.errors import OperatorError
 
-_STAGES = ("route", "merge", "learn", "rank")
+_STAGES = ("route", "merge", "learn", "rank", "tune")
 
 # One static member of the consumer groups and one dynamic one: the two rebalance in different ways.
 _FOLDING = (Duty("free", _STAGES, fixed=False, keeps=True), Duty("fixed", _STAGES, fixed=True, keeps=True))

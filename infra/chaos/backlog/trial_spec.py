@@ -25,8 +25,11 @@ deadline_ms = 86_400_000
 panel_size = 3
 
 [merge]
-rule = "vote"
+rule = "odds"
+stages = [3]
 quorum = 2
+[odds]
+cascade = false
 
 [[agents]]
 kind = "simulated"

@@ -1,21 +1,23 @@
 """Embedded benchmarks at sizes that take no time."""
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from infra.bench import added, decided, replayed, scale
+from infra.bench import added, archived, decided, replayed, scale, watched
 from infra.bench.figures import Figure, Sizes, file_system, machine
 from infra.bench.suite import BENCHES
 from infra.bench.workload import questions, run_session
 from streams.audit.replay.replay import replay
+from streams.audit.views import catalog
 from streams.cli.bench import NAMES
 from streams.cli.main import run
 from streams.runtimes.urls import open_reader
 
-TINY = Sizes(runs=2, decided=30, one_by_one=5, waiting=20, open=(4,), replayed=300, small=200, large=400)
+TINY = Sizes(runs=2, decided=30, paired=5, one_by_one=5, waiting=20, open=(4,), replayed=300, small=200, large=400)
 
 
 def silent(steps: int) -> None:
@@ -43,6 +45,17 @@ def test_decided(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("decided-*.db"))
 
 
+@pytest.mark.process
+def test_cost_of_instruments(tmp_path: Path) -> None:
+    """CPU and wall time of pairs, with metrics and with traces too; the collector is a process of its own."""
+    figures = watched.measure(tmp_path, replace(TINY, runs=1), silent)
+    assert [figure.name for figure in figures] == [
+        f"{what} added by {way}" for way in ("metrics", "metrics and traces") for what in ("CPU time", "wall time")
+    ]
+    assert all(len(figure.values) == 4 and figure.target == 3 for figure in figures)
+    assert not list(tmp_path.iterdir())
+
+
 def test_added_latency(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The agents' own time is taken off: what is left is far less than one call."""
     monkeypatch.setattr(added, "CALL_S", 0.3)
@@ -67,6 +80,17 @@ def test_scale(tmp_path: Path) -> None:
     assert 10 < figures["peak memory opening 400"].median < 500
     assert figures["memory replaying, large over small"].met is True
     assert figures["open a log of 200"].median < 30
+
+
+@pytest.mark.process
+@pytest.mark.slow
+def test_archive(tmp_path: Path) -> None:
+    """An archive is exported, replayed and queried, each with its memory; every view has its time."""
+    figures = {figure.name: figure for figure in archived.measure(tmp_path, TINY, silent)}
+    assert figures["export of 400"].median > 0
+    assert 10 < figures["peak memory replaying 400"].median < 500
+    assert figures["memory exporting, large over small"].met is True
+    assert sum(name.startswith("sql ") for name in figures) == len(catalog.VIEWS)
 
 
 @pytest.mark.parametrize(

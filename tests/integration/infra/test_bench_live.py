@@ -20,6 +20,7 @@ from infra.bench.workload import OPTIONS
 from streams.agents.providers.http import require
 from streams.cli.main import run
 from streams.errors import InvariantError, OperatorError
+from streams.extras import install_command
 from streams.processors.answers.v1 import read_choice
 
 TINY = LiveSizes(
@@ -151,7 +152,7 @@ def test_missing_extra(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert run(["bench", "--only", "start", "--only", "live", "--runs", "1"]) == 3
     captured = capfdbinary.readouterr()
     assert captured.out == b""
-    assert b"pip install 'orch-streams[litellm]'" in captured.err
+    assert install_command("litellm").encode() in captured.err
 
 
 @pytest.mark.process

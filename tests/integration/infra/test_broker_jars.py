@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.broker.jars import LOCK, Jar, cache, fetch, kafka_version, locked
-from streams.errors import OperatorError
+from infra.broker.jars import LOCK, VERSION, Jar, cache, fetch, kafka_version, locked
+from streams.errors import OperatorError, UsageError
 
 
 def jar(name: str) -> Jar:
@@ -143,7 +143,7 @@ def test_folder_that_cannot_be_written_is_named(repository: Repository, tmp_path
 def test_processes_fetch_at_the_same_time(repository: Repository, tmp_path: Path) -> None:
     """Two processes that get the same jars do not disturb each other, and leave nothing but them."""
     program = (
-        "import sys; from pathlib import Path; from infra.broker.jars import fetch, locked;"
+        "import sys; from pathlib import Path; from infra.broker.jars import VERSION, fetch, locked;"
         "fetch(Path(sys.argv[1]), locked(Path(sys.argv[2])), repository=sys.argv[3])"
     )
     lock, folder = tmp_path / "jars.lock", tmp_path / "jars"
@@ -179,3 +179,19 @@ def test_lock_is_whole() -> None:
     )
     assert len(wanted) == 2
     assert set(wanted) <= {one[:3] for one in jars}
+
+
+def test_each_version_has_a_list_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable chooses the version, and so the folder of the cache; one without a list is a usage error."""
+    usual = kafka_version(locked())
+    for lock in LOCK.parent.glob("jars-*.lock"):
+        version = lock.stem.removeprefix("jars-")
+        monkeypatch.setenv(VERSION, version)
+        jars = locked()
+        assert kafka_version(jars) == version != usual
+        assert all(re.fullmatch(r"[0-9a-f]{64}", one.sha256) for one in jars)
+        assert jars == sorted(jars, key=lambda one: one.path)
+        assert cache({"XDG_CACHE_HOME": "/x", VERSION: version}) == Path(f"/x/orch/kafka-{version}")
+    monkeypatch.setenv(VERSION, "0.8")
+    with pytest.raises(UsageError, match="no list of that version"):
+        locked()

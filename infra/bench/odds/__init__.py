@@ -1,0 +1,1 @@
+"""Measurements of the merge rule `odds` over its pure functions."""

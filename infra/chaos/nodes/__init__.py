@@ -1,0 +1,1 @@
+"""Trial of a log while brokers of a cluster die."""
