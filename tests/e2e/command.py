@@ -20,7 +20,7 @@ SCRIPT = Path(sysconfig.get_path("scripts"), "orch")
 ORCH = (str(SCRIPT),) if SCRIPT.exists() else (sys.executable, "-c", "from streams.cli.main import main; main()")
 """The console script of the installed package."""
 
-LIMIT_S = 120
+LIMIT_S = 240
 """No command of these tests may take longer."""
 
 

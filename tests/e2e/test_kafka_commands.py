@@ -50,7 +50,7 @@ class Cluster(Place):
                 yield worker
             finally:
                 worker.send_signal(signal.SIGTERM)
-                _, said = worker.communicate(timeout=30)
+                _, said = worker.communicate(timeout=120)
         assert worker.returncode == 0, said.decode()
 
 
@@ -283,13 +283,13 @@ def wait_for(condition: Callable[[], bool], tries: int = 20, *, pause_s: float =
     assert any(condition() or time.sleep(pause_s) for _ in range(tries))
 
 
-def page(url: str, path: str, wait_s: float = 30) -> str:
+def page(url: str, path: str, wait_s: float = 120) -> str:
     """Read a page of a worker."""
     with urllib.request.urlopen(url + path, timeout=wait_s) as response:
         return str(response.read().decode())
 
 
-def readiness(url: str, wait_s: float = 30) -> tuple[int, Any]:
+def readiness(url: str, wait_s: float = 120) -> tuple[int, Any]:
     """Ask whether a worker is ready, and why not."""
     try:
         return 200, json.loads(page(url, "/readyz", wait_s))

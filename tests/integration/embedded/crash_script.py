@@ -25,7 +25,7 @@ from streams.runtimes.embedded.crash_points import CrashPoints
 AT_ONCE = 2
 """Children at work, each on a chain of its own."""
 
-LIMIT_S = 60
+LIMIT_S = 240
 """Time limit of a command; then the kernel ends it with SIGALRM."""
 
 

@@ -23,7 +23,7 @@ from streams.errors import OperatorError
 
 from ... import broker as shared
 
-LIMIT_S = 30
+LIMIT_S = 240
 """Longest wait for anything that a client does."""
 
 

@@ -174,7 +174,7 @@ def test_hundreds_of_requests_at_a_time() -> None:
 
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             tasks = [asyncio.create_task(one(session)) for _ in range(many)]
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 while server.stats()["in_flight"] < many:
                     await asyncio.sleep(0.005)
             for task in tasks:
@@ -192,7 +192,7 @@ def _request() -> dict[str, Any]:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.005)

@@ -70,7 +70,7 @@ def call(
     path: str,
     body: object = None,
     key: str | None = None,
-    timeout_s: float = 10,
+    timeout_s: float = 120,
 ) -> Answer:
     """Send one request on a connection of its own; a body that is not bytes is sent as JSON."""
     address = urlsplit(server.url)

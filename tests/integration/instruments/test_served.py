@@ -33,7 +33,7 @@ AGENTS = Config(
 
 def get(url: str, path: str, method: str = "GET") -> tuple[int, bytes]:
     """Ask for a page."""
-    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=10)
+    connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=120)
     connection.request(method, path)
     response = connection.getresponse()
     body = response.read()

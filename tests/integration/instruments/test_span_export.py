@@ -23,7 +23,7 @@ from streams.instruments.tracer import SeenAnswer
 from ...span_collector import Collector as Receiver
 from ...span_collector import collecting
 
-LIMIT_S = 20
+LIMIT_S = 240
 
 
 def seen(number: int, traceparent: bytes | None = None) -> SeenAnswer:

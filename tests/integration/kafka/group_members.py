@@ -107,7 +107,7 @@ async def on(bootstrap: str, test: Test) -> None:
 @pytest.fixture
 def run(broker: Any) -> Run:
     """Run a test on the broker that all tests share."""
-    return lambda test: asyncio.run(asyncio.wait_for(on(broker.bootstrap, test), 90))
+    return lambda test: asyncio.run(asyncio.wait_for(on(broker.bootstrap, test), 300))
 
 
 def numbered(count: int, prefix: str = "q") -> list[QuestionAsked]:

@@ -35,7 +35,7 @@ PASSWORD = "pass word"
 SECRET = PASSWORD.encode()
 ROUNDS = 4_096
 """Hashes of a password, the least that Kafka takes."""
-LIMIT_S = 30
+LIMIT_S = 240
 NAME = "guarded"
 
 _NOTED = re.compile(

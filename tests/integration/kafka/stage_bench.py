@@ -103,7 +103,7 @@ def run(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
                     for tables in bench.tables:
                         await tables.stop()
 
-        asyncio.run(asyncio.wait_for(body(), 60))
+        asyncio.run(asyncio.wait_for(body(), 300))
 
     return runner
 

@@ -155,7 +155,7 @@ async def on(bootstrap: str, test: Test, given: Any = ABC) -> None:
 @pytest.fixture
 def run(broker: Any) -> Callable[..., None]:
     """Run a test on the broker that all tests share."""
-    return lambda test, **given: asyncio.run(asyncio.wait_for(on(broker.bootstrap, test, **given), 120))
+    return lambda test, **given: asyncio.run(asyncio.wait_for(on(broker.bootstrap, test, **given), 300))
 
 
 def answered(analyses: list[AnalysisPublished]) -> Counter[tuple[str, str]]:
@@ -225,7 +225,7 @@ def test_a_broker_that_crashes_in_the_middle_stops_nothing(tmp_path: Path) -> No
         assert set(answered(await city.events(ANALYSES)).values()) == {1}
 
     with running_broker(tmp_path) as broker:
-        asyncio.run(asyncio.wait_for(on(broker.bootstrap, test), 120))
+        asyncio.run(asyncio.wait_for(on(broker.bootstrap, test), 300))
 
 
 def test_deadlines_decide_where_nobody_answers(run: Callable[..., None]) -> None:

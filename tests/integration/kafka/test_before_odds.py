@@ -50,7 +50,7 @@ name = "ann"
 kind = "simulated"
 name = "bob"
 """
-LIMIT_S = 60
+LIMIT_S = 240
 
 
 def missing(connection: Connection) -> set[str]:

@@ -57,7 +57,7 @@ def run(broker: Any) -> Callable[[Callable[[Bench], Awaitable[None]]], None]:
                     for store in bench.stores:
                         store.close()
 
-        asyncio.run(asyncio.wait_for(body(), 60))
+        asyncio.run(asyncio.wait_for(body(), 300))
 
     return runner
 

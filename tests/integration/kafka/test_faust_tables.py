@@ -41,7 +41,7 @@ from streams.topology import FEEDBACK, QUESTION_PARTITIONS, partition_of
 
 QUESTION = "q"
 PARTITION = partition_of(QUESTION.encode(), QUESTION_PARTITIONS)
-LIMIT_S = 60
+LIMIT_S = 240
 """Longest wait for anything."""
 LOOK_S = 0.05
 DONE = "done"

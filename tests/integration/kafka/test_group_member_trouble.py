@@ -150,4 +150,4 @@ def test_a_broker_that_crashes_and_comes_back_loses_nothing(tmp_path: Path) -> N
                     assert offsets == list(range(len(offsets)))
 
     with running_broker(tmp_path) as broker:
-        asyncio.run(asyncio.wait_for(on(broker.bootstrap, test), 150))
+        asyncio.run(asyncio.wait_for(on(broker.bootstrap, test), 300))

@@ -39,7 +39,7 @@ from streams.topology import (
 
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 60
+LIMIT_S = 240
 """Longest wait for anything; on a quiet machine all of it takes less than a second, but for the start."""
 
 POLICY = """

@@ -39,7 +39,7 @@ __all__ = ["run"]
 
 ASKED = [question(f"q{number}") for number in range(24)]
 OTHERS = [question(f"n{number}") for number in range(40)]
-LIMIT_S = 40
+LIMIT_S = 240
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,7 @@ def connection(broker: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """A log of its own, and a folder of its own for temporary files."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     made = parse_connection(f"{broker.bootstrap}/{uuid.uuid4().hex[:12]}", {})
-    asyncio.run(asyncio.wait_for(create_topics(made), 60))
+    asyncio.run(asyncio.wait_for(create_topics(made), 300))
     return made
 
 
@@ -81,7 +81,7 @@ def write(
             finally:
                 await group.stop()
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), 300))
 
 
 def everything(log: Scattered, after: Mapping[Place, int] | None = None) -> Iterator[RawRecord]:
@@ -245,7 +245,7 @@ def test_offsets_without_records_are_passed(connection: Connection) -> None:
         finally:
             await producer.stop()
 
-    asyncio.run(asyncio.wait_for(body(), 60))
+    asyncio.run(asyncio.wait_for(body(), 300))
     with open_reader(connection.url) as reader:
         assert reader.ends()[QUESTIONS, 0] == 4
         unordered = reader.unordered()

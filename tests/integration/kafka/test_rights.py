@@ -96,7 +96,7 @@ def at_work(log: GuardedLog, user: str, *arguments: str) -> Iterator[None]:
             yield
         finally:
             worker.send_signal(signal.SIGTERM)
-            _, said = worker.communicate(timeout=30)
+            _, said = worker.communicate(timeout=120)
     assert worker.returncode == 0, said.decode()
 
 

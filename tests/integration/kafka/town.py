@@ -14,7 +14,7 @@ from infra.chaos.reading import TOPICS
 from infra.chaos.traffic import Traffic
 from infra.chaos.workers import SCRIPT, Duty, WorkerProcess
 
-LIMIT_S = 90
+LIMIT_S = 240
 """Longest wait for anything."""
 
 RATE = 16.0

@@ -14,7 +14,7 @@ from streams.app.workspace import Workspace
 from streams.instruments.address import Address
 from streams.serve.server import Running, ServeSpec, listening_socket, serve
 
-LIMIT_S = 30
+LIMIT_S = 240
 """Longest wait of a test for what takes milliseconds."""
 
 LOOPBACK = Address("127.0.0.1", 0)

@@ -44,7 +44,7 @@ def quick_commits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partition_consumer, "COMMIT_S", 0.01)
 
 
-def play(test: Coroutine[Any, Any, None], limit_s: float = 30) -> None:
+def play(test: Coroutine[Any, Any, None], limit_s: float = 180) -> None:
     """Run a test to its end, or stop it when it hangs."""
     asyncio.run(asyncio.wait_for(test, limit_s))
 
@@ -54,7 +54,7 @@ def questions(count: int) -> list[QuestionAsked]:
     return [question(f"q{number}") for number in range(count)]
 
 
-async def until_true(condition: Callable[[], object], limit_s: float = 20) -> None:
+async def until_true(condition: Callable[[], object], limit_s: float = 90) -> None:
     """Wait until a condition is true."""
     async with asyncio.timeout(limit_s):
         while not condition():

@@ -20,6 +20,7 @@ from streams.serve.pages.audits.jobs import TOLD_S, Jobs
 from streams.serve.pages.catalog import page_routes
 from streams.serve.pages.reports.evaluation import reports_model
 
+from ....conftest import ROOT
 from ...command_in_process import Inside
 from ..server_in_thread import LIMIT_S, ServerInThread, served
 from .demo_folder import demo_folder, page_of
@@ -109,8 +110,10 @@ def test_change_of_the_log_is_found(place: Inside, tmp_path: Path) -> None:
         assert "orch.decisions" in text
 
 
-def test_one_job_at_a_time(tmp_path: Path) -> None:
+def test_one_job_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second job is refused while one runs; its progress is told, then its result, or why there is none."""
+    # The process of a job imports this module, by the path it is given from here.
+    monkeypatch.syspath_prepend(ROOT)
     jobs = Jobs(lambda: False)
     file = tmp_path / "go on"
     jobs.start("wait", waits, str(file), False, what=("so long",))

@@ -15,7 +15,7 @@ from streams.serve.pages.live.stream import LiveList
 
 from ...command_in_process import Inside
 
-LIMIT_S = 20
+LIMIT_S = 240
 
 
 def row(number: int, **fields: object) -> QuestionRow:
