@@ -6,7 +6,8 @@ OrchError
 ├── TransientError      retry later (retriable)                           exit 3
 │   └── PendingError    a question has no decision yet: wait for it again exit 3
 ├── UsageError          the command or an input file is wrong: correct it exit 2
-│   └── ConflictError   an id stands for another question already         exit 2
+│   ├── ConflictError   an id stands for another question already         exit 2
+│   └── NoFeedbackError there is no such feedback to take back            exit 2
 ├── OperatorError       settings, file, disk, broker: a person acts       exit 3
 │   └── UnreachableError no broker can be used: a running worker waits    exit 3
 └── DifferenceError     an event or a proof does not match the log        exit 4
@@ -61,6 +62,10 @@ class UsageError(OrchError):
 
 class ConflictError(UsageError):
     """The id of a question stands for another question already; the log is unchanged."""
+
+
+class NoFeedbackError(UsageError):
+    """There is nothing to take back: no such question, nothing said of it, or not this (place: key)."""
 
 
 class OperatorError(OrchError):

@@ -26,16 +26,17 @@ from streams.app.program_rows import source_of
 from streams.app.question_file import AS_IT_IS, LineReading
 from streams.app.replay import replay
 from streams.app.reporter import Reporter
+from streams.app.retraction import retraction_of
 from streams.app.router import router_state
 from streams.app.selection import BEGINNING, Status, TopicPlace, Where, selection_of
 from streams.app.session_keeper import SessionKeeper
 from streams.app.workspace import Workspace
 from streams.audit.explain.explanation import Explanation
 from streams.audit.replay.replay import Replay
-from streams.errors import InvariantError, UsageError
+from streams.errors import UsageError
 from streams.log import wall_clock_ms
 from streams.loop_thread import LoopThread
-from streams.topology import DECISIONS, QUESTIONS
+from streams.topology import DECISIONS, FEEDBACK, QUESTIONS
 
 T = TypeVar("T")
 
@@ -230,22 +231,31 @@ class Orch:
             OperatorError: The log cannot be written.
         """
         fields = {"question_id": question_id, "source": source, "author": author, "answer": answer, "verdict": verdict}
-        event = self._tell(fields)
-        if not isinstance(event, FeedbackGiven):
-            raise InvariantError(f"feedback became a {event.kind}")
+        given = {name: value for name, value in fields.items() if value is not None}
+        with self._work.open_reader(about=question_id, topics=(QUESTIONS,)) as view:
+            event = feedback_of(given, view, wall_clock_ms)
+        self._call(lambda keeper: keeper.append(event))
         return event
 
     def retract(self, question_id: str, feedback_id: str) -> FeedbackRetracted:
         """
         Take feedback back; its effect on the averages is corrected.
 
+        Whoever does not know whether a retraction arrived retracts again, and gets the same event.
+
+        Args:
+            question_id: Id of the question.
+            feedback_id: `event_id` of the feedback, or its first 12 digits.
+
         Raises:
-            UsageError: There is no such feedback on the question.
+            NoFeedbackError: The log holds no such question, nothing was said of it, or not this.
+            UsageError: This is no id of an event.
+            OperatorError: The log cannot be written.
         """
-        kind = FeedbackRetracted.model_fields["kind"].default
-        event = self._tell({"kind": kind, "question_id": question_id, "feedback_id": feedback_id})
-        if not isinstance(event, FeedbackRetracted):
-            raise InvariantError(f"a retraction became a {event.kind}")
+        with self._work.open_reader(about=question_id, topics=(QUESTIONS, FEEDBACK)) as view:
+            event, known = retraction_of(view, question_id, feedback_id, wall_clock_ms)
+        if not known:
+            self._call(lambda keeper: keeper.append(event))
         return event
 
     def decisions(
@@ -355,14 +365,6 @@ class Orch:
 
     def __exit__(self, *failure: object) -> None:
         self.close()
-
-    def _tell(self, fields: dict[str, Any]) -> FeedbackGiven | FeedbackRetracted:
-        question_id = fields["question_id"]
-        with self._work.open_reader(about=question_id, topics=(QUESTIONS,)) as view:
-            given = {name: value for name, value in fields.items() if value is not None}
-            event = feedback_of(given, view, wall_clock_ms)
-        self._call(lambda keeper: keeper.append(event))
-        return event
 
     def _begin(self, work: Callable[[SessionKeeper], Coroutine[Any, Any, T]]) -> Future[T]:
         """Start something in the thread of the session."""

@@ -52,9 +52,9 @@ def read_feedback(source: Source, problems: list[LineProblem], view: LogReader, 
             yield FeedbackLine(number, event, question is None)
 
 
-def feedback_of(fields: dict[str, Any], view: LogReader, clock: Clock) -> Feedback:
+def feedback_of(fields: dict[str, Any], view: LogReader, clock: Clock) -> FeedbackGiven:
     """
-    Build one feedback or retraction from the fields of a line.
+    Build one feedback from the fields of a line; `retraction_of` builds what takes it back.
 
     Raises:
         UsageError: They form none, or the question does not offer the answer.
@@ -62,7 +62,9 @@ def feedback_of(fields: dict[str, Any], view: LogReader, clock: Clock) -> Feedba
     problems: list[LineProblem] = []
     source = io.BytesIO(json.dumps(fields).encode())
     for line in read_feedback(source, problems, view, clock):
-        return line.event
+        if isinstance(line.event, FeedbackGiven):
+            return line.event
+        raise InvariantError(f"feedback became a {line.event.kind}")
     raise UsageError(f"feedback on {fields.get('question_id')!r}: {problems[0].reason}")
 
 

@@ -11,9 +11,8 @@ from starlette.responses import Response
 
 from schemas.canonical import canonical_json, strict_json
 from schemas.event import MAX_EVENT_BYTES, Fact
-from schemas.feedback import FeedbackGiven
 from schemas.policies import FeedbackSource
-from schemas.quantities import Name
+from schemas.quantities import EventId, Name
 from schemas.questions import LETTERS, AnswerType
 from schemas.registry import describe
 from streams.errors import UsageError
@@ -31,6 +30,9 @@ MOST_WAIT_S = 300.0
 
 MOST_DISCARDED_BYTES = 8 * MAX_EVENT_BYTES
 """Size up to which a request that is too large is read to its end: most clients read no answer while they send."""
+
+GIVEN = "feedback.given.v1"
+RETRACTED = "feedback.retracted.v1"
 
 _CLOSE = {"Connection": "close"}
 
@@ -54,6 +56,7 @@ class QuestionPosted(Fact):
 class FeedbackPosted(Fact):
     """Feedback as it is sent: the right answer, or a verdict on the decision."""
 
+    kind: Literal["feedback.given.v1"] = "feedback.given.v1"
     question_id: Name
     source: FeedbackSource = "human"
     author: Name | None = None
@@ -63,10 +66,19 @@ class FeedbackPosted(Fact):
     verdict: Literal["right", "wrong"] | None = None
 
 
+class RetractionPosted(Fact):
+    """A retraction as it is sent, which the kind tells from feedback, as in a feedback file."""
+
+    kind: Literal["feedback.retracted.v1"]
+    question_id: Name
+    feedback_id: EventId
+    """Event id of the feedback that is taken back, which the response to it holds."""
+
+
 async def ask(service: Service, request: Request) -> Response:
     """Answer `POST /v1/questions`: the decision, or where it will be."""
     wait_s = wait_of(request, DEFAULT_WAIT_S)
-    given = await _posted(request, QuestionPosted)
+    given = _read_as(QuestionPosted, await _posted(request))
     asked = await while_there(
         request,
         service.ask(
@@ -85,9 +97,16 @@ async def ask(service: Service, request: Request) -> Response:
 
 
 async def give_feedback(service: Service, request: Request) -> Response:
-    """Answer `POST /v1/feedback` with the event."""
-    given = await _posted(request, FeedbackPosted)
-    event: FeedbackGiven = await service.feedback(
+    """Answer `POST /v1/feedback` with the event: feedback, or by its kind a retraction."""
+    fields = await _posted(request)
+    kind = fields.get("kind", GIVEN)
+    if kind not in (GIVEN, RETRACTED):
+        raise UsageError(f"kind: {kind!r} is no kind of feedback", remedy=f"Give {GIVEN}, or {RETRACTED}, or none")
+    if kind == RETRACTED:
+        taken_back = _read_as(RetractionPosted, fields)
+        return event_response(await service.retract(taken_back.question_id, taken_back.feedback_id), 201)
+    given = _read_as(FeedbackPosted, fields)
+    event = await service.feedback(
         given.question_id, answer=given.answer, verdict=given.verdict, source=given.source, author=given.author
     )
     return event_response(event, 201)
@@ -149,13 +168,12 @@ async def _left(request: Request) -> None:
         pass
 
 
-async def _posted(request: Request, model: type[M]) -> M:
+async def _posted(request: Request) -> dict[str, Any]:
     """
     Read the JSON object that a request holds.
 
     Raises:
         Problem: It is none, too large, too slow, or not marked as JSON.
-        UsageError: A field is wrong.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
@@ -163,9 +181,18 @@ async def _posted(request: Request, model: type[M]) -> M:
             415, f"the request holds {kind or 'no media type'!r}", remedy="Send Content-Type: application/json"
         )
     try:
-        fields = strict_json(await _body(request))
+        return strict_json(await _body(request))
     except ValueError as error:
         raise Problem(400, f"the request cannot be read: {error}", remedy="Send one JSON object") from error
+
+
+def _read_as(model: type[M], fields: dict[str, Any]) -> M:
+    """
+    Read the fields of a request.
+
+    Raises:
+        UsageError: A field is wrong.
+    """
     try:
         # Lists become tuples only in pydantic's JSON mode.
         return model.model_validate_json(canonical_json(fields))

@@ -4,11 +4,12 @@ import re
 from typing import Any
 
 import orjson
+from pydantic import BaseModel
 
 from schemas.event import MAX_EVENT_BYTES
 from streams.app.event_schemas import all_schemas
 from streams.audit.explain.explanation import Explanation
-from streams.serve.asking import DEFAULT_WAIT_S, MOST_WAIT_S, FeedbackPosted, QuestionPosted
+from streams.serve.asking import DEFAULT_WAIT_S, MOST_WAIT_S, FeedbackPosted, QuestionPosted, RetractionPosted
 from streams.serve.problems import MEDIA_TYPE
 from streams.serve.reading import DEFAULT_LIMIT, MOST_LIMIT
 from streams.serve.shapes import shapes_of
@@ -34,7 +35,7 @@ _PROBLEMS = {
     400: "The request is no JSON object.",
     401: "The token is missing or wrong.",
     403: "A page of another site sent the request.",
-    404: "The log holds no such question.",
+    404: "The log holds no such question, or no such feedback on it.",
     405: "The log is an archive, which takes no events.",
     408: "The request did not arrive in time.",
     409: "The id stands for another question.",
@@ -126,10 +127,10 @@ def _explain() -> dict[str, Any]:
 def _feedback() -> dict[str, Any]:
     return _operation(
         "giveFeedback",
-        "Say what the right answer is, or whether the decision was right; the router learns from it.",
-        {201: _json("The event.", "FeedbackGiven")},
-        _WRITING,
-        body="FeedbackPosted",
+        "Say what the right answer is, or whether the decision was right; the router learns from it. Or take it back.",
+        {201: _json("The event; of a retraction that is sent again, the first one.", "Feedback")},
+        (*_WRITING, 404),
+        body="FeedbackOrRetraction",
     )
 
 
@@ -226,11 +227,16 @@ def _own(made: dict[str, Any]) -> dict[str, Any]:
     shown = {"type": ["string", "null"], "description": "Path of the next page; null where the log ended."}
     many = {"type": "array", "items": _to("PlacedDecision")}
     return {
-        "Decision": {"title": "Decision", "oneOf": [_to("DecisionMadeV2"), _to("DecisionMade")]},
+        "Decision": _one_of("Decision", "DecisionMadeV2", "DecisionMade"),
+        "Feedback": _one_of("Feedback", "FeedbackAppended", "RetractionAppended"),
+        "FeedbackAppended": _appended(made["FeedbackGiven"], "FeedbackAppended"),
+        "RetractionAppended": _appended(made["FeedbackRetracted"], "RetractionAppended"),
         "PlacedDecision": placed,
         "DecisionPage": _object("Decisions from a place on.", decisions=many, place=place, next=shown),
         "QuestionPosted": _posted(made["QuestionAsked"], QuestionPosted),
+        "FeedbackOrRetraction": _one_of("FeedbackOrRetraction", "FeedbackPosted", "RetractionPosted"),
         "FeedbackPosted": _posted(made["FeedbackGiven"], FeedbackPosted),
+        "RetractionPosted": _posted(made["FeedbackRetracted"], RetractionPosted),
         "QuestionOpen": _object(
             "A question without a decision yet.", question_id=text, status={"const": "open"}, decision=text
         ),
@@ -247,6 +253,10 @@ def _own(made: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _one_of(title: str, *models: str) -> dict[str, Any]:
+    return {"title": title, "oneOf": [_to(model) for model in models]}
+
+
 def _object(description: str, **properties: Any) -> dict[str, Any]:
     return {
         "type": "object",
@@ -257,7 +267,13 @@ def _object(description: str, **properties: Any) -> dict[str, Any]:
     }
 
 
-def _posted(event: dict[str, Any], model: type[QuestionPosted] | type[FeedbackPosted]) -> dict[str, Any]:
+def _appended(event: dict[str, Any], title: str) -> dict[str, Any]:
+    """Give the schema of an input as the log holds it, where nothing is missing that producers may leave out."""
+    always = ("causes", "event_id", "kind", "occurred_at")
+    return {**event, "title": title, "required": sorted({*event.get("required", ()), *always})}
+
+
+def _posted(event: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """
     Narrow the schema of an event to what clients send of it.
 

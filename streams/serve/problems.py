@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from streams.agents.api_keys import mask
-from streams.errors import ConflictError, OperatorError, OrchError, TransientError, UsageError
+from streams.errors import ConflictError, NoFeedbackError, OperatorError, OrchError, TransientError, UsageError
 from streams.serve.replies import PLAIN
 from streams.serve.service import ReadOnlyError
 
@@ -21,6 +21,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUSES: tuple[tuple[type[OrchError], int], ...] = (
     (ReadOnlyError, 405),
     (ConflictError, 409),
+    (NoFeedbackError, 404),
     (UsageError, 422),
     (TransientError, 503),
     (OperatorError, 503),

@@ -10,7 +10,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from schemas.decisions import DecisionMade
-from schemas.feedback import FeedbackGiven
+from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.policies import FeedbackSource
 from schemas.questions import QuestionAsked
 from streams.api import repairs
@@ -263,6 +263,18 @@ class Service:
         """
         self._require_writable()
         return await self._orch.feedback(question_id, answer=answer, verdict=verdict, source=source, author=author)
+
+    async def retract(self, question_id: str, feedback_id: str) -> FeedbackRetracted:
+        """
+        Take feedback back; see `Orch.retract`.
+
+        Raises:
+            NoFeedbackError: The log holds no such question, nothing was said of it, or not this.
+            UsageError: This is no id of an event.
+            ReadOnlyError: The log is an archive.
+        """
+        self._require_writable()
+        return await self._orch.retract(question_id, feedback_id)
 
     async def ask_again(self, question_id: str) -> QuestionAsked:
         """

@@ -25,6 +25,12 @@ if (decision.status === "decided" && decision.kind === "decision.made.v2") {
 const told = await client.POST("/v1/feedback", { body: { question_id: "typescript", source: "human", verdict: "right" } });
 console.log(told.data?.event_id ?? told.error?.detail);
 
+if (told.data === undefined) throw new Error(told.error.detail);
+const back = await client.POST("/v1/feedback", {
+  body: { kind: "feedback.retracted.v1", question_id: "typescript", feedback_id: told.data.event_id },
+});
+if (back.data?.kind === "feedback.retracted.v1") console.log(back.data.feedback_id);
+
 const missing = await client.GET("/v1/explain/{question_id}", { params: { path: { question_id: "no such" } } });
 console.log(missing.error?.status, missing.error?.remedy);
 
@@ -33,6 +39,8 @@ export async function refused(): Promise<void> {
   await client.POST("/v1/questions", { body: { options: ["a", "b"] } });
   // @ts-expect-error a number is no option
   await client.POST("/v1/questions", { body: { text: "Which?", options: [1, 2] } });
+  // @ts-expect-error a retraction names what it takes back
+  await client.POST("/v1/feedback", { body: { kind: "feedback.retracted.v1", question_id: "q" } });
   // @ts-expect-error there is no such status
   await client.GET("/v1/decisions", { params: { query: { status: "open" } } });
   // @ts-expect-error there is no such route

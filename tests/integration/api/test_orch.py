@@ -1,5 +1,6 @@
 """A log as an object for programs."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -15,7 +16,8 @@ from schemas.registry import decode_canonical
 from streams import Orch
 from streams.app.ask import ask, question_of
 from streams.app.workspace import Workspace
-from streams.errors import ConflictError, OperatorError, PendingError, UsageError
+from streams.errors import ConflictError, NoFeedbackError, OperatorError, PendingError, UsageError
+from streams.topology import FEEDBACK
 
 PURE = """
 import sys
@@ -171,6 +173,50 @@ def test_feedback_teaches_and_is_taken_back(folder: Path) -> None:
         with pytest.raises(UsageError, match="either answer"):
             orch.feedback("q")
         assert orch.replay().different == 0
+
+
+def test_feedback_is_taken_back_once(folder: Path) -> None:
+    """Taken back again, or by the id of its repetition, it is the same event: whoever is unsure retracts again."""
+    with Orch() as orch:
+        orch.ask("Which?", ["x", "y"], question_id="q")
+        given, again = (orch.feedback("q", verdict="right", author="ann") for _ in range(2))
+        taken_back = orch.retract("q", given.event_id[:12])
+        assert taken_back.feedback_id == given.event_id
+        assert orch.retract("q", given.event_id) == orch.retract("q", again.event_id) == taken_back
+        other = orch.feedback("q", verdict="wrong", author="ann")
+        assert orch.retract("q", other.event_id).feedback_id == other.event_id
+        assert orch.replay().different == 0
+
+
+def test_only_feedback_that_counts_is_taken_back(folder: Path) -> None:
+    """What is missing is told with what stands there, before anything is written."""
+    with Orch() as orch:
+        orch.ask("Which?", ["x", "y"], question_id="q")
+        orch.ask("What?", ["x", "y"], question_id="r")
+        early = orch.feedback("early", answer="A")
+        given = orch.feedback("q", answer="A", author="ann")
+        with pytest.raises(UsageError, match="stands already"):
+            orch.feedback("q", answer="B", author="ann")
+        (refused,) = (each["event_id"] for each in feedback_in(orch) if each.get("answer") == "B")
+        before = orch.explain("q")
+        for question_id, feedback_id, message in (
+            ("nosuch", given.event_id, "the log holds no question 'nosuch'"),
+            ("r", given.event_id, "nothing was said of question 'r'"),
+            ("q", early.event_id, f"no feedback on 'q' has the id .*What stands: {given.event_id}"),
+            ("q", refused, f"never counted.*What stands: {given.event_id}"),
+        ):
+            with pytest.raises(NoFeedbackError, match=message):
+                orch.retract(question_id, feedback_id)
+        with pytest.raises(UsageError, match="'the first' is no event id"):
+            orch.retract("q", "the first")
+        assert orch.explain("q") == before
+        assert orch.retract("early", early.event_id).feedback_id == early.event_id
+
+
+def feedback_in(orch: Orch) -> list[dict[str, Any]]:
+    """Give what the topic of feedback holds."""
+    with Workspace(orch.log_url).open_reader() as view:
+        return [json.loads(record.value) for record in view.records((FEEDBACK,))]
 
 
 class Pandas:

@@ -14,7 +14,7 @@ from streams.app.kafka_worker import STAGES, WorkerSpec, at_work
 from streams.app.policies import adopt_policy
 from streams.app.selection import Selection, TopicPlace
 from streams.app.workspace import Workspace
-from streams.errors import ConflictError, PendingError, UsageError
+from streams.errors import ConflictError, NoFeedbackError, PendingError, UsageError
 from streams.runtimes.kafka.client.connection import parse_connection
 from streams.runtimes.kafka.client.topics import create_topics
 from streams.topology import DECISIONS
@@ -60,6 +60,25 @@ def test_program_asks_on_kafka(broker: Broker, tmp_path: Path, monkeypatch: pyte
 
     asyncio.run(main())
     _groups(work)
+
+
+def test_feedback_is_taken_back_on_kafka(broker: Broker) -> None:
+    """What was published is found by 12 digits at once, and what was never said is told."""
+    url = f"kafka://{broker.bootstrap}/{uuid.uuid4().hex[:12]}"
+
+    async def main() -> None:
+        await create_topics(parse_connection(url.removeprefix("kafka://"), {}))
+        await asyncio.to_thread(adopt_policy, Workspace(url, AGENTS))
+        async with AsyncOrch(url, config=AGENTS) as orch:
+            await orch.submit("Which?", ["a", "b"], question_id="q")
+            with pytest.raises(NoFeedbackError, match="nothing was said of question 'q'"):
+                await orch.retract("q", "0" * 64)
+            given = await orch.feedback("q", answer="A")
+            taken_back = await orch.retract("q", given.event_id[:12])
+            assert taken_back.feedback_id == given.event_id
+            assert await orch.retract("q", given.event_id) == taken_back
+
+    asyncio.run(main())
 
 
 def _groups(work: Workspace) -> None:

@@ -165,6 +165,40 @@ def test_feedback_teaches(server: ServerInThread) -> None:
     assert "feedback" in {lesson["cause"] for lesson in lessons}
 
 
+def test_feedback_is_taken_back(server: ServerInThread) -> None:
+    """A retraction is feedback of another kind; sent again it is the same event, and another statement may follow."""
+    server.ask("mistaken")
+    given = server.post("/v1/feedback", {"kind": "feedback.given.v1", "question_id": "mistaken", "answer": "A"}).body
+    retraction = retracting("mistaken", given["event_id"])
+    first, second = (server.post("/v1/feedback", retraction) for _ in range(2))
+    assert (first.status, first.body["feedback_id"]) == (201, given["event_id"])
+    assert (second.status, second.text) == (201, first.text)
+    lessons = server.get("/v1/explain/mistaken").body["lessons"]
+    assert [lesson["retracts"] for lesson in lessons if lesson["cause"] == "retraction"] == [given["event_id"]]
+    assert server.post("/v1/feedback", {"question_id": "mistaken", "answer": "B"}).status == 201
+
+
+def retracting(question_id: str, feedback_id: str) -> dict[str, str]:
+    """Give the body that takes feedback back."""
+    return {"kind": "feedback.retracted.v1", "question_id": question_id, "feedback_id": feedback_id}
+
+
+def test_what_cannot_be_taken_back_is_told(server: ServerInThread) -> None:
+    """An unknown question, one of which nothing was said, and another statement: 404 with what stands there."""
+    server.ask("unsaid")
+    server.ask("said")
+    said = server.post("/v1/feedback", {"question_id": "said", "verdict": "right"}).body["event_id"]
+    for question_id, feedback_id, detail, remedy in (
+        ("no such", said, "the log holds no question 'no such'", "check the id of the question"),
+        ("unsaid", said, "nothing was said of question 'unsaid'", "There is nothing to take back"),
+        ("said", "0" * 64, f"no feedback on 'said' has the id {'0' * 64}", f"What stands: {said}"),
+    ):
+        reply = server.post("/v1/feedback", retracting(question_id, feedback_id))
+        assert (reply.status, reply.body["detail"]) == (404, detail)
+        assert remedy in reply.body["remedy"]
+        assert reply.body["question_id"] == question_id
+
+
 @pytest.mark.parametrize(
     ("path", "value", "status", "detail"),
     [
@@ -178,6 +212,10 @@ def test_feedback_teaches(server: ServerInThread) -> None:
         ("questions?wait=-1", {"text": "?", "options": ["x", "y"]}, 422, "is no wait"),
         ("feedback", {"question_id": "no such", "answer": "A", "verdict": "right"}, 422, "verdict"),
         ("feedback", {"question_id": "no such", "verdict": "maybe"}, 422, "verdict"),
+        ("feedback", {"kind": "feedback.retracted", "question_id": "q"}, 422, "is no kind of feedback"),
+        ("feedback", {"kind": "feedback.retracted.v1", "question_id": "q"}, 422, "feedback_id: Field required"),
+        ("feedback", {**retracting("q", "0" * 64), "answer": "A"}, 422, "answer"),
+        ("feedback", retracting("q", "this one"), 422, "feedback_id"),
     ],
 )
 def test_wrong_requests_are_told_their_fault(
@@ -241,7 +279,8 @@ def test_archive_is_read_and_takes_nothing(tmp_path: Path, log: str) -> None:
         assert server.get("/v1/explain/q").body["state"] == "decided"
         with server.events("/v1/events?after=0") as events:
             assert events.ids(1) == ["q"]
-        for reply in (server.ask("r"), server.post("/v1/feedback", {"question_id": "q", "answer": "A"})):
+        told = ({"question_id": "q", "answer": "A"}, retracting("q", "0" * 64))
+        for reply in (server.ask("r"), *(server.post("/v1/feedback", body) for body in told)):
             assert (reply.status, reply.headers["allow"]) == (405, "")
             assert "orch log start --from" in reply.body["remedy"]
 

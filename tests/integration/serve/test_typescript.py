@@ -30,7 +30,7 @@ def node(*command: str | Path, folder: Path) -> str:
 
 @pytest.mark.process
 def test_generated_client_asks_and_reads_the_decision(server: ServerInThread, tmp_path: Path) -> None:
-    """Types are generated from the served document; a program with them compiles, asks, reads, and gives feedback."""
+    """Types come from the served document; a program with them compiles, asks, reads, gives feedback, takes it back."""
     packages = node_modules()
     (tmp_path / "node_modules").symlink_to(packages, target_is_directory=True)
     (tmp_path / "package.json").write_text('{"type": "module"}')
@@ -44,7 +44,7 @@ def test_generated_client_asks_and_reads_the_decision(server: ServerInThread, tm
         folder=tmp_path,
     )
     node(packages / "typescript" / "bin" / "tsc", folder=tmp_path)
-    decided, told, missing = node("http_program.js", server.url, folder=tmp_path).splitlines()
+    decided, told, taken_back, missing = node("http_program.js", server.url, folder=tmp_path).splitlines()
     decision = server.get("/v1/decisions/typescript").body
     assert json.loads(decided) == {
         "answer": decision["answer"],
@@ -52,5 +52,6 @@ def test_generated_client_asks_and_reads_the_decision(server: ServerInThread, tm
         "cost": decision["cost_nusd"],
     }
     lessons = server.get("/v1/explain/typescript").body["lessons"]
+    assert told == taken_back
     assert told in [lesson["event_id"] for lesson in lessons]
     assert missing.startswith("404 ")
