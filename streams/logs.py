@@ -21,6 +21,7 @@ SHOWN = frozenset(
     {
         "metrics_served",
         *(f"serve_{what}" for what in ("started", "stopping", "stopped")),
+        *(f"traces_{what}" for what in ("elsewhere", "sent", "sent_again")),
         *(f"worker_{what}" for what in ("progress", "started", "stopping", "stopped")),
     }
 )

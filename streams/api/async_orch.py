@@ -20,6 +20,7 @@ from streams.app.session_keeper import SessionKeeper
 from streams.app.workspace import Workspace
 from streams.audit.explain.explanation import Explanation
 from streams.audit.replay.replay import Replay
+from streams.instruments.trace_context import carried_from
 from streams.loop_thread import LoopThread
 from streams.topology import DECISIONS
 
@@ -104,6 +105,7 @@ class AsyncOrch:
         subject: str | None = None,
         question_id: str | None = None,
         wait_s: float | None = None,
+        traceparent: str | None = None,
     ) -> DecisionMade:
         """
         Ask one question and wait for its decision, as `Orch.ask`.
@@ -111,7 +113,8 @@ class AsyncOrch:
         A call that is cancelled leaves the question open: it is decided, and its id gets the decision.
         """
         question = question_of(text, options, number=number, subject=subject, question_id=question_id)
-        decision = await asyncio.wrap_future(self._orch._begin(lambda keeper: keeper.ask(question, wait_s)))
+        carried = carried_from(traceparent)
+        decision = await asyncio.wrap_future(self._orch._begin(lambda keeper: keeper.ask(question, wait_s, carried)))
         if self._feed is not None:
             self._feed.poke()
         return decision
@@ -124,10 +127,12 @@ class AsyncOrch:
         number: bool = False,
         subject: str | None = None,
         question_id: str | None = None,
+        traceparent: str | None = None,
     ) -> QuestionAsked:
         """Put a question into the log, where it is durable, and do not wait; as `Orch.submit`."""
         question = question_of(text, options, number=number, subject=subject, question_id=question_id)
-        await asyncio.wrap_future(self._orch._begin(lambda keeper: keeper.submit(question)))
+        carried = carried_from(traceparent)
+        await asyncio.wrap_future(self._orch._begin(lambda keeper: keeper.submit(question, carried)))
         return question
 
     async def decision(self, question_id: str, *, wait_s: float | None = 0) -> DecisionMade:

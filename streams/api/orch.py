@@ -34,6 +34,7 @@ from streams.app.workspace import Workspace
 from streams.audit.explain.explanation import Explanation
 from streams.audit.replay.replay import Replay
 from streams.errors import UsageError
+from streams.instruments.trace_context import carried_from
 from streams.log import wall_clock_ms
 from streams.loop_thread import LoopThread
 from streams.topology import DECISIONS, FEEDBACK, QUESTIONS
@@ -104,6 +105,7 @@ class Orch:
         subject: str | None = None,
         question_id: str | None = None,
         wait_s: float | None = None,
+        traceparent: str | None = None,
     ) -> DecisionMade:
         """
         Ask one question and wait for its decision, which is durable then.
@@ -118,6 +120,8 @@ class Orch:
             subject: The router keeps averages of its own for each.
             question_id: None: it follows from the content.
             wait_s: Seconds to wait at most; None: until the policy's deadline ends the question.
+            traceparent: The caller's trace (W3C Trace Context), which the question's records carry on and its spans
+                belong to; one that breaks that form is ignored.
 
         Returns:
             The decision. Its status is `undecided` if too few agents gave a readable answer; that is no error.
@@ -129,7 +133,7 @@ class Orch:
             OperatorError: The log cannot be written, an agent cannot be made, or no broker can be used.
         """
         question = question_of(text, options, number=number, subject=subject, question_id=question_id)
-        return self._call(lambda keeper: keeper.ask(question, wait_s))
+        return self._call(lambda keeper: keeper.ask(question, wait_s, carried_from(traceparent)))
 
     def submit(
         self,
@@ -139,10 +143,11 @@ class Orch:
         number: bool = False,
         subject: str | None = None,
         question_id: str | None = None,
+        traceparent: str | None = None,
     ) -> QuestionAsked:
         """Put a question into the log, where it is durable, and do not wait; arguments and errors as of `ask`."""
         question = question_of(text, options, number=number, subject=subject, question_id=question_id)
-        self._call(lambda keeper: keeper.submit(question))
+        self._call(lambda keeper: keeper.submit(question, carried_from(traceparent)))
         return question
 
     def decision(self, question_id: str, *, wait_s: float | None = 0) -> DecisionMade:
@@ -239,18 +244,13 @@ class Orch:
 
     def retract(self, question_id: str, feedback_id: str) -> FeedbackRetracted:
         """
-        Take feedback back; its effect on the averages is corrected.
+        Take feedback back by its `event_id`, or 12 digits of it; its effect on the averages is corrected.
 
         Whoever does not know whether a retraction arrived retracts again, and gets the same event.
-
-        Args:
-            question_id: Id of the question.
-            feedback_id: `event_id` of the feedback, or its first 12 digits.
 
         Raises:
             NoFeedbackError: The log holds no such question, nothing was said of it, or not this.
             UsageError: This is no id of an event.
-            OperatorError: The log cannot be written.
         """
         with self._work.open_reader(about=question_id, topics=(QUESTIONS, FEEDBACK)) as view:
             event, known = retraction_of(view, question_id, feedback_id, wall_clock_ms)

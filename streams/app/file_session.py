@@ -19,7 +19,7 @@ from streams.app.setup import Setup, hire, keep, window_of
 from streams.app.workspace import Workspace
 from streams.errors import InvariantError, UsageError
 from streams.instruments.metered_log import MeteredLog
-from streams.log import FoldingWriter, wall_clock_ms
+from streams.log import FoldingWriter, Headers, wall_clock_ms
 from streams.settings import RunSettings
 from streams.topology import FEEDBACK, QUESTIONS
 from streams.workers.embedded_session import CallAccounting, EmbeddedSession
@@ -37,7 +37,7 @@ class FileSession:
         log: The writer; it is closed with the session.
         setup: Policy and agents.
         run: How many questions and calls at a time.
-        counted: What is counted: calls, and for metrics everything that passes through the log.
+        counted: What is counted: calls; for metrics all that passes through the log; for traces what the session sees.
     """
 
     def __init__(self, log: FoldingWriter, setup: Setup, run: RunSettings, counted: Counted = NOT_COUNTED) -> None:
@@ -66,7 +66,7 @@ class FileSession:
             window=window_of(setup, run),
             calls_in_flight=run.calls_in_flight,
             listener=self._hear,
-            books=CallAccounting(setup.policy, activity),
+            books=CallAccounting(setup.policy, activity, counted.tracer),
         )
         self._looking: asyncio.Task[None] | None = None
         if instruments is not None:
@@ -118,7 +118,7 @@ class FileSession:
         """Say nothing: a file that cannot be written ends the session."""
         return None
 
-    async def submit(self, question: QuestionAsked) -> bool:
+    async def submit(self, question: QuestionAsked, carried: Headers = ()) -> bool:
         """Put a question into the log."""
         self._require_running()
         before = self._submitted.get(question.question_id)
@@ -130,7 +130,7 @@ class FileSession:
             return True
         require_size(question)
         self._submitted[question.question_id] = question
-        self._inbox.put(question)
+        self._inbox.put(question, carried)
         await self._durable(question)
         return False
 

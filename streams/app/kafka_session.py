@@ -22,6 +22,7 @@ from streams.app.reporter import Reporter
 from streams.app.require_kafka import connection_of
 from streams.app.workspace import Workspace
 from streams.errors import ConflictError, UsageError
+from streams.log import Headers
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.fetch import plain_consumer
 from streams.runtimes.kafka.client.least_rights import reading, writing
@@ -149,7 +150,7 @@ class KafkaSession:
         """Say whether the brokers are lost."""
         return "no broker can be used" if self._outage is not None and self._outage.lost else None
 
-    async def submit(self, question: QuestionAsked) -> bool:
+    async def submit(self, question: QuestionAsked, carried: Headers = ()) -> bool:
         """Publish a question."""
         self._require_running()
         require_size(question)
@@ -162,7 +163,7 @@ class KafkaSession:
                 await self._search(question.question_id, ticket)
                 if ticket.refusal is not None:
                     raise ticket.refusal
-        await self._producer.publish([message_of(question)])
+        await self._producer.publish([message_of(question, carried)])
         return ticket.known
 
     async def decision(self, question_id: str) -> DecisionMade:

@@ -10,7 +10,7 @@ from streams.app.metrics import NOT_COUNTED, Counted
 from streams.app.reporter import SILENT, Reporter
 from streams.app.workspace import Workspace
 from streams.errors import ConflictError, PendingError, UsageError
-from streams.log import Record, read_event
+from streams.log import Headers, Record, read_event
 from streams.topology import DECISIONS, QUESTIONS
 
 
@@ -58,9 +58,13 @@ class QuestionSession(Protocol):
     def trouble(self) -> str | None:
         """Say what keeps questions from their decisions now, such as absent brokers; None if nothing is known to."""
 
-    async def submit(self, question: QuestionAsked) -> bool:
+    async def submit(self, question: QuestionAsked, carried: Headers = ()) -> bool:
         """
         Put a question into the log; when this returns it is durable.
+
+        Args:
+            question: The question.
+            carried: Headers of its record that derived records carry on, such as `traceparent`.
 
         Returns:
             Whether it had been asked before, as far as that is known yet.

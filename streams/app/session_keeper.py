@@ -12,6 +12,7 @@ from streams.app.question_session import QuestionSession, open_session
 from streams.app.reporter import Reporter
 from streams.app.workspace import Workspace
 from streams.errors import OrchError, PendingError, UsageError
+from streams.log import Headers
 
 
 class SessionKeeper:
@@ -42,10 +43,10 @@ class SessionKeeper:
         session = self._session
         return "the log is not open" if session is None or not session.usable else session.trouble
 
-    async def submit(self, question: QuestionAsked) -> bool:
+    async def submit(self, question: QuestionAsked, carried: Headers = ()) -> bool:
         """Put a question into the log, see `QuestionSession.submit`."""
         async with self._used() as session:
-            return await session.submit(question)
+            return await session.submit(question, carried)
 
     async def decision(self, question_id: str, wait_s: float | None) -> DecisionMade:
         """
@@ -60,10 +61,10 @@ class SessionKeeper:
         async with self._used() as session, _limited(question_id, wait_s):
             return await session.decision(question_id)
 
-    async def ask(self, question: QuestionAsked, wait_s: float | None) -> DecisionMade:
+    async def ask(self, question: QuestionAsked, wait_s: float | None, carried: Headers = ()) -> DecisionMade:
         """Put a question into the log and wait for its decision."""
         async with self._used() as session, _limited(question.question_id, wait_s):
-            await session.submit(question)
+            await session.submit(question, carried)
             return await session.decision(question.question_id)
 
     async def append(self, event: Event) -> None:

@@ -13,11 +13,17 @@ from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
 from streams.cli.metrics_option import metrics_option
+from streams.cli.traces_option import traces_option
 from streams.errors import OperatorError, OrchError
 from streams.extras import install_command
 from streams.instruments.address import Address
 
 EXIT_BUG = 1
+
+ELSEWHERE = (
+    "No spans from here: over Kafka workers make them (`orch worker all --traces URL`), in the trace that a question"
+    " came with; over an archive nothing happens that could have one."
+)
 
 _log: FilteringBoundLogger = structlog.get_logger("orch.serve")
 
@@ -47,9 +53,16 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.serve")
     help="Name by which clients call the server, besides localhost and IP addresses; such as that of a proxy.",
 )
 @metrics_option
+@traces_option
 @pass_app
 def serve(
-    app: App, host: str, port: int, token_file: str | None, names: tuple[str, ...], metrics: Address | None
+    app: App,
+    host: str,
+    port: int,
+    token_file: str | None,
+    names: tuple[str, ...],
+    metrics: Address | None,
+    traces: str | None,
 ) -> int:
     """
     Serve the log over HTTP until told to stop.
@@ -59,7 +72,7 @@ def serve(
     workers answer; an archive is read-only. Ctrl-C and SIGTERM stop it cleanly: who waits is told where the decision
     will be. Without --host only this machine reaches it. TLS is a proxy's work.
     """
-    return serve_log(app, Address(host, port), token_file, names, metrics)
+    return serve_log(app, Address(host, port), token_file, names, metrics, traces)
 
 
 def serve_log(
@@ -68,6 +81,7 @@ def serve_log(
     token_file: str | None,
     names: tuple[str, ...],
     metrics: Address | None,
+    traces: str | None,
     *,
     with_pages: bool = False,
     checkpoints: str | None = None,
@@ -82,6 +96,7 @@ def serve_log(
     _require_extra()
     from streams.agents.calls.progress import CallProgress
     from streams.app.metrics import Counted, instruments
+    from streams.app.traces import traces as sending
     from streams.serve.gate import read_token
     from streams.serve.pages.catalog import page_routes
     from streams.serve.server import ServeSpec, no_pages, serve_until_told
@@ -97,16 +112,26 @@ def serve_log(
             _log.info(event, **values)
 
     try:
-        with instruments(
-            metrics, "serve", (), lambda url, text: say("metrics_served", text, url=url, told=text)
-        ) as shown:
+        if traces is not None and app.log.scheme != "sqlite":
+            say("traces_elsewhere", ELSEWHERE, told=ELSEWHERE)
+            traces = None
+        with (
+            instruments(
+                metrics, "serve", (), lambda url, text: say("metrics_served", text, url=url, told=text)
+            ) as shown,
+            sending(
+                traces,
+                "ui" if with_pages else "serve",
+                lambda url, text: say("traces_sent", text, url=url, told=text),
+            ) as tracer,
+        ):
             serve_until_told(
                 ServeSpec(
                     app,
                     address,
                     names,
                     token,
-                    Counted(CallProgress(), shown),
+                    Counted(CallProgress(), shown, tracer),
                     output.say,
                     partial(page_routes, checkpoints=checkpoints, token=token) if with_pages else no_pages,
                     lenient=with_pages,

@@ -14,6 +14,9 @@ _FORM = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(
 
 _SAMPLED = 1
 
+MOST_BYTES = 512
+"""Longest trace header that is taken from a caller, since records on Kafka carry no longer one on; one has 55 bytes."""
+
 
 class TraceContext(NamedTuple):
     """The trace that a question belongs to."""
@@ -35,6 +38,19 @@ def traceparent_of(headers: Headers) -> bytes | None:
         if name == TRACE_HEADER and value is not None:
             return value
     return None
+
+
+def carried_from(traceparent: str | None) -> Headers:
+    """
+    Give the headers of a question's record whose caller handed on a trace; the records derived from it carry them on.
+
+    One that breaks W3C's form is left out, as that recommendation says, and the question begins a trace of its own.
+    """
+    if traceparent is None:
+        return ()
+    value = traceparent.encode("utf-8", "replace")
+    match = _FORM.fullmatch(value) if len(value) <= MOST_BYTES else None
+    return () if match is None or not _is_valid(match) else ((TRACE_HEADER, value),)
 
 
 @lru_cache(4_096)

@@ -16,6 +16,7 @@ from schemas.quantities import EventId, Name
 from schemas.questions import LETTERS, AnswerType
 from schemas.registry import describe
 from streams.errors import UsageError
+from streams.instruments.trace_context import TRACE_HEADER
 from streams.serve.problems import Problem
 from streams.serve.replies import event_response, json_response
 from streams.serve.service import Service
@@ -88,6 +89,7 @@ async def ask(service: Service, request: Request) -> Response:
             subject=given.subject,
             question_id=given.question_id,
             wait_s=wait_s,
+            traceparent=trace_of(request),
         ),
     )
     question_id = asked.question.question_id
@@ -122,6 +124,12 @@ def still_open(question_id: str) -> Response:
 def path_of(question_id: str) -> str:
     """Give the path of a question's decision."""
     return f"/v1/decisions/{quote(question_id, safe='')}"
+
+
+def trace_of(request: Request) -> str | None:
+    """Give the trace that a request came with; several of them are none."""
+    given = request.headers.getlist(TRACE_HEADER)
+    return given[0] if len(given) == 1 else None
 
 
 def wait_of(request: Request, default: float) -> float:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from schemas.event import MAX_EVENT_BYTES
 from streams.app.event_schemas import all_schemas
 from streams.audit.explain.explanation import Explanation
+from streams.instruments.trace_context import TRACE_HEADER
 from streams.serve.asking import DEFAULT_WAIT_S, MOST_WAIT_S, FeedbackPosted, QuestionPosted, RetractionPosted
 from streams.serve.problems import MEDIA_TYPE
 from streams.serve.reading import DEFAULT_LIMIT, MOST_LIMIT
@@ -83,7 +84,7 @@ def _ask() -> dict[str, Any]:
             202: _json("The question is durable, and not decided yet; Location names its decision.", "QuestionOpen"),
         },
         (*_WRITING, 409),
-        parameters=[_wait(DEFAULT_WAIT_S)],
+        parameters=[_wait(DEFAULT_WAIT_S), _trace()],
         body="QuestionPosted",
     )
 
@@ -199,6 +200,11 @@ def _status() -> dict[str, Any]:
 def _wait(default: float) -> dict[str, Any]:
     schema = {"type": "integer", "minimum": 0, "maximum": int(MOST_WAIT_S), "default": int(default)}
     return _query("wait", schema, "Seconds to wait for the decision at most.")
+
+
+def _trace() -> dict[str, Any]:
+    about = "The caller's trace (W3C Trace Context), which the question belongs to; one of another form is ignored."
+    return {"name": TRACE_HEADER, "in": "header", "schema": {"type": "string"}, "description": about}
 
 
 def _question_id() -> dict[str, Any]:

@@ -162,12 +162,13 @@ class Service:
         subject: str | None = None,
         question_id: str | None = None,
         wait_s: float,
+        traceparent: str | None = None,
     ) -> AskedQuestion:
         """
         Put a question into the log, where it is durable, and wait for its decision.
 
         Args:
-            text, options, number, subject, question_id: The question, as `AsyncOrch.ask` takes it.
+            text, options, number, subject, question_id, traceparent: The question, as `AsyncOrch.ask` takes it.
             wait_s: Seconds to wait at most.
 
         Returns:
@@ -182,7 +183,9 @@ class Service:
         """
         self._require_writable()
         self._require_room()
-        question = await self._orch.submit(text, options, number=number, subject=subject, question_id=question_id)
+        question = await self._orch.submit(
+            text, options, number=number, subject=subject, question_id=question_id, traceparent=traceparent
+        )
         return AskedQuestion(question, await self._awaited(question.question_id, wait_s))
 
     async def decision(self, question_id: str, *, wait_s: float = 0) -> DecisionMade | None:

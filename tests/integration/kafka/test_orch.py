@@ -15,9 +15,10 @@ from streams.app.policies import adopt_policy
 from streams.app.selection import Selection, TopicPlace
 from streams.app.workspace import Workspace
 from streams.errors import ConflictError, NoFeedbackError, PendingError, UsageError
+from streams.instruments.trace_context import traceparent_of
 from streams.runtimes.kafka.client.connection import parse_connection
 from streams.runtimes.kafka.client.topics import create_topics
-from streams.topology import DECISIONS
+from streams.topology import DECISIONS, QUESTIONS
 
 AGENTS = {"agents": [{"kind": "simulated", "name": name, "skill_ppb": 800_000_000} for name in ("ann", "bob", "cat")]}
 
@@ -79,6 +80,33 @@ def test_feedback_is_taken_back_on_kafka(broker: Broker) -> None:
             assert await orch.retract("q", given.event_id) == taken_back
 
     asyncio.run(main())
+
+
+def test_trace_of_the_caller_is_carried_on_kafka(broker: Broker) -> None:
+    """The question's record has the caller's `traceparent`, and so has what workers derive from it."""
+    url = f"kafka://{broker.bootstrap}/{uuid.uuid4().hex[:12]}"
+    connection, work = parse_connection(url.removeprefix("kafka://"), {}), Workspace(url, AGENTS)
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+    async def main() -> None:
+        await create_topics(connection)
+        await asyncio.to_thread(adopt_policy, work)
+        async with AsyncOrch(url, config=AGENTS) as orch, at_work(WorkerSpec(connection, STAGES, grace_s=0)):
+            await orch.ask("Which?", ["a", "b"], question_id="q", traceparent=trace)
+            await orch.ask("Which?", ["a", "b"], question_id="r", traceparent="of another form")
+
+    asyncio.run(main())
+    with work.open_reader(topics=(QUESTIONS, DECISIONS)) as reader:
+        carried = {
+            (record.topic, record.key): traceparent_of(record.headers)
+            for record in reader.records((QUESTIONS, DECISIONS))
+        }
+    assert carried == {
+        (QUESTIONS, "q"): trace.encode(),
+        (DECISIONS, "q"): trace.encode(),
+        (QUESTIONS, "r"): None,
+        (DECISIONS, "r"): None,
+    }
 
 
 def _groups(work: Workspace) -> None:

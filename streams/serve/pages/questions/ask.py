@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streams.errors import OrchError
+from streams.serve.asking import trace_of
 from streams.serve.pages.filters import question_path
 from streams.serve.pages.forms import ForeignFormError, fields_of, first
 from streams.serve.pages.frame import go_to, page
@@ -54,6 +55,7 @@ async def asked(request: Request) -> Response:
             subject=form.subject or None,
             question_id=form.question_id or None,
             wait_s=0,
+            traceparent=trace_of(request),
         )
     except ForeignFormError:
         raise
