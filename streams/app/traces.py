@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+from streams.app.metrics import Instruments
 from streams.errors import OperatorError, UsageError
 from streams.extras import install_command
+from streams.instruments import names as metrics
 from streams.instruments import span_names as names
+from streams.instruments.meters import LOSSES
 from streams.instruments.tracer import Tracer
 from streams.version import installed_version
 
@@ -32,7 +35,9 @@ SHARES = {"always_on": 1.0, "always_off": 0.0, "traceidratio": None}
 
 
 @contextmanager
-def traces(given: str | None, command: str, tell: Callable[[str, str], None]) -> Iterator[Tracer | None]:
+def traces(
+    given: str | None, command: str, tell: Callable[[str, str], None], shown: Instruments | None = None
+) -> Iterator[Tracer | None]:
     """
     Send traces until the block ends.
 
@@ -41,6 +46,7 @@ def traces(given: str | None, command: str, tell: Callable[[str, str], None]) ->
             may be set for other programs, and what leaves a machine is the choice of whoever starts this one.
         command: What the process does, for the attribute of its spans.
         tell: Is told the URL, and in words where spans go.
+        shown: Metrics of the process, among which spans sent and lost then are.
 
     Raises:
         UsageError: The URL or a variable cannot be used.
@@ -65,6 +71,12 @@ def traces(given: str | None, command: str, tell: Callable[[str, str], None]) ->
         **_resource(os.environ),
     }
     exporter = SpanExporter(_collector(url, os.environ), SpanMaker(share), resource, version)
+    if shown is not None:
+        shown.meters.read(metrics.SPANS_SENT, lambda: [((), exporter.sent)])
+        shown.meters.read(
+            metrics.SPANS_LOST,
+            lambda: [((reason,), getattr(exporter, reason)) for reason in LOSSES],
+        )
     try:
         tell(url, f"Traces go to {url}: ids, names, counts and times, and no text of a question or an answer.")
         yield Tracer(exporter)

@@ -125,7 +125,7 @@ def run(
     job = Job(questions, config, outputs, teach=feedback is not None, reading=LineReading(names, again))
     with (
         instruments(metrics, "run", (), lambda url, text: output.say(text)) as shown,
-        sending(traces, "run", lambda url, text: output.say(text)) as tracer,
+        sending(traces, "run", lambda url, text: output.say(text), shown) as tracer,
     ):
         outcome = do(app, job, Terminal(), Counted(instruments=shown, tracer=tracer))
     if app.json:

@@ -123,6 +123,7 @@ def serve_log(
                 traces,
                 "ui" if with_pages else "serve",
                 lambda url, text: say("traces_sent", text, url=url, told=text),
+                shown,
             ) as tracer,
         ):
             serve_until_told(

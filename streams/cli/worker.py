@@ -157,7 +157,9 @@ def worker(
             instruments(
                 metrics, "worker", chosen, lambda url, text: told.say("metrics_served", text, url=url, told=text)
             ) as shown,
-            sending(traces, "worker", lambda url, text: told.say("traces_sent", text, url=url, told=text)) as tracer,
+            sending(
+                traces, "worker", lambda url, text: told.say("traces_sent", text, url=url, told=text), shown
+            ) as tracer,
         ):
             run_until_told(
                 replace(given, instruments=shown, tracer=tracer),

@@ -17,6 +17,8 @@ Reading = Callable[[], Iterable[tuple[Labels, float]]]
 """Gives labels and values of a metric when it is asked, from another thread."""
 
 BUDGETS = ("question", "run")
+LOSSES = ("no_room", "refused")
+"""Reasons for which a span is lost."""
 
 
 class Histogram:
@@ -53,6 +55,9 @@ class Meters:
         # A counter that appears with its first count has no increase before it, so an alert on it would not fire.
         for limit in BUDGETS:
             self.add(names.BUDGET_REFUSALS, (limit,), 0)
+        for reason in LOSSES:
+            self.add(names.SPANS_LOST, (reason,), 0)
+        self.add(names.SPANS_SENT, (), 0)
         self.add(names.STANDSTILLS, (), 0)
 
     def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:

@@ -80,6 +80,15 @@ BEHIND = Metric(
 )
 STALLED = Metric("orch_event_streams_stalled_total", "counter", "Clients that were dropped because they read nothing")
 
+SPANS_SENT = Metric("orch_spans_sent_total", "counter", "Spans that the collector of --traces took")
+SPANS_LOST = Metric(
+    "orch_spans_lost_total",
+    "counter",
+    "Spans that never arrived; reason is no_room (things seen that found the queue full: the collector is away or slow)"
+    " or refused (the collector did not want them)",
+    ("reason",),
+)
+
 METRICS: tuple[Metric, ...] = tuple(value for value in dict(globals()).values() if isinstance(value, Metric))
 
 DECISION_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)

@@ -88,16 +88,23 @@ class SpanExporter:
         self._failing = False
         self.sent = 0
         """Spans that the collector took."""
-        self.lost = 0
-        """Things seen that were dropped, and spans that the collector did not take."""
+        self.no_room = 0
+        """Things seen that were dropped because too many waited; counted where they are put."""
+        self.refused = 0
+        """Spans that the collector did not take; counted where they are sent."""
         self._thread = threading.Thread(target=self._run, name="orch-traces", daemon=True)
         self._thread.start()
+
+    @property
+    def lost(self) -> int:
+        """Count everything that never arrived."""
+        return self.no_room + self.refused
 
     def put(self, seen: Seen) -> None:
         """Take what was seen, or drop it if there is no room."""
         waiting = len(self._queue)
         if waiting >= MOST:
-            self.lost += 1
+            self.no_room += 1
             return
         self._queue.append(seen)
         if waiting == MOST // 2:
@@ -135,7 +142,7 @@ class SpanExporter:
             except Refusal as refusal:
                 self._tell(refusal)
                 if refusal.final or self._ended:
-                    self.lost += len(spans)
+                    self.refused += len(spans)
                     return not self._ended
                 self._wake.wait(pause_s)
                 if not self._ended:
@@ -143,7 +150,7 @@ class SpanExporter:
                 pause_s = min(2 * pause_s, AGAIN_S)
                 continue
             self.sent += len(spans) - refused
-            self.lost += refused
+            self.refused += refused
             self._told_again()
             return True
 

@@ -12,10 +12,14 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from streams.app.metrics import instruments
 from streams.app.traces import traces
 from streams.errors import OperatorError
 from streams.extras import install_command
 from streams.instruments import span_export
+from streams.instruments.address import Address
+from streams.instruments.meters import LOSSES
+from streams.instruments.names import SPANS_LOST, SPANS_SENT, Metric
 from streams.instruments.span_export import Collector, SpanExporter
 from streams.instruments.spans import SpanMaker
 from streams.instruments.tracer import SeenAnswer
@@ -24,6 +28,7 @@ from ...span_collector import Collector as Receiver
 from ...span_collector import collecting
 
 LIMIT_S = 240
+LOOPBACK = Address("127.0.0.1", 0)
 
 
 def seen(number: int, traceparent: bytes | None = None) -> SeenAnswer:
@@ -108,6 +113,43 @@ def test_what_a_collector_will_never_take_is_dropped(receiver: Receiver) -> None
         sending.close()
     assert [span.attributes["orch.question.id"] for span in receiver.spans] == ["q1"]
     assert said[-1]["event"] == "traces_lost"
+
+
+@pytest.mark.usefixtures("hurried")
+def test_lost_spans_are_a_metric(receiver: Receiver) -> None:
+    """Those that a collector refused, and those that found no room while it was away, each from zero on."""
+    receiver.answers = [400]
+    with capture_logs(), instruments(LOOPBACK, "run", (), lambda *_: None) as shown:
+        assert shown is not None
+
+        def value(metric: Metric, *labels: str) -> float:
+            return shown.meters.values(metric)[labels]
+
+        assert [value(SPANS_LOST, reason) for reason in LOSSES] == [value(SPANS_SENT)] * 2 == [0, 0]
+        with traces(receiver.url, "run", lambda *_: None, shown) as tracer:
+            assert tracer is not None
+            tracer.sent(MADE, ())
+            until(lambda: value(SPANS_LOST, "refused") == 1)
+            tracer.sent(MADE, ())
+            until(lambda: value(SPANS_SENT) == 1)
+            receiver.answers = [503] * 1_000
+            for _ in range(span_export.MOST + span_export.BATCH + 100):
+                tracer.sent(MADE, ())
+            assert value(SPANS_LOST, "no_room") >= 100
+            receiver.answers = []
+            until(lambda: value(SPANS_SENT) > 1)
+            assert value(SPANS_LOST, "refused") == 1
+
+
+MADE = {
+    "question_id": "q",
+    "status": "decided",
+    "reason": "panel complete",
+    "rule": "vote.v1",
+    "counted": [],
+    "excluded": [],
+}
+"""What of a decision's record a trace needs."""
 
 
 def test_spans_that_a_collector_rejects_are_counted(receiver: Receiver) -> None:
