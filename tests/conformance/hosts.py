@@ -174,7 +174,13 @@ class KafkaHost:
     async def _crash(self) -> None:
         # A killed process cannot tell the next owner that no output is unsent, so its tasks must not either.
         for engine in self._stages._engines:
-            engine.line.stage._partition_tasks.clear()
+            tasks = engine.line.stage._partition_tasks
+            # One that still opens would keep its consumer; a killed process's connections are closed, too.
+            opening = [task for task in tasks.values() if not task.done()]
+            for task in opening:
+                task.cancel()
+            await asyncio.gather(*opening, return_exceptions=True)
+            tasks.clear()
         await self._stack.aclose()
 
     def values(self) -> dict[str, list[bytes]]:
