@@ -6,6 +6,7 @@ import json
 import random
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,6 @@ async def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     await load.ask_again(random.Random(0).sample(range(load.total), min(ASKED_AGAIN, load.total)))
     decided = await load.decided()
     code, lines = await server.stop()
-    warm = outcome.resident[len(outcome.resident) // 5 :] or [0.0]
     return {
         "questions": load.total,
         "answered": len(outcome.answers),
@@ -57,10 +57,19 @@ async def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "resumed": outcome.resumed,
         },
         "added_ms": {name: round(quantile(outcome.added_s, share) * 1000, 1) for name, share in SHARES.items()},
-        "resident_mib": {"begin": round(warm[0], 1), "end": round(warm[-1], 1), "peak": round(max(warm), 1)},
+        "resident_mib": course(outcome.resident),
         "exit_code": code,
         "log_lines": lines[:5],
     }
+
+
+def course(resident: Sequence[float]) -> dict[str, Any]:
+    """Give the memory after each tenth of the time, in MiB, and the most of it; what a start takes is in the first."""
+    if not resident:
+        return {"by_tenth": [], "peak": 0.0}
+    last = len(resident) - 1
+    tenths = [round(resident[last * tenth // 10], 1) for tenth in range(1, 11)]
+    return {"by_tenth": tenths, "peak": round(max(resident), 1)}
 
 
 SHARES = {"p50": 0.5, "p99": 0.99, "max": 1.0}
@@ -72,7 +81,7 @@ def main() -> int:
         prog="python -m infra.bench.serve",
         description="Starts `orch serve` on a new log with simulated agents that take 200 ms, and asks it questions on"
         " the clock from many connections. Prints one JSON object: lost and doubled decisions, the time added to that"
-        " of the agents, the server's memory after a fifth of the time and at the end.",
+        " of the agents, the server's memory after each tenth of the time.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
