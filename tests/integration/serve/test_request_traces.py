@@ -19,10 +19,12 @@ from streams.app.metrics import Counted
 from streams.app.traces import traces
 from streams.app.workspace import Workspace
 from streams.instruments.trace_context import traceparent_of
+from streams.serve.pages.catalog import page_routes
 
 from ...e2e.command import SCRIPT
 from ...span_collector import Collector, SentSpan, collecting
 from ..command_in_process import Inside
+from .pages.test_pages import marked, send
 from .server_in_thread import AGENTS, LIMIT_S, Client, ServerInThread, served
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -117,6 +119,16 @@ def test_trace_is_carried_on_without_traces(log: str) -> None:
     """Whether this process sends spans or not, who reads the question's record finds the caller's trace."""
     with served(log) as server:
         ask(server, "q", HEADER)
+    assert headers_of(log, "q")["orch.questions"] == HEADER.encode()
+
+
+def test_form_of_a_page_hands_its_trace_on(log: str) -> None:
+    """A proxy or a browser that begins traces finds the question of a page in them, too."""
+    with served(log, pages=page_routes) as site:
+        headers, mark = marked(site, "/ask")
+        headers = {**headers, "traceparent": HEADER}
+        sent = send(site, "/ask", headers, text="Which?", options="x\ny", kind="choice", question_id="q", mark=mark)
+        assert sent.status == 303
     assert headers_of(log, "q")["orch.questions"] == HEADER.encode()
 
 
