@@ -1,5 +1,6 @@
 """Decision of a question, built from what it rests on."""
 
+from functools import partial
 from typing import Any, Literal
 
 from schemas.analyses import AnalysisPublished
@@ -19,7 +20,7 @@ from schemas.panels import PanelAssignedV2
 from schemas.questions import LETTERS
 from streams.processors.ballot import NO_CALLS, Count, conduct, count, even_sums
 from streams.processors.odds.verdict import decision_odds
-from streams.processors.question_so_far import Follows, QuestionSoFar
+from streams.processors.question_so_far import Conclusion, QuestionSoFar
 
 
 def decide(
@@ -30,7 +31,21 @@ def decide(
     rule: str,
     trace: tuple[TraceStep, ...],
     verdict: AnalysisPublished | None = None,
-) -> Follows:
+) -> Conclusion:
+    """Conclude with a decision."""
+    write = partial(_written, case, counted, answer, reason, rule, trace, verdict)
+    return Conclusion(decides=True, answer=answer, trace=trace, write=write)
+
+
+def _written(
+    case: QuestionSoFar,
+    counted: Count,
+    answer: str | None,
+    reason: DecisionReasonV2,
+    rule: str,
+    trace: tuple[TraceStep, ...],
+    verdict: AnalysisPublished | None,
+) -> DecisionMade:
     """Build the decision of a question, of the panel's version."""
     assignment, rests_on = case.assignment, case.rests_on
     calls = [event for event in case.used if isinstance(event, AnalysisPublished)]
@@ -51,7 +66,7 @@ def decide(
             fields["shadows"] = _shadows(case)
         if assignment.odds is not None and counted.evidence is not None:
             fields["odds"] = decision_odds(assignment.odds, counted.evidence, counted.verdict)
-    decision = kind(
+    return kind(
         causes=tuple(cause.event_id for cause in rests_on),
         occurred_at=latest(*(cause.occurred_at for cause in rests_on)),
         question_id=assignment.question_id,
@@ -76,7 +91,6 @@ def decide(
         learning=assignment.learning,
         **fields,
     )
-    return Follows(decision, trace)
 
 
 def _shadows(case: QuestionSoFar) -> tuple[Shadow, ...]:

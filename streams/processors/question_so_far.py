@@ -1,5 +1,6 @@
 """One question as it stands in the merge."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -21,6 +22,24 @@ class Follows:
 
     event: StageOpened | DecisionMade
     trace: tuple[TraceStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """
+    What is concluded about a question.
+
+    Its event is written on demand: to know what would follow from other ballots or weights, an audit draws hundreds of
+    conclusions, and to write a decision takes longer than to conclude it.
+    """
+
+    decides: bool
+    """Whether it ends the question; else it opens a stage."""
+    answer: str | None
+    """The answer decided; None if there is none, or not yet."""
+    trace: tuple[TraceStep, ...]
+    write: Callable[[], StageOpened | DecisionMade]
+    """Writes the event."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,19 @@ They hold for every merge rule.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 from schemas.analyses import AnalysisPublished
 from schemas.canonical import content_id
-from schemas.decisions import DeadlinePassed, DecisionMade, DecisionReason, DecisionReasonV2, TraceStep
+from schemas.decisions import DeadlinePassed, DecisionReason, DecisionReasonV2, TraceStep
 from schemas.event import latest
 from schemas.panels import PanelAssigned, Seat, Stage, StageOpened
 from streams.processors.ballot import RULES, Count, deciding_rule, posterior_ppb, read, rule_name, weighed_by
 from streams.processors.decision import decide
 from streams.processors.decompose import dispatched_sub_questions, fixed_sub_questions
 from streams.processors.own_rules import NO_RULES, Rules, ruling_of
-from streams.processors.question_so_far import Follows, QuestionSoFar, StageOutcome, heard_of
+from streams.processors.question_so_far import Conclusion, Follows, QuestionSoFar, StageOutcome, heard_of
 
 Opening = Literal["dispatched", "window", "quorum", "merge"]
 
@@ -46,6 +47,19 @@ def conclude(
     Raises:
         RuleMissingError: The question's rule is of another distribution, and not among *rules*.
     """
+    concluded = conclusion(assignment, opened, analyses, deadline, trace, rules)
+    return None if concluded is None else Follows(concluded.write(), concluded.trace)
+
+
+def conclusion(
+    assignment: PanelAssigned,
+    opened: tuple[StageOpened, ...],
+    analyses: tuple[AnalysisPublished, ...],
+    deadline: DeadlinePassed | None,
+    trace: tuple[TraceStep, ...],
+    rules: Rules = NO_RULES,
+) -> Conclusion | None:
+    """Conclude as `conclude` does, and leave the event to be written."""
     openers: tuple[PanelAssigned | StageOpened, ...] = (assignment, *opened)
     waits = _waits(openers[-1].event_id, openers[-1].stage, analyses)
     if deadline is None and waits:
@@ -57,7 +71,7 @@ def conclude(
     return _beside_shadows(case, heard_all=not _waits(assignment.event_id, beside, analyses))
 
 
-def _beside_shadows(case: QuestionSoFar, *, heard_all: bool) -> Follows | None:
+def _beside_shadows(case: QuestionSoFar, *, heard_all: bool) -> Conclusion | None:
     """
     Conclude a complete stage of a panel with shadow seats.
 
@@ -65,13 +79,13 @@ def _beside_shadows(case: QuestionSoFar, *, heard_all: bool) -> Follows | None:
     that finds the panel complete changes nothing of what it decides.
     """
     settled = _conclude(replace(case, deadline=None, given_up=case.deadline))
-    if not isinstance(settled.event, DecisionMade):
+    if not settled.decides:
         # A panel that was read behind its deadline asks nobody any more.
         return settled if case.deadline is None else _conclude(case)
     return settled if heard_all or case.deadline is not None else None
 
 
-def _conclude(case: QuestionSoFar) -> Follows:
+def _conclude(case: QuestionSoFar) -> Conclusion:
     """Decide what follows from a complete stage, or from the deadline."""
     deadline = case.deadline
     if deadline is None and case.stage.role == "dispatcher":
@@ -88,7 +102,7 @@ def _waits(opener_id: str, stage: Stage, analyses: tuple[AnalysisPublished, ...]
     return any(seat.agent not in came for seat in stage.seats)
 
 
-def _after_dispatcher(case: QuestionSoFar) -> Follows:
+def _after_dispatcher(case: QuestionSoFar) -> Conclusion:
     """Open the first analysts' stage with the dispatcher's sub-questions, or the fixed ones."""
     written = case.heard[(case.stage.number, case.stage.seats[0].agent)]
     agents = case.assignment.later[0]
@@ -103,7 +117,7 @@ def parts_wanted(assignment: PanelAssigned) -> int:
     return sum(map(len, groups))
 
 
-def _after_analysts(case: QuestionSoFar) -> Follows:
+def _after_analysts(case: QuestionSoFar) -> Conclusion:
     """Apply the merge rule to the ballots so far."""
     assignment, rule = case.assignment, deciding_rule(case.assignment)
     counted, name = case.counted(rule), rule_name(assignment, rule)
@@ -126,7 +140,7 @@ def _after_analysts(case: QuestionSoFar) -> Follows:
     return decide(case, counted, counted.leader, reason, name, case.traced(name, counted.leader, "decide"))
 
 
-def _by_own_rule(case: QuestionSoFar, counted: Count, name: str) -> Follows:
+def _by_own_rule(case: QuestionSoFar, counted: Count, name: str) -> Conclusion:
     """Let a rule of another distribution decide; where its ruling is none, fall back to `weighted`."""
     analyses = {analysis.event_id: analysis for analysis in case.heard.values()}
     ruling = ruling_of(case.rules, case.assignment, counted.ballots, analyses)
@@ -139,7 +153,7 @@ def _by_own_rule(case: QuestionSoFar, counted: Count, name: str) -> Follows:
     return decide(case, weighed, ruling.answer, reason, name, trace)
 
 
-def _after_cascade_stage(case: QuestionSoFar, counted: Count) -> Follows:
+def _after_cascade_stage(case: QuestionSoFar, counted: Count) -> Conclusion:
     """
     Stop where the leader's posterior passes `accept`; go on inside the window; leave the rest to the merge agent.
 
@@ -168,7 +182,7 @@ def _after_cascade_stage(case: QuestionSoFar, counted: Count) -> Follows:
     return decide(case, counted, counted.leader, reason, name, traced("decide"))
 
 
-def _after_odds_stage(case: QuestionSoFar, counted: Count) -> Follows:
+def _after_odds_stage(case: QuestionSoFar, counted: Count) -> Conclusion:
     """Go on while asking the agents left is expected to win more right answers than so many calls must."""
     assignment, name, verdict, leader = case.assignment, RULES["odds"], counted.verdict, counted.leader
     assert verdict is not None, "the rule `odds` scores what it counts"
@@ -182,7 +196,7 @@ def _after_odds_stage(case: QuestionSoFar, counted: Count) -> Follows:
     return decide(case, counted, leader, reason, name, case.traced(name, leader, "decide", posterior, gain))
 
 
-def _after_merger(case: QuestionSoFar) -> Follows:
+def _after_merger(case: QuestionSoFar) -> Conclusion:
     """Take the merge agent's verdict where it can be read; else fall back to `weighted`."""
     verdict = case.heard[(case.stage.number, case.stage.seats[0].agent)]
     answer = read(verdict, case.assignment).answer if verdict.status == "ok" else None
@@ -193,7 +207,7 @@ def _after_merger(case: QuestionSoFar) -> Follows:
     return decide(case, counted, answer, "merge agent", RULES["agent"], trace, verdict)
 
 
-def _fall_back(case: QuestionSoFar, reason: DecisionReason, trace: tuple[TraceStep, ...]) -> Follows:
+def _fall_back(case: QuestionSoFar, reason: DecisionReason, trace: tuple[TraceStep, ...]) -> Conclusion:
     counted = case.counted("weighted")
     return decide(case, counted, counted.leader, reason, RULES["weighted"], trace)
 
@@ -222,7 +236,7 @@ def _parts(case: QuestionSoFar, seats: int, asked: int) -> tuple[str, ...]:
     return dispatched_sub_questions(said, seats, asked, wanted=parts_wanted(assignment))
 
 
-def _ask_merger(case: QuestionSoFar, counted: Count, trace: tuple[TraceStep, ...]) -> Follows:
+def _ask_merger(case: QuestionSoFar, counted: Count, trace: tuple[TraceStep, ...]) -> Conclusion:
     """
     Open the merge agent's stage, with the ballots' analyses in the order of a hash, which favours no name or rank.
     """
@@ -240,15 +254,17 @@ def _open(
     seats: tuple[Seat, ...],
     trace: tuple[TraceStep, ...],
     material: tuple[str, ...] = (),
-) -> Follows:
+) -> Conclusion:
+    return Conclusion(False, None, trace, partial(_opened, case, reason, seats, material))
+
+
+def _opened(case: QuestionSoFar, reason: Opening, seats: tuple[Seat, ...], material: tuple[str, ...]) -> StageOpened:
     role: Literal["analyst", "merger"] = "merger" if reason == "merge" else "analyst"
-    stage = Stage(number=case.stage.number + 1, role=role, seats=seats, material=material)
     causes = case.used
-    event = StageOpened(
+    return StageOpened(
         causes=tuple(cause.event_id for cause in causes),
         occurred_at=latest(*(cause.occurred_at for cause in causes)),
         question_id=case.assignment.question_id,
         reason=reason,
-        stage=stage,
+        stage=Stage(number=case.stage.number + 1, role=role, seats=seats, material=material),
     )
-    return Follows(event, trace)

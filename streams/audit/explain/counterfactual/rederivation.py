@@ -1,14 +1,14 @@
 """Decision derived again with changed ballots or weights."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from schemas.analyses import AnalysisPublished, Attempt
 from schemas.decisions import DeadlinePassed, DecisionMade, TraceStep
 from schemas.event import Event
 from schemas.panels import PanelAssigned, PanelAssignedV2, Seat, Stage, StageOpened
-from streams.processors.stage_rules import conclude
+from streams.processors.stage_rules import conclusion
 
 Opener = PanelAssigned | StageOpened
 
@@ -40,7 +40,14 @@ class WhatFollows:
     """Their role."""
     course: tuple[tuple[int, str | None, str], ...]
     """Stage, leader and outcome of each step of the merge; an open question ends with the step that asks further."""
-    decision: DecisionMade | None = None
+    write: Callable[[], Event] | None = field(default=None, repr=False, compare=False)
+    """Writes the decision; None for an open question."""
+
+    @property
+    def decision(self) -> DecisionMade | None:
+        """The decision, written anew; None for an open question."""
+        made = None if self.write is None else self.write()
+        return made if isinstance(made, DecisionMade) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +104,7 @@ class DecidedQuestion:
             panel: The panel with another weight; None: as it was recorded.
         """
         panel = self.panel if panel is None else panel
-        if isinstance(panel, PanelAssignedV2):
+        if isinstance(panel, PanelAssignedV2) and panel.shadows is not None:
             panel = panel.model_copy(update={"shadows": None})
         opened: tuple[StageOpened, ...] = ()
         analyses: tuple[AnalysisPublished, ...] = ()
@@ -110,14 +117,16 @@ class DecidedQuestion:
             if unknown:
                 return _open(unknown, trace)
             deadline = self.deadline if absent or self._late(newest, changes) else None
-            follows = conclude(panel, opened, analyses, deadline, trace)
+            follows = conclusion(panel, opened, analyses, deadline, trace)
             if follows is None:
                 return _open(absent, trace)
             trace = follows.trace
-            if isinstance(follows.event, DecisionMade):
-                made = follows.event
-                return WhatFollows(made.status, made.answer, (), None, _course(trace), made)
-            opened = (*opened, follows.event)
+            if follows.decides:
+                state: Literal["decided", "undecided"] = "undecided" if follows.answer is None else "decided"
+                return WhatFollows(state, follows.answer, (), None, _course(trace), follows.write)
+            stage = follows.write()
+            assert isinstance(stage, StageOpened)
+            opened = (*opened, stage)
 
     def _replies(self, opener: Opener, changes: Changes) -> tuple[list[AnalysisPublished], list[AskedOf]]:
         """Give the analyses of one stage, and who gives none."""
@@ -130,7 +139,7 @@ class DecidedQuestion:
             elif known is None or (voice.role == "merger" and _reads_changed(self, voice, changes)):
                 absent.append(voice)
             else:
-                came.append(known.model_copy(update=_place(opener)))
+                came.append(_placed(known, opener))
         return came, absent
 
     def _late(self, opener: Opener, changes: Changes) -> bool:
@@ -154,6 +163,13 @@ def _reads_changed(record: DecidedQuestion, merger: AskedOf, changes: Changes) -
 
 def _place(opener: Opener) -> dict[str, object]:
     return {"causes": (opener.event_id,), "stage": opener.stage.number}
+
+
+def _placed(known: AnalysisPublished, opener: Opener) -> AnalysisPublished:
+    """Give an analysis its place in a stage, which mostly is the one that it has."""
+    if known.causes == (opener.event_id,) and known.stage == opener.stage.number:
+        return known
+    return known.model_copy(update=_place(opener))
 
 
 def _saying(answer: str | None, known: AnalysisPublished | None, opener: Opener, seat: Seat) -> AnalysisPublished:

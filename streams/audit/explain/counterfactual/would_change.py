@@ -134,10 +134,10 @@ def would_change(panel: PanelAssigned, events: Iterable[Event], decision: Decisi
         )
     try:
         record = DecidedQuestion.of(panel, events, decision)
-        derived = record.outcome()
+        derived = record.outcome().decision
     except _UNDIGESTED as error:
         return _nothing(f"the events contradict each other ({type(error).__name__})")
-    if derived.decision is None or derived.decision.encode() != decision.encode():
+    if derived is None or derived.encode() != decision.encode():
         return _nothing("the decision does not follow from the events that it names; `orch replay` says where")
     analysts = {voice.agent: voice for voice in (*record.analyses, *record.silent) if voice.role == "analyst"}
     counted = [analysts[ballot.agent] for ballot in decision.counted]
