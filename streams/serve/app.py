@@ -2,13 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from streams.app.metrics import Instruments
@@ -17,11 +19,22 @@ from streams.serve import asking, reading
 from streams.serve.gate import Gate
 from streams.serve.openapi import openapi
 from streams.serve.probes import Probes, RequestCounter
-from streams.serve.problems import Failures, on_http_error, on_orch_error
+from streams.serve.problems import ErrorPage, Failures, Refusals
 from streams.serve.replies import json_response
 from streams.serve.service import Service
 
 Answer = Callable[[Service, Request], Awaitable[ASGIApp]]
+
+
+class Pages(NamedTuple):
+    """Pages beside the routes for programs; by default none."""
+
+    routes: Sequence[Route] = ()
+    error_page: ErrorPage | None = None
+    """Writes errors for people; None: there are no pages."""
+
+
+NO_PAGES = Pages()
 
 
 def create_app(
@@ -29,7 +42,7 @@ def create_app(
     *,
     names: Collection[str] = (),
     token: SecretStr | None = None,
-    extra_routes: Sequence[BaseRoute] = (),
+    pages: Pages = NO_PAGES,
     instruments: Instruments | None = None,
 ) -> ASGIApp:
     """
@@ -39,16 +52,19 @@ def create_app(
         service: The log.
         names: Names by which clients may call the server, besides `localhost` and IP addresses.
         token: What clients must send; None: nothing.
-        extra_routes: Routes beside those for programs, such as those of pages.
+        pages: What people with a browser get.
         instruments: Meters and judgement of the process; None: nothing is counted.
     """
     routes = [*_routes(service, with_token=token is not None), *Probes(service, instruments).routes()]
+    refusals = Refusals(pages.error_page)
     app = Starlette(
-        routes=[*routes, *extra_routes],
-        exception_handlers={HTTPException: on_http_error, OrchError: on_orch_error},
+        routes=[*routes, *pages.routes],
+        # Inside Starlette's own handling of failures, which would answer with plain text.
+        middleware=[Middleware(Failures, refusals=refusals)],
+        exception_handlers={HTTPException: refusals.on_http_error, OrchError: refusals.on_orch_error},
     )
     counted = app if instruments is None else RequestCounter(app, routes, instruments.meters)
-    return Gate(Failures(counted), names=names, token=token, login=bool(extra_routes))
+    return Gate(counted, names=names, token=token, login=bool(pages.routes))
 
 
 def _routes(service: Service, *, with_token: bool) -> list[Route]:

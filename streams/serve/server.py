@@ -4,19 +4,18 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import uvicorn
 from pydantic import SecretStr
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from streams.app.metrics import NOT_COUNTED, Counted
 from streams.app.workspace import Workspace
 from streams.errors import OperatorError
 from streams.instruments.address import Address
-from streams.serve.app import create_app
+from streams.serve.app import NO_PAGES, Pages, create_app
 from streams.serve.event_stream import STALLED_S
 from streams.serve.service import Service
 
@@ -31,9 +30,9 @@ IDLE_S = 30
 """Time after which a connection without a request is closed."""
 
 
-def no_pages(_service: Service) -> Sequence[BaseRoute]:
+def no_pages(_service: Service) -> Pages:
     """Give no routes besides those for programs."""
-    return ()
+    return NO_PAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,8 @@ class ServeSpec:
     token: SecretStr | None = None
     counted: Counted = NOT_COUNTED
     tell: Callable[[str], None] | None = None
-    pages: Callable[[Service], Sequence[BaseRoute]] = no_pages
-    """Gives the routes of pages, if there are to be any."""
+    pages: Callable[[Service], Pages] = no_pages
+    """Gives the pages, if there are to be any."""
     lenient: bool = False
     """Whether a log that cannot be written to is served read-only, as of `Service`."""
 
@@ -139,7 +138,7 @@ async def serve(spec: ServeSpec, taken: socket.socket, ready: "Callable[[Running
             service,
             names=(*spec.names, spec.address.host),
             token=spec.token,
-            extra_routes=spec.pages(service),
+            pages=spec.pages(service),
             instruments=instruments,
         )
         running = Running(url, _PlainServer(_settings(app)), service)

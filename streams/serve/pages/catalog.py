@@ -1,16 +1,17 @@
 """All pages, and their routes."""
 
 import threading
-from collections.abc import Sequence
+from functools import partial
 
 from pydantic import SecretStr
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
+from streams.serve.app import Pages
 from streams.serve.pages import login, words
 from streams.serve.pages.assets import static_file
 from streams.serve.pages.audits import audit
 from streams.serve.pages.figures import router, spend
-from streams.serve.pages.frame import framed
+from streams.serve.pages.frame import framed, refusal_page
 from streams.serve.pages.live import decisions
 from streams.serve.pages.questions import ask, question
 from streams.serve.pages.reports import evaluation
@@ -34,11 +35,9 @@ PAGES: tuple[SitePage, ...] = (
 """Every page, in the order of the navigation."""
 
 
-def page_routes(
-    service: Service, *, checkpoints: str | None = None, token: SecretStr | None = None
-) -> Sequence[BaseRoute]:
+def page_routes(service: Service, *, checkpoints: str | None = None, token: SecretStr | None = None) -> Pages:
     """
-    Begin to read a log for its pages, and give their routes; called in the server's event loop.
+    Begin to read a log for its pages, and give their routes and errors; called in the server's event loop.
 
     Args:
         service: The log, open.
@@ -48,4 +47,4 @@ def page_routes(
     site.index.start()
     threading.Thread(target=site.newest_checkpoint.begin, name="orch-checkpoints", daemon=True).start()
     pages = [Route(each.path, framed(each.endpoint, site), methods=[each.method]) for each in PAGES]
-    return [Route("/static/{name}", framed(static_file, site)), *pages]
+    return Pages([Route("/static/{name}", framed(static_file, site)), *pages], partial(refusal_page, site))

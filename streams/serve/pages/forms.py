@@ -19,6 +19,9 @@ FIELD = "mark"
 LARGEST = 1_000_000
 """Bytes of a form; a question may be long."""
 
+MOST_DISCARDED = 8 * LARGEST
+"""Bytes up to which a larger form is read to its end: browsers read no answer while they send."""
+
 MOST_FIELDS = 200
 
 
@@ -52,21 +55,22 @@ def cookie(name: str, value: str, *, seconds: int | None = None, secure: bool = 
     return jar.output(header="").strip()
 
 
+class LargeFormError(UsageError):
+    """A form with more than any page takes."""
+
+
 async def fields_of(request: Request) -> Mapping[str, list[str]]:
     """
     Read the fields of a form that was sent from one of our pages.
 
     Raises:
         ForeignFormError: It comes from elsewhere.
-        UsageError: It is too large, or no form.
+        LargeFormError: It is too large.
+        UsageError: It is no form.
     """
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise ForeignFormError("the form was sent by another site", remedy="Open the page here, and send it from there")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST:
-            raise UsageError(f"the form has more than {LARGEST:,} bytes", remedy="Shorten the text")
+    body = await _body(request)
     try:
         fields = parse_qs(
             body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict", separator="&"
@@ -81,6 +85,19 @@ async def fields_of(request: Request) -> Mapping[str, list[str]]:
             remedy="Open the page again, and send the form once more; it needs cookies of this site",
         )
     return fields
+
+
+async def _body(request: Request) -> bytes:
+    body, length = bytearray(), 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        if length <= LARGEST:
+            body += chunk
+        elif length > MOST_DISCARDED:
+            break
+    if length > LARGEST:
+        raise LargeFormError(f"the form has more than {LARGEST:,} bytes", remedy="Go back, and shorten the text")
+    return bytes(body)
 
 
 def first(fields: Mapping[str, list[str]], name: str) -> str:

@@ -1,13 +1,14 @@
 """Frame of every page: headers, marks of forms, errors."""
 
+from collections.abc import Sequence
 from functools import wraps
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from streams.errors import ConflictError, OrchError, PendingError, TransientError, UsageError
-from streams.serve.pages.forms import COOKIE, FIELD, ForeignFormError, cookie, mark_of
+from streams.errors import ConflictError, NoFeedbackError, OrchError, PendingError, TransientError, UsageError
+from streams.serve.pages.forms import COOKIE, FIELD, ForeignFormError, LargeFormError, cookie, mark_of
 from streams.serve.pages.site import Endpoint, Site, site_of
 from streams.serve.pages.templating import written
 
@@ -71,15 +72,37 @@ def framed(endpoint: Endpoint, site: Site) -> Endpoint:
 
 def error_page(request: Request, error: OrchError) -> Response:
     """Say what went wrong and what to do about it, as the command line does."""
-    return page(request, "error.html", status=_status(request, error), error=error)
+    return _error(request, _status(request, error), error.message, error.remedy)
+
+
+def refusal_page(site: Site, request: Request, status: int, said: str, remedy: str) -> Response:
+    """Answer a person whose request reached no page, or one that failed; it says where to go."""
+    request.state.site = site
+    response = _error(request, status, said, remedy, places=site.links)
+    response.headers.update(HEADERS)
+    return response
+
+
+def _error(
+    request: Request,
+    status: int,
+    said: str,
+    remedy: str,
+    places: Sequence[tuple[str, str]] = (("/", "To the decisions"),),
+) -> Response:
+    return page(request, "error.html", status=status, said=said, remedy=remedy, places=places)
 
 
 def _status(request: Request, error: OrchError) -> int:
     match error:
         case ForeignFormError():
             return 403
+        case LargeFormError():
+            return 413
         case ConflictError() | PendingError():
             return 409
+        case NoFeedbackError():
+            return 404
         case UsageError():
             return 404 if request.method in ("GET", "HEAD") else 400
         case TransientError():
