@@ -16,6 +16,7 @@ from streams.serve.pages.frame import go_to, page, part
 from streams.serve.pages.live.stream import HEARTBEAT_S, message
 from streams.serve.pages.questions.parts import question_shown
 from streams.serve.pages.questions.proof import proof_state, receipt
+from streams.serve.pages.questions.statements import statements
 from streams.serve.pages.site import Site, SitePage, site_of
 
 AGAIN_S = 2
@@ -27,8 +28,7 @@ async def question(request: Request) -> Response:
     site, full = site_of(request), bool(request.query_params.get("full"))
     told = await site.explanations.of(_asked_for(request), fresh=bool(request.query_params.get("told")))
     shown = await _shown(site, told, full=full)
-    taken = request.query_params.get("told") == "yes"
-    return page(request, "questions/question.html", **shown, again=AGAIN_S, taken=taken)
+    return page(request, "questions/question.html", **shown, again=AGAIN_S, taken=request.query_params.get("told"))
 
 
 async def _shown(site: Site, told: Explanation, *, full: bool = False) -> dict[str, Any]:
@@ -39,6 +39,7 @@ async def _shown(site: Site, told: Explanation, *, full: bool = False) -> dict[s
         "shown": question_shown(told, full=full),
         "full": full,
         "proof": proof,
+        "statements": statements(told),
         "is_open": told["decision"] is None,
         "permalink": question_path(told["question_id"]),
     }
@@ -61,7 +62,7 @@ async def _texts(request: Request, question_id: str) -> AsyncIterator[bytes]:
             return
         if told["decision"] is not None:
             shown = await _shown(site, told)
-            yield message(part(request, "questions/decided.html", **shown, taken=False))
+            yield message(part(request, "questions/decided.html", **shown, taken=None))
             yield b"event: decided\ndata:\n\n"
             return
         text = message(part(request, "questions/told.html", told=told, shown=question_shown(told, full=False)))
@@ -84,6 +85,14 @@ async def feedback(request: Request) -> Response:
     answer = first(fields, "answer") if verdict is None else None
     await site.service.feedback(question_id, answer=answer, verdict=verdict, author=first(fields, "author") or None)
     return go_to(f"{question_path(question_id)}&told=yes#feedback")
+
+
+async def retract(request: Request) -> Response:
+    """Take a feedback back, and go back to its question, which shows it so."""
+    site, fields = site_of(request), await fields_of(request)
+    question_id = first(fields, "id")
+    await site.service.retract(question_id, first(fields, "feedback"))
+    return go_to(f"{question_path(question_id)}&told=back#feedback")
 
 
 async def receipt_file(request: Request) -> Response:
@@ -109,5 +118,6 @@ PAGES = (
     SitePage("/q", question),
     SitePage("/q/live", live),
     SitePage("/q/feedback", feedback, method="POST"),
+    SitePage("/q/retract", retract, method="POST"),
     SitePage("/q/receipt", receipt_file),
 )
