@@ -1,12 +1,13 @@
-"""One server and one browser for each module."""
+"""A browser and servers of each kind of log."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser
 
-from ...command_in_process import Inside
-from .site_process import SiteProcess, Visitor, chromium, configure
+from .site_kinds import Beside, Fixture, Sites, site_over
+from .site_process import SiteProcess, Visitor, chromium
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +18,24 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[SiteProcess]:
-    """Give pages over a log with three simulated agents and a key for checkpoints."""
-    place = Inside(tmp_path_factory.mktemp("site"))
-    configure(place)
-    assert place.orch("seal", "--init").code == 0
-    started = SiteProcess(place, "--checkpoints", "checkpoints.jsonl")
-    yield started
-    assert started.close() == 0
+def sites(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Sites]:
+    """Give pages over a log of any kind, one server for each; agents are simulated."""
+    with ExitStack() as running:
+        started: dict[str, SiteProcess] = {}
+
+        def over(kind: str, fixture: Fixture) -> SiteProcess:
+            if kind not in started:
+                place = Beside(tmp_path_factory.mktemp(kind))
+                started[kind] = running.enter_context(site_over(kind, place, fixture))
+            return started[kind]
+
+        yield over
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, sites: Sites) -> SiteProcess:
+    """Give pages over the kind of log that a test names, else over a file."""
+    return sites(getattr(request, "param", "file"), request.getfixturevalue)
 
 
 @pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])

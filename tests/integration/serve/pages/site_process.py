@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from ....e2e.command import Place
+from ....e2e.command import Ended, Place
 
-LIMIT_MS = 20_000
+LIMIT_MS = 120_000
 """Longest wait of a test for what takes milliseconds."""
 
 AGENTS = (("ann", 50), ("ben", 600), ("cat", 1_200))
@@ -39,7 +39,7 @@ class SiteProcess:
     """A server with pages over a log, until closed."""
 
     def __init__(self, place: Place, *arguments: str, log: str = "sqlite:///orch.db") -> None:
-        self.place = place
+        self.place, self.log = place, log
         self._process = place.start("--log", log, "ui", "--port", "0", *arguments)
         assert self._process.stderr is not None
         said = []
@@ -56,6 +56,17 @@ class SiteProcess:
         request = urllib.request.Request(self.url + path, json.dumps(value).encode(), headers)
         with urllib.request.urlopen(request, timeout=LIMIT_MS / 1000) as response:
             return json.load(response)
+
+    def get(self, path: str) -> Any:
+        """Get a JSON value as a program does."""
+        with urllib.request.urlopen(self.url + path, timeout=LIMIT_MS / 1000) as response:
+            return json.load(response)
+
+    def orch(self, *arguments: str) -> Ended:
+        """Run a command on the log; it succeeds."""
+        done = self.place.orch("--log", self.log, *arguments)
+        assert done.code == 0, done.err
+        return done
 
     def close(self) -> int:
         """Stop the server, and give its exit code."""

@@ -6,6 +6,7 @@ from playwright.sync_api import Browser, Page
 
 from streams.serve.pages.catalog import PAGES
 
+from .site_kinds import Sites
 from .site_process import SiteProcess, Visitor
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
@@ -35,8 +36,9 @@ def faults(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def paths(site: SiteProcess) -> list[str]:
+def paths(request: pytest.FixtureRequest, sites: Sites) -> list[str]:
     """Give the addresses of every page, with a decided question and one that was refused."""
+    site = sites("file", request.getfixturevalue)
     for name in ("first", "second"):
         asked = {"question_id": name, "text": f"What is the {name}?", "options": ["one", "two"], "subject": "counting"}
         site.post("/v1/questions?wait=20", asked)
