@@ -145,7 +145,7 @@ def test_archive_is_read_only(site: ServerInThread, tmp_path: Path) -> None:
     assert place.orch("--log", log, "export", "archive").code == 0
     with served(f"parquet:{tmp_path / 'archive'}", pages=page_routes) as archive:
         assert b"A needle in &lt;b&gt;hay&lt;/b&gt;?" in archive.get("/").text
-        assert b"takes no feedback" in archive.get("/q?id=q1").text
+        assert b"Feedback cannot be given here" in archive.get("/q?id=q1").text
         assert b"is an archive" in archive.get("/ask").text
         headers, mark = marked(archive, "/words") if b"mark" in archive.get("/words").text else (FORM, "")
         assert send(archive, "/ask", headers, text="x", mark=mark).status in (400, 403)
