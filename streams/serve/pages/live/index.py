@@ -3,6 +3,7 @@
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 from streams.app.consume import Consumed, Following, Waiter, consume
 from streams.app.selection import TopicPlace
@@ -22,6 +23,9 @@ MOST_TRAITS = 500
 """Names among which a page lets a reader choose."""
 
 FED = (QUESTIONS, DECISIONS)
+
+RowNews = Literal["asked", "decided", "text"]
+"""What is new of a row; `text`: its question, which was read after its decision."""
 
 
 class NewestQuestions:
@@ -56,7 +60,7 @@ class NewestQuestions:
         """Whether older questions were left out because there are too many."""
         self.failure: OrchError | None = None
         """Why no more is read."""
-        self.heard: Callable[[QuestionRow], None] = lambda row: None
+        self.heard: Callable[[QuestionRow, RowNews], None] = lambda row, news: None
         """Called in a thread with each row that is new or has changed since the index began to follow."""
 
     @property
@@ -174,8 +178,11 @@ class NewestQuestions:
         for found in consume(self._work, topic, how=Following(place, follow=True, waiter=waiter)):
             with self._lock:
                 row = self._take_newer(found.record)
+                news: RowNews = "decided" if topic == DECISIONS else "text"
+                if row is not None and row.state == "open":
+                    news = "asked"
             if row is not None:
-                self.heard(row)
+                self.heard(row, news)
 
     def _take_newer(self, record: Record) -> QuestionRow | None:
         row = self._rows.get(record.key)

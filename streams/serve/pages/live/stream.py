@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from streams.log import wall_clock_ms
 from streams.serve.pages.live.choice import PAGE_ROWS, RowChoice, RowSieve
-from streams.serve.pages.live.index import NewestQuestions
+from streams.serve.pages.live.index import NewestQuestions, RowNews
 from streams.serve.pages.live.row import QuestionRow
 from streams.serve.pages.templating import written
 
@@ -38,9 +38,16 @@ class LiveList:
     def __init__(self, choice: RowChoice, rows: "list[QuestionRow]") -> None:
         self._sieve = RowSieve(choice)
         self._rows = OrderedDict((row.question_id, row) for row in reversed(rows))
-        self._since = 0
+        self._fresh: dict[str, bool] = {}
+        """Questions whose rows came after the last message, and whether that is lost if nobody sees it."""
+        self._waits = {row.question_id for row in rows if row.state == "open"}
+        """Questions of the list that it has not heard to be decided."""
+        self._told: set[str] = set()
+        """Questions that were shown with decisions before the list heard of them: its rows are those of the index."""
+        self._of_open = choice.state == "open"
         self.unseen = 0
-        """Rows that came and were pushed out between two messages, so nobody saw them."""
+        """Questions whose rows came and were pushed out between two messages, so nobody saw them. One without a
+        decision comes again with it, and counts then."""
         self.news = asyncio.Event()
 
     @property
@@ -48,22 +55,37 @@ class LiveList:
         """The rows to show, the newest first."""
         return list(reversed(self._rows.values()))
 
-    def take(self, row: QuestionRow) -> None:
+    def take(self, row: QuestionRow, news: RowNews) -> None:
         """Put a row that is new, or has changed, in front, or take it out if it is not chosen any more."""
-        before = self._rows.pop(row.question_id, None)
+        name = row.question_id
+        before = self._rows.pop(name, None)
+        lost = self._of_open or (news == "decided" and name not in self._told)
+        if news == "decided":
+            self._told.discard(name)
+            self._waits.discard(name)
         if self._sieve.lets_pass(row):
-            self._rows[row.question_id] = row
-            self._since += 1
+            self._rows[name] = row
+            self._fresh[name] = self._fresh.get(name, False) or lost
+            if news == "asked":
+                self._waits.add(name)
             if len(self._rows) > PAGE_ROWS:
-                self._rows.popitem(last=False)
-                self.unseen += self._since > PAGE_ROWS
+                self._push_out()
         elif before is None:
             return
+        else:
+            self._waits.discard(name)
+            self._fresh.pop(name, None)
         self.news.set()
+
+    def _push_out(self) -> None:
+        name, _ = self._rows.popitem(last=False)
+        self._waits.discard(name)
+        self.unseen += self._fresh.pop(name, False)
 
     def sent(self) -> None:
         """Note that the client gets the rows now."""
-        self._since = 0
+        self._fresh.clear()
+        self._told.update(name for name in self._waits if self._rows[name].state != "open")
 
 
 class LiveLists:
@@ -81,7 +103,7 @@ class LiveLists:
         self._lists: set[LiveList] = set()
         self._rate = (0, 0)
         self._ending = asyncio.ensure_future(self._end())
-        index.heard = lambda row: self._in_loop(self._arrived, row)
+        index.heard = lambda row, news: self._in_loop(self._arrived, row, news)
 
     @property
     def clients(self) -> int:
@@ -121,14 +143,14 @@ class LiveLists:
         rows = list(map(drawn, mine.rows))
         return written("live/batch.html", rows=rows, unseen=mine.unseen, index=self._index, rate=self.rate())
 
-    def _in_loop(self, work: Callable[[QuestionRow], None], row: QuestionRow) -> None:
+    def _in_loop(self, work: Callable[[QuestionRow, RowNews], None], row: QuestionRow, news: RowNews) -> None:
         # Not after the loop was closed: its threads end a moment later.
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(work, row)
+            self._loop.call_soon_threadsafe(work, row, news)
 
-    def _arrived(self, row: QuestionRow) -> None:
+    def _arrived(self, row: QuestionRow, news: RowNews) -> None:
         for each in self._lists:
-            each.take(row)
+            each.take(row, news)
 
     async def _end(self) -> None:
         await self._stopping.wait()

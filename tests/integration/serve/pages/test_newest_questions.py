@@ -36,12 +36,32 @@ def test_list_keeps_its_places_and_counts_the_rest() -> None:
     mine = LiveList(RowChoice(), [row(0)])
     mine.sent()
     for number in range(1, PAGE_ROWS + 8):
-        mine.take(row(number))
+        mine.take(row(number), "decided")
     assert [each.number for each in mine.rows] == list(range(PAGE_ROWS + 7, 7, -1))
     assert mine.unseen == 7
     mine.sent()
-    mine.take(row(100))
+    mine.take(row(100), "decided")
     assert mine.unseen == 7
+
+
+def test_question_counts_as_unseen_once_and_only_with_its_decision() -> None:
+    """Rows of open questions that are pushed out come again; a row that was shown before is no loss either."""
+    mine = LiveList(RowChoice(), [])
+    asked = [QuestionRow(f"q{number}", number, number) for number in range(PAGE_ROWS + 20)]
+    for each in asked:
+        mine.take(each, "asked")
+    assert mine.unseen == 0
+    # The newest is shown with its decision before the list hears of it.
+    asked[-1].state = "decided"
+    mine.sent()
+    for each in reversed(asked):
+        each.state = "decided"
+        mine.take(each, "decided")
+    assert mine.unseen == 19
+    mine.sent()
+    for each in asked:
+        mine.take(each, "text")
+    assert mine.unseen == 19
 
 
 def test_row_that_does_not_fit_any_more_leaves_the_list() -> None:
@@ -49,7 +69,7 @@ def test_row_that_does_not_fit_any_more_leaves_the_list() -> None:
     waiting = row(1)
     waiting.state = "open"
     mine = LiveList(RowChoice(state="open"), [waiting])
-    mine.take(row(1))
+    mine.take(row(1), "decided")
     assert mine.rows == []
     assert mine.news.is_set()
 
@@ -78,7 +98,7 @@ def test_index_reads_a_log_and_follows_it(tmp_path: Path, most: int) -> None:
     assert place.orch("--log", log, "demo", "--questions", "20").code == 0
     index = NewestQuestions(Workspace(log), most)
     heard: list[str] = []
-    index.heard = lambda each: heard.append(each.question_id)
+    index.heard = lambda each, news: heard.append(each.question_id)
     index.start()
     try:
         wait_for(lambda: index.complete or index.exceeded)
