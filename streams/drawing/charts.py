@@ -67,7 +67,13 @@ class Polyline:
 
 
 def estimates_chart(
-    title: str, rows: Sequence[Estimate], say: Say = percent, *, zero: bool = False, about: int = 6
+    title: str,
+    rows: Sequence[Estimate],
+    say: Say = percent,
+    *,
+    zero: bool = False,
+    about: int = 6,
+    width: int = WIDTH,
 ) -> Node:
     """
     Draw values with their intervals, one beneath the other.
@@ -78,11 +84,12 @@ def estimates_chart(
         say: Writes a value.
         zero: Whether 0 is a line of its own, as for differences.
         about: Number of steps on the axis.
+        width: Of the picture, in units.
     """
     ends = [end for row in rows for end in (row.low, row.high, row.value) if end is not None]
     low, high = around([*ends, 0.0] if zero else ends, about=about, least=0.01)
-    left = margin([row.label for row in rows], 0.45)
-    scale = Scale(low, high, left, WIDTH - 74)
+    left = margin([row.label for row in rows], 0.45, width)
+    scale = Scale(low, high, left, width - 74)
     bottom = 8 + _ROW * len(rows)
     parts = [_x_grid(scale, 4, bottom, say, about)]
     if zero:
@@ -93,9 +100,9 @@ def estimates_chart(
         if row.low is not None and row.high is not None:
             marks.append(element("line", x1=scale.at(row.low), x2=scale.at(row.high), y1=y, y2=y, class_="stroke"))
         marks.append(element("circle", cx=scale.at(row.value), cy=y, r=5, class_="hollow" if row.hollow else "fill"))
-        marks.append(element("text", say(row.value), x=WIDTH - 4, y=y + 4, class_="end"))
+        marks.append(element("text", say(row.value), x=width - 4, y=y + 4, class_="end"))
         parts.append([element("g", marks, class_=f"tone{row.tone}")])
-    return _picture(title, bottom + 24, parts)
+    return _picture(title, bottom + 24, parts, width)
 
 
 def scatter_chart(
@@ -165,7 +172,7 @@ def line_chart(
     return _picture(title, height, parts, width)
 
 
-def bar_chart(title: str, bars: Sequence[Estimate], say: Say = plain_number) -> Node:
+def bar_chart(title: str, bars: Sequence[Estimate], say: Say = plain_number, *, width: int = WIDTH) -> Node:
     """
     Draw values as bars from 0, one beneath the other; values below 0 go to the left.
 
@@ -173,10 +180,11 @@ def bar_chart(title: str, bars: Sequence[Estimate], say: Say = plain_number) -> 
         title: What a reader of the picture hears who cannot see it.
         bars: Label, value and tone; intervals are not drawn.
         say: Writes a value.
+        width: Of the picture, in units.
     """
     low, high = around([0.0, *(bar.value for bar in bars)], least=1e-9)
-    left = margin([bar.label for bar in bars], 0.45)
-    scale = Scale(low, high, left, WIDTH - 90)
+    left = margin([bar.label for bar in bars], 0.45, width)
+    scale = Scale(low, high, left, width - 90)
     parts: list[list[Node]] = []
     for place, bar in enumerate(bars):
         y = 6 + _ROW * place
@@ -194,12 +202,12 @@ def bar_chart(title: str, bars: Sequence[Estimate], say: Say = plain_number) -> 
                     rx=2,
                     class_=f"{look} tone{bar.tone}",
                 ),
-                element("text", say(bar.value), x=WIDTH - 4, y=y + 16, class_="end"),
+                element("text", say(bar.value), x=width - 4, y=y + 16, class_="end"),
             ]
         )
     bottom = 6 + _ROW * len(bars)
     parts.append([element("line", x1=scale.at(0), x2=scale.at(0), y1=2, y2=bottom, class_="base")])
-    return _picture(title, bottom + 6, parts)
+    return _picture(title, bottom + 6, parts, width)
 
 
 def reliability_chart(title: str, bins: Sequence[tuple[float, float, int]], tone: int = 1) -> Node:

@@ -14,6 +14,6 @@ def fitted(label: str, room: float) -> str:
     return label if len(label) <= most else label[: max(most - 1, 1)] + "…"
 
 
-def margin(labels: Sequence[str], most: float) -> float:
+def margin(labels: Sequence[str], most: float, width: int = WIDTH) -> float:
     """Give the room left of rows with these labels: at most *most* of the picture's width."""
-    return min(14 + LETTER * max((len(label) for label in labels), default=0), WIDTH * most)
+    return min(14 + LETTER * max((len(label) for label in labels), default=0), width * most)

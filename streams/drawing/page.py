@@ -1,9 +1,11 @@
 """Self-contained pages: one file with its style, and no script."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 from streams.drawing.elements import Child, Node, element, write
+from streams.drawing.flow import NARROW
+from streams.drawing.labels import WIDTH
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """The page asks no other host for anything, and runs nothing."""
@@ -59,6 +61,11 @@ def figure(picture: Node, caption: str, data: Node | None = None, legend: Sequen
         element("figcaption", caption),
         None if data is None else element("details", element("summary", "The numbers"), data),
     )
+
+
+def both_widths(draw: Callable[[int], Node], wide: int = WIDTH) -> Node:
+    """Draw for a wide page and for a telephone; the style shows one of them."""
+    return element("div", element("div", draw(wide), class_="wide"), element("div", draw(NARROW), class_="narrow"))
 
 
 def side_by_side(*figures: Node) -> Node:

@@ -17,7 +17,7 @@ WORDS: Mapping[str, str] = {
     "coverage": "What the log says of a question under other settings: exact, partial (an analysis is not recorded) or"
     " unknown.",
     "decided": "State of a question whose panel gave an answer.",
-    "decision": "The answer to a question, or an explicit `undecided`, with everything it rests on. Each question gets"
+    "decision": "The answer to a question, or an explicit “undecided”, with everything it rests on. Each question gets"
     " one.",
     "disagreement": "At least one ballot that counted gave another answer than the decided one.",
     "event": "One entry of the log. Events are only ever added.",

@@ -93,9 +93,9 @@ def _ballots(told: Explanation, decision: Decided) -> Grid:
                 known = evidence_of(decision["odds"], seat["agent"]) or _quality(seat)
                 cells = [seat["agent"], f"{stage['number']}", seat["answer"] or "", seat["read_as"] or ""]
                 rows.append([*cells, known, weight(seat["weight"] or 0, votes=votes)])
-    why = "rests on" if decision["odds"] is not None else "quality"
+    why, figures = ("quality", (1, 4, 5)) if decision["odds"] is None else ("rests on", (1, 5))
     unit = "counts" if votes else "weight, in nats"
-    return Grid(["agent", "stage", "answer", "read as", why, unit], rows, (1, 5))
+    return Grid(["agent", "stage", "answer", "read as", why, unit], rows, figures)
 
 
 def _quality(seat: SeatTaken) -> str:

@@ -19,9 +19,8 @@ from streams.audit.explain.page.model import (
 )
 from streams.drawing.charts import plain_number
 from streams.drawing.elements import Node, element
-from streams.drawing.flow import NARROW, flow_chart
-from streams.drawing.labels import WIDTH
-from streams.drawing.page import figure, page, section, table
+from streams.drawing.flow import flow_chart
+from streams.drawing.page import both_widths, figure, page, section, table
 from streams.drawing.rows import shifts_chart, spans_chart, sums_chart
 
 
@@ -107,7 +106,7 @@ def _grid(block: Grid) -> Iterator[Node]:
 
 
 def _picture(block: Steps | SumsShown | Shifts | Calls) -> Node:
-    return figure(_both(_drawer(block)), block.caption)
+    return figure(both_widths(_drawer(block)), block.caption)
 
 
 def _drawer(block: Steps | SumsShown | Shifts | Calls) -> Callable[[int], Node]:
@@ -120,8 +119,3 @@ def _drawer(block: Steps | SumsShown | Shifts | Calls) -> Callable[[int], Node]:
             return lambda width: shifts_chart(block.title, block.rows, plain_number, width)
         case Calls():
             return lambda width: spans_chart(block.title, block.rows, lambda ms: f"{plain_number(ms)} ms", width)
-
-
-def _both(draw: Callable[[int], Node]) -> Node:
-    """Draw for a wide page and for a telephone; the style shows one of them."""
-    return element("div", element("div", draw(WIDTH), class_="wide"), element("div", draw(NARROW), class_="narrow"))

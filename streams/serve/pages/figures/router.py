@@ -15,7 +15,7 @@ from streams.audit.router_table import RouterTable, table_of
 from streams.audit.weights_table import WeightsLine, weights_of
 from streams.drawing.charts import Polyline, line_chart, percent
 from streams.drawing.elements import Node
-from streams.drawing.page import figure, side_by_side
+from streams.drawing.page import both_widths, figure, side_by_side
 from streams.serve.pages.figures.courses import AveragePoint
 from streams.serve.pages.figures.seat_sums import SeatSums
 from streams.serve.pages.figures.tally import LogTally, TallyState
@@ -38,10 +38,12 @@ class CourseDrawn:
     name: str
     value: Callable[[AveragePoint], float]
     say: Callable[[float], str]
+    unit: str
+    """Quantity and unit at the axis."""
     least: float
     """Least height of the axis."""
     over: Callable[[AveragePoint], int] = lambda at: at.asked
-    over_what: str = "questions on which the agent was asked"
+    over_what: str = "questions that the agent was asked"
 
 
 COURSES = (
@@ -49,13 +51,16 @@ COURSES = (
         "Quality: share of right answers",
         lambda at: at.quality_ppb / PPB,
         percent,
+        "right (%)",
         0.05,
         lambda at: at.lessons,
-        "lessons: questions of which the right answer is known",
+        "lessons: the right answer is known",
     ),
-    CourseDrawn("Stability: share of calls with an answer", lambda at: at.stability_ppb / PPB, percent, 0.05),
-    CourseDrawn("Latency of a question (ms)", lambda at: at.latency_ns / NS_PER_MS, lambda ms: f"{ms:,.0f} ms", 10.0),
-    CourseDrawn("Cost of a question (USD)", lambda at: at.cost_pusd / 1e12, lambda usd: f"${usd:.5f}", 1e-5),
+    CourseDrawn(
+        "Stability: share of calls with an answer", lambda at: at.stability_ppb / PPB, percent, "answered (%)", 0.05
+    ),
+    CourseDrawn("Latency of a question", lambda at: at.latency_ns / NS_PER_MS, lambda ms: f"{ms:,.0f} ms", "ms", 10.0),
+    CourseDrawn("Cost of a question", lambda at: at.cost_pusd / 1e12, lambda usd: f"${usd:.5f}", "USD", 1e-5),
 )
 
 
@@ -112,8 +117,12 @@ class RouterModel:
             Polyline(agent, [(drawn.over(at), drawn.value(at)) for at in self.courses[agent] if drawn.over(at)], tone)
             for agent, tone in legend
         ]
-        name, least = drawn.name, drawn.least
-        return line_chart(name, series, drawn.over_what, name, drawn.say, least=least, width=PICTURE_WIDTH)
+
+        def draw(width: int) -> Node:
+            name, over, unit = drawn.name, drawn.over_what, drawn.unit
+            return line_chart(name, series, over, unit, drawn.say, least=drawn.least, width=width)
+
+        return both_widths(draw, PICTURE_WIDTH)
 
 
 def router_model(tally: LogTally, scope: str, before: str = "", after: str = "") -> RouterModel:

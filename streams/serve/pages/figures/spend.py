@@ -11,7 +11,7 @@ from starlette.responses import Response
 from streams.audit.figures import usd
 from streams.drawing.charts import Estimate, bar_chart, estimates_chart
 from streams.drawing.elements import Node
-from streams.drawing.page import figure
+from streams.drawing.page import both_widths, figure
 from streams.serve.pages.figures.call_sums import CallSums, SpendSums
 from streams.serve.pages.figures.tally import TallyState
 from streams.serve.pages.frame import page
@@ -93,27 +93,29 @@ class SpendModel:
 
     def pictures(self) -> Sequence[Node]:
         """Draw spend by agent and day, and latency by agent."""
-        drawn = []
         tones = {row.agent: 1 + place % TONES for place, row in enumerate(self.agents)}
-        if any(row.cost_nusd for row in self.agents):
-            bars = [Estimate(row.agent, row.cost_nusd / 1e9, tone=tones[row.agent]) for row in self.agents[:12]]
-            drawn.append(figure(bar_chart("Spend by agent, in US dollars", bars, _dollars), "Spend by agent (USD)"))
-        if len(self.days) > 1 and any(row.cost_nusd for _, rows in self.days for row in rows):
-            days = [
-                Estimate(day, sum(row.cost_nusd for row in rows) / 1e9, tone=1) for day, rows in reversed(self.days)
-            ]
-            drawn.append(figure(bar_chart("Spend by day, in US dollars", days, _dollars), "Spend by day (UTC), in USD"))
-        timed = [row for row in self.agents[:12] if row.p50_ms is not None and row.p95_ms is not None]
-        if any(row.p95_ms for row in timed):
-            spans = [
-                Estimate(
-                    row.agent, float(row.p50_ms or 0), float(row.p50_ms or 0), float(row.p95_ms or 0), tones[row.agent]
-                )
-                for row in timed
-            ]
+        bars = [Estimate(row.agent, row.cost_nusd / 1e9, tone=tones[row.agent]) for row in self.agents[:12]]
+        days = [Estimate(day, sum(row.cost_nusd for row in rows) / 1e9, tone=1) for day, rows in reversed(self.days)]
+        spans = [
+            Estimate(row.agent, float(row.p50_ms), float(row.p50_ms), float(row.p95_ms), tones[row.agent])
+            for row in self.agents[:12]
+            if row.p50_ms is not None and row.p95_ms is not None
+        ]
+        drawn = []
+        if any(bar.value for bar in bars):
+            drawn.append(_bars("Spend by agent, in US dollars", bars, "Spend by agent (USD)"))
+        if len(days) > 1 and any(bar.value for bar in days):
+            drawn.append(_bars("Spend by day, in US dollars", days, "Spend by day (UTC), in USD"))
+        if any(span.high for span in spans):
+            title = "Latency by agent, in milliseconds"
+            picture = both_widths(lambda width: estimates_chart(title, spans, _ms, about=width // 170, width=width))
             said = "Latency of calls: the dot is the median (p50), the line reaches to what 95 % did not exceed (p95)"
-            drawn.append(figure(estimates_chart("Latency by agent, in milliseconds", spans, _ms, about=4), said))
+            drawn.append(figure(picture, said))
         return drawn
+
+
+def _bars(title: str, bars: Sequence[Estimate], said: str) -> Node:
+    return figure(both_widths(lambda width: bar_chart(title, bars, _dollars, width=width)), said)
 
 
 def spend_model(sums: SpendSums) -> SpendModel:
