@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from infra.bench import added, archived, decided, replayed, scale, startup, watched
+from infra.bench import added, archived, decided, hostile, replayed, scale, startup, watched
 from infra.bench.figures import Figure, Sizes, file_system
 from infra.bench.live.plan import LiveSizes, check, steps
 
@@ -49,6 +49,7 @@ def benches(live: LiveSizes) -> dict[str, Bench]:
         Bench("scale", "Restart and memory as the log grows", scale.measure, lambda sizes: 6),
         Bench("archive", "Export, replay and queries of an archive", archived.measure, lambda sizes: 7),
         Bench("start", "Start of the command", startup.measure, lambda sizes: max(sizes.runs, startup.RUNS) + 1),
+        Bench("hostile", "Merge of hostile texts", hostile.measure, lambda sizes: sizes.runs),
         Bench(
             "live",
             "Live agents over HTTP",

@@ -17,6 +17,7 @@ from schemas.panels import SHADOW_STAGE, PanelAssigned
 from schemas.policies import PolicyAdopted
 from streams.audit.agent_stats import AgentStats
 from streams.audit.policy_names import PolicyNames
+from streams.audit.rule_worth import RuleUse
 from streams.log import LogReader, Record, read_event
 from streams.processors.lesson import lesson_of
 from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, POLICIES, QUESTIONS
@@ -72,6 +73,8 @@ class RunSummary:
     """By the name of the policy in the log."""
     subjects: dict[str, SubjectPart] = field(default_factory=dict)
     """Graded questions that name a subject, by subject."""
+    use: RuleUse = field(default_factory=RuleUse)
+    """Rules that decided, and whether anything teaches them."""
     undecided_ids: list[str] = field(default_factory=list)
     """The first undecided questions, `MOST_IDS` at most."""
 
@@ -106,6 +109,9 @@ class RunSummary:
             "shadow_calls": self.shadow_calls,
             "shadow_cost_usd": float(Decimal(self.shadow_cost_nusd) / 10**9),
             "undecided_ids": self.undecided_ids,
+            "rules": self.use.decided,
+            "with_feedback": self.use.with_feedback,
+            "notes": list(self.use.notes(graded=self.graded > 0)),
             "policies": {name: part.as_json() for name, part in self.policies.items()},
             "agents": {name: agent.as_json() for name, agent in sorted(self.agents.items())},
         }
@@ -144,12 +150,13 @@ def summarise(reader: LogReader, golds: Mapping[str, str | None]) -> RunSummary:
     summary = RunSummary(questions=len(golds))
     priorities = _priorities(reader)
     names = PolicyNames.of(reader)
-    for question_id, records in reader.by_correlation((ASSIGNMENTS, ANALYSES, DECISIONS)):
+    for question_id, records in reader.by_correlation((ASSIGNMENTS, ANALYSES, DECISIONS, FEEDBACK)):
         decision = _decision(records) if question_id in golds else None
         if decision is None:
             continue
         gold = _right_answer(decision, golds[question_id])
         decided = decision.status == "decided"
+        summary.use.add(decision, records)
         summary.decided += decided
         summary.undecided += not decided
         summary.calls += decision.calls

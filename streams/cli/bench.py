@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from infra.bench.figures import Figure
     from infra.bench.runtimes import Measurable
 
-NAMES = ("decided", "latency", "watched", "replay", "scale", "archive", "start", "live")
+NAMES = ("decided", "latency", "watched", "replay", "scale", "archive", "start", "hostile", "live")
 KAFKA_NAMES = ("decided", "latency", "inputs", "restart")
 PARTS = tuple(dict.fromkeys((*NAMES, *KAFKA_NAMES)))
 

@@ -155,6 +155,7 @@ def print_outcome(outcome: RunOutcome) -> None:
         ("decided", f"{summary.decided:,}{_undecided(summary)}"),
         *_policies(outcome),
         *_accuracy(outcome),
+        ("rule", ", ".join(f"{name} {number:,}" for name, number in summary.use.decided.items()) or "none decided"),
         ("calls", f"{summary.calls:,}{a_question}"),
         ("cost", f"{usd(summary.cost_nusd)}{unpriced}"),
         *_shadows(summary),
@@ -163,6 +164,7 @@ def print_outcome(outcome: RunOutcome) -> None:
         ("replay", f"{replayed.events:,} events, {replayed.derived:,} derived again, {replayed.different:,} different"),
     ]
     output.print_pairs(pairs)
+    _print_notes(summary)
     _print_subjects(summary)
     agents = sorted(summary.agents.items())
     if agents:
@@ -172,6 +174,15 @@ def print_outcome(outcome: RunOutcome) -> None:
             ("agent", "questions", "right", "calls"), rows, right=("questions", "right", "calls"), names=1
         )
     _print_calls(agents)
+
+
+def _print_notes(summary: RunSummary) -> None:
+    """Print what the rules are worth without feedback."""
+    if notes := summary.use.notes(graded=summary.graded > 0):
+        output.print_text()
+        output.print_text("Without feedback", style="bold")
+        for note in notes:
+            output.print_text(f"  {note}")
 
 
 def _shadows(summary: RunSummary) -> list[tuple[str, str]]:

@@ -5,7 +5,7 @@ Every merge rule of ours is named and versioned in `RULES`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from schemas.analyses import AnalysisPublished
@@ -39,7 +39,7 @@ Log-odds clamp qualities to 0.01 to 0.99: an average of a few observations can b
 
 
 _MOST_REMEMBERED = 10_000
-"""Characters of a text whose reading is remembered; 512 of them are at most some 20 MB."""
+"""Characters of a text that is remembered with its reading; 512 of them are at most some 20 MB."""
 
 NO_CALLS = Conduct(attempts=0, latency_ms=None, cost_nusd=0, unpriced_calls=0)
 """Conduct of a seat without an analysis."""
@@ -64,10 +64,10 @@ def read(analysis: AnalysisPublished, assignment: PanelAssigned) -> Reading:
     """Read the answer of an analysis by the question's answer type, with the extractor that the panel names."""
     text, structured, name = analysis.text, analysis.answer, assignment.rule_versions.extractor
     options = options_of(assignment)
-    # Each later stage counts the analyses of the stages before it again. Only texts of usual length are remembered.
+    # Each later stage counts the analyses of the stages before it again.
     if len(text) + len(structured or "") <= _MOST_REMEMBERED:
         return _remembered(name, text, options, structured)
-    return _read(name, text, options, structured)
+    return _remembered_by_id(name, _LongAnalysis(analysis.event_id, [analysis]), options)
 
 
 def _read(extractor: ExtractorName, text: str, options: Options | None, structured: str | None) -> Reading:
@@ -76,6 +76,21 @@ def _read(extractor: ExtractorName, text: str, options: Options | None, structur
 
 
 _remembered = lru_cache(maxsize=512)(_read)
+
+
+@dataclass(frozen=True, slots=True)
+class _LongAnalysis:
+    """A long analysis as the key of its reading: its id says what it holds, and the text is not kept."""
+
+    event_id: str
+    unread: list[AnalysisPublished] = field(compare=False)
+    """The analysis, until it is read."""
+
+
+@lru_cache(maxsize=512)
+def _remembered_by_id(extractor: ExtractorName, long: _LongAnalysis, options: Options | None) -> Reading:
+    analysis = long.unread.pop()
+    return _read(extractor, analysis.text, options, analysis.answer)
 
 
 def options_of(assignment: PanelAssigned) -> Options | None:

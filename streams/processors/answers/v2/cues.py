@@ -5,6 +5,7 @@ Such as "the answer is", "Réponse :" and "答案". What is stated there, a lett
 """
 
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
@@ -112,7 +113,7 @@ def answer_cues(text: str, start: int = 0, words: re.Pattern[str] = ANSWER_WORDS
         start: Where to begin; a cue's standing depends on what is before it too.
         words: Words that are stated to be something; other ones than "answer" in its languages.
     """
-    for match in list(words.finditer(text, start))[-MOST_CUES:]:
+    for match in deque(words.finditer(text, start), maxlen=MOST_CUES):
         if not _is_whole(text, match.start(), match.end()):
             continue
         end, negated, would, doubted = _linked(text, match.start(), match.end())

@@ -1,6 +1,7 @@
 """Options boxed, at an end, or as labels."""
 
 import re
+from collections import deque
 
 from streams.processors.answers.patterns import compile_ascii
 from streams.processors.answers.v2.cues import answer_cues, clause_before, standing
@@ -154,7 +155,7 @@ def opening(text: str, options: NamedOptions) -> str | None:
 def labelled(text: str, options: NamedOptions) -> str | None:
     """Give the only option that is named by its label: "C. Lyon" where a line or a sentence about the answer starts."""
     last = _LAST_COLON.search(text, max(0, len(text) - 60))
-    found = list(_LABEL.finditer(text))[-_MOST_LABELS:]
+    found = deque(_LABEL.finditer(text), maxlen=_MOST_LABELS)
     labels = [label for label in found if text.endswith("(", 0, label.start()) or _starts(text, label)]
     letters = list(dict.fromkeys(label["letter"] for label in labels))
     # An answer may stand behind a word that is not known here, as in "Zzz: C".
@@ -188,7 +189,7 @@ def _starts(text: str, label: re.Match[str]) -> re.Match[str] | None:
 
 def without_echo(text: str, options: NamedOptions) -> str:
     """Leave out the list of all options, where a text repeats it: "(A) Paris (B) Rome"."""
-    labels = list(_ECHO.finditer(text))[-_MOST_LABELS:]
+    labels = list(deque(_ECHO.finditer(text), maxlen=_MOST_LABELS))
     for first in range(len(labels) - options.count, -1, -1) if options.count > 1 else ():
         if labels[first][0] != "A":
             continue

@@ -1,6 +1,7 @@
 """Statements of the option that is chosen."""
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -149,8 +150,9 @@ def _statements(text: str, start: int, options: NamedOptions) -> Iterator[Statem
         yield Statement(place.start, mention.answer, place.standing)
 
 
-def _last(pattern: re.Pattern[str], text: str, start: int) -> list[re.Match[str]]:
-    return list(pattern.finditer(text, start))[-MOST_CUES:]
+def _last(pattern: re.Pattern[str], text: str, start: int) -> deque[re.Match[str]]:
+    # Not a list that is cut: a hostile text has a match for each three characters, and each would be kept at a time.
+    return deque(pattern.finditer(text, start), maxlen=MOST_CUES)
 
 
 def _places(text: str, start: int) -> Iterator[_Place]:
