@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from itertools import dropwhile
 from typing import NamedTuple
 
 import pytest
@@ -23,20 +24,36 @@ HOSTILE = "".join(
 )
 
 
+NOTE_WAITING = """
+window.waiting = [];
+const look = () => window.waiting.push((document.body.innerText.match(/has not answered yet/g) || []).length);
+new MutationObserver(look).observe(document.body, {subtree: true, childList: true, characterData: true});
+look();
+"""
+"""Has a page note how many agents it waits for, now and after each change."""
+
+TRIES = 20
+"""Questions asked at most until one page is open while its agents answer: on a busy machine it may open after them."""
+
+
 @WRITABLE
 def test_panel_answers_before_ones_eyes(guest: Visitor) -> None:
     """A question that is asked shows one agent after the other, then its decision, on a page that is loaded once."""
-    guest.ask("Which gas do plants take in?", "Oxygen", "Carbon dioxide")
     page = guest.page
-    page.evaluate("window.loadedOnce = true")
-    waits = page.get_by_text("has not answered yet")
-    expect(page.locator("#told .state.open")).to_be_visible()
-    # The first has answered, the last has not.
-    expect(page.locator(".cards .said").filter(has_text="not counted yet").first).to_be_visible(timeout=LIMIT_MS)
-    assert waits.count()
-    expect(page.locator("#told .answer.chosen").first).to_be_visible(timeout=LIMIT_MS)
-    expect(waits).to_have_count(0)
-    assert page.evaluate("window.loadedOnce") is True
+    for number in range(TRIES):
+        guest.ask(f"Which gas do plants take in, by the answer of try {number}?", "Oxygen", "Carbon dioxide")
+        expect(page.locator("#told")).to_be_visible(timeout=LIMIT_MS)
+        page.evaluate(NOTE_WAITING)
+        expect(page.locator("#told .answer.chosen").first).to_be_visible(timeout=LIMIT_MS)
+        expect(page.get_by_text("has not answered yet")).to_have_count(0)
+        # Only the page that was loaded first knows them.
+        noted = page.evaluate("window.waiting")
+        # At first there may be no panel yet.
+        waiting = list(dropwhile(lambda still: still == 0, noted))
+        assert waiting == sorted(waiting, reverse=True), noted
+        if any(0 < still < waiting[0] for still in waiting):
+            return
+    pytest.fail(f"{TRIES} pages showed all agents at once, or none that answered")
 
 
 @WRITABLE
