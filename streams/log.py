@@ -147,8 +147,8 @@ class LogReader(Protocol):
     def by_correlation(self, topics: Sequence[str] = ()) -> Iterator[tuple[str, list[Record]]]:
         """Iterate the records of *topics* grouped by correlation, each group in log order; in constant memory."""
 
-    def last(self, topic: str, key: str) -> Record | None:
-        """Find the newest record of a key; None if there is none."""
+    def last(self, topic: str, key: str, *, upto: int | None = None) -> Record | None:
+        """Find the newest record of a key, or the newest one up to a `seq`; None if there is none."""
 
     def ends(self) -> dict[tuple[str, int], int]:
         """Give the next offset of every partition of every topic."""

@@ -23,7 +23,7 @@ def explain_question(work: Workspace, given: str) -> Explanation:
     """
     try:
         with work.open_reader(about=given) as reader:
-            return explain(reader, given)
+            return explain(reader, given, work.seen_entries)
     except UsageError:
         pass
     # What was opened for one question may hold only the partition that it would be in: here counts the whole log.
@@ -31,11 +31,11 @@ def explain_question(work: Workspace, given: str) -> Explanation:
     with work.open_reader(topics=() if by_event else (QUESTIONS,)) as reader:
         record = find_event(reader.records(), given, among="the log's events") if by_event else None
         if record is None:
-            return explain(reader, given)
+            return explain(reader, given, work.seen_entries)
         question_id = getattr(read_event(record), "question_id", None)
         if question_id is None:
             remedy = f"`orch policy show {given}`" if record.topic == POLICIES else f"`orch consume {record.topic}`"
             raise UsageError(
                 f"{given} is an event of {record.topic}, and about no question", remedy=f"{remedy} prints it"
             )
-        return explain(reader, question_id)
+        return explain(reader, question_id, work.seen_entries)

@@ -9,6 +9,7 @@ from typing import Any
 
 from schemas.quantities import instant_of_ms
 from streams.app.merge_rules import GROUP, installed_rules, processors
+from streams.audit.entry_lookup import SeenEntries
 from streams.errors import UsageError
 from streams.log import Appender, LogReader
 from streams.processors.ballot import RULES
@@ -32,6 +33,8 @@ class Workspace:
         self._settings = None if isinstance(config, str) else config
         self.served_at: str | None = None
         """URL at which this process takes questions over HTTP; whoever else would write to the file is told."""
+        self.seen_entries = SeenEntries()
+        """Router entries of the log that were found, for its next explanations."""
 
     @property
     def config_path(self) -> Path:

@@ -8,7 +8,7 @@ from schemas.panels import PanelAssigned
 from schemas.policies import PolicyAdopted
 from schemas.questions import ALL_SUBJECTS
 from schemas.router import AgentObserved, RouterEntry, router_key
-from streams.audit.entry_lookup import event_id_of, event_in, find_entries, newest_entries
+from streams.audit.entry_lookup import consulted, event_id_of, event_in, find_entries, newest_entries
 from streams.audit.explain.explanation import AveragesSeen
 from streams.audit.explain.lessons import observed
 from streams.audit.explain.panel import averages_of
@@ -113,8 +113,7 @@ def table_at(reader: LogReader, question_id: str, scope: str | None = None) -> R
     if scope is not None and scope not in panel.scopes:
         looked = ", ".join(panel.scopes)
         raise UsageError(f"question {question_id!r} did not look at scope {scope!r}", remedy=f"It looked at {looked}")
-    ids = {entry_id for candidate in panel.candidates for entry_id in candidate.entry_ids if entry_id}
-    found = find_entries(reader, ids, record.seq)
+    found = find_entries(reader, consulted(panel, record.seq))
     lines = []
     for place, name in enumerate(panel.scopes):
         for candidate in panel.candidates if scope in (None, name) else ():

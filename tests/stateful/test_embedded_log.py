@@ -176,10 +176,13 @@ class LogMachine(RuleBasedStateMachine):
             assert self.reader.about(correlation) == group
 
     def _ends_agree(self, records: list[Record]) -> None:
-        ends, newest = self.reader.ends(), {}
+        ends = self.reader.ends()
+        newest: dict[tuple[str, str], Record] = {}
         assert sum(ends.values()) == len(records)
         for record in records:
             assert ends[record.topic, record.partition] > record.offset
+            before = newest.get((record.topic, record.key))
+            assert self.reader.last(record.topic, record.key, upto=record.seq - 1) == before
             newest[record.topic, record.key] = record
         for (topic, key), record in newest.items():
             assert self.reader.last(topic, key) == record

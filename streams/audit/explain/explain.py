@@ -1,7 +1,7 @@
 """Explanation of one question, joined along the causes."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from schemas.analyses import AnalysisPublished
@@ -17,7 +17,7 @@ from schemas.questions import LETTERS, QuestionAsked
 from schemas.registry import INPUTS, InvalidRecord, decode
 from schemas.router import AgentObserved, RouterEntry
 from schemas.weights import WeightsEntry
-from streams.audit.entry_lookup import find_entries, find_weights
+from streams.audit.entry_lookup import NamedEntry, SeenEntries, consulted, find_entries, find_weights
 from streams.audit.explain.counterfactual.would_change import WouldChange, would_change
 from streams.audit.explain.explanation import Decided, Explanation, QuestionSeen, SetAside, StageSeen, State, WaitingFor
 from streams.audit.explain.lessons import LessonEvents, lessons
@@ -50,17 +50,22 @@ class KnownEvents:
     lessons: tuple[LessonGiven, ...] = ()
     weights: tuple[WeightsEntry, ...] = ()
     letters: tuple[RecordRejected, ...] = ()
-    assigned_seq: int = 0
-    newest_seq: int = 0
+    seqs: dict[str, int] = field(default_factory=dict)
+    """Places of the events, by id."""
+
+    def before(self, event: Event) -> int:
+        """Give the place of an event, before which stands what it names."""
+        return self.seqs[event.event_id]
 
 
-def explain(reader: LogReader, question_id: str) -> Explanation:
+def explain(reader: LogReader, question_id: str, seen: SeenEntries | None = None) -> Explanation:
     """
     Explain how one question came to its decision, or what it waits for.
 
     Args:
         reader: The log; nothing is written, and no model is called.
         question_id: As the producer gave it.
+        seen: Router entries that were found before, for whoever explains many questions of one log.
 
     Raises:
         UsageError: The log holds no such question; the remedy names close ones.
@@ -69,12 +74,11 @@ def explain(reader: LogReader, question_id: str) -> Explanation:
     known = _known(reader, question_id)
     assignment, decision = known.assignment, known.decision
     policy = None if assignment is None else _policy(reader, assignment)
-    wanted = [entry.previous for entry in known.entries if entry.previous is not None]
-    older = find_entries(reader, wanted, known.newest_seq)
+    wanted = {e.previous: NamedEntry(e.key, known.before(e)) for e in known.entries if e.previous is not None}
     if assignment is not None:
-        consulted = (entry_id for candidate in assignment.candidates for entry_id in candidate.entry_ids)
-        older |= find_entries(reader, (entry_id for entry_id in consulted if entry_id), known.assigned_seq)
-    older |= {entry.event_id: entry for entry in known.entries}
+        wanted |= consulted(assignment, known.before(assignment))
+    own = {entry.event_id: entry for entry in known.entries}
+    older = find_entries(reader, {one: place for one, place in wanted.items() if one not in own}, seen) | own
     stages = stages_seen(assignment, known.opened, known.analyses, decision)
     return Explanation(
         question_id=question_id,
@@ -99,8 +103,8 @@ def _would_change(known: KnownEvents) -> WouldChange | None:
 
 
 def _taught(reader: LogReader, known: KnownEvents, entries: dict[str, RouterEntry]) -> LessonEvents:
-    before = [entry.previous for entry in known.weights if entry.previous is not None]
-    older = find_weights(reader, before, known.newest_seq) | {entry.event_id: entry for entry in known.weights}
+    before = {e.previous: NamedEntry(e.key, known.before(e)) for e in known.weights if e.previous is not None}
+    older = find_weights(reader, before) | {entry.event_id: entry for entry in known.weights}
     changes = weights_changed(known.lessons, known.weights, older)
     return LessonEvents(known.observations, known.entries, entries, known.letters, changes)
 
@@ -125,10 +129,10 @@ def _known(reader: LogReader, question_id: str) -> KnownEvents:
 
 
 def _note(known: KnownEvents, record: Record, event: Event) -> None:
-    known.newest_seq = max(known.newest_seq, record.seq)
+    known.seqs[event.event_id] = record.seq
     match event:
         case PanelAssigned() if known.assignment is None:
-            known.assignment, known.assigned_seq = event, record.seq
+            known.assignment = event
         case DecisionMade() if known.decision is None:
             known.decision = event
         case StageOpened():

@@ -131,10 +131,11 @@ class ArchiveReader:
         for correlation, group in groupby(found, key=itemgetter(_CORRELATION)):
             yield correlation, list(group)
 
-    def last(self, topic: str, key: str) -> Record | None:
-        """Find the newest record of a key; None if there is none."""
+    def last(self, topic: str, key: str, *, upto: int | None = None) -> Record | None:
+        """Find the newest record of a key, or the newest one up to a `seq`; None if there is none."""
         source = self._tables.of_topics(_known((topic,)), _COLUMNS)
-        query = f"SELECT * FROM ({source}) WHERE key = ? AND {self._kept} ORDER BY seq DESC LIMIT 1"
+        bound = "" if upto is None else f"AND seq <= {upto}"
+        query = f"SELECT * FROM ({source}) WHERE key = ? {bound} AND {self._kept} ORDER BY seq DESC LIMIT 1"
         return next((self._record(row) for row in self._rows(query, [key.encode()])), None)
 
     def ends(self) -> dict[tuple[str, int], int]:

@@ -181,9 +181,9 @@ class KafkaReader:
         """
         return self._snapshot().by_correlation(topics)
 
-    def last(self, topic: str, key: str) -> Record | None:
-        """Find the newest record of a key; None if there is none."""
-        return self._snapshot().last(topic, key)
+    def last(self, topic: str, key: str, *, upto: int | None = None) -> Record | None:
+        """Find the newest record of a key, or the newest one up to a `seq`; None if there is none."""
+        return self._snapshot().last(topic, key, upto=upto)
 
     def ends(self) -> dict[tuple[str, int], int]:
         """Give the next offset of every partition, without reading records."""

@@ -62,6 +62,7 @@ def shown(reader: LogReader) -> dict[str, Any]:
         "groups": list(reader.by_correlation()),
         "about": [reader.about(key) for _, key in sorted(keys)[::7]],
         "last": {key: reader.last(*key) for key in sorted(keys)[::5]},
+        "last before": [reader.last(one.topic, one.key, upto=one.seq - 1) for one in records[::9]],
         "nothing": (reader.about("nobody"), reader.last(DECISIONS, "nobody")),
         "ends": reader.ends(),
         "counts": (reader.end, reader.folded),
