@@ -18,7 +18,7 @@ from streams.app.metrics import Counted, instruments
 from streams.app.workspace import Workspace
 from streams.errors import OperatorError, UsageError
 from streams.instruments.address import Address, parse_address
-from streams.serve.server import ServeSpec
+from streams.serve.server import ServeSpec, listening_socket
 
 from ...e2e.command import SCRIPT
 from ...monitoring import silent_panels
@@ -169,3 +169,11 @@ def test_killed_server_gives_the_same_decisions_again(tmp_path: Path) -> None:
         decided = server.ask("open")
         assert decided.status == 200
         assert [each["decision"]["question_id"] for each in server.get("/v1/decisions").body["decisions"]] == ["open"]
+
+
+def test_small_responses_are_sent_at_once() -> None:
+    """No connection waits for an acknowledgement before it sends the rest of a small response."""
+    with listening_socket(LOOPBACK) as taken, socket.create_connection(taken.getsockname()):
+        accepted, _ = taken.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
