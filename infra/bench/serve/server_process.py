@@ -1,4 +1,4 @@
-"""`orch serve` as a process of its own."""
+"""`orch serve` or `orch ui` as its own process."""
 
 import asyncio
 import json
@@ -24,10 +24,11 @@ class ServerProcess:
 
     Args:
         folder: Where the log is.
+        command: `serve`, or `ui` with pages.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, command: str = "serve") -> None:
+        self._folder, self._command = folder, command
         self._process: asyncio.subprocess.Process | None = None
         self.port = 0
         (folder / "orch.toml").write_text(_CONFIG, "utf-8")
@@ -44,7 +45,7 @@ class ServerProcess:
             sys.executable,
             "-c",
             _ORCH,
-            "serve",
+            self._command,
             "--port",
             str(self.port),
             cwd=self._folder,
