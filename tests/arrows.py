@@ -132,6 +132,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "streams.evaluation",
         "streams.instruments",
         "infra.models",
+        "infra.pictures.shots",
     ),
     "streams.evaluation": _OUTER,
     "streams.ui": _OUTER,

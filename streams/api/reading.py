@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import NamedTuple, TypeVar
 
 from schemas.decisions import DecisionMade
@@ -11,10 +12,13 @@ from streams.app.question_session import OnRecord, unknown_question
 from streams.app.reporter import Reporter
 from streams.app.workspace import Workspace
 from streams.errors import InvariantError, PendingError
-from streams.log import read_event
+from streams.log import Record, read_event
 from streams.topology import DECISIONS
 
 T = TypeVar("T")
+
+_DECODED = 256
+"""Decisions kept decoded, some 3 MB: subscriptions that follow the same log get the newest ones at the same time."""
 
 
 class Placed(NamedTuple):
@@ -37,7 +41,12 @@ class Remarks(Reporter):
 
 def decision_in(found: Consumed) -> DecisionMade:
     """Give a decision that was read."""
-    event = read_event(found.record)
+    return _decision(found.record)
+
+
+@lru_cache(_DECODED)
+def _decision(record: Record) -> DecisionMade:
+    event = read_event(record)
     if not isinstance(event, DecisionMade):
         raise InvariantError(f"{DECISIONS} holds a {event.kind}")
     return event

@@ -66,8 +66,13 @@ async def _response(reader: asyncio.StreamReader) -> HttpReply:
 
 async def events(port: int, after: str) -> "EventReader":
     """Follow the decisions after a place."""
+    return await open_stream(port, "/v1/events", f"Last-Event-ID: {after}\r\n")
+
+
+async def open_stream(port: int, path: str, fields: str = "") -> "EventReader":
+    """Open a stream of server-sent events."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 20)
-    writer.write(f"GET /v1/events HTTP/1.1\r\nHost: 127.0.0.1\r\nLast-Event-ID: {after}\r\n\r\n".encode())
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{fields}\r\n".encode())
     await reader.readuntil(b"\r\n\r\n")
     return EventReader(reader, writer)
 
@@ -78,9 +83,9 @@ class EventReader:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
 
-    async def next(self) -> dict[bytes, bytes]:
+    async def chunk(self) -> bytes:
         """
-        Give the fields of the next event.
+        Give the text of the next event or comment.
 
         Raises:
             OSError, EOFError: The connection failed, or the stream ended.
@@ -89,6 +94,16 @@ class EventReader:
         chunk = await self._reader.readexactly(size + 2)
         if not size:
             raise EOFError
+        return chunk[:-2]
+
+    async def next(self) -> dict[bytes, bytes]:
+        """
+        Give the fields of the next event.
+
+        Raises:
+            OSError, EOFError: The connection failed, or the stream ended.
+        """
+        chunk = await self.chunk()
         return dict(line.split(b": ", 1) for line in chunk.splitlines() if line and not line.startswith(b":"))
 
     def close(self) -> None:
