@@ -56,7 +56,7 @@ def test_panel_answers_before_ones_eyes(guest: Visitor) -> None:
     pytest.fail(f"{TRIES} pages showed all agents at once, or none that answered")
 
 
-@WRITABLE
+@pytest.mark.parametrize(("site", "visitor"), [("file", True), ("file", False), ("kafka", True)], indirect=True)
 def test_path_of_a_question(visitor: Visitor, site: SiteProcess) -> None:
     """Asked, decided, its tree opened, feedback given, the router moved by it, a receipt that `orch verify` accepts."""
     page = visitor.page
