@@ -146,12 +146,18 @@ class NewestQuestions:
                     if len(self._rows) >= self.most:
                         self.exceeded = True
                         continue
-                    self._oldest -= 1
-                    row = QuestionRow(record.key, self._oldest, record.timestamp_ms)
-                    self._rows[record.key] = row
-                    self._rows.move_to_end(record.key, last=False)
+                    row = self._rows[record.key] = QuestionRow(record.key, 0, record.timestamp_ms)
                     self.counts["open"] += 1
+                    self._place_last(row)
+                elif row.state == "open":
+                    # What came behind it was a second question under its id, which counts for nothing.
+                    self._place_last(row)
                 self._note(row, record, earlier=True)
+
+    def _place_last(self, row: QuestionRow) -> None:
+        self._oldest -= 1
+        row.number = self._oldest
+        self._rows.move_to_end(row.question_id, last=False)
 
     def _note(self, row: QuestionRow, record: Record, *, earlier: bool = False) -> bool:
         """Take what a record says into its row; say whether that was new. Of two questions the earlier counts."""

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from schemas.registry import build
 from streams.app.workspace import Workspace
 from streams.errors import UsageError
 from streams.serve.pages.live.choice import PAGE_ROWS, RowChoice, choose
 from streams.serve.pages.live.index import NewestQuestions
 from streams.serve.pages.live.row import QuestionRow
 from streams.serve.pages.live.stream import LiveList
+from streams.topology import QUESTIONS
 
 from ...command_in_process import Inside
 
@@ -114,3 +116,27 @@ def test_index_reads_a_log_and_follows_it(tmp_path: Path, most: int) -> None:
         assert {each.question_id for each in rows[:4]} == set(heard)
     finally:
         index.stop()
+
+
+def test_second_question_under_an_id_moves_no_row(tmp_path: Path) -> None:
+    """A record that contradicts a question that was decided leaves it where its decision stands."""
+    place = Inside(tmp_path)
+    log = f"sqlite:///{tmp_path / 'demo.db'}"
+    assert place.orch("--log", log, "demo", "--questions", "6").code == 0
+    before = indexed(log)
+    other = {"question_id": before[-1].question_id, "text": "Another one?", "options": ["x", "y"]}
+    with Workspace(log).open_writer((QUESTIONS,)) as written:
+        written.append(build(QUESTIONS, other, 0))
+        written.commit()
+    after = indexed(log)
+    assert [each.question_id for each in after] == [each.question_id for each in before]
+    assert [each.text for each in after] == [each.text for each in before]
+
+
+def indexed(log: str) -> list[QuestionRow]:
+    """Read a log as a server does that starts; give its rows, the newest first."""
+    index = NewestQuestions(Workspace(log))
+    index.start()
+    wait_for(lambda: index.complete)
+    index.stop()
+    return list(index.newest_first())
