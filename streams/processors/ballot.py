@@ -7,6 +7,7 @@ Every merge rule of ours is named and versioned in `RULES`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import Ballot, Conduct, Exclusion, ExclusionReason, TieBreak
@@ -144,48 +145,72 @@ def count(
     Returns:
         Ballots, exclusions, tally and leader; the leader is None without ballots.
     """
-    quality = {candidate.agent: candidate.quality_ppb for candidate in assignment.candidates}
-    choices = assignment.option_count or assignment.merge.number_choices
-    ballots, excluded = [], []
-    tally: dict[str, int] = {}
+    votes: list[_Vote] = []
+    excluded = []
     for stage, agent in seats:
         analysis = analyses.get((stage, agent))
         reading = None if analysis is None or analysis.status == "failed" else read(analysis, assignment)
         if analysis is None or reading is None or reading.answer is None:
             excluded.append(_exclusion(stage, agent, analysis, reading))
-            continue
-        weight = 1 if rule in ("vote", "odds", "own") else log_odds(quality[agent], choices)
-        tally[reading.answer] = tally.get(reading.answer, 0) + weight
-        ballots.append(
-            Ballot(
-                agent=agent,
-                stage=stage,
-                answer=reading.answer,
-                weight=weight,
-                read_as=reading.source,
-                analysis_id=analysis.event_id,
-                conduct=conduct(analysis),
-            )
-        )
+        else:
+            votes.append(_Vote(stage, agent, reading.answer, reading.source, analysis))
     evidence = verdict = None
     odds = odds_of(assignment)
     if odds is not None and with_evidence:
-        texts = {analysis.event_id: analysis.text for analysis in analyses.values()}
-        evidence = read_evidence(odds, ballots, texts)
+        evidence = read_evidence(odds, [(vote.agent, vote.answer, vote.analysis.text) for vote in votes])
         if rule == "odds":
-            verdict = verdict_of(odds, assignment.option_count, evidence, [ballot.answer for ballot in ballots])
-            ballots, tally = _weighed(ballots, verdict), verdict.tally()
+            verdict = verdict_of(odds, assignment.option_count, evidence, [vote.answer for vote in votes])
+    weights = _weights(votes, assignment, rule) if verdict is None else verdict.ballot_weights()
+    ballots = tuple(_ballot(vote, weight) for vote, weight in zip(votes, weights, strict=True))
+    tally = _sums(ballots) if verdict is None else verdict.tally()
     leader, tie_break = lead(tally, ballots, assignment.priority)
-    return Count(tuple(ballots), tuple(excluded), tally, leader, tie_break, evidence, verdict)
+    return Count(ballots, tuple(excluded), tally, leader, tie_break, evidence, verdict)
+
+
+class _Vote(NamedTuple):
+    """An analysis whose answer was read."""
+
+    stage: int
+    agent: str
+    answer: str
+    source: str
+    analysis: AnalysisPublished
+
+
+def _weights(votes: Sequence[_Vote], assignment: PanelAssigned, rule: MergeRuleV2) -> Sequence[int]:
+    """Weigh each vote 1, or by the log-odds of its agent's quality."""
+    if rule in ("vote", "odds", "own"):
+        return [1] * len(votes)
+    quality = {candidate.agent: candidate.quality_ppb for candidate in assignment.candidates}
+    choices = assignment.option_count or assignment.merge.number_choices
+    return [log_odds(quality[vote.agent], choices) for vote in votes]
+
+
+def _ballot(vote: _Vote, weight: int) -> Ballot:
+    return Ballot(
+        agent=vote.agent,
+        stage=vote.stage,
+        answer=vote.answer,
+        weight=weight,
+        read_as=vote.source,
+        analysis_id=vote.analysis.event_id,
+        conduct=conduct(vote.analysis),
+    )
+
+
+def _sums(ballots: Sequence[Ballot]) -> dict[str, int]:
+    """Add up the weights of each answer."""
+    tally: dict[str, int] = {}
+    for ballot in ballots:
+        tally[ballot.answer] = tally.get(ballot.answer, 0) + ballot.weight
+    return tally
 
 
 def weighed_by(counted: Count, weights: Sequence[int], assignment: PanelAssigned) -> Count:
     """Give the count with other weights, one for each ballot."""
     pairs = zip(counted.ballots, weights, strict=True)
     ballots = tuple(ballot.model_copy(update={"weight": weight}) for ballot, weight in pairs)
-    tally: dict[str, int] = {}
-    for ballot in ballots:
-        tally[ballot.answer] = tally.get(ballot.answer, 0) + ballot.weight
+    tally = _sums(ballots)
     leader, tie_break = lead(tally, ballots, assignment.priority)
     return replace(counted, ballots=ballots, tally=tally, leader=leader, tie_break=tie_break)
 
@@ -214,12 +239,6 @@ def deciding_rule(assignment: PanelAssigned) -> MergeRuleV2:
     if odds.mode == "untaught":
         return "cascade"
     return "vote" if odds.settings.learn_from == "agreement" and odds.facts.kind == "number" else "odds"
-
-
-def _weighed(ballots: Sequence[Ballot], verdict: OddsVerdict) -> list[Ballot]:
-    """Give the ballots the weights of the rule `odds`."""
-    weights = verdict.ballot_weights()
-    return [ballot.model_copy(update={"weight": weight}) for ballot, weight in zip(ballots, weights, strict=True)]
 
 
 def _exclusion(stage: int, agent: str, analysis: AnalysisPublished | None, reading: Reading | None) -> Exclusion:

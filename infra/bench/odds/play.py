@@ -126,7 +126,7 @@ class Player:
         return scored, max(answers, key=scored.scores.__getitem__, default=None)
 
     def _weight(self, switch: Switch) -> int:
-        if self.settings.learn_from == "agreement" and switch not in self.table.weights:
+        if self.settings.learn_from == "agreement" and self.table.pair(switch) is None:
             return self.table.weight(switch) + start_weight(switch, self.panel[0])
         return self.table.weight(switch)
 

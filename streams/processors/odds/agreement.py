@@ -42,8 +42,8 @@ def agreement_step(lesson: LessonGiven, table: Table) -> StepTaken:
     ballots = ballots_of(lesson)
 
     def weight(switch: Switch) -> int:
-        found = table.weights.get(switch)
-        return table.weight(switch) + start_weight(switch, lesson.first) if found is None else found
+        found = table.pair(switch)
+        return table.weight(switch) + start_weight(switch, lesson.first) if found is None else found[0]
 
     rows = rows_of(ballots)
     numerator, denominator = _SHARPER
@@ -52,7 +52,8 @@ def agreement_step(lesson: LessonGiven, table: Table) -> StepTaken:
     moves, fared = [], []
     for voice in sorted(ballots.voices):
         switch = voice.agent, voice.grounds
-        before, observed = weight(switch), min(table.precisions.get(switch, _START), _MOST)
+        known = table.pair(switch)
+        before, observed = weight(switch), min(_START if known is None else known[1], _MOST)
         accuracy = logistic(before)
         moved = accuracy + half_even((scored.posterior[voice.answer] - accuracy) * ONE, observed + ONE)
         moved = min(max(moved, _LEAST_SHARE), ONE - _LEAST_SHARE)

@@ -27,7 +27,12 @@ def evidence_of(agent: str, answer: str, text: str, facts: QuestionFacts) -> Evi
         text: The analysis; its last `LONGEST_TEXT` characters are read.
         facts: Of the question.
     """
-    text = text[-LONGEST_TEXT:]
+    # Each stage counts the answers of the stages before it again.
+    return _remembered(agent, answer, text[-LONGEST_TEXT:], facts)
+
+
+@lru_cache(maxsize=256)
+def _remembered(agent: str, answer: str, text: str, facts: QuestionFacts) -> Evidence:
     repeats = None
     grounds: Grounds = "text"
     if facts.kind == "number":

@@ -36,7 +36,12 @@ def score(rows: Mapping[str, Row], choices: int, weight: Callable[[Switch], int]
 
     Source: conditional logit (McFadden 1974), whose log-odds are sums of weights.
     """
-    scores = {answer: sum(weight(switch) * times for switch, times in row.items()) for answer, row in rows.items()}
+    scores = {}
+    for answer, row in rows.items():
+        total = 0
+        for switch, times in row.items():
+            total += weight(switch) * times
+        scores[answer] = total
     others = max(choices - len(rows), 0)
     top = max([*scores.values(), *([0] if others else [])], default=0)
     powers = {answer: exp_minus(top - value) for answer, value in scores.items()}

@@ -1,6 +1,7 @@
 """Weights that the answers to one question switch on."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.odds import ONE, Grounds
@@ -57,6 +58,7 @@ class Ballots(NamedTuple):
         return self.choices or NOMINAL_CHOICES
 
 
+@lru_cache(maxsize=4096)
 def start_of(switch: Switch) -> int:
     """Give a weight before any lesson: an unknown agent counts e to one, all else nothing but what never moves."""
     if switch[0] == SHARED:
@@ -64,6 +66,7 @@ def start_of(switch: Switch) -> int:
     return ONE if switch[1] == AGENT else 0
 
 
+@lru_cache(maxsize=4096)
 def prior_of(switch: Switch) -> int:
     """Give the precision of a weight before any lesson."""
     owner, name = switch
@@ -74,6 +77,7 @@ def prior_of(switch: Switch) -> int:
     return _LETTER_PRIOR if name.startswith("letter/") else _PRIOR
 
 
+@lru_cache(maxsize=4096)
 def name_of(switch: Switch) -> str:
     """Name a weight for people: `agent/flash`, `agent+class/flash/derived`, `supporters/2`."""
     owner, name = switch

@@ -17,15 +17,22 @@ def skill_of(standing: Standing) -> int:
     return (standing.right * standing.asked + ONE // 2 * _SHRINKAGE) // (standing.asked + _SHRINKAGE)
 
 
+Pair = tuple[int, int]
+"""A weight and its precision, in units of 1/65,536."""
+
+
 @dataclass(slots=True)
 class Table:
-    """A copy of one table, to be changed by one lesson."""
+    """One table, to be changed by one lesson; what that does not touch is shared with the entry it was read from."""
 
-    weights: dict[Switch, int] = field(default_factory=dict)
-    precisions: dict[Switch, int] = field(default_factory=dict)
+    pairs: dict[str, dict[str, Pair]] = field(default_factory=dict)
+    """By owner and name; those of an owner are copied before they are changed."""
     standings: dict[tuple[str, QuestionKind], Standing] = field(default_factory=dict)
     taught: dict[str, int] = field(default_factory=dict)
     """Agents in the order of their first lesson, with the sequence number of the last one."""
+    _copied: dict[str, dict[str, Pair]] = field(default_factory=dict)
+    _read: dict[str, AgentWeights] = field(default_factory=dict)
+    """Lines of the entry, which go on as they are where no lesson taught the agent since."""
 
     @classmethod
     def of(cls, entry: WeightsEntry | None) -> "Table":
@@ -33,31 +40,39 @@ class Table:
         table = cls()
         if entry is None:
             return table
-        groups = [(SHARED, entry.shared), *((line.agent, line.weights) for line in entry.agents)]
-        for owner, weights in groups:
-            for name, (weight, precision) in weights.items():
-                table.weights[owner, name], table.precisions[owner, name] = weight, precision
+        table.pairs[SHARED] = entry.shared
         for line in entry.agents:
+            table.pairs[line.agent] = line.weights
             table.taught[line.agent] = line.taught
-            table.standings.update({(line.agent, kind): standing for kind, standing in line.standing.items()})
+            table._read[line.agent] = line
+            for kind, standing in line.standing.items():
+                table.standings[line.agent, kind] = standing
         return table
+
+    def pair(self, switch: Switch) -> Pair | None:
+        """Give a weight with its precision; None before any lesson."""
+        owned = self.pairs.get(switch[0])
+        return None if owned is None else owned.get(switch[1])
 
     def weight(self, switch: Switch) -> int:
         """Give a weight, in units of 1/65,536."""
-        found = self.weights.get(switch)
-        return start_of(switch) if found is None else found
+        found = self.pair(switch)
+        return start_of(switch) if found is None else found[0]
 
     def precision(self, switch: Switch) -> int:
         """Give a precision, in units of 1/65,536."""
-        found = self.precisions.get(switch)
-        return prior_of(switch) if found is None else found
+        found = self.pair(switch)
+        return prior_of(switch) if found is None else found[1]
 
-    def move(self, switch: Switch, weight: int, precision: int) -> tuple[int, int]:
+    def move(self, switch: Switch, weight: int, precision: int) -> Pair:
         """Add to a weight and to its precision, within their bounds; give what was added."""
-        old_weight, old_precision = self.weight(switch), self.precision(switch)
+        owner, name = switch
+        old_weight, old_precision = self.pair(switch) or (start_of(switch), prior_of(switch))
         moved = min(max(old_weight + weight, -MOST_WEIGHT), MOST_WEIGHT)
         firmer = min(max(old_precision + precision, prior_of(switch)), MOST_PRECISION)
-        self.weights[switch], self.precisions[switch] = moved, firmer
+        if owner not in self._copied:
+            self._copied[owner] = self.pairs[owner] = dict(self.pairs.get(owner, ()))
+        self._copied[owner][name] = moved, firmer
         return moved - old_weight, firmer - old_precision
 
     def standing(self, agent: str, kind: QuestionKind) -> Standing:
@@ -73,28 +88,22 @@ class Table:
         oldest = sorted(self.taught, key=self.taught.__getitem__)[: len(self.taught) - MOST_AGENTS]
         gone = dict.fromkeys(oldest)
         self.taught = {agent: at for agent, at in self.taught.items() if agent not in gone}
-        self.weights = {switch: weight for switch, weight in self.weights.items() if switch[0] not in gone}
-        self.precisions = {switch: value for switch, value in self.precisions.items() if switch[0] not in gone}
+        self.pairs = {owner: pairs for owner, pairs in self.pairs.items() if owner not in gone}
         self.standings = {key: standing for key, standing in self.standings.items() if key[0] not in gone}
 
-    def shared(self) -> dict[str, tuple[int, int]]:
+    def shared(self) -> dict[str, Pair]:
         """Give the weights that belong to no agent, each with its precision."""
-        return {name: self._both((owner, name)) for owner, name in self.weights if owner == SHARED}
+        return self.pairs.get(SHARED, {})
 
     def lines(self) -> tuple[AgentWeights, ...]:
         """Give what is known of each agent."""
-        weights: dict[str, dict[str, tuple[int, int]]] = {agent: {} for agent in self.taught}
-        standings: dict[str, dict[QuestionKind, Standing]] = {agent: {} for agent in self.taught}
-        for owner, name in self.weights:
-            if owner in weights:
-                weights[owner][name] = self._both((owner, name))
+        standings: dict[str, dict[QuestionKind, Standing]] = {}
         for (agent, kind), standing in self.standings.items():
-            if agent in standings:
-                standings[agent][kind] = standing
-        return tuple(
-            AgentWeights(agent=agent, taught=at, weights=weights[agent], standing=standings[agent])
-            for agent, at in self.taught.items()
-        )
+            standings.setdefault(agent, {})[kind] = standing
+        return tuple(self._line(agent, at, standings.get(agent, {})) for agent, at in self.taught.items())
 
-    def _both(self, switch: Switch) -> tuple[int, int]:
-        return self.weights[switch], self.precision(switch)
+    def _line(self, agent: str, at: int, standing: dict[QuestionKind, Standing]) -> AgentWeights:
+        read = self._read.get(agent)
+        if read is not None and read.taught == at:
+            return read
+        return AgentWeights(agent=agent, taught=at, weights=self.pairs.get(agent, {}), standing=standing)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from schemas.decisions import Ballot
 from schemas.odds import ONE, DecisionOdds, Evidence, Gain, OddsLine, PanelOdds, Term
 from schemas.quantities import PPB
 from streams.processors.fixed import MICRO, half_even
@@ -36,7 +35,7 @@ class OddsVerdict:
     rows: Mapping[str, Row]
     scored: Scored
     weights: Mapping[Switch, int]
-    """Those that the panel carries."""
+    """Those that the panel carries of the agents who answered, and the shared ones."""
 
     def weight(self, switch: Switch) -> int:
         """Give a weight that the panel carries, or its start where it was not learned."""
@@ -104,15 +103,17 @@ def verdict_of(odds: PanelOdds, choices: int, evidence: Sequence[Evidence], answ
     )
     by_agreement = odds.settings.learn_from == "agreement"
     ballots = Ballots(voices, choices, odds.facts.negated, odds.facts.shapes, by_agreement)
-    rows, weights = rows_of(ballots), _weights(odds)
+    rows, weights = rows_of(ballots), _weights(odds, dict.fromkeys(found.agent for found in evidence))
     scored = score(rows, ballots.nominal_choices, lambda switch: weights.get(switch, start_of(switch)))
     return OddsVerdict(odds, ballots, rows, scored, weights)
 
 
-def _weights(odds: PanelOdds) -> dict[Switch, int]:
+def _weights(odds: PanelOdds, answered: Mapping[str, None]) -> dict[Switch, int]:
     weights: dict[Switch, int] = {(SHARED, name): weight for name, weight in odds.shared.items()}
     for member in odds.members:
-        weights.update({(member.agent, name): weight for name, weight in member.weights.items()})
+        if member.agent in answered:
+            for name, weight in member.weights.items():
+                weights[member.agent, name] = weight
     return weights
 
 
@@ -131,9 +132,9 @@ def decision_odds(odds: PanelOdds, evidence: tuple[Evidence, ...], verdict: Odds
     )
 
 
-def read_evidence(odds: PanelOdds, ballots: Sequence[Ballot], texts: Mapping[str, str]) -> tuple[Evidence, ...]:
-    """Read what each counted ballot rests on in its own text; *texts* are by analysis id."""
-    return tuple(evidence_of(ballot.agent, ballot.answer, texts[ballot.analysis_id], odds.facts) for ballot in ballots)
+def read_evidence(odds: PanelOdds, votes: Sequence[tuple[str, str, str]]) -> tuple[Evidence, ...]:
+    """Read what each counted answer rests on; of each vote are given agent, answer and text."""
+    return tuple(evidence_of(agent, answer, text, odds.facts) for agent, answer, text in votes)
 
 
 def _unats(weight: int) -> int:
