@@ -103,8 +103,10 @@ def assign(question: QuestionAsked, policy: PolicyAdopted, tables: Tables, *, cr
         if policy.own_rule is not None:
             fields["own_rule"] = policy.own_rule
         if policy.routing.shadow is not None:
-            # By rank; the policy has neither reserve nor later stages, so these are all who are not asked.
-            fields["shadows"] = tuple(c.agent for c in choice.candidates if c.agent not in choice.panel)
+            # By rank; the policy has neither reserve nor later stages, so these are all who are not asked. A dispatcher
+            # is asked, even if exploration has taken its place among the analysts.
+            asked = (*choice.panel, *(seat.agent for seat in stage.seats))
+            fields["shadows"] = tuple(c.agent for c in choice.candidates if c.agent not in asked)
     return kind(
         causes=(question.event_id, policy.event_id, *(entry.event_id for entry in consulted)),
         occurred_at=latest(question.occurred_at, policy.occurred_at, *(entry.occurred_at for entry in consulted)),

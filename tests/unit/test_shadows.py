@@ -70,6 +70,22 @@ def test_all_agents_without_a_seat_are_asked_beside_the_panel() -> None:
     assert [agent for _, agent in world.waiting()] == list(ALL)
 
 
+def test_dispatcher_has_no_shadow_seat() -> None:
+    """Who writes the sub-questions is asked already, also where exploration took its place among the analysts."""
+    routing = {"panel_size": 1, "exploration": {"warm_up": 0, "kind": "nth", "every": 2}}
+    world = World(shadowed(policy("a", "b", "c", routing=routing, decomposition="dispatcher")), reload=True)
+    for number in range(8):
+        world.put(question(f"q{number}"))
+    world.play(said(a="A", b="B", c="C"))
+    explored = [panel for panel in world.of(PanelAssignedV2) if panel.explored]
+    assert {(panel.stage.seats[0].agent, panel.later, panel.shadows) for panel in explored} <= {
+        ("a", (("b",),), ("c",)),
+        ("a", (("c",),), ("b",)),
+    }
+    assert explored
+    assert len(world.of(DecisionMadeV2)) == 8
+
+
 def test_policy_without_shadows_writes_nothing_of_them() -> None:
     """A panel and a decision under a policy without shadow seats hold no such field."""
     world = World(newest(policy("a", "b", "c", routing={"panel_size": 2})))
