@@ -20,7 +20,18 @@ from streams.app.run import Job, do
 from streams.app.setup import EPOCH
 from streams.app.workspace import Workspace
 from streams.errors import UsageError
-from streams.evaluation.arms import PUBLISHED, Arm, NotRun, Panel, Plan, Routing, arms_of, parse_panel, random_panels
+from streams.evaluation.arms import (
+    EVERY_PART,
+    PUBLISHED,
+    Arm,
+    ArmRouting,
+    NotRun,
+    Panel,
+    Plan,
+    arms_of,
+    parse_panel,
+    random_panels,
+)
 from streams.evaluation.long_form import write_long_form
 from streams.evaluation.outcomes import Answers, Given, given_by
 from streams.evaluation.page import report_page
@@ -38,7 +49,7 @@ SIMULATED_MERGER = (
     " panels are those of the experiment"
 )
 """What a report says of the arm `published` on recorded outputs."""
-ROUTINGS: tuple[Routing, ...] = ("static", "ema")
+ROUTINGS: tuple[ArmRouting, ...] = (ArmRouting("static"), ArmRouting("ema"))
 Replays = Literal["all", "first", "none"]
 PARALLEL_FROM = 2_000
 """Decisions from which further processes pay for their start of about a second each."""
@@ -60,7 +71,7 @@ class EvalJob:
     random_panels: int = 0
     """Panels drawn beside them."""
     rules: tuple[str, ...] = DEFAULT_RULES
-    routings: tuple[Routing, ...] = ROUTINGS
+    routings: tuple[ArmRouting, ...] = ROUTINGS
     orders: int = 20
     seed: int = 42
     window: int = 1
@@ -149,7 +160,7 @@ def _plan(job: EvalJob, panels: Sequence[Panel], data: EvalData) -> Plan:
             missing = "no merge verdicts" if arm.rule == "agent" else "whole answers and none to sub-questions"
             not_run.append(NotRun(arm.name, f"the outputs hold {missing}; run it with live or simulated agents"))
             continue
-        probe = [{"kind": "recorded", "name": name, "model": model} for name, model in arm.panel.members.items()]
+        probe = [{"kind": "recorded", "name": name, "model": model} for name, model in arm.members.items()]
         try:
             build_policy(Config(fields=arm.policy()), EPOCH, agents=probe)
         except UsageError as error:
@@ -162,8 +173,9 @@ def _plan(job: EvalJob, panels: Sequence[Panel], data: EvalData) -> Plan:
                 not_run.append(NotRun(f"{arm.name}: a merge model's verdicts", SIMULATED_MERGER))
     if not any("@2" in str(spec["name"]) for spec in data.specs):
         not_run.append(NotRun("self-consistency K=2", "no model has a second sample among the outputs"))
-    reason = "a sub-question goes to one agent; no policy of this version gives each to all"
-    not_run.append(NotRun("every agent on every sub-question", reason))
+    if data.recorded and EVERY_PART not in job.rules:
+        reason = "the outputs hold none to sub-questions; with live or simulated agents it is --rule every-part"
+        not_run.append(NotRun("every agent on every sub-question", reason))
     return Plan(arms, panels, job.seed, job.orders, job.window, tuple(not_run))
 
 

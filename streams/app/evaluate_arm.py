@@ -101,10 +101,10 @@ class ArmRunner:
             UsageError: This version does not know its rule.
         """
         specs: list[dict[str, Any]] = [
-            dict(self.specs[original])
+            {**self.specs[original], "name": name}
             if needs_calls(arm) and original in self.specs
             else {"kind": "recorded", "name": name, "model": original}
-            for name, original in arm.panel.members.items()
+            for name, original in arm.members.items()
         ]
         return build_policy(Config(fields=arm.policy()), EPOCH, agents=specs)
 
@@ -179,7 +179,7 @@ class ArmRunner:
             raise InvariantError(f"{work.arm.name}: {len(rows)} decisions on {len(asked)} questions")
         rows.sort()
         # The courses are long, and one order shows them.
-        curves = curves_of(reader, len(asked), routed=work.arm.routing == "ema") if work.order == 1 else []
+        curves = curves_of(reader, len(asked), routed=work.arm.routing.kind == "ema") if work.order == 1 else []
         return {
             "arm": work.arm.name,
             "order": work.order,

@@ -63,7 +63,7 @@ def build_report(given: ReportInputs, advance: Callable[[int], None]) -> tuple[l
         rules = []
         for arm in (arm for arm in plan.arms if arm.panel == panel):
             series, kept, points = _read_arm(given.folder, arm, plan.orders)
-            rules.append(add(series, arm.rule, arm.routing))
+            rules.append(add(series, arm.rule, str(arm.routing)))
             replays += kept
             curves += points
         best = max(singles, key=lambda single: single.result.accuracy)

@@ -16,7 +16,7 @@ from streams.cli.context import EXIT_DIFFERENCE, App, pass_app
 from streams.cli.render.eval_text import print_comparison, print_report
 from streams.cli.render.terminal import Terminal
 from streams.errors import OperatorError, UsageError
-from streams.evaluation.arms import NAMED_RULES, Routing
+from streams.evaluation.arms import NAMED_RULES, ArmRouting, parse_routing
 from streams.evaluation.resampling import RESAMPLES
 from streams.evaluation.run_folder import ROWS
 from streams.evaluation.sampling import Sampling, parse_sampling
@@ -71,9 +71,10 @@ def _sampling(context: click.Context, option: click.Parameter, value: str | None
 @click.option(
     "--routing",
     "routings",
-    type=click.Choice(ROUTINGS),
+    metavar="ROUTING",
+    callback=lambda context, option, given: tuple(map(parse_routing, given)),
     multiple=True,
-    help="static: the panel as it is listed; ema: three of it, chosen by averages. Default: both.",
+    help="static: the panel as it is listed; ema: three of it, chosen by averages; ema=2: two. Default: both.",
 )
 @click.option("--orders", type=click.IntRange(1, 1_000), default=20, show_default=True, help="Orders of the questions.")
 @click.option("--seed", type=click.IntRange(0), default=42, show_default=True, help="Of orders, sample and resamples.")
@@ -124,7 +125,7 @@ def evaluation(
     panels: tuple[str, ...],
     random_panels: int,
     rules: tuple[str, ...],
-    routings: tuple[Routing, ...],
+    routings: tuple[ArmRouting, ...],
     orders: int,
     seed: int,
     window: int,

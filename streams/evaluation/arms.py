@@ -5,28 +5,64 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import comb
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from streams.errors import UsageError
 from streams.presets import CASCADE_STAGES, PresetName, preset
+from streams.processors.decompose import FIXED_SUB_QUESTIONS
 
-Routing = Literal["static", "ema"]
 EMA_PANEL = 3
-"""Agents that EMA routing seats, as in the published experiment."""
+"""Agents that EMA routing seats, as in the published experiment, unless another number is given."""
 NAMED_RULES = (
     *("vote", "weighted", "cascade", "odds", "odds-cascade", "odds-agreement"),
-    *("agent", "fixed-parts", "dispatched-parts", "published"),
+    *("agent", "fixed-parts", "dispatched-parts", "every-part", "published"),
 )
 """
 Rules that the evaluation sets up; a rule that this version of the merge lacks is reported as not run.
 
 `agent`: a merge agent decides. `fixed-parts` and `dispatched-parts`: `weighted`, each agent on one sub-question, the
-fixed ones or those of a dispatcher. All three need answers that recorded outputs do not hold. `published`: the preset,
-which seats three by its own averages and observes the others; where outputs hold no verdicts, they are simulated.
+fixed ones or those of a dispatcher; `every-part`: each agent on each of the fixed ones, in a seat for each. All four
+need answers that recorded outputs do not hold. `published`: the preset, which seats three by its own averages and
+observes the others; where outputs hold no verdicts, they are simulated.
 """
 PUBLISHED: PresetName = "published"
-NEED_CALLS = ("agent", "fixed-parts", "dispatched-parts")
+EVERY_PART = "every-part"
+NEED_CALLS = ("agent", "fixed-parts", "dispatched-parts", EVERY_PART)
 _CLONES = re.compile(r"(?P<agent>[^*]+)\*(?P<count>[0-9]{1,2})")
+
+
+_ROUTING = re.compile(r"static|ema(?:=(?P<seats>[1-9][0-9]?))?")
+
+
+class ArmRouting(NamedTuple):
+    """
+    How agents of a panel are chosen.
+
+    Attributes:
+        kind: `static`: the panel as listed; `ema`: averages choose.
+        seats: Most agents that averages choose.
+    """
+
+    kind: Literal["static", "ema"]
+    seats: int = EMA_PANEL
+
+    def __str__(self) -> str:
+        return self.kind if self.seats == EMA_PANEL else f"{self.kind}={self.seats}"
+
+
+def parse_routing(text: str) -> ArmRouting:
+    """
+    Read `static`, `ema`, or `ema=2` for another number of agents than three.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    found = _ROUTING.fullmatch(text)
+    if found is None:
+        raise UsageError(f"--routing: {text!r} is no routing", remedy="Write static, ema, or ema=2 for two agents")
+    if text == "static":
+        return ArmRouting("static")
+    return ArmRouting("ema", int(found["seats"] or EMA_PANEL))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,41 +92,52 @@ class Arm:
     Attributes:
         panel: Its agents.
         rule: A name of `NAMED_RULES`.
-        routing: `static`: the panel as listed; `ema`: averages choose at most `EMA_PANEL` of it.
+        routing: Who of the panel is asked.
     """
 
     panel: Panel
     rule: str
-    routing: Routing
+    routing: ArmRouting
 
     @property
     def name(self) -> str:
         """Name in reports and files."""
-        return f"{self.panel.label}/{self.rule}{'+ema' if self.routing == 'ema' else ''}"
+        routed = "" if self.routing.kind == "static" else f"+{self.routing}".replace("=", "")
+        return f"{self.panel.label}/{self.rule}{routed}"
 
     @property
     def file_name(self) -> str:
         """Its name as a part of file names."""
         return re.sub(r"[^A-Za-z0-9.+-]", "_", self.name)
 
+    @property
+    def members(self) -> Mapping[str, str]:
+        """Agents with a seat, and the agent that each is: under `every-part` one for each part, in the parts' order."""
+        if self.rule != EVERY_PART:
+            return self.panel.members
+        parts = range(1, len(FIXED_SUB_QUESTIONS) + 1)
+        return {f"{name}+part{part}": whose for name, whose in self.panel.members.items() for part in parts}
+
     def policy(self) -> dict[str, Any]:
         """Give the fields of its policy, without the agents, as a configuration file would give them."""
-        members = len(self.panel.members)
+        members = len(self.members)
         if self.rule == PUBLISHED:
-            return {"policy_id": "eval", **preset(PUBLISHED, members)}
+            fields = preset(PUBLISHED, members)
+            fields["routing"]["panel_size"] = min(self.routing.seats, members)
+            return {"policy_id": "eval", **fields}
         routing: dict[str, Any] = {
             "rule": "static",
             "panel_size": members,
             "exploration": {"kind": "none", "warm_up": 0},
         }
-        if self.routing == "ema":
-            routing = {"panel_size": min(EMA_PANEL, members)}
-        if self.rule.endswith("-parts"):
+        if self.routing.kind == "ema":
+            routing = {"panel_size": min(self.routing.seats, members)}
+        if self.rule.endswith(("-parts", EVERY_PART)):
             return {
                 "policy_id": "eval",
                 "routing": routing,
                 "merge": {"rule": "weighted"},
-                "decomposition": "fixed" if self.rule == "fixed-parts" else "dispatcher",
+                "decomposition": "dispatcher" if self.rule == "dispatched-parts" else "fixed",
             }
         merge, more = _merge(self.rule, members, routing)
         return {"policy_id": "eval", "routing": routing, "merge": merge, **more}
@@ -121,7 +168,7 @@ def stages_of(members: int) -> list[int]:
     return stages
 
 
-def arms_of(panels: Sequence[Panel], rules: Sequence[str], routings: Sequence[Routing]) -> list[Arm]:
+def arms_of(panels: Sequence[Panel], rules: Sequence[str], routings: Sequence[ArmRouting]) -> list[Arm]:
     """
     List the arms that have to be run.
 
@@ -133,11 +180,12 @@ def arms_of(panels: Sequence[Panel], rules: Sequence[str], routings: Sequence[Ro
         for panel in panels
         for rule in rules
         for routing in routings
-        if not (rule == "vote" and routing == "static")
+        if not (rule == "vote" and routing.kind == "static")
         # EMA routing that seats the whole panel chooses nothing.
-        and not (routing == "ema" and len(panel.members) <= EMA_PANEL and rule not in ("cascade",))
-        # These choose whom to ask by themselves.
-        and not (routing == "ema" and rule in ("odds-cascade", PUBLISHED))
+        and not (routing.kind == "ema" and len(panel.members) <= routing.seats and rule not in ("cascade",))
+        # These choose whom to ask by themselves; the preset seats as many as it is told to.
+        and not (routing.kind == "ema" and rule in ("odds-cascade", EVERY_PART))
+        and not (routing == ArmRouting("ema") and rule == PUBLISHED)
     ]
 
 

@@ -1,6 +1,7 @@
 """Figures of one arm, from its outcomes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import pi, sqrt
 
 from schemas.quantities import PPB
 from streams.evaluation.derived import ArmSeries
@@ -10,6 +11,8 @@ from streams.evaluation.resampling import DrawnCluster, bootstrap
 from streams.evaluation.significance import phi, wilson
 
 _BINS = 10
+_ONE_IN_TWENTY = 1.645
+"""Standard deviations that a normal variable exceeds once in twenty times."""
 
 
 def measured(
@@ -94,21 +97,46 @@ def _by_subject(
 
 def calibration(rows: Iterable[ArmOutcome]) -> Calibration | None:
     """Compare posteriors with how often the answers were right; None without posteriors."""
-    bins: list[list[tuple[float, bool]]] = [[] for _ in range(_BINS)]
+    bins: list[list[tuple[str, float, bool]]] = [[] for _ in range(_BINS)]
     for row in rows:
         if row.posterior_ppb is not None and row.answer is not None:
             place = min(_BINS - 1, row.posterior_ppb * _BINS // PPB)
-            bins[place].append((row.posterior_ppb / PPB, row.correct))
+            bins[place].append((row.question_id, row.posterior_ppb / PPB, row.correct))
     answers = sum(map(len, bins))
     if not answers:
         return None
     means = [
-        (sum(p for p, _ in held) / len(held), sum(right for _, right in held) / len(held), len(held))
+        (sum(p for _, p, _ in held) / len(held), sum(right for *_, right in held) / len(held), len(held))
         for held in bins
         if held
     ]
     ece = sum(abs(posterior - accuracy) * size for posterior, accuracy, size in means) / answers
-    return Calibration(ece=ece, answers=answers, bins=tuple(means))
+    mean, most = _ece_by_chance([_variance(held) for held in bins], answers)
+    return Calibration(ece=ece, by_chance=mean, most_by_chance=most, answers=answers, bins=tuple(means))
+
+
+def _variance(held: Iterable[tuple[str, float, bool]]) -> float:
+    """
+    Give the variance of the number of right answers of one bin if posteriors are true.
+
+    The answers to one question in several orders are right together or wrong together, so their sum varies as one draw.
+    """
+    posteriors: dict[str, list[float]] = {}
+    for question_id, posterior, _ in held:
+        posteriors.setdefault(question_id, []).append(posterior)
+    means = [(len(of_one), sum(of_one) / len(of_one)) for of_one in posteriors.values()]
+    return sum(orders * orders * mean * (1 - mean) for orders, mean in means)
+
+
+def _ece_by_chance(variances: Sequence[float], answers: int) -> tuple[float, float]:
+    """
+    Give mean and 95 % bound of the calibration error that sampling alone makes.
+
+    Source: mean and variance of the half-normal distribution, bins taken as independent (Bröcker & Smith 2007 draw it).
+    """
+    mean = sum(sqrt(2 / pi * variance) for variance in variances) / answers
+    deviation = sqrt(sum((1 - 2 / pi) * variance for variance in variances)) / answers
+    return min(mean, 1.0), min(mean + _ONE_IN_TWENTY * deviation, 1.0)
 
 
 def _by_calls(rows: Iterable[ArmOutcome]) -> tuple[CallsPoint, ...]:

@@ -17,7 +17,7 @@ from streams.drawing.elements import Node
 from streams.drawing.heat_maps import heat_map
 from streams.drawing.page import figure, side_by_side, table
 from streams.evaluation.page_tables import arms_table, confusion_table, curves_table, errors_table, subjects_table
-from streams.evaluation.report import BEST_OF, ArmResult, ConfusionCell, EvalReport
+from streams.evaluation.report import BEST_OF, ArmResult, Calibration, ConfusionCell, EvalReport
 
 _TONES = {"single": 0, "choice": 5, "vote": 2, "rule": 1, "oracle": 4}
 _KINDS = {
@@ -109,12 +109,20 @@ def _certainty(arms: list[ArmResult]) -> Iterator[Node]:
         rows = [[percent(sure), percent(right), f"{count:,}"] for sure, right, count in found.bins]
         caption = (
             f"Posterior of {arm.name} beside the share that was right; on the dashed line they are equal. Expected"
-            f" calibration error {percent(found.ece)} of {found.answers:,} answers."
+            f" calibration error {percent(found.ece)} of {found.answers:,} answers{_by_chance(found)}."
         )
         chart = reliability_chart(f"Calibration of {arm.name}", found.bins, _TONES[arm.kind])
         figures.append(figure(chart, caption, table(["posterior", "right", "answers"], rows, (0, 1, 2))))
     if figures:
         yield side_by_side(*figures)
+
+
+def _by_chance(found: Calibration) -> str:
+    """Say what the sample alone would make of true posteriors."""
+    if found.by_chance is None or found.most_by_chance is None:
+        return ""
+    mean, most = percent(found.by_chance), percent(found.most_by_chance)
+    return f"; with true posteriors the sample alone makes it {mean} on average, and above {most} once in twenty times"
 
 
 def _early_exit(arms: list[ArmResult]) -> Iterator[Node]:

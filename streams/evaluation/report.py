@@ -26,6 +26,13 @@ class Calibration(_Part):
 
     ece: Share
     """Expected calibration error: mean distance of posterior and accuracy over ten bins, weighted by their size."""
+    by_chance: Share | None = None
+    """
+    What the same figure would be on average if every posterior were the true probability: the sample alone gives it.
+    Questions are the sample; the orders of one question count as one draw. None in reports of earlier versions.
+    """
+    most_by_chance: Share | None = None
+    """The figure that true posteriors would exceed in one of twenty samples."""
     answers: int
     bins: tuple[tuple[float, float, int], ...]
     """Mean posterior, accuracy and number of answers of each bin that has any."""

@@ -58,6 +58,7 @@ def _print_arms(arms: Sequence[ArmResult]) -> None:
         "$ for 1,000": [_dollars(arm) for arm in arms],
         "latency": ["" if arm.latency_ms is None else duration(arm.latency_ms / 1_000) for arm in arms],
         "ECE": [_percent(arm.calibration.ece) if arm.calibration else "" for arm in arms],
+        "by chance": [_by_chance(arm) for arm in arms],
     }
     told = {heading: cells for heading, cells in columns.items() if any(cells)}
     names = [f"{arm.name} *" if arm.kind == "single" and arm.accuracy == best else arm.name for arm in arms]
@@ -164,6 +165,14 @@ def print_comparison(found: RunComparison) -> None:
 def _listed(ids: Sequence[str]) -> str:
     more = f" and {len(ids) - MOST_FLIPS:,} more" if len(ids) > MOST_FLIPS else ""
     return f"{len(ids):,}" + (f": {', '.join(ids[:MOST_FLIPS])}{more}" if ids else "")
+
+
+def _by_chance(arm: ArmResult) -> str:
+    """Write the calibration error that the sample alone makes, and the one that is exceeded once in twenty samples."""
+    found = arm.calibration
+    if found is None or found.by_chance is None or found.most_by_chance is None:
+        return ""
+    return f"{100 * found.by_chance:.1f}, < {100 * found.most_by_chance:.1f}"
 
 
 def _percent(share: float | None) -> str:

@@ -9,19 +9,22 @@ import pytest
 
 from schemas.decisions import Ballot, DecisionMade, DecisionMadeV2, Exclusion, Shadow
 from schemas.feedback import FeedbackGiven
-from schemas.panels import PanelAssignedV2
+from schemas.panels import PanelAssigned, PanelAssignedV2
 from schemas.questions import QuestionAsked
 from streams.app.evaluate import EvalJob, Evaluation, evaluate
 from streams.app.evaluate_arm import IN_MEMORY
 from streams.app.workspace import Workspace
 from streams.audit.replay.replay import replay
 from streams.errors import OperatorError, UsageError
-from streams.evaluation.arms import NEED_CALLS, parse_panel, random_panels
+from streams.evaluation.arms import NEED_CALLS, parse_panel, parse_routing, random_panels
 from streams.evaluation.ordering import permuted
 from streams.evaluation.report import ArmResult
 from streams.evaluation.sampling import Sampling
 from streams.log import read_event
+from streams.processors.decompose import FIXED_SUB_QUESTIONS
+from streams.runtimes.embedded.reader import EmbeddedReader
 from streams.settings import Config
+from streams.topology import ASSIGNMENTS
 
 from ...published_scripts import Scripts, Seen
 from .small_world import SKILLS, write_world
@@ -246,7 +249,37 @@ def test_simulated_agents_are_asked_once(tmp_path: Path) -> None:
         "agent": 3,
         "fixed-parts": 2,
         "dispatched-parts": 3,
+        "every-part": 6,
     }
+
+
+def test_every_agent_is_asked_every_part(tmp_path: Path) -> None:
+    """Under `every-part` each agent has a seat for each fixed sub-question, as itself under another name."""
+    questions, _ = write_world(tmp_path, 3)
+    agents = [{"kind": "simulated", "name": name, "skill_ppb": 8 * 10**8} for name in ("a", "b")]
+    job = EvalJob((str(questions),), tmp_path / "run", Config(fields={"agents": agents}), rules=("every-part",))
+    found = evaluate(replace(job, orders=1, processes=1, resamples=200, keep_logs=True, replays="all"))
+    assert found.report.different == 0
+    (kept,) = (found.folder.path / "logs").glob("all_2_every-part.order-001.db")
+    with EmbeddedReader(kept) as reader:
+        panels = [read_event(record) for record in reader.records((ASSIGNMENTS,))]
+    assert len(panels) == 3
+    for panel in panels:
+        assert isinstance(panel, PanelAssigned)
+        seats = {(seat.agent.partition("+")[0], seat.sub_question) for seat in panel.stage.seats}
+        assert seats == {(agent, part) for agent in ("a", "b") for part in FIXED_SUB_QUESTIONS}
+
+
+def test_averages_seat_as_many_as_they_are_told(tmp_path: Path) -> None:
+    """`ema=2` is the ablation with two agents, of a rule and of the published experiment, each named."""
+    routings = tuple(map(parse_routing, ("static", "ema", "ema=2")))
+    job = replace(_job(tmp_path, 12), rules=("vote", "published"), routings=routings, orders=1)
+    found = evaluate(job)
+    names = {arm.name: arm for arm in found.report.arms if arm.kind == "rule"}
+    assert list(names) == ["vote+ema", "vote+ema2", "published", "published+ema2"]
+    assert names["vote+ema2"].routing == "ema=2"
+    with pytest.raises(UsageError, match="ema=0"):
+        parse_routing("ema=0")
 
 
 def test_questions_without_outputs_and_agents(tmp_path: Path) -> None:
