@@ -161,6 +161,13 @@ class DecisionSubscription:
             if not limit.expired():
                 raise
             return None
+        return self._give()
+
+    def ready(self, most: int) -> list[Placed]:
+        """Give decisions that were read together with the last one, without waiting; at most so many."""
+        return [self._give() for _ in range(min(len(self._ready), most))]
+
+    def _give(self) -> Placed:
         found, self._given = self._ready.popleft()
         return Placed(decision_in(found), self._given)
 

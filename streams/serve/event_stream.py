@@ -16,6 +16,12 @@ from streams.serve.service import Service
 HEARTBEAT_S = 15.0
 """Seconds without a decision after which a sign of life is sent: proxies drop connections that are silent for 30 s."""
 
+GATHER_S = 0.05
+"""Shortest time between two messages with decisions to a client; what is decided meanwhile comes in one."""
+
+MOST_TOGETHER = 100
+"""Decisions in one message, some 400 kB."""
+
 STALLED_S = 60.0
 """Seconds after which a client that reads nothing is dropped; it goes on after its last place."""
 
@@ -111,7 +117,9 @@ class EventStream:
             if placed is None:
                 yield f": heartbeat\nid: {self._subscription.place}\n\n".encode()
             else:
-                yield event_text(placed)
+                together = [placed, *self._subscription.ready(MOST_TOGETHER - 1)]
+                yield b"".join(map(event_text, together))
+                await asyncio.sleep(GATHER_S)
 
 
 def event_text(placed: Placed) -> bytes:
