@@ -72,7 +72,6 @@ def estimates_chart(
     say: Say = percent,
     *,
     zero: bool = False,
-    about: int = 6,
     width: int = WIDTH,
 ) -> Node:
     """
@@ -83,10 +82,10 @@ def estimates_chart(
         rows: From top to bottom.
         say: Writes a value.
         zero: Whether 0 is a line of its own, as for differences.
-        about: Number of steps on the axis.
         width: Of the picture, in units.
     """
     ends = [end for row in rows for end in (row.low, row.high, row.value) if end is not None]
+    about = max(width // 120, 3)
     low, high = around([*ends, 0.0] if zero else ends, about=about, least=0.01)
     left = margin([row.label for row in rows], 0.45, width)
     scale = Scale(low, high, left, width - 74)

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from streams.drawing.charts import Estimate, estimates_chart
 from streams.drawing.elements import Node, element
-from streams.drawing.page import figure, page, section
+from streams.drawing.page import both_widths, figure, page, section
 from streams.evaluation.page_figures import panel_figures
 from streams.evaluation.page_tables import comparisons_table
-from streams.evaluation.report import EvalReport
+from streams.evaluation.report import Comparison, EvalReport
 
 _DIFFERENCES = (
     "percentage points with their 95 % intervals, of the same questions in the same orders. Coloured: p after Holm's"
@@ -57,9 +57,13 @@ def _found(report: EvalReport) -> Iterator[Node]:
         about = f"{name[:1].upper()}{name[1:]}"
         about += f" ({members[0].second})" if members[0].second in report.panels[panel] else ""
         about += f", panel {panel}" if len(report.panels) > 1 else ""
-        chart = estimates_chart(about, rows, _points, zero=True)
-        figures += [figure(chart, f"{about}: {_DIFFERENCES}", comparisons_table(members)), said]
+        figures += [_differences(about, rows, members), said]
     yield section("What can be told apart", figures)
+
+
+def _differences(about: str, rows: list[Estimate], members: list[Comparison]) -> Node:
+    chart = both_widths(lambda width: estimates_chart(about, rows, _points, zero=True, width=width))
+    return figure(chart, f"{about}: {_DIFFERENCES}", comparisons_table(members))
 
 
 def _tone_of(p_holm: float) -> int:

@@ -15,7 +15,7 @@ from streams.drawing.charts import (
 )
 from streams.drawing.elements import Node
 from streams.drawing.heat_maps import heat_map
-from streams.drawing.page import figure, side_by_side, table
+from streams.drawing.page import both_widths, figure, side_by_side, table
 from streams.evaluation.page_tables import arms_table, confusion_table, curves_table, errors_table, subjects_table
 from streams.evaluation.report import BEST_OF, ArmResult, Calibration, ConfusionCell, EvalReport
 
@@ -51,7 +51,7 @@ def _accuracy(arms: list[ArmResult]) -> Iterator[Node]:
     ]
     legend = [(_KINDS[kind], _TONES[kind]) for kind in _KINDS if any(arm.kind == kind for arm in arms)]
     yield figure(
-        estimates_chart("Accuracy by arm", rows),
+        both_widths(lambda width: estimates_chart("Accuracy by arm", rows, width=width)),
         "Accuracy with its 95 % interval: mean over all orders; an undecided question counts as wrong.",
         arms_table(arms),
         legend,

@@ -26,6 +26,18 @@ def said(text: object) -> Markup:
     return Markup('<bdi dir="auto">{}</bdi>').format(plain(str(text)))
 
 
+def advice(text: object) -> Markup:
+    """Write a message or a remedy of ours as a sentence; what stands between backticks is code."""
+    parts = plain(str(text)).split("`")
+    if len(parts) % 2 == 0:
+        return said(text)
+    parts[0] = parts[0][:1].upper() + parts[0][1:]
+    joined = Markup("").join(
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part) for place, part in enumerate(parts)
+    )
+    return Markup('<bdi dir="auto">{}</bdi>').format(joined)
+
+
 def begin(text: object, most: int = 120) -> str:
     """Cut a text to its beginning, in one line."""
     line = " ".join(str(text).split())
@@ -105,6 +117,7 @@ def question_path(question_id: str) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
+    "advice": advice,
     "anchor": anchor,
     "begin": begin,
     "money": money,

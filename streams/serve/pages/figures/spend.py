@@ -108,7 +108,7 @@ class SpendModel:
             drawn.append(_bars("Spend by day, in US dollars", days, "Spend by day (UTC), in USD"))
         if any(span.high for span in spans):
             title = "Latency by agent, in milliseconds"
-            picture = both_widths(lambda width: estimates_chart(title, spans, _ms, about=width // 170, width=width))
+            picture = both_widths(lambda width: estimates_chart(title, spans, _ms, width=width))
             said = "Latency of calls: the dot is the median (p50), the line reaches to what 95 % did not exceed (p95)"
             drawn.append(figure(picture, said))
         return drawn

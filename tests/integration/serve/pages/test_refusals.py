@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from streams.serve.pages import forms
 from streams.serve.pages.catalog import page_routes
+from streams.serve.pages.filters import advice
 from streams.serve.pages.frame import HEADERS
 from streams.serve.problems import MEDIA_TYPE
 
@@ -47,7 +48,7 @@ def test_unknown_address_says_what_is_missing_and_where_to_go(site: ServerInThre
     reply = site.get("/no/<b>such</b>", **BROWSER)
     text = shown(reply)
     assert reply.status == 404
-    assert "there is no page /no/&lt;b&gt;such&lt;/b&gt;" in text
+    assert "There is no page /no/&lt;b&gt;such&lt;/b&gt;" in text
     assert text.count('<li><a href="/ask"') == 2
 
 
@@ -128,3 +129,9 @@ def test_form_without_what_it_needs_is_told(site: ServerInThread) -> None:
     headers, mark = marked(site, "/ask")
     reply = send(site, "/q/feedback", {**headers, **BROWSER}, mark=mark)
     assert (reply.status, "That did not work" in shown(reply)) == (400, True)
+
+
+def test_commands_of_a_remedy_are_code() -> None:
+    """What stands between backticks is code, all of it is text, and a single backtick is no mark."""
+    assert advice("see `orch <x>` & go") == '<bdi dir="auto">See <code>orch &lt;x&gt;</code> &amp; go</bdi>'
+    assert advice("a ` b") == '<bdi dir="auto">a ` b</bdi>'
