@@ -107,8 +107,8 @@ def test_slow_client_costs_no_memory_and_misses_nothing(narrow_server: ServerInT
     assert narrow_server.running is not None
     streams = narrow_server.running.service.streams
     with narrow_server.events(narrow=True) as events:
-        expected = asked(narrow_server, 200, 250)
-        assert events.ids(50) == expected
+        expected = asked(narrow_server, 200, 320)
+        assert events.ids(120) == expected
         assert any("read too slowly" in comment for comment in events.comments)
     assert streams.behind == 1
 
