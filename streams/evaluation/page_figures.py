@@ -1,11 +1,12 @@
 """Figures of one panel on the page of an evaluation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from streams.drawing.charts import (
     Dot,
     Estimate,
     Polyline,
+    Say,
     estimates_chart,
     line_chart,
     percent,
@@ -36,6 +37,10 @@ def panel_figures(report: EvalReport, panel: str) -> list[Node]:
     arms = [arm for arm in report.arms if arm.panel == panel]
     drawn = [*_accuracy(arms), *_price(arms), *_subjects(arms), *_certainty(arms), *_early_exit(arms)]
     return [*drawn, *_agents(report, panel), *_curves(report, panel)]
+
+
+def _lines(title: str, series: Sequence[Polyline], over: str, quantity: str, say: Say = percent) -> Node:
+    return both_widths(lambda width: line_chart(title, series, over, quantity, say, width=width))
 
 
 def _is_smaller_panel(arm: ArmResult) -> bool:
@@ -139,7 +144,7 @@ def _early_exit(arms: list[ArmResult]) -> Iterator[Node]:
             rows.append([arm.name, f"{point.calls}", f"{point.answers:,}", percent(point.accuracy)])
         series.append(Polyline(arm.name, points, 1 + place))
     yield figure(
-        line_chart("Early exit", series, "calls", "share of the questions that are decided"),
+        _lines("Early exit", series, "calls", "share of the questions that are decided"),
         "Share of the questions that were decided after so many calls. The table says how often each group was right.",
         table(["arm", "calls", "answers", "right"], rows, (1, 2, 3)),
         [(one.label, one.tone) for one in series],
@@ -209,7 +214,7 @@ def _curves(report: EvalReport, panel: str) -> Iterator[Node]:
         is_share = all(0 <= value <= 1 for one in series for _, value in one.points)
         say = percent if is_share else plain_number
         yield figure(
-            line_chart(f"{quantity} under {arm}", series, "questions", quantity, say),
+            _lines(f"{quantity} under {arm}", series, "questions", quantity, say),
             f"Course of {quantity} under {arm}, in the first order of the questions.",
             curves_table(curves),
             [(one.label, one.tone) for one in series],
