@@ -1,6 +1,7 @@
 """Smallest HTTP client of one connection."""
 
 import asyncio
+from collections import deque
 from typing import Any, NamedTuple
 
 import orjson
@@ -78,14 +79,15 @@ async def open_stream(port: int, path: str, fields: str = "") -> "EventReader":
 
 
 class EventReader:
-    """Server-sent events of one connection; each is one chunk."""
+    """Server-sent events of one connection; a chunk has whole ones."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        self._read: deque[bytes] = deque()
 
     async def chunk(self) -> bytes:
         """
-        Give the text of the next event or comment.
+        Give the text of the next events and comments.
 
         Raises:
             OSError, EOFError: The connection failed, or the stream ended.
@@ -103,8 +105,10 @@ class EventReader:
         Raises:
             OSError, EOFError: The connection failed, or the stream ended.
         """
-        chunk = await self.chunk()
-        return dict(line.split(b": ", 1) for line in chunk.splitlines() if line and not line.startswith(b":"))
+        while not self._read:
+            self._read.extend((await self.chunk()).split(b"\n\n")[:-1])
+        lines = self._read.popleft().splitlines()
+        return dict(line.split(b": ", 1) for line in lines if not line.startswith(b":"))
 
     def close(self) -> None:
         """Leave the stream."""
