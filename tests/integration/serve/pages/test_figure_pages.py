@@ -111,7 +111,7 @@ def test_figures_are_on_the_page(site: ServerInThread) -> None:
 
 def test_wrong_scope_and_policy_are_told(site: ServerInThread) -> None:
     """What the router or the log does not have is a page that says what there is."""
-    for path, said in (("/router?scope=nosuch", "no scope"), ("/router?before=nosuch", "no policy is called")):
+    for path, said in (("/router?scope=nosuch", "no scope"), ("/router?before=nosuch", "No policy is called")):
         found = site.get(path)
         assert found.status == 404
         assert said in found.text.decode()
