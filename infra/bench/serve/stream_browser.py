@@ -14,8 +14,14 @@ if TYPE_CHECKING:
 LOOK_S = 1.0
 """Time between two looks at the page."""
 
+LAST_LOOKS = 30
+"""Looks at most after the last decision."""
+
 HELD_S = 2.0
 """Time for which a list that is held must stand still."""
+
+ON_THE_WAY_S = 1.0
+"""Time in which a message that came before the list was held may still change it."""
 
 _WATCH = """() => { window.longest = 0; window.met = new Set();
   const list = document.querySelector("#decisions"), decided = ".answer.chosen, .state.undecided";
@@ -75,7 +81,16 @@ class StreamBrowser:
                 await self._look(page)
                 await asyncio.sleep(LOOK_S)
             await second
+            await self._look_at_the_end(page)
             await browser.close()
+
+    async def _look_at_the_end(self, page: "Page") -> None:
+        """Look until the last messages are there, which come a moment after their decisions."""
+        for _ in range(LAST_LOOKS):
+            await self._look(page)
+            if not self.told()["neither"]:
+                return
+            await asyncio.sleep(LOOK_S)
 
     async def _page(self, browser: "Browser") -> "Page":
         page = await browser.new_page(base_url=f"http://127.0.0.1:{self._port}")
@@ -101,6 +116,8 @@ class StreamBrowser:
         page = await self._page(browser)
         self._second["opened_s"] = round(loop.time() - begun, 2)
         await page.get_by_role("link", name="Pause").click()
+        await page.get_by_role("link", name="Go on").wait_for()
+        await asyncio.sleep(ON_THE_WAY_S)
         first = await page.evaluate(_FIRST)
         await asyncio.sleep(HELD_S)
         self._second["stands_still"] = await page.evaluate(_FIRST) == first

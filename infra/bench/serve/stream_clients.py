@@ -72,13 +72,17 @@ class StreamClient:
         told = _UNSEEN.search(chunk)
         self.unseen = int(told[1].replace(b",", b"")) if told else 0
 
+    def neither(self, total: int) -> int:
+        """Count the decisions, of so many, that it was neither shown nor told of."""
+        return total - len(self.decided) - self.unseen
+
     def told(self, total: int, seconds: float) -> dict[str, Any]:
         """Say what it got, of so many decisions in so many seconds."""
         return {
             "path": self.path,
             "decisions": len(self.decided),
             "told_unseen": self.unseen,
-            "neither": total - len(self.decided) - self.unseen,
+            "neither": self.neither(total),
             "messages_per_s": round(self.messages / seconds, 2),
             "mib": round(self.taken_bytes / 2**20, 1),
             "heartbeats": self.heartbeats,

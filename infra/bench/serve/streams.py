@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ async def measure(given: argparse.Namespace, folder: Path) -> dict[str, Any]:
     total = int(given.rate * given.seconds)
     loaded = len(resident)
     decided = await all_decided(server.port, total)
+    await all_heard(clients, total)
     await asyncio.sleep(given.idle)
     browser.stopping.set()
     await browsing
@@ -113,6 +115,14 @@ async def all_decided(port: int, total: int) -> int:
         path = page["next"]
     connection.close()
     return found
+
+
+async def all_heard(clients: Sequence[StreamClient], total: int) -> None:
+    """Wait for the last messages, which come a moment after their decisions."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LATE_S):
+            while any(client.neither(total) for client in clients):
+                await asyncio.sleep(0.1)
 
 
 def summary(found: Sequence[dict[str, Any]]) -> dict[str, Any]:

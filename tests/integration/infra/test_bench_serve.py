@@ -20,8 +20,9 @@ def test_killed_server_loses_and_doubles_nothing(
     """Clients that send again with their ids get one decision for each question, the same one ever after."""
     options = ["--clients", "12", "--rate", "12", "--seconds", "3", "--kill", "--folder", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["trial", *options])
-    assert trial.main() == 0
-    found = json.loads(capsys.readouterr().out)
+    code, said = trial.main(), capsys.readouterr().out
+    assert code == 0, said
+    found = json.loads(said)
     assert (found["questions"], found["answered"]) == (36, 36)
     assert (found["lost"], found["doubled"], found["different"]) == (0, 0, 0)
     assert found["stream"]["resumed"] >= 1
@@ -38,8 +39,9 @@ def test_clients_of_streams_miss_nothing_that_is_not_said(
         pytest.skip("needs Chromium: apt-get install chromium")
     options = ["--clients", "5", "--rate", "60", "--seconds", "4", "--idle", "0", "--folder", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["streams", *options])
-    assert streams.main() == 0
-    found = json.loads(capsys.readouterr().out)
+    code, said = streams.main(), capsys.readouterr().out
+    assert code == 0, said
+    found = json.loads(said)
     assert (found["questions"], found["decided"]) == (240, 240)
     assert [each["neither"] for each in found["each"]] == [0] * 4
     assert found["browser"]["looks_with_news"] >= 1
