@@ -7,8 +7,11 @@ from typing import Protocol, TypeVar
 from schemas.event import Event
 from schemas.lessons import LessonGiven
 from schemas.origins import RouterCarried, WeightsCarried
+from schemas.registry import decode_canonical
 from schemas.router import AgentObserved, RouterEntry, router_key
 from schemas.weights import WeightsEntry
+from streams.audit.replay.difference import Findings, at
+from streams.log import Record
 from streams.processors import RANK, TUNE
 from streams.processors.fold import Tables
 from streams.processors.origin import first_entry
@@ -27,12 +30,16 @@ def carried_key(event: RouterCarried | WeightsCarried) -> str:
     return event.scope if isinstance(event, WeightsCarried) else router_key(event.scope, event.agent)
 
 
-def is_late(event: Event, chains: "Chains[E]") -> bool:
-    """Say whether an entry is carried into a line that has entries already."""
-    return isinstance(event, RouterCarried | WeightsCarried) and chains.newest(carried_key(event)) is not None
-
-
-LATE = "an entry carried into a line that has entries"
+def entries_after(record: Record, chains: "Chains[E]", findings: Findings) -> Iterator[E]:
+    """Derive the entries that follow from a record of the source; the pass over questions reports an unreadable one."""
+    try:
+        event = decode_canonical(record.topic, record.value)
+    except ValueError:
+        return
+    if isinstance(event, RouterCarried | WeightsCarried) and chains.newest(carried_key(event)) is not None:
+        findings.note(at(record, "record", None, "an entry carried into a line that has entries"))
+        return
+    yield from chains.follow(event)
 
 
 class Chains(Protocol[E]):

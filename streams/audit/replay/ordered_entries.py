@@ -4,8 +4,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic
 
-from schemas.registry import decode_canonical
-from streams.audit.replay.chains import LATE, Chains, E, is_late
+from streams.audit.replay.chains import Chains, E, entries_after
 from streams.audit.replay.difference import Findings, at, compare
 from streams.log import LogReader, Record
 
@@ -39,15 +38,8 @@ class OrderedEntries(Generic[E]):
         self._due: dict[str, deque[tuple[Record, E]]] = {}
 
     def learn(self, record: Record) -> None:
-        """Derive what follows from an event of the source; the pass over questions reports an unreadable one."""
-        try:
-            event = decode_canonical(record.topic, record.value)
-        except ValueError:
-            return
-        if is_late(event, self._chains):
-            self._findings.note(at(record, "record", None, LATE))
-            return
-        for entry in self._chains.follow(event):
+        """Derive what follows from an event of the source."""
+        for entry in entries_after(record, self._chains, self._findings):
             self._due.setdefault(entry.key, deque()).append((record, entry))
 
     def take(self, record: Record) -> None:

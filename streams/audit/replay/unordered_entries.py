@@ -2,10 +2,9 @@
 
 from typing import Generic
 
-from schemas.registry import decode_canonical
 from streams.audit.entry_lookup import sequence_of
 from streams.audit.replay.certainty import Certainty
-from streams.audit.replay.chains import LATE, Chains, E, is_late
+from streams.audit.replay.chains import Chains, E, entries_after
 from streams.audit.replay.derived_entries import DerivedEntries
 from streams.audit.replay.difference import Findings, at, compare
 from streams.log import Record
@@ -35,15 +34,8 @@ class UnorderedEntries(Generic[E]):
         self._there: dict[str, int] = {}
 
     def learn(self, record: Record) -> None:
-        """Derive the entries of one event; the pass over questions reports an unreadable one."""
-        try:
-            event = decode_canonical(record.topic, record.value)
-        except ValueError:
-            return
-        if is_late(event, self._chains):
-            self._findings.note(at(record, "record", None, LATE))
-            return
-        for entry in self._chains.follow(event):
+        """Derive the entries of one event."""
+        for entry in entries_after(record, self._chains, self._findings):
             self._entries.add(entry)
             if self._reach.folded(self._chains.stage, record):
                 self._due[entry.key] = (entry.sequence, record)
