@@ -15,7 +15,7 @@ from streams.app.workspace import Workspace
 from streams.audit.views import catalog
 from streams.errors import DifferenceError, OperatorError, UsageError
 from streams.runtimes.archive.columns import literal
-from streams.runtimes.archive.database import lock_database, open_database
+from streams.runtimes.archive.database import lock_database, open_database, rows_of
 from streams.runtimes.archive.export import export_log
 from streams.runtimes.archive.manifest import REPEATS, Manifest, load_manifest
 from streams.runtimes.archive.tables import ArchiveTables
@@ -32,7 +32,6 @@ SUFFIXES: dict[str, Form] = {
 }
 """Form of a file by the end of its name."""
 
-_FETCH_ROWS = 1_000
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "DOUBLE", "FLOAT", "DECIMAL", "UBIGINT", "UINTEGER")
 
 
@@ -102,18 +101,7 @@ class LogViews:
         return statements[0].query.strip().rstrip(";")
 
     def _rows(self, query: str) -> Iterator[tuple[str | None, ...]]:
-        cursor = self._connection.cursor()
-        try:
-            with _mapped():
-                cursor.execute(query)
-            while True:
-                with _mapped():
-                    rows = cursor.fetchmany(_FETCH_ROWS)
-                if not rows:
-                    return
-                yield from rows
-        finally:
-            cursor.close()
+        return rows_of(self._connection.cursor, query, mapped=_mapped)
 
     def _fetch(self, query: str) -> list[tuple[str, ...]]:
         cursor = self._connection.cursor()

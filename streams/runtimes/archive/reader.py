@@ -14,13 +14,13 @@ from streams.errors import DifferenceError, UsageError
 from streams.log import Headers, LogFault, LogReader, Original, Record, UnorderedReader
 from streams.runtimes.archive.archive_check import archive_faults
 from streams.runtimes.archive.columns import RECORD_COLUMNS, quoted
+from streams.runtimes.archive.database import rows_of
 from streams.runtimes.archive.grouping import grouped
 from streams.runtimes.archive.manifest import Manifest, Segment, load_manifest
 from streams.runtimes.archive.tables import ArchiveTables, mapped
 from streams.runtimes.headers import pack_headers, unpack_headers
 from streams.topology import TOPICS
 
-_FETCH_ROWS = 1_000
 _COLUMNS = ", ".join(quoted(column.name) for column in RECORD_COLUMNS)
 
 Row = tuple[Any, ...]
@@ -180,18 +180,7 @@ class ArchiveReader:
         self.close()
 
     def _rows(self, query: str, values: Sequence[object]) -> Iterator[Row]:
-        cursor = self._tables.cursor()
-        try:
-            with self._mapping():
-                cursor.execute(query, values)
-            while True:
-                with self._mapping():
-                    rows = cursor.fetchmany(_FETCH_ROWS)
-                if not rows:
-                    return
-                yield from rows
-        finally:
-            cursor.close()
+        return rows_of(self._tables.cursor, query, values, mapped=self._mapping)
 
     def _mapping(self) -> "_Mapped":
         return _Mapped(self.folder)
