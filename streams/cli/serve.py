@@ -5,13 +5,13 @@ import os
 import sys
 from functools import partial
 
-import click
 import structlog
 from structlog.typing import FilteringBoundLogger
 
 from streams.cli import output
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
+from streams.cli.listening_options import listening_options
 from streams.cli.metrics_option import metrics_option
 from streams.cli.traces_option import traces_option
 from streams.errors import OperatorError, OrchError
@@ -35,23 +35,7 @@ _log: FilteringBoundLogger = structlog.get_logger("orch.serve")
         "orch serve --host 0.0.0.0 --token-file /run/secrets/orch-token --name orch.example.org",
     )
 )
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="Port; 0 takes any free one."
-)
-@click.option(
-    "--token-file",
-    metavar="FILE",
-    help="File with the token that clients must send; else ORCH_SERVE_TOKEN, else ORCH_SERVE_TOKEN_FILE. On an address"
-    " that other machines reach there must be one.",
-)
-@click.option(
-    "--name",
-    "names",
-    multiple=True,
-    metavar="HOST",
-    help="Name by which clients call the server, besides localhost and IP addresses; such as that of a proxy.",
-)
+@listening_options("clients must send", "clients")
 @metrics_option
 @traces_option
 @pass_app

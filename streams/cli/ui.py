@@ -4,6 +4,7 @@ import click
 
 from streams.cli.command import command
 from streams.cli.context import App, pass_app
+from streams.cli.listening_options import listening_options
 from streams.cli.serve import serve_log
 from streams.cli.traces_option import traces_option
 from streams.instruments.address import Address
@@ -17,23 +18,7 @@ from streams.instruments.address import Address
         "orch ui --checkpoints checkpoints.jsonl",
     )
 )
-@click.option("--host", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on.")
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="Port; 0 takes any free one."
-)
-@click.option(
-    "--token-file",
-    metavar="FILE",
-    help="File with the token that readers must give; else ORCH_SERVE_TOKEN, else ORCH_SERVE_TOKEN_FILE. On an address"
-    " that other machines reach there must be one.",
-)
-@click.option(
-    "--name",
-    "names",
-    multiple=True,
-    metavar="HOST",
-    help="Name by which browsers call the server, besides localhost and IP addresses; such as that of a proxy.",
-)
+@listening_options("readers must give", "browsers")
 @click.option(
     "--checkpoints",
     metavar="WHERE",
