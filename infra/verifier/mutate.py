@@ -342,18 +342,18 @@ def report_of(outcome: MutationCount, started: float) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Run the mutations that the command line asks for."""
-    asked = argparse.ArgumentParser(description="Mutate a sealed log at random; every mutation must be found.")
+def run(what: str, mutating: Callable[[int, int], MutationCount]) -> int:
+    """Run the mutations that the command line asks for, given a seed and a number; print what was found."""
+    asked = argparse.ArgumentParser(description=f"Mutate {what} at random; every mutation must be found.")
     asked.add_argument("--mutations", type=int, default=10_000)
     asked.add_argument("--seed", type=int, default=16)
     given = asked.parse_args()
     logs.configure(level="error")
     started = time.monotonic()
-    outcome = mutate(given.seed, given.mutations)
+    outcome = mutating(given.seed, given.mutations)
     print(json.dumps(report_of(outcome, started), indent=2))
     return 4 if outcome.missed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("a sealed log", mutate))

@@ -6,20 +6,17 @@ Every mutation must be found and named: of the records, in an export made anew, 
     python -m infra.verifier.mutate_export --mutations 10000 --seed 16
 """
 
-import argparse
 import json
 import shutil
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from infra.verifier.mutate import HeldLog, Log, MutationCount, mutate, report_of, sealed_world
+from infra.verifier.mutate import HeldLog, Log, MutationCount, mutate, run, sealed_world
 from infra.verifier.trial import key_of
-from streams import logs
 from streams.audit.proof.checkpoints import SealedRoots
 from streams.audit.proof.log_check import LogCheck, check_log
 from streams.audit.proof.notes import SigningKey
@@ -198,18 +195,5 @@ def mutate_export(seed: int, wanted: int) -> MutationCount:
     return outcome
 
 
-def main() -> int:
-    """Run the mutations that the command line asks for."""
-    asked = argparse.ArgumentParser(description="Mutate a sealed export at random; every mutation must be found.")
-    asked.add_argument("--mutations", type=int, default=10_000)
-    asked.add_argument("--seed", type=int, default=16)
-    given = asked.parse_args()
-    logs.configure(level="error")
-    started = time.monotonic()
-    outcome = mutate_export(given.seed, given.mutations)
-    print(json.dumps(report_of(outcome, started), indent=2))
-    return 4 if outcome.missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("a sealed export", mutate_export))
