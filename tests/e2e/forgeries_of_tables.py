@@ -2,7 +2,7 @@
 
 from streams.topology import DECISIONS, FEEDBACK, POLICIES, QUESTIONS, ROUTER, SPENDING
 
-from .forgery_list import Expected, found, not_proved
+from .forgery_list import ANYWHERE, Expected, found, not_proved
 from .forging import Forger
 
 
@@ -11,7 +11,7 @@ def _(log: Forger) -> Expected:
     row = log.rows(DECISIONS)[0]
     log.hide(row.seq, "records_by_correlation")
     # What the decision followed from lies before it.
-    return Expected(-1, "")
+    return Expected(ANYWHERE, "")
 
 
 @found("a router entry hidden from the index of questions")
@@ -59,7 +59,7 @@ def _(log: Forger) -> Expected:
 def _(log: Forger) -> Expected:
     log.connection.execute("UPDATE checkpoint SET seq = 1")
     log.connection.execute("DELETE FROM latest WHERE seq > 1")
-    return Expected(-1, "checkpoint")
+    return Expected(ANYWHERE, "checkpoint")
 
 
 @not_proved("a checkpoint set back over records without effects", "how far the log was folded")
@@ -96,7 +96,7 @@ def _(log: Forger) -> Expected:
     one, two = log.stream(FEEDBACK, 0), log.stream(QUESTIONS, 0)
     for topic, stream in (("between", one), (FEEDBACK, two), (QUESTIONS, one)):
         log.connection.execute("UPDATE streams SET topic = ? WHERE stream = ?", (topic, stream))
-    return Expected(-1, "value")
+    return Expected(ANYWHERE, "value")
 
 
 @found("a trigger")

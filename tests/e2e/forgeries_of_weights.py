@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from schemas.analyses import AnalysisPublished
 from schemas.questions import QuestionAsked
@@ -13,7 +12,7 @@ from streams.topology import ASSIGNMENTS, DECISIONS, FEEDBACK, INPUT_TOPICS, LES
 from ..integration.played_log import Played
 from ..odds_story import TAUGHT, told_by_odds
 from ..worlds import Opener, analysis, gold, question
-from .forgery_list import Expected, Forge, panel_after
+from .forgery_list import Expected, Forge, listing, panel_after
 from .forging import Forger, of_kind
 from .tampering import Row
 
@@ -22,14 +21,7 @@ KEY = TAUGHT.policy_id
 ONE_MORE = question("w99", at=90_000)
 
 
-def found(name: str) -> Any:
-    """List a forgery that is found."""
-
-    def add(forge: Forge) -> Forge:
-        FOUND[name] = forge
-        return forge
-
-    return add
+found = listing(FOUND)
 
 
 def questions(first: int, number: int) -> Iterator[QuestionAsked]:

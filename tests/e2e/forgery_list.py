@@ -20,8 +20,15 @@ ONE_MORE = question("x77", at=90, subject="law")
 FOUR = policy("ada", "bo", "cy", "di", at=9_000, policy_id="four")
 
 
+ANYWHERE = -1
+
+
 class Expected(NamedTuple):
-    """The place and the field of the first difference; where a forgery moves records, as they are numbered then."""
+    """
+    The place and the field of the first difference; where a forgery moves records, as they are numbered then.
+
+    `ANYWHERE` is the place of one that lies in no record.
+    """
 
     seq: int
     field: str
@@ -32,14 +39,31 @@ FOUND: dict[str, Forge] = {}
 NOT_PROVED: dict[str, tuple[Callable[[Forger], object], str]] = {}
 
 
-def found(name: str) -> Callable[[Forge], Forge]:
-    """List a forgery that is found."""
+def listing(into: dict[str, Forge]) -> Callable[[str], Callable[[Forge], Forge]]:
+    """Give a decorator that lists, under a name, a forgery that is found."""
 
-    def add(forge: Forge) -> Forge:
-        FOUND[name] = forge
-        return forge
+    def found(name: str) -> Callable[[Forge], Forge]:
+        def add(forge: Forge) -> Forge:
+            into[name] = forge
+            return forge
 
-    return add
+        return add
+
+    return found
+
+
+found = listing(FOUND)
+
+
+def check_found(log: Forger, expected: Expected) -> None:
+    """Check that the first difference is where a forgery is, and that nothing is claimed to be proved."""
+    proof = log.judge()
+    first = proof.first_difference
+    assert first is not None
+    assert first.field.startswith(expected.field), first
+    assert expected.seq in (ANYWHERE, first.seq), first
+    assert first.expected != first.actual
+    assert proof.proved == ()
 
 
 def not_proved(name: str, claim: str) -> Callable[[Callable[[Forger], object]], Callable[[Forger], object]]:

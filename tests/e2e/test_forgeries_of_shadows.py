@@ -4,7 +4,7 @@ Every known forgery of shadow seats, with its place.
 The log has questions under a policy of the published experiment.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,20 +15,11 @@ from streams.topology import ANALYSES, ASSIGNMENTS, DECISIONS, OBSERVATIONS
 from ..golden.published_script import EXPERIMENT
 from ..integration.played_log import Played
 from ..worlds import gold, merged, question
-from .forgery_list import Expected
+from .forgery_list import Expected, Forge, check_found, listing
 from .forging import Forger, of_kind
 
-FOUND: dict[str, Callable[[Forger], Expected]] = {}
-
-
-def found(name: str) -> Callable[[Callable[[Forger], Expected]], Callable[[Forger], Expected]]:
-    """List a forgery that is found."""
-
-    def add(forge: Callable[[Forger], Expected]) -> Callable[[Forger], Expected]:
-        FOUND[name] = forge
-        return forge
-
-    return add
+FOUND: dict[str, Forge] = {}
+found = listing(FOUND)
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +116,4 @@ def test_log_proves_itself(log: Forger) -> None:
 @pytest.mark.parametrize("name", FOUND)
 def test_forgery_is_found(log: Forger, name: str) -> None:
     """The first difference is where the forgery is, and nothing is claimed to be proved."""
-    expected = FOUND[name](log)
-    proof = log.judge()
-    first = proof.first_difference
-    assert first is not None
-    assert (first.seq, first.field.startswith(expected.field)) == (expected.seq, True), first
-    assert first.expected != first.actual
-    assert proof.proved == ()
+    check_found(log, FOUND[name](log))

@@ -7,7 +7,8 @@ Written again it is the same to the byte; folded again it proves itself; altered
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
@@ -78,6 +79,21 @@ def first_difference(lines: list[bytes]) -> str | None:
     return next((f"line {number}" for number, (held, made) in enumerate(pairs, 1) if held != made), None)
 
 
+def recorded(folder: Path, told: Callable[[], World], *, frozen: bool = False) -> list[bytes]:
+    """Give the lines of a golden log, written anew first where that is asked for; a frozen one never is."""
+    if REWRITE and not frozen:
+        lines = lines_of(told())
+        folder.mkdir(exist_ok=True)
+        (folder / "log.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+        (folder / "digests.json").write_text(json.dumps(digests_of(lines), indent=2) + "\n", encoding="utf-8")
+    return (folder / "log.jsonl").read_bytes().splitlines()
+
+
+def digests_in(folder: Path) -> object:
+    """Give the digests that are recorded beside a golden log."""
+    return json.loads((folder / "digests.json").read_text(encoding="utf-8"))
+
+
 @pytest.fixture(scope="module", params=sorted(VERSIONS))
 def version(request: pytest.FixtureRequest) -> str:
     """Name a version of the rules; each has a golden log."""
@@ -86,13 +102,8 @@ def version(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def golden(version: str) -> list[bytes]:
-    """Give the lines of the golden log, written anew first where that is asked for; one of v1 never is."""
-    if REWRITE and version != "v1":
-        lines = lines_of(told(version))
-        (HERE / version / "log.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
-        digests = json.dumps(digests_of(lines), indent=2) + "\n"
-        (HERE / version / "digests.json").write_text(digests, encoding="utf-8")
-    return (HERE / version / "log.jsonl").read_bytes().splitlines()
+    """Give the lines of the golden log; that of v1 is never written anew."""
+    return recorded(HERE / version, partial(told, version), frozen=version == "v1")
 
 
 def test_story_told_again_is_the_same(golden: list[bytes], version: str) -> None:
@@ -107,7 +118,7 @@ def test_log_proves_itself(golden: list[bytes]) -> None:
 
 def test_digests_are_those_of_the_log(golden: list[bytes], version: str) -> None:
     """Every topic has the digest that is recorded for it."""
-    assert digests_of(golden) == json.loads((HERE / version / "digests.json").read_text(encoding="utf-8"))
+    assert digests_of(golden) == digests_in(HERE / version)
 
 
 def test_log_holds_every_kind_of_its_version(golden: list[bytes], version: str) -> None:

@@ -11,7 +11,7 @@ from schemas.router import RouterEntry
 from schemas.weights import WeightsEntry
 
 from .origin_script import earlier, end_of_world, told
-from .test_golden import REWRITE, altered, digests_of, first_difference, lines_of
+from .test_golden import altered, digests_in, digests_of, first_difference, lines_of, recorded
 
 FOLDER = Path(__file__).parent / "origin"
 
@@ -19,18 +19,13 @@ FOLDER = Path(__file__).parent / "origin"
 @pytest.fixture(scope="module")
 def golden() -> list[bytes]:
     """Give the lines of the golden log, written anew first where that is asked for."""
-    if REWRITE:
-        lines = lines_of(told())
-        FOLDER.mkdir(exist_ok=True)
-        (FOLDER / "log.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
-        (FOLDER / "digests.json").write_text(json.dumps(digests_of(lines), indent=2) + "\n", encoding="utf-8")
-    return (FOLDER / "log.jsonl").read_bytes().splitlines()
+    return recorded(FOLDER, told)
 
 
 def test_story_told_again_is_the_same(golden: list[bytes]) -> None:
     """The script gives the log that is recorded, byte for byte, and its digests."""
     assert lines_of(told()) == golden
-    assert digests_of(golden) == json.loads((FOLDER / "digests.json").read_text(encoding="utf-8"))
+    assert digests_of(golden) == digests_in(FOLDER)
 
 
 def test_log_proves_itself(golden: list[bytes]) -> None:
