@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ..conftest import ROOT
+from ..limits import LIMIT_S
 
 SCRIPT = Path(sysconfig.get_path("scripts"), "orch")
 ORCH = (str(SCRIPT),) if SCRIPT.exists() else (sys.executable, "-c", "from streams.cli.main import main; main()")
 """The console script of the installed package."""
-
-LIMIT_S = 240
-"""No command of these tests may take longer."""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from infra.broker import Broker
 from streams.topology import TOPICS
 
 from ..integration.kafka.transactions import Transactor
+from ..limits import LIMIT_S
 from ..monitoring import names_in, names_of, silent_panels, worker_queries
-from .command import LIMIT_S, Ended, Place, outputs, prepare, question
+from .command import Ended, Place, outputs, prepare, question
 
 pytestmark = pytest.mark.slow
 

@@ -29,7 +29,8 @@ import pytest
 from streams.audit.replay.replay import replay
 from streams.runtimes.urls import open_reader
 
-from .command import LIMIT_S, Place, outputs, question
+from ..limits import LIMIT_S
+from .command import Place, outputs, question
 
 pytestmark = pytest.mark.slow
 

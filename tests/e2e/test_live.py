@@ -16,7 +16,8 @@ import pytest
 from infra.models import FAULTS, Behaviour, FaultPlan
 from infra.models.server import ModelServer
 
-from .command import LIMIT_S, Place
+from ..limits import LIMIT_S
+from .command import Place
 from .live import KEY, MODELS, analyses, answers, attempts, config, fates, leaks, write
 
 ENV = {"PLANTED_KEY": KEY}

@@ -15,7 +15,7 @@ import pytest
 from infra.models import Behaviour
 from infra.models.server import ModelServer
 
-from .command import LIMIT_S
+from ..limits import LIMIT_S
 from .live import KEY, MODELS, config, write
 from .test_kafka_commands import Cluster, cluster
 

@@ -16,8 +16,9 @@ from infra.chaos.client import producer
 
 from .. import broker as shared
 from ..integration.command_in_process import Inside
+from ..limits import LIMIT_S
 from ..span_collector import SentSpan, collecting
-from .command import LIMIT_S, question
+from .command import question
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from ..conftest import ROOT
-from .command import LIMIT_S, Place
+from ..limits import LIMIT_S
+from .command import Place
 
 CASES = ROOT.parent / "shared" / "field-cases"
 

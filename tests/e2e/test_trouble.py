@@ -11,7 +11,8 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from .command import LIMIT_S, ORCH, Place, outputs, prepare, question, run
+from ..limits import LIMIT_S
+from .command import ORCH, Place, outputs, prepare, question, run
 from .conftest import RECORDED
 
 BLOCK_BYTES = 512

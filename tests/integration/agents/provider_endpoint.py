@@ -20,6 +20,8 @@ from streams.agents.providers.litellm_client import LiteLLMClient
 from streams.agents.providers.litellm_patch import is_loaded
 from streams.agents.providers.openai_client import OpenAIClient
 
+from ...limits import LIMIT_S
+
 Kind = Literal["openai", "litellm"]
 BOTH_KINDS = pytest.mark.parametrize("kind", ["openai", "litellm"], indirect=True)
 """Of a test of both clients; see `kind` in conftest.py."""
@@ -29,8 +31,6 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 KEY = "sk-planted/0123+456789=abc"
 """With characters that look different in a URL."""
 
-LIMIT_S = 240
-"""Longest wait of a test for what takes milliseconds."""
 
 REPLY: dict[str, Any] = {
     "id": "1",

@@ -24,7 +24,8 @@ from streams.agents.factory import make_agents
 from streams.agents.providers.send_slots import AT_ONCE
 from streams.agents.reply_cache import ReplyCache
 
-from .provider_endpoint import BOTH_KINDS, KEY, LIMIT_S, Kind, replying, serving
+from ...limits import LIMIT_S
+from .provider_endpoint import BOTH_KINDS, KEY, Kind, replying, serving
 
 pytestmark = BOTH_KINDS
 

@@ -22,7 +22,8 @@ from streams.agents.providers.litellm_client import NO_KEY, LiteLLMClient
 from streams.errors import OperatorError
 from streams.extras import install_command
 
-from .provider_endpoint import KEY, LIMIT_S, called, client_of, completed, failed, replying, request_of, serving
+from ...limits import LIMIT_S
+from .provider_endpoint import KEY, called, client_of, completed, failed, replying, request_of, serving
 
 pytestmark = pytest.mark.usefixtures("litellm_loaded")
 

@@ -13,7 +13,8 @@ from aiohttp import web
 from streams.agents.providers import proxy
 from streams.errors import OperatorError
 
-from .provider_endpoint import BOTH_KINDS, KEY, LIMIT_S, Kind, client_of, failed, replying, request_of, serving
+from ...limits import LIMIT_S
+from .provider_endpoint import BOTH_KINDS, KEY, Kind, client_of, failed, replying, request_of, serving
 
 pytestmark = BOTH_KINDS
 

@@ -12,8 +12,9 @@ from streams.agents.agent import AgentError
 from streams.agents.providers import http, proxy
 from streams.agents.providers.completion import Completion
 
+from ...limits import LIMIT_S
 from ...loopback_tls import server_context
-from .provider_endpoint import BOTH_KINDS, LIMIT_S, Endpoint, Kind, client_of, replying, request_of, serving
+from .provider_endpoint import BOTH_KINDS, Endpoint, Kind, client_of, replying, request_of, serving
 
 pytestmark = BOTH_KINDS
 

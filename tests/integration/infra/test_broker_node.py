@@ -22,9 +22,7 @@ from infra.broker.process import Process
 from streams.errors import OperatorError
 
 from ... import broker as shared
-
-LIMIT_S = 240
-"""Longest wait for anything that a client does."""
+from ...limits import LIMIT_S
 
 
 @pytest.fixture(scope="module")

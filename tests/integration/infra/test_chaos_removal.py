@@ -13,11 +13,10 @@ from infra.chaos.removal import RemovalWatch
 from infra.chaos.workers import Opening, prepare
 
 from ...broker import require_kafka
+from ...limits import LIMIT_S
 
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 240
-"""Longest wait for anything."""
 
 POLICY = """
 [policy]

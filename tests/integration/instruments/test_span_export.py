@@ -24,10 +24,10 @@ from streams.instruments.span_export import Collector, SpanExporter
 from streams.instruments.spans import SpanMaker
 from streams.instruments.tracer import SeenAnswer
 
+from ...limits import LIMIT_S
 from ...span_collector import Collector as Receiver
 from ...span_collector import collecting
 
-LIMIT_S = 240
 LOOPBACK = Address("127.0.0.1", 0)
 
 

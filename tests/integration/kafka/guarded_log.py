@@ -27,6 +27,7 @@ from streams.runtimes.kafka.client.connection import Connection, parse_connectio
 from streams.runtimes.kafka.client.least_rights import Right
 
 from ...broker import require_kafka
+from ...limits import LIMIT_S
 from ...loopback_tls import CERTIFICATE, KEY
 from ..command_in_process import Inside
 
@@ -35,7 +36,6 @@ PASSWORD = "pass word"
 SECRET = PASSWORD.encode()
 ROUNDS = 4_096
 """Hashes of a password, the least that Kafka takes."""
-LIMIT_S = 240
 NAME = "guarded"
 
 _NOTED = re.compile(

@@ -11,11 +11,10 @@ import pytest
 from infra.chaos.workers import environment
 
 from ...conftest import ROOT
+from ...limits import LIMIT_S
 
 LAST_OF_0_1 = "0970eec3ea29caf897586979f9aab41e2987bb83"
 """The last commit without kinds of v2; its version is 0.1.0."""
-
-LIMIT_S = 240
 
 
 def build(folder: Path) -> Path:

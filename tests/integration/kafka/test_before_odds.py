@@ -32,6 +32,7 @@ from streams.runtimes.kafka.stages.global_tables import KafkaGlobalTables
 from streams.runtimes.urls import open_reader
 from streams.topology import ASSIGNMENTS, DECISIONS, LESSONS, WEIGHTS
 
+from ...limits import LIMIT_S
 from ...worlds import World, by_odds, gold, question, said
 
 PLAIN = """
@@ -50,7 +51,6 @@ name = "ann"
 kind = "simulated"
 name = "bob"
 """
-LIMIT_S = 240
 
 
 def missing(connection: Connection) -> set[str]:

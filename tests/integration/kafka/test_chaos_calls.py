@@ -19,10 +19,10 @@ from infra.chaos.client import Offsets, producer, records
 from infra.chaos.reading import ASSIGNMENTS, DECISIONS, QUESTIONS, TOPICS
 from infra.chaos.workers import Duty, WorkerProcess, prepare
 
+from ...limits import LIMIT_S
+
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 240
-"""Longest wait for anything."""
 
 QUESTIONS_ASKED = 40
 

@@ -24,10 +24,10 @@ from infra.chaos.client import Offsets, producer, records
 from infra.chaos.reading import ASSIGNMENTS, DEAD_LETTERS, DECISIONS, FEEDBACK, OBSERVATIONS, QUESTIONS, ROUTER, TOPICS
 from infra.chaos.workers import SCRIPT, Duty, WorkerProcess, prepare
 
+from ...limits import LIMIT_S
+
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 240
-"""Longest wait for anything; a start takes two seconds."""
 
 STAGES = ("route", "merge", "learn", "rank")
 MARKED = "marked"

@@ -22,13 +22,12 @@ from streams.runtimes.kafka.stages.changelog_records import RecordKind, parse_ke
 from streams.runtimes.kafka.stages.state_store import KafkaStateStore
 
 from ...broker import require_kafka
+from ...limits import LIMIT_S
 
 pytestmark = pytest.mark.slow
 
 STAGE, PARTITION = "merge", 3
 OWNERS, BATCHES = 5, 12
-LIMIT_S = 240
-"""Longest wait for the broker to compact; it looks ten times a second."""
 
 
 @pytest.mark.process

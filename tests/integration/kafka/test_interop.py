@@ -37,10 +37,10 @@ from streams.topology import (
     partition_of,
 )
 
+from ...limits import LIMIT_S
+
 pytestmark = pytest.mark.slow
 
-LIMIT_S = 240
-"""Longest wait for anything; on a quiet machine all of it takes less than a second, but for the start."""
 
 POLICY = """
 [policy]

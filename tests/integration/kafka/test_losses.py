@@ -32,6 +32,7 @@ from streams.runtimes.kafka.stages.losses import require_inputs
 from streams.runtimes.kafka.stages.runner import EngineName, HostingOptions, running
 from streams.topology import ASSIGNMENTS, QUESTIONS
 
+from ...limits import LIMIT_S
 from ...worlds import decide, policy, question, said
 from .stage_bench import PLACE, Bench, Run, at, run
 
@@ -39,7 +40,6 @@ __all__ = ["run"]
 
 ASKED = [question(f"q{number}") for number in range(24)]
 OTHERS = [question(f"n{number}") for number in range(40)]
-LIMIT_S = 240
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,9 @@ from infra.chaos.client import records
 from infra.chaos.reading import ASSIGNMENTS, DEAD_LETTERS, DECISIONS
 from infra.chaos.workers import Duty, WorkerProcess, orch
 
+from ...limits import LIMIT_S
 from .old_program import build, run_old
-from .town import LIMIT_S, Town, check_all
+from .town import Town, check_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 

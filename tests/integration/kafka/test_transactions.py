@@ -14,8 +14,9 @@ from streams.runtimes.kafka.client.connection import Connection, parse_connectio
 from streams.runtimes.kafka.client.consumer_lag import GroupLag, group_lags
 from streams.topology import DECISIONS, QUESTION_PARTITIONS, QUESTIONS, partition_of
 
+from ...limits import LIMIT_S
 from .test_interop import POLICY, Town, new_id, question
-from .transactions import LIMIT_S, Transactor
+from .transactions import Transactor
 
 pytestmark = pytest.mark.slow
 

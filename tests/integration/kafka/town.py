@@ -14,8 +14,7 @@ from infra.chaos.reading import TOPICS
 from infra.chaos.traffic import Traffic
 from infra.chaos.workers import SCRIPT, Duty, WorkerProcess
 
-LIMIT_S = 240
-"""Longest wait for anything."""
+from ...limits import LIMIT_S
 
 RATE = 16.0
 """Questions a second: two for each partition."""

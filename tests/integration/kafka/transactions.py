@@ -6,8 +6,7 @@ from typing import Any
 
 from infra.chaos.client import producer
 
-LIMIT_S = 240
-"""Longest wait for a broker's answer."""
+from ...limits import LIMIT_S
 
 
 class Transactor:

@@ -14,8 +14,7 @@ from streams.app.workspace import Workspace
 from streams.instruments.address import Address
 from streams.serve.server import Running, ServeSpec, listening_socket, serve
 
-LIMIT_S = 240
-"""Longest wait of a test for what takes milliseconds."""
+from ...limits import LIMIT_S
 
 LOOPBACK = Address("127.0.0.1", 0)
 

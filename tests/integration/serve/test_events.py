@@ -12,7 +12,8 @@ from streams.api import subscription
 from streams.serve import event_stream
 from streams.serve import server as server_module
 
-from .server_in_thread import AGENTS, LIMIT_S, ServerInThread, served
+from ...limits import LIMIT_S
+from .server_in_thread import AGENTS, ServerInThread, served
 
 
 def asked(server: ServerInThread, first: int, last: int) -> list[str]:

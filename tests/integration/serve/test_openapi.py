@@ -13,7 +13,8 @@ from schemas.feedback import FeedbackGiven, FeedbackRetracted
 from schemas.questions import QuestionAsked
 from streams.serve.openapi import openapi
 
-from .server_in_thread import LIMIT_S, ServerInThread
+from ...limits import LIMIT_S
+from .server_in_thread import ServerInThread
 
 DOCUMENT = openapi(with_token=False)
 

@@ -22,10 +22,11 @@ from streams.instruments.trace_context import traceparent_of
 from streams.serve.pages.catalog import page_routes
 
 from ...e2e.command import SCRIPT
+from ...limits import LIMIT_S
 from ...span_collector import Collector, SentSpan, collecting
 from ..command_in_process import Inside
 from .pages.test_pages import marked, send
-from .server_in_thread import AGENTS, LIMIT_S, Client, ServerInThread, served
+from .server_in_thread import AGENTS, Client, ServerInThread, served
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 HEADER = f"00-{TRACE}-{PARENT}-01"

@@ -21,10 +21,11 @@ from streams.instruments.address import Address, parse_address
 from streams.serve.server import ServeSpec, listening_socket
 
 from ...e2e.command import SCRIPT
+from ...limits import LIMIT_S
 from ...monitoring import silent_panels
 from ..command_in_process import Inside
 from ..instruments.test_served import samples
-from .server_in_thread import AGENTS, LIMIT_S, LOOPBACK, Client, ServerInThread, served, slow
+from .server_in_thread import AGENTS, LOOPBACK, Client, ServerInThread, served, slow
 
 
 def test_busy_port_is_an_environment_error(server: ServerInThread, log: str) -> None:

@@ -8,8 +8,9 @@ from unittest import mock
 
 from infra.pictures import demo_log
 
+from ....limits import LIMIT_S
 from ...command_in_process import Inside
-from ..server_in_thread import LIMIT_S, ServerInThread
+from ..server_in_thread import ServerInThread
 
 QUESTIONS = 90
 """Enough for every agent to be asked on every day."""

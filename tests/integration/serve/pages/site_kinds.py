@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ....e2e.command import LIMIT_S, Ended
+from ....e2e.command import Ended
+from ....limits import LIMIT_S
 from ...command_in_process import Inside
 from .site_process import SiteProcess, configure
 

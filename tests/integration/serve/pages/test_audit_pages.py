@@ -21,8 +21,9 @@ from streams.serve.pages.catalog import page_routes
 from streams.serve.pages.reports.evaluation import reports_model
 
 from ....conftest import ROOT
+from ....limits import LIMIT_S
 from ...command_in_process import Inside
-from ..server_in_thread import LIMIT_S, ServerInThread, served
+from ..server_in_thread import ServerInThread, served
 from .demo_folder import demo_folder, page_of
 from .test_pages import marked, send
 

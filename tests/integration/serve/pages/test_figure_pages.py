@@ -15,8 +15,9 @@ from streams.serve.pages.figures.router import router_model
 from streams.serve.pages.figures.spend import spend_model
 from streams.serve.pages.figures.tally import LogTally
 
+from ....limits import LIMIT_S
 from ...command_in_process import Inside
-from ..server_in_thread import LIMIT_S, ServerInThread, served
+from ..server_in_thread import ServerInThread, served
 from .demo_folder import demo_folder, page_of
 
 PATHS = ("/router", "/router?scope=arithmetic", "/spend", "/undecided", "/letters", "/audit", "/evaluation")

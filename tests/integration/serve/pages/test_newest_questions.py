@@ -15,9 +15,8 @@ from streams.serve.pages.live.row import QuestionRow
 from streams.serve.pages.live.stream import LiveList
 from streams.topology import QUESTIONS
 
+from ....limits import LIMIT_S
 from ...command_in_process import Inside
-
-LIMIT_S = 240
 
 
 def row(number: int, **fields: object) -> QuestionRow:

@@ -16,8 +16,9 @@ from streams.app.workspace import Workspace
 from streams.serve.pages.catalog import PAGES, page_routes
 from streams.serve.pages.frame import HEADERS
 
+from ....limits import LIMIT_S
 from ...command_in_process import Inside
-from ..server_in_thread import LIMIT_S, Reply, ServerInThread, served
+from ..server_in_thread import Reply, ServerInThread, served
 
 TOKEN = SecretStr("0123456789abcdef0123")
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
