@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from structlog.contextvars import bind_contextvars
@@ -22,7 +22,6 @@ from streams.app.metrics import AgentReadings, Instruments
 from streams.app.require_kafka import require_engine
 from streams.app.worker_metrics import WorkerReadings
 from streams.app.worker_progress import DecisionCounter, WorkerProgress, lags_of
-from streams.instruments.tracer import Tracer
 from streams.jsonlines import Rows
 from streams.log import wall_clock_ms
 from streams.processors import TUNE
@@ -43,6 +42,9 @@ from streams.topology import POLICIES, SPENDING
 from streams.workers.agent_worker import WorkLimits, run_agents
 from streams.workers.deadline_watcher import run_deadlines
 from streams.workers.partition_consumer import PartitionConsumer
+
+if TYPE_CHECKING:
+    from streams.instruments.tracer import Tracer
 
 _log = structlog.get_logger("orch.worker")
 
@@ -84,7 +86,7 @@ class WorkerSpec:
     """Seconds between two lines of progress in the log; None for none."""
     instruments: Instruments | None = None
     """Metrics and probes; None: nothing is counted for them."""
-    tracer: Tracer | None = None
+    tracer: "Tracer | None" = None
     """Traces; None: nothing is traced."""
 
 

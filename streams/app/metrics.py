@@ -4,7 +4,7 @@ import importlib.util
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -17,10 +17,12 @@ from streams.instruments import names
 from streams.instruments.address import Address
 from streams.instruments.health import Health, Work
 from streams.instruments.meters import BUDGETS, Meters
-from streams.instruments.tracer import Tracer
 from streams.log import wall_clock_ms
 from streams.version import installed_version
 from streams.workers.embedded_session import EmbeddedSession
+
+if TYPE_CHECKING:
+    from streams.instruments.tracer import Tracer
 
 RECENT_S = 300.0
 """Time for which `/readyz` tells of a call that a budget forbade."""
@@ -49,7 +51,7 @@ class Counted(NamedTuple):
     """Counters of calls that take wall time."""
     instruments: Instruments | None = None
     """Metrics and probes."""
-    tracer: Tracer | None = None
+    tracer: "Tracer | None" = None
     """Traces."""
 
 

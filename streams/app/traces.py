@@ -15,12 +15,12 @@ from streams.extras import install_command
 from streams.instruments import names as metrics
 from streams.instruments import span_names as names
 from streams.instruments.meters import LOSSES
-from streams.instruments.tracer import Tracer
 from streams.version import installed_version
 
 if TYPE_CHECKING:
     from streams.instruments.otlp import Value
     from streams.instruments.span_export import Collector
+    from streams.instruments.tracer import Tracer
 
 FROM_ENVIRONMENT = "env"
 """Stands for the collector that OpenTelemetry's own variables name."""
@@ -37,7 +37,7 @@ SHARES = {"always_on": 1.0, "always_off": 0.0, "traceidratio": None}
 @contextmanager
 def traces(
     given: str | None, command: str, tell: Callable[[str, str], None], shown: Instruments | None = None
-) -> Iterator[Tracer | None]:
+) -> "Iterator[Tracer | None]":
     """
     Send traces until the block ends.
 
@@ -61,7 +61,7 @@ def traces(
             "--traces needs opentelemetry-proto, which is not installed", remedy=install_command("otel")
         )
     from streams.instruments.span_export import SpanExporter
-    from streams.instruments.spans import SpanMaker
+    from streams.instruments.tracer import Tracer
 
     version = installed_version() or ""
     resource: dict[str, Value] = {
@@ -70,7 +70,7 @@ def traces(
         names.PROCESS: os.getpid(),
         **_resource(os.environ),
     }
-    exporter = SpanExporter(_collector(url, os.environ), SpanMaker(share), resource, version)
+    exporter = SpanExporter(_collector(url, os.environ), resource, version)
     if shown is not None:
         shown.meters.read(metrics.SPANS_SENT, lambda: [((), exporter.sent)])
         shown.meters.read(
@@ -79,7 +79,7 @@ def traces(
         )
     try:
         tell(url, f"Traces go to {url}: ids, names, counts and times, and no text of a question or an answer.")
-        yield Tracer(exporter)
+        yield Tracer(exporter, share)
     finally:
         exporter.close()
 

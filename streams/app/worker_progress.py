@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import orjson
 import structlog
@@ -13,10 +14,12 @@ from schemas.letters import RecordRejected
 from streams.agents.calls.progress import CallProgress
 from streams.errors import OperatorError
 from streams.instruments.meters import Meters
-from streams.instruments.tracer import Tracer
 from streams.runtimes.kafka.client.connection import Connection
 from streams.runtimes.kafka.client.consumer_lag import group_lags
 from streams.runtimes.kafka.client.producer import ProducerRecord, RecordProducer
+
+if TYPE_CHECKING:
+    from streams.instruments.tracer import Tracer
 
 LINE_S = 60.0
 """Seconds between two lines."""
@@ -36,7 +39,7 @@ class DecisionCounter(RecordProducer):
     A decision counts for the process that made it, so one that a new owner sends again does not count there.
     """
 
-    def __init__(self, connection: Connection, meters: Meters | None = None, tracer: Tracer | None = None) -> None:
+    def __init__(self, connection: Connection, meters: Meters | None = None, tracer: "Tracer | None" = None) -> None:
         super().__init__(connection)
         self._meters = meters
         self._tracer = tracer
@@ -66,7 +69,7 @@ def _note(meters: Meters, message: ProducerRecord) -> None:
     kind = next((value for name, value in message.headers if name == "ce_type"), None)
     if kind is None:
         return
-    meters.note_event(message.topic, kind.decode())
+    meters.note_record(message.topic, kind.decode())
     if message.topic == AnalysisPublished.topic:
         made = orjson.loads(message.value)
         meters.note_attempts(made["agent"], (Attempt.model_construct(**one) for one in made["attempts"]))

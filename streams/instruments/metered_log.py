@@ -66,7 +66,7 @@ class MeteredLog:
         """Append an input event, and count it if the log did not hold it."""
         stored = self._log.append(event, headers=headers, again=again)
         if stored is not None:
-            self._meters.note_event(event.topic, event.kind)
+            self._meters.note_event(event)
             if event.topic in _TOLD:
                 self._tell(event)
         return stored
@@ -78,10 +78,11 @@ class MeteredLog:
         self._fold_s += time.perf_counter() - started
         # What is written has to be folded too.
         self._meters.add(names.FOLDED, (STAGE,), before + len(written) - self._log.lag)
-        self._meters.note_events(stored.event for stored in written)
-        for stored in written:
-            if stored.topic in _TOLD:
-                self._tell(stored.event)
+        events = [stored.event for stored in written]
+        self._meters.note_events(events)
+        for event in events:
+            if event.topic in _TOLD:
+                self._tell(event)
         return written
 
     def _tell(self, event: Event) -> None:

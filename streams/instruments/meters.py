@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import get_args
 
 from schemas.analyses import Attempt
@@ -10,6 +11,7 @@ from schemas.decisions import DecisionReasonV2
 from schemas.event import Event
 from schemas.letters import RejectionReason
 from streams.instruments import names
+from streams.instruments.call_totals import CALL_METRICS, CallTotals, readings
 from streams.instruments.names import DECISION_BUCKETS_S, Metric
 
 Labels = tuple[str, ...]
@@ -52,6 +54,12 @@ class Meters:
         self.decision_seconds = Histogram(DECISION_BUCKETS_S)
         self._counts: dict[Metric, Counter[Labels]] = {}
         self._readings: dict[Metric, list[Reading]] = {}
+        self._written: Counter[type[Event]] = Counter()
+        self._calls: dict[str, CallTotals] = {}
+        """Attempts, by agent."""
+        self.read(names.EVENTS, self._events)
+        for metric in CALL_METRICS:
+            self.read(metric, partial(readings, metric, self._calls))
         # A counter that appears with its first count has no increase before it, so an alert on it would not fire.
         for limit in BUDGETS:
             self.add(names.BUDGET_REFUSALS, (limit,), 0)
@@ -84,19 +92,23 @@ class Meters:
 
     def expect_agent(self, agent: str) -> None:
         """Show the counters of an agent, from zero on."""
-        for metric in (names.CALL_SECONDS, names.SPEND, names.UNPRICED):
-            self.add(metric, (agent,), 0)
-        self.add(names.ATTEMPTS, (agent, "ok"), 0)
+        self._calls.setdefault(agent, CallTotals())
 
-    def note_event(self, topic: str, kind: str) -> None:
-        """Count an event that was written."""
+    def note_record(self, topic: str, kind: str) -> None:
+        """Count the record of an event that was written."""
         self.add(names.EVENTS, (topic, kind))
 
+    def note_event(self, event: Event) -> None:
+        """Count an event that was written."""
+        self._written[type(event)] += 1
+
     def note_events(self, events: Iterable[Event]) -> None:
-        """Count many events; two steps for each, because a fold writes thousands a second."""
-        counts = self._counts.setdefault(names.EVENTS, Counter())
-        for event in events:
-            counts[event.topic, event.kind] += 1
+        """Count many events, by class alone, because a fold writes thousands a second."""
+        self._written.update(map(type, events))
+
+    def _events(self) -> Iterator[tuple[Labels, float]]:
+        for written, count in self._written.copy().items():
+            yield (written.topic, written.model_fields["kind"].default), count
 
     def note_decision(self, status: str, reason: str) -> None:
         """Count a decision."""
@@ -112,20 +124,15 @@ class Meters:
 
     def note_attempts(self, agent: str, attempts: Iterable[Attempt]) -> None:
         """Count the attempts behind an analysis."""
+        totals = self._calls.get(agent)
+        if totals is None:
+            totals = self._calls[agent] = CallTotals()
         for attempt in attempts:
-            error = attempt.error or attempt.outcome
-            self.add(names.ATTEMPTS, (agent, "ok" if attempt.outcome == "ok" else error))
+            totals.note(attempt)
             if attempt.outcome == "refused":
-                limit, _, rest = error.partition("_")
+                limit, _, rest = (attempt.error or "").partition("_")
                 if rest == "budget":
                     self.add(names.BUDGET_REFUSALS, (limit,))
-                continue
-            self.add(names.CALL_SECONDS, (agent,), attempt.latency_ms)
-            self.add(names.SPEND, (agent,), attempt.cost_nusd or 0)
-            self.add(names.UNPRICED, (agent,), attempt.cost_nusd is None)
-            for direction, tokens in (("input", attempt.input_tokens), ("output", attempt.output_tokens)):
-                if tokens is not None:
-                    self.add(names.TOKENS, (agent, direction), tokens)
 
     def values(self, metric: Metric) -> dict[Labels, float]:
         """Give the values of a counter or gauge now; of two with the same labels the larger one counts."""
@@ -133,6 +140,4 @@ class Meters:
         for reading in tuple(self._readings.get(metric, ())):
             for labels, value in reading():
                 found[labels] = max(value, found.get(labels, value))
-        if metric is names.CALL_SECONDS:
-            return {labels: ms / 1000 for labels, ms in found.items()}
         return found

@@ -84,7 +84,7 @@ SPANS_SENT = Metric("orch_spans_sent_total", "counter", "Spans that the collecto
 SPANS_LOST = Metric(
     "orch_spans_lost_total",
     "counter",
-    "Spans that never arrived; reason is no_room (things seen that found the queue full: the collector is away or slow)"
+    "Spans that never arrived; reason is no_room (the queue was full: the collector is away or slow)"
     " or refused (the collector did not want them)",
     ("reason",),
 )

@@ -14,14 +14,12 @@ from structlog.typing import FilteringBoundLogger
 
 from streams.instruments import otlp
 from streams.instruments.otlp import Value
-from streams.instruments.spans import SpanMaker
-from streams.instruments.tracer import Seen
 
 MOST = 8_192
-"""Things seen that may wait: those of two seconds at 700 questions a second, some 8 MB. Further ones are dropped."""
+"""Spans that may wait: those of two seconds at 800 questions a second, some 3 MB. Further ones are dropped."""
 
-BATCH = 512
-"""Things seen in one request, as in OpenTelemetry's own exporters; their encoding holds the interpreter for 3 ms."""
+BATCH = 2_048
+"""Spans in one request: 0.7 MB, far below the limits of collectors, and 0.2 ms of CPU to send."""
 
 EVERY_S = 1.0
 """Time between two exports."""
@@ -66,30 +64,28 @@ class Refusal(Exception):
 
 class SpanExporter:
     """
-    Takes what was seen into a bounded queue, and sends spans of it in a thread of its own.
+    Takes spans into a bounded queue, and sends them in a thread of its own.
 
     An unreachable collector costs spans and one line in the log; it neither stops nor delays who puts.
 
     Args:
         collector: Where to send.
-        maker: Makes the spans.
         resource: Attributes of the process.
         version: Version of the program.
     """
 
-    def __init__(self, collector: Collector, maker: SpanMaker, resource: Mapping[str, Value], version: str) -> None:
+    def __init__(self, collector: Collector, resource: Mapping[str, Value], version: str) -> None:
         self._collector = collector
-        self._maker = maker
         self._resource = resource
         self._version = version
-        self._queue: deque[Seen] = deque()
+        self._queue: deque[bytes] = deque()
         self._wake = threading.Event()
         self._ended = False
         self._failing = False
         self.sent = 0
         """Spans that the collector took."""
         self.no_room = 0
-        """Things seen that were dropped because too many waited; counted where they are put."""
+        """Spans that were dropped because too many waited; counted where they are put."""
         self.refused = 0
         """Spans that the collector did not take; counted where they are sent."""
         self._thread = threading.Thread(target=self._run, name="orch-traces", daemon=True)
@@ -100,13 +96,13 @@ class SpanExporter:
         """Count everything that never arrived."""
         return self.no_room + self.refused
 
-    def put(self, seen: Seen) -> None:
-        """Take what was seen, or drop it if there is no room."""
+    def put(self, span: bytes) -> None:
+        """Take a span, or drop it if there is no room."""
         waiting = len(self._queue)
         if waiting >= MOST:
             self.no_room += 1
             return
-        self._queue.append(seen)
+        self._queue.append(span)
         if waiting == MOST // 2:
             self._wake.set()
 
@@ -131,10 +127,7 @@ class SpanExporter:
 
     def _export(self) -> bool:
         """Send one batch; return whether the next one may be tried at once."""
-        batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
-        spans = self._maker.make(batch)
-        if not spans:
-            return True
+        spans = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
         body, pause_s = otlp.request(self._resource, self._version, spans), EVERY_S
         while True:
             try:

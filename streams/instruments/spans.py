@@ -1,16 +1,16 @@
-"""Spans of what was seen: questions, calls, decisions."""
+"""Spans of questions, calls and decisions, encoded."""
 
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from schemas.agents import AgentSpec
-from schemas.analyses import Attempt
+from schemas.analyses import AnalysisPublished, Attempt, ProviderCall
 from streams.instruments import otlp
 from streams.instruments import span_names as names
-from streams.instruments.otlp import Value, attribute, frequent
-from streams.instruments.trace_context import TraceContext, call_span_id, context_of
-from streams.instruments.tracer import Seen, SeenAnswer, SeenCall, SeenDecision
+from streams.instruments.otlp import Value, frequent
+from streams.instruments.trace_context import TraceContext, call_span_id
 
 MS_NS = 1_000_000
 """Nanoseconds in a millisecond."""
@@ -22,75 +22,80 @@ VIRTUAL = ("recorded", "simulated")
 """Kinds of agents whose calls take no time."""
 
 
-class SpanMaker:
-    """
-    Makes spans of what was seen.
+class QuestionParts(NamedTuple):
+    """What the spans of one question have in common, each a part of an encoded span."""
 
-    Args:
-        share: Part of the traces to make, from 0 to 1; a trace is made whole, by every process.
-    """
+    question: bytes
+    """Ids of the question's span, its parent if it has one, and the question's id."""
+    call: bytes
+    """Trace of a call, and the question's span as its parent."""
+    decision: bytes
+    """Ids of the decision's span, and its parent."""
+    link: bytes
+    """Beginning of a link to a call."""
 
-    def __init__(self, share: float = 1.0) -> None:
-        self._bound = round(share * (1 << 64))
-        self._kinds: dict[tuple[str, str, int, str], bytes] = {}
-        """Parts that calls of one agent in one place of the panel share."""
 
-    def make(self, seen: Iterable[Seen]) -> list[bytes]:
-        """Make the spans, without those of traces that nobody wants."""
-        spans: list[bytes] = []
-        for one in seen:
-            context = context_of(one.question_id, one.traceparent)
-            # As OpenTelemetry's sampler TraceIdRatioBased reads an id, so that other programs choose the same traces.
-            if not context.sampled or int.from_bytes(context.trace_id[8:]) >= self._bound:
-                continue
-            match one:
-                case SeenCall():
-                    spans.extend(self._calls(context, one))
-                case SeenAnswer():
-                    spans.append(_question(context, one))
-                case SeenDecision():
-                    spans.append(_decision(context, one))
-        return spans
+def parts_of(question_id: str, context: TraceContext) -> QuestionParts:
+    """Encode what the spans of a question share."""
+    trace, link = otlp.trace(context.trace_id), otlp.link(context.trace_id)
+    call = trace + otlp.parent(context.span_id)
+    question = trace + otlp.span(context.span_id) + otlp.attribute(names.QUESTION, question_id)
+    if context.parent_id:
+        question += otlp.parent(context.parent_id)
+    return QuestionParts(question, call, call + otlp.span(context.decision_id), link)
 
-    def _calls(self, context: TraceContext, seen: SeenCall) -> Iterator[bytes]:
-        """Make a span of each call; an attempt that was refused was none."""
-        last, virtual = len(seen.attempts), seen.spec.kind in VIRTUAL
-        # Waits between attempts are in the latency of the whole; they are shown as equal.
-        spent_ms = 0 if virtual else sum(attempt.latency_ms for attempt in seen.attempts)
-        wait_ns = 0 if virtual or last == 1 else max(0, seen.latency_ms - spent_ms) * MS_NS // (last - 1)
-        at_ns = seen.at_ns - spent_ms * MS_NS - wait_ns * (last - 1)
-        for number, attempt in enumerate(seen.attempts, 1):
+
+class CallSpans:
+    """Makes the spans of calls, and remembers what those of one agent in one place of the panel share."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str, int, str], tuple[AgentSpec, bytes]] = {}
+
+    def make(self, parts: QuestionParts, spec: AgentSpec, analysis: AnalysisPublished, at_ns: int) -> Iterator[bytes]:
+        """
+        Make a span of each call behind an analysis; an attempt that was refused was none.
+
+        Args:
+            parts: What the spans of the question share.
+            spec: The agent.
+            analysis: The outcome of its seat.
+            at_ns: When the outcome was known.
+        """
+        attempts, virtual = analysis.attempts, spec.kind in VIRTUAL
+        last, wait_ns = len(attempts), 0
+        if not virtual:
+            spent_ms = sum([attempt.latency_ms for attempt in attempts])
+            if last > 1:
+                # Waits between attempts are in the latency of the whole; they are shown as equal.
+                wait_ns = max(0, analysis.latency_ms - spent_ms) * MS_NS // (last - 1)
+            at_ns -= spent_ms * MS_NS + wait_ns * (last - 1)
+        for number, attempt in enumerate(attempts, 1):
             ended_ns = at_ns if virtual else at_ns + attempt.latency_ms * MS_NS
             if attempt.outcome != "refused":
-                parts = [
-                    self._kind(seen, attempt),
-                    otlp.place(context.trace_id, call_span_id(seen.analysis_id, number, last), at_ns, ended_ns),
-                    otlp.parent(context.span_id),
-                    *_told(attempt, number, virtual=virtual),
-                ]
-                yield b"".join(parts)
+                span_id = call_span_id(analysis.event_id, last - number)
+                place = otlp.span(span_id), otlp.times(at_ns, ended_ns), _told(attempt, number, virtual=virtual)
+                yield b"".join((self._kind(spec, analysis, attempt.provider), parts.call, *place))
             at_ns = ended_ns + wait_ns
 
-    def _kind(self, seen: SeenCall, attempt: Attempt) -> bytes:
-        provider = attempt.provider
-        asked = _model_of(seen.spec) if provider is None else provider.model
-        key = seen.spec.name, asked, seen.stage, seen.role
-        kind = self._kinds.get(key)
-        if kind is None:
+    def _kind(self, spec: AgentSpec, analysis: AnalysisPublished, provider: ProviderCall | None) -> bytes:
+        asked = _model_of(spec) if provider is None else provider.model
+        key = spec.name, asked, analysis.stage, analysis.role
+        known = self._kinds.get(key)
+        # Another policy may have an agent of that name elsewhere.
+        if known is None or known[0] is not spec:
             if len(self._kinds) >= MOST_KINDS:
                 self._kinds.clear()
-            kind = self._kinds[key] = _kind_of_call(seen, asked)
-        return kind
+            known = self._kinds[key] = spec, _kind_of_call(spec, asked, analysis.stage, analysis.role)
+        return known[1]
 
 
-def _kind_of_call(seen: SeenCall, asked: str) -> bytes:
-    spec = seen.spec
+def _kind_of_call(spec: AgentSpec, asked: str, stage: int, role: str) -> bytes:
     shared: dict[str, Value] = {
         names.OPERATION: names.CHAT,
         names.PROVIDER: provider_of(spec),
         names.AGENT: spec.name,
-        names.STAGE: seen.stage,
-        names.ROLE: seen.role,
+        names.STAGE: stage,
+        names.ROLE: role,
         **_server_of(spec),
     }
     if asked:
@@ -99,53 +104,73 @@ def _kind_of_call(seen: SeenCall, asked: str) -> bytes:
     return otlp.kind(name, shared, client=spec.kind not in VIRTUAL)
 
 
-def _told(attempt: Attempt, number: int, *, virtual: bool) -> Iterator[bytes]:
+def _told(attempt: Attempt, number: int, *, virtual: bool) -> bytes:
     """Give what an attempt says of itself."""
-    if attempt.input_tokens is not None:
-        yield frequent(names.INPUT_TOKENS, attempt.input_tokens)
-    if attempt.output_tokens is not None:
-        yield frequent(names.OUTPUT_TOKENS, attempt.output_tokens)
-    if attempt.cost_nusd is not None:
-        yield frequent(names.COST, attempt.cost_nusd)
-    if virtual:
-        yield frequent(names.LATENCY_MS, attempt.latency_ms)
-    if number > 1:
-        yield frequent(names.ATTEMPT, number)
-    if attempt.provider is not None:
-        yield from _reported(attempt)
-    if attempt.outcome != "ok":
-        yield frequent(names.ERROR, attempt.error or attempt.outcome) + otlp.FAILED
-
-
-def _reported(attempt: Attempt) -> Iterator[bytes]:
-    """Give what the provider says of itself."""
+    told = (_frequent_counts if virtual else _counts)(
+        attempt.input_tokens,
+        attempt.output_tokens,
+        attempt.cost_nusd,
+        attempt.latency_ms if virtual else None,
+        number,
+        None if attempt.outcome == "ok" else attempt.error or attempt.outcome,
+    )
     provider = attempt.provider
-    assert provider is not None
-    if provider.reported_model is not None:
-        yield frequent(names.RESPONSE_MODEL, provider.reported_model)
-    if provider.finish_reason is not None:
-        yield frequent(names.FINISH_REASONS, (provider.finish_reason,))
-    if provider.cached:
-        yield frequent(names.CACHED, True)
+    if provider is None:
+        return told
+    return told + _reported(provider.reported_model, provider.finish_reason, provider.cached)
 
 
-def _question(context: TraceContext, seen: SeenAnswer) -> bytes:
+def _counts(
+    input_tokens: int | None,
+    output_tokens: int | None,
+    cost_nusd: int | None,
+    latency_ms: int | None,
+    number: int,
+    error: str | None,
+) -> bytes:
+    """Encode the numbers of an attempt."""
+    values = {
+        names.INPUT_TOKENS: input_tokens,
+        names.OUTPUT_TOKENS: output_tokens,
+        names.COST: cost_nusd,
+        names.LATENCY_MS: latency_ms,
+        names.ATTEMPT: number if number > 1 else None,
+        names.ERROR: error,
+    }
+    told = b"".join([frequent(name, value) for name, value in values.items() if value is not None])
+    return told if error is None else told + otlp.FAILED
+
+
+_frequent_counts = lru_cache(4_096)(_counts)
+"""As `_counts`, for recorded and simulated agents, whose numbers come again together."""
+
+
+@lru_cache(4_096)
+def _reported(model: str | None, finish_reason: str | None, cached: bool) -> bytes:
+    """Encode what the provider says of itself."""
+    values: dict[str, Value] = {}
+    if model is not None:
+        values[names.RESPONSE_MODEL] = model
+    if finish_reason is not None:
+        values[names.FINISH_REASONS] = (finish_reason,)
+    if cached:
+        values[names.CACHED] = True
+    return b"".join([frequent(name, value) for name, value in values.items()])
+
+
+class Ending(NamedTuple):
+    """How a question ended."""
+
+    status: str
+    reason: str
+    calls: int
+    cost_nusd: int
+
+
+def question_span(parts: QuestionParts, ending: Ending, began_ms: int, ended_ms: int) -> bytes:
     """Make the span of a question; one that ends undecided is an error, and its reason says which."""
-    began_ns, ended_ns = seen.began_ms * MS_NS, max(seen.began_ms, seen.ended_ms) * MS_NS
-    parts = [
-        _kind_of_question(),
-        otlp.place(context.trace_id, context.span_id, began_ns, ended_ns),
-        attribute(names.QUESTION, seen.question_id),
-        frequent(names.STATUS, seen.status),
-        frequent(names.REASON, seen.reason),
-        frequent(names.CALLS, seen.calls),
-        frequent(names.COST, seen.cost_nusd),
-    ]
-    if context.parent_id:
-        parts.append(otlp.parent(context.parent_id))
-    if seen.status != "decided":
-        parts += [frequent(names.ERROR, seen.reason), otlp.FAILED]
-    return b"".join(parts)
+    when = otlp.times(began_ms * MS_NS, max(began_ms, ended_ms) * MS_NS)
+    return b"".join((_kind_of_question(), parts.question, when, _ended(*ending)))
 
 
 @cache
@@ -158,23 +183,44 @@ def _kind_of_question() -> bytes:
     return otlp.kind(f"{names.INVOKE_AGENT} {names.PANEL}", shared)
 
 
-def _decision(context: TraceContext, seen: SeenDecision) -> bytes:
-    """Make the span of a decision. It links to the calls that it weighed: it follows from all of them, not from one."""
-    parts = [
-        _kind_of_decision(),
-        otlp.place(context.trace_id, context.decision_id, seen.at_ns, seen.at_ns),
-        otlp.parent(context.span_id),
-        frequent(names.STATUS, seen.status),
-        frequent(names.REASON, seen.reason),
-        frequent(names.RULE, seen.rule),
-    ]
-    parts += [otlp.link(context.trace_id, call_span_id(analysis_id, 0, 0)) for analysis_id in seen.analyses]
-    return b"".join(parts)
+@lru_cache(4_096)
+def _ended(status: str, reason: str, calls: int, cost_nusd: int) -> bytes:
+    values = {names.STATUS: status, names.REASON: reason, names.CALLS: calls, names.COST: cost_nusd}
+    told = b"".join([frequent(name, value) for name, value in values.items()])
+    return told if status == "decided" else told + frequent(names.ERROR, reason) + otlp.FAILED
+
+
+class Manner(NamedTuple):
+    """How a decision was made."""
+
+    status: str
+    reason: str
+    rule: str
+
+
+def decision_span(parts: QuestionParts, manner: Manner, analyses: Iterable[str], at_ns: int) -> bytes:
+    """
+    Make the span of a decision. It links to the calls that it weighed: it follows from all of them, not from one.
+
+    Args:
+        parts: What the spans of the question share.
+        manner: How it was made.
+        analyses: Event ids of the analyses that it weighed.
+        at_ns: When it was made.
+    """
+    # Joined by what stands before each id, the first one's too.
+    links = parts.link.join([b"", *map(call_span_id, analyses)])
+    return b"".join((_kind_of_decision(), parts.decision, otlp.times(at_ns, at_ns), _made(*manner), links))
 
 
 @cache
 def _kind_of_decision() -> bytes:
     return otlp.kind(names.DECIDE, {})
+
+
+@lru_cache(1_024)
+def _made(status: str, reason: str, rule: str) -> bytes:
+    return frequent(names.STATUS, status) + frequent(names.REASON, reason) + frequent(names.RULE, rule)
 
 
 def provider_of(spec: AgentSpec) -> str:

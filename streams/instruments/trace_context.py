@@ -76,8 +76,14 @@ def _is_valid(match: re.Match[bytes]) -> bool:
     return match[2].strip(b"0") != b"" and match[3].strip(b"0") != b""
 
 
-def call_span_id(analysis_id: str, attempt: int, last: int) -> bytes:
-    """Give the id of a call's span; that of the last attempt is the analysis's, so that decisions can link to it."""
-    if attempt == last:
+def call_span_id(analysis_id: str, later: int = 0) -> bytes:
+    """
+    Give the id of a call's span; that of the last attempt is the analysis's, so that decisions can link to it.
+
+    Args:
+        analysis_id: Event id of the analysis.
+        later: Attempts that followed this one.
+    """
+    if not later:
         return bytes.fromhex(analysis_id[:16])
-    return sha256(f"orch attempt {analysis_id} {attempt}".encode()).digest()[:8]
+    return sha256(f"orch attempt {analysis_id} {later}".encode()).digest()[:8]

@@ -1,122 +1,80 @@
-"""Notes of calls and decisions, for traces."""
+"""Tracer of calls and decisions."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Protocol
 
 from schemas.agents import AgentSpec
-from schemas.analyses import AnalysisPublished, Attempt
+from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
-from streams.instruments.trace_context import traceparent_of
+from streams.instruments.spans import CallSpans, Ending, Manner, QuestionParts, decision_span, parts_of, question_span
+from streams.instruments.trace_context import context_of, traceparent_of
 from streams.log import Headers
 
-
-class SeenCall(NamedTuple):
-    """The outcome of one seat, when it was known; without any text."""
-
-    question_id: str
-    traceparent: bytes | None
-    spec: AgentSpec
-    analysis_id: str
-    stage: int
-    role: str
-    attempts: tuple[Attempt, ...]
-    latency_ms: int
-    at_ns: int
-
-
-class SeenAnswer(NamedTuple):
-    """A question that has its decision; times are those of the records, or of the session's clock."""
-
-    question_id: str
-    traceparent: bytes | None
-    status: str
-    reason: str
-    calls: int
-    cost_nusd: int
-    began_ms: int
-    ended_ms: int
-
-
-class SeenDecision(NamedTuple):
-    """A decision, where it was made."""
-
-    question_id: str
-    traceparent: bytes | None
-    status: str
-    reason: str
-    rule: str
-    analyses: tuple[str, ...]
-    """Event ids of the analyses that it weighed."""
-    at_ns: int
-
-
-Seen = SeenCall | SeenAnswer | SeenDecision
+REMEMBERED = 4_096
+"""Questions whose encoded ids are remembered; those of one that is forgotten are made again, and are the same."""
 
 
 class SpanQueue(Protocol):
-    """Takes what was seen, at once."""
+    """Takes encoded spans, at once."""
 
-    def put(self, seen: Seen) -> None:
-        """Take it, or drop it if there is no room."""
+    def put(self, span: bytes) -> None:
+        """Take one, or drop it if there is no room."""
 
 
 class Tracer:
     """
-    Notes what workers see. It keeps references to small parts of events; spans are made of them in another thread.
+    Makes spans of what workers see.
 
     Args:
-        queue: Takes the notes.
+        queue: Takes the spans.
+        share: Part of the traces to make, from 0 to 1; a trace is made whole, by every process.
         clock_ns: Wall clock in nanoseconds.
     """
 
-    def __init__(self, queue: SpanQueue, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, queue: SpanQueue, share: float = 1.0, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._put = queue.put
         self._clock_ns = clock_ns
+        self._bound = round(share * (1 << 64))
+        self._calls = CallSpans()
+        self._parts = lru_cache(REMEMBERED)(self._new_parts)
 
     def called(self, spec: AgentSpec, analysis: AnalysisPublished, carried: Headers) -> None:
-        """Note the calls behind an analysis."""
-        self._put(
-            SeenCall(
-                analysis.question_id,
-                traceparent_of(carried) if carried else None,
-                spec,
-                analysis.event_id,
-                analysis.stage,
-                analysis.role,
-                analysis.attempts,
-                analysis.latency_ms,
-                self._clock_ns(),
-            )
-        )
+        """Make spans of the calls behind an analysis."""
+        parts = self._parts(analysis.question_id, traceparent_of(carried) if carried else None)
+        if parts is not None:
+            for span in self._calls.make(parts, spec, analysis, self._clock_ns()):
+                self._put(span)
 
     def answered(self, decision: DecisionMade, carried: Headers, began_ms: int, ended_ms: int) -> None:
-        """Note that a question has its decision."""
-        self._put(
-            SeenAnswer(
-                decision.question_id,
-                traceparent_of(carried) if carried else None,
-                decision.status,
-                decision.reason,
-                decision.calls,
-                decision.cost_nusd,
-                began_ms,
-                ended_ms,
-            )
-        )
+        """Make the span of a question that has its decision; times are those of the records, or of the session."""
+        parts = self._parts(decision.question_id, traceparent_of(carried) if carried else None)
+        if parts is not None:
+            ending = Ending(decision.status, decision.reason, decision.calls, decision.cost_nusd)
+            self._put(question_span(parts, ending, began_ms, ended_ms))
 
     def decided(self, decision: DecisionMade, carried: Headers) -> None:
-        """Note a decision where it was made."""
+        """Make the span of a decision where it was made."""
         weighed = [ballot.analysis_id for ballot in decision.counted]
         weighed += [out.analysis_id for out in decision.excluded if out.analysis_id and out.conduct.attempts]
-        self._decided(decision.question_id, carried, (decision.status, decision.reason, decision.rule), weighed)
+        self._decided(decision.question_id, carried, Manner(decision.status, decision.reason, decision.rule), weighed)
 
     def sent(self, made: Mapping[str, Any], carried: Headers) -> None:
-        """Note a decision where it was made, from the JSON of its record."""
+        """Make the span of a decision where it was made, from the JSON of its record."""
         weighed = [ballot["analysis_id"] for ballot in made["counted"]]
         weighed += [out["analysis_id"] for out in made["excluded"] if out["analysis_id"] and out["conduct"]["attempts"]]
-        self._decided(made["question_id"], carried, (made["status"], made["reason"], made["rule"]), weighed)
+        self._decided(made["question_id"], carried, Manner(made["status"], made["reason"], made["rule"]), weighed)
 
-    def _decided(self, question_id: str, carried: Headers, how: tuple[str, str, str], weighed: Sequence[str]) -> None:
-        traceparent = traceparent_of(carried) if carried else None
-        self._put(SeenDecision(question_id, traceparent, *how, tuple(weighed), self._clock_ns()))
+    def _decided(self, question_id: str, carried: Headers, manner: Manner, weighed: Iterable[str]) -> None:
+        parts = self._parts(question_id, traceparent_of(carried) if carried else None)
+        if parts is not None:
+            self._put(decision_span(parts, manner, weighed, self._clock_ns()))
+
+    def _new_parts(self, question_id: str, traceparent: bytes | None) -> QuestionParts | None:
+        """Give what the spans of a question share; None for a trace that nobody wants."""
+        context = context_of(question_id, traceparent)
+        # As OpenTelemetry's sampler TraceIdRatioBased reads an id, so that other programs choose the same traces.
+        if not context.sampled or int.from_bytes(context.trace_id[8:]) >= self._bound:
+            return None
+        return parts_of(question_id, context)

@@ -55,9 +55,9 @@ def test_ids_follow_from_the_question_and_have_their_width(question_id: str, hea
 def test_calls_of_an_analysis_have_spans_of_their_own() -> None:
     """The last attempt's follows from the analysis alone."""
     analysis_id = "ab" * 32
-    ids = [call_span_id(analysis_id, number, 3) for number in (1, 2, 3)]
+    ids = [call_span_id(analysis_id, later) for later in (2, 1, 0)]
     assert len(set(ids)) == 3
-    assert ids[2] == call_span_id(analysis_id, 1, 1) == bytes.fromhex("ab" * 8)
+    assert ids[2] == call_span_id(analysis_id) == bytes.fromhex("ab" * 8)
 
 
 def test_the_first_trace_header_counts() -> None:

@@ -21,8 +21,9 @@ from streams.instruments.address import Address
 from streams.instruments.meters import LOSSES
 from streams.instruments.names import SPANS_LOST, SPANS_SENT, Metric
 from streams.instruments.span_export import Collector, SpanExporter
-from streams.instruments.spans import SpanMaker
-from streams.instruments.tracer import SeenAnswer
+from streams.instruments.spans import Ending, parts_of, question_span
+from streams.instruments.trace_context import context_of
+from streams.instruments.tracer import Tracer
 
 from ...limits import LIMIT_S
 from ...span_collector import Collector as Receiver
@@ -31,14 +32,16 @@ from ...span_collector import collecting
 LOOPBACK = Address("127.0.0.1", 0)
 
 
-def seen(number: int, traceparent: bytes | None = None) -> SeenAnswer:
+def span(number: int) -> bytes:
     """Give something to send."""
-    return SeenAnswer(f"q{number}", traceparent, "decided", "panel complete", 3, 0, 1_000, 2_000)
+    question_id = f"q{number}"
+    parts = parts_of(question_id, context_of(question_id, None))
+    return question_span(parts, Ending("decided", "panel complete", 3, 0), 1_000, 2_000)
 
 
-def exporter(url: str, share: float = 1.0) -> SpanExporter:
+def exporter(url: str) -> SpanExporter:
     """Make one that sends there."""
-    return SpanExporter(Collector(url, {}, urllib.request.build_opener()), SpanMaker(share), {"service.name": "s"}, "1")
+    return SpanExporter(Collector(url, {}, urllib.request.build_opener()), {"service.name": "s"}, "1")
 
 
 @pytest.fixture
@@ -73,10 +76,10 @@ def test_an_absent_collector_costs_spans_and_two_lines() -> None:
     """Who puts is never kept waiting. What finds no room is counted; the log says why once, and how many at the end."""
     with capture_logs() as said:
         sending = exporter(f"http://127.0.0.1:{unused_port()}/v1/traces")
-        sending.put(seen(0))
+        sending.put(span(0))
         until(lambda: said)
         for number in range(span_export.MOST + 100):
-            sending.put(seen(number))
+            sending.put(span(number))
         assert sending.lost >= 100
         sending.close()
     assert [line["event"] for line in said] == ["traces_not_sent", "traces_lost"]
@@ -92,7 +95,7 @@ def test_a_collector_that_comes_back_gets_what_waited(receiver: Receiver) -> Non
     with capture_logs() as said:
         sending = exporter(f"{receiver.url}/v1/traces")
         for number in range(3):
-            sending.put(seen(number))
+            sending.put(span(number))
         until(lambda: sending.sent == 3)
         sending.close()
     assert [line["event"] for line in said] == ["traces_not_sent", "traces_sent_again"]
@@ -106,12 +109,12 @@ def test_what_a_collector_will_never_take_is_dropped(receiver: Receiver) -> None
     receiver.answers = [400]
     with capture_logs() as said:
         sending = exporter(receiver.url)
-        sending.put(seen(0))
+        sending.put(span(0))
         until(lambda: sending.lost == 1)
-        sending.put(seen(1))
+        sending.put(span(1))
         until(lambda: sending.sent == 1)
         sending.close()
-    assert [span.attributes["orch.question.id"] for span in receiver.spans] == ["q1"]
+    assert [one.attributes["orch.question.id"] for one in receiver.spans] == ["q1"]
     assert said[-1]["event"] == "traces_lost"
 
 
@@ -158,7 +161,7 @@ def test_spans_that_a_collector_rejects_are_counted(receiver: Receiver) -> None:
     with capture_logs():
         sending = exporter(receiver.url)
         for number in range(5):
-            sending.put(seen(number))
+            sending.put(span(number))
         sending.close()
     assert (sending.sent, sending.lost) == (3, 2)
 
@@ -169,7 +172,7 @@ def test_the_end_sends_what_waits_and_does_not_wait_for_long(
     """The last spans go out at once; a collector that hangs then is left alone."""
     sending = exporter(receiver.url)
     for number in range(span_export.BATCH + 1):
-        sending.put(seen(number))
+        sending.put(span(number))
     sending.close()
     assert len(receiver.spans) == span_export.BATCH + 1
     assert len(receiver.bodies) == 2
@@ -177,24 +180,25 @@ def test_the_end_sends_what_waits_and_does_not_wait_for_long(
     receiver.held = threading.Event()
     with capture_logs() as said:
         hanging = exporter(receiver.url)
-        hanging.put(seen(0))
+        hanging.put(span(0))
         hanging.close()
     assert said[-1]["event"] == "traces_lost"
 
 
 def test_a_part_of_the_traces_is_sent_whole(receiver: Receiver) -> None:
     """Which ones follows from their ids alone; a trace that its beginner does not want is left out."""
-    sending = exporter(receiver.url, share=0.25)
+    sending = exporter(receiver.url)
+    tracer = Tracer(sending, share=0.25)
     for number in range(400):
-        sending.put(seen(number))
+        tracer.sent({**MADE, "question_id": f"q{number}"}, ())
     sending.close()
-    first = {span.trace_id for span in receiver.spans}
+    first = {one.trace_id for one in receiver.spans}
     assert 60 < len(first) < 140
     assert all(int(trace_id[16:], 16) < 1 << 62 for trace_id in first)
     unwanted = exporter(receiver.url)
-    unwanted.put(seen(0, f"00-{'4' * 32}-{'5' * 16}-00".encode()))
+    Tracer(unwanted).sent(MADE, (("traceparent", f"00-{'4' * 32}-{'5' * 16}-00".encode()),))
     unwanted.close()
-    assert {span.trace_id for span in receiver.spans} == first
+    assert {one.trace_id for one in receiver.spans} == first
 
 
 @pytest.mark.parametrize("others", [True, False], ids=["beside other parts", "alone"])
