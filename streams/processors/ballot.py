@@ -5,7 +5,7 @@ Every merge rule of ours is named and versioned in `RULES`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -46,19 +46,55 @@ NO_CALLS = Conduct(attempts=0, latency_ms=None, cost_nusd=0, unpriced_calls=0)
 """Conduct of a seat without an analysis."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """Ballots and exclusions of the seats so far, in seat order, with their sums."""
+class Vote(NamedTuple):
+    """An analysis whose answer was read."""
 
-    ballots: tuple[Ballot, ...]
-    excluded: tuple[Exclusion, ...]
+    stage: int
+    agent: str
+    answer: str
+    source: str
+    analysis: AnalysisPublished
+
+
+class Unread(NamedTuple):
+    """A seat without an answer."""
+
+    stage: int
+    agent: str
+    analysis: AnalysisPublished | None
+    reading: Reading | None
+
+
+class Count(NamedTuple):
+    """
+    Votes of the seats so far, in seat order, with their sums.
+
+    Ballots and exclusions are written on demand: a stage that asks further agents needs none.
+    """
+
+    votes: tuple[Vote, ...]
+    unread: tuple[Unread, ...]
+    weights: tuple[int, ...] | None
+    """Of each vote; None where the verdict gives them."""
     tally: dict[str, int]
     leader: str | None
     tie_break: TieBreak | None
     evidence: tuple[Evidence, ...] | None = None
-    """For each ballot, where the question's policy has the merge rule `odds`."""
+    """For each vote, where the question's policy has the merge rule `odds`."""
     verdict: OddsVerdict | None = None
     """Scores of the answers, under the rule `odds`."""
+
+    def ballots(self) -> tuple[Ballot, ...]:
+        """Write the ballots."""
+        weights = self.weights
+        if weights is None:
+            assert self.verdict is not None, "somebody weighs the votes"
+            weights = self.verdict.ballot_weights()
+        return tuple([_ballot(vote, weight) for vote, weight in zip(self.votes, weights, strict=True)])
+
+    def excluded(self) -> tuple[Exclusion, ...]:
+        """Say why each of the other seats has no ballot."""
+        return tuple([_exclusion(*seat) for seat in self.unread])
 
 
 def read(analysis: AnalysisPublished, assignment: PanelAssigned) -> Reading:
@@ -132,7 +168,7 @@ def count(
     with_evidence: bool = True,
 ) -> Count:
     """
-    Count the analysts' ballots.
+    Count the analysts' votes.
 
     Args:
         seats: Stage number and agent of every analyst's seat so far, in order.
@@ -143,50 +179,39 @@ def count(
         with_evidence: Whether to look for what the rule `odds` weighs, where the panel has it.
 
     Returns:
-        Ballots, exclusions, tally and leader; the leader is None without ballots.
+        Votes, tally and leader; the leader is None without votes.
     """
-    votes: list[_Vote] = []
-    excluded = []
+    votes: list[Vote] = []
+    unread: list[Unread] = []
     for stage, agent in seats:
         analysis = analyses.get((stage, agent))
         reading = None if analysis is None or analysis.status == "failed" else read(analysis, assignment)
         if analysis is None or reading is None or reading.answer is None:
-            excluded.append(_exclusion(stage, agent, analysis, reading))
+            unread.append(Unread(stage, agent, analysis, reading))
         else:
-            votes.append(_Vote(stage, agent, reading.answer, reading.source, analysis))
+            votes.append(Vote(stage, agent, reading.answer, reading.source, analysis))
     evidence = verdict = None
     odds = odds_of(assignment)
     if odds is not None and with_evidence:
         evidence = read_evidence(odds, [(vote.agent, vote.answer, vote.analysis.text) for vote in votes])
         if rule == "odds":
             verdict = verdict_of(odds, assignment.option_count, evidence, [vote.answer for vote in votes])
-    weights = _weights(votes, assignment, rule) if verdict is None else verdict.ballot_weights()
-    ballots = tuple(_ballot(vote, weight) for vote, weight in zip(votes, weights, strict=True))
-    tally = _sums(ballots) if verdict is None else verdict.tally()
-    leader, tie_break = lead(tally, ballots, assignment.priority)
-    return Count(ballots, tuple(excluded), tally, leader, tie_break, evidence, verdict)
+    weights = _weights(votes, assignment, rule) if verdict is None else None
+    tally = _sums(votes, weights or ()) if verdict is None else verdict.tally()
+    leader, tie_break = lead(tally, votes, assignment.priority)
+    return Count(tuple(votes), tuple(unread), weights, tally, leader, tie_break, evidence, verdict)
 
 
-class _Vote(NamedTuple):
-    """An analysis whose answer was read."""
-
-    stage: int
-    agent: str
-    answer: str
-    source: str
-    analysis: AnalysisPublished
-
-
-def _weights(votes: Sequence[_Vote], assignment: PanelAssigned, rule: MergeRuleV2) -> Sequence[int]:
+def _weights(votes: Sequence[Vote], assignment: PanelAssigned, rule: MergeRuleV2) -> tuple[int, ...]:
     """Weigh each vote 1, or by the log-odds of its agent's quality."""
     if rule in ("vote", "odds", "own"):
-        return [1] * len(votes)
+        return (1,) * len(votes)
     quality = {candidate.agent: candidate.quality_ppb for candidate in assignment.candidates}
     choices = assignment.option_count or assignment.merge.number_choices
-    return [log_odds(quality[vote.agent], choices) for vote in votes]
+    return tuple([log_odds(quality[vote.agent], choices) for vote in votes])
 
 
-def _ballot(vote: _Vote, weight: int) -> Ballot:
+def _ballot(vote: Vote, weight: int) -> Ballot:
     return Ballot(
         agent=vote.agent,
         stage=vote.stage,
@@ -198,21 +223,19 @@ def _ballot(vote: _Vote, weight: int) -> Ballot:
     )
 
 
-def _sums(ballots: Sequence[Ballot]) -> dict[str, int]:
+def _sums(votes: Sequence[Vote], weights: Sequence[int]) -> dict[str, int]:
     """Add up the weights of each answer."""
     tally: dict[str, int] = {}
-    for ballot in ballots:
-        tally[ballot.answer] = tally.get(ballot.answer, 0) + ballot.weight
+    for vote, weight in zip(votes, weights, strict=True):
+        tally[vote.answer] = tally.get(vote.answer, 0) + weight
     return tally
 
 
-def weighed_by(counted: Count, weights: Sequence[int], assignment: PanelAssigned) -> Count:
-    """Give the count with other weights, one for each ballot."""
-    pairs = zip(counted.ballots, weights, strict=True)
-    ballots = tuple(ballot.model_copy(update={"weight": weight}) for ballot, weight in pairs)
-    tally = _sums(ballots)
-    leader, tie_break = lead(tally, ballots, assignment.priority)
-    return replace(counted, ballots=ballots, tally=tally, leader=leader, tie_break=tie_break)
+def weighed_by(counted: Count, weights: tuple[int, ...], assignment: PanelAssigned) -> Count:
+    """Give the count with other weights, one for each vote."""
+    tally = _sums(counted.votes, weights)
+    leader, tie_break = lead(tally, counted.votes, assignment.priority)
+    return counted._replace(weights=weights, tally=tally, leader=leader, tie_break=tie_break)
 
 
 def rule_name(assignment: PanelAssigned, rule: MergeRuleV2) -> str:
@@ -261,23 +284,23 @@ def conduct(analysis: AnalysisPublished) -> Conduct:
 
 
 def lead(
-    tally: Mapping[str, int], ballots: Sequence[Ballot], priority: tuple[str, ...]
+    tally: Mapping[str, int], votes: Sequence[Vote], priority: tuple[str, ...]
 ) -> tuple[str | None, TieBreak | None]:
     """
     Find the answer with the largest sum.
 
-    Of equal sums the one with more ballots leads: with unknown agents and two options every weight is 0, and a majority
-    must still lead. If the ballots are equal too, the answer whose supporter comes first in *priority* leads.
+    Of equal sums the one with more votes leads: with unknown agents and two options every weight is 0, and a majority
+    must still lead. If the votes are equal too, the answer whose supporter comes first in *priority* leads.
     """
     if not tally:
         return None, None
-    supporters = [ballot.answer for ballot in ballots]
+    supporters = [vote.answer for vote in votes]
     standing = {answer: (total, supporters.count(answer)) for answer, total in tally.items()}
     most = max(standing.values())
     tied = tuple(sorted(answer for answer, stands in standing.items() if stands == most))
     if len(tied) == 1:
         return tied[0], None
-    first = min((ballot for ballot in ballots if ballot.answer in tied), key=lambda b: priority.index(b.agent))
+    first = min((vote for vote in votes if vote.answer in tied), key=lambda vote: priority.index(vote.agent))
     return first.answer, TieBreak(tied=tied, agent=first.agent)
 
 

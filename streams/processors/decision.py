@@ -50,6 +50,7 @@ def _written(
     assignment, rests_on = case.assignment, case.rests_on
     calls = [event for event in case.used if isinstance(event, AnalysisPublished)]
     by_vote = answer == counted.leader and verdict is None
+    agreeing = sum(vote.answer == answer for vote in counted.votes)
     fields: dict[str, Any] = {"reason": reason}
     kind: type[DecisionMade] = DecisionMade
     if isinstance(assignment, PanelAssignedV2):
@@ -76,11 +77,9 @@ def _written(
         rule=rule,
         extractor=assignment.rule_versions.extractor,
         tally=counted.tally,
-        agreement=Agreement(
-            agreeing=sum(ballot.answer == answer for ballot in counted.ballots), counted=len(counted.ballots)
-        ),
-        counted=counted.ballots,
-        excluded=counted.excluded,
+        agreement=Agreement(agreeing=agreeing, counted=len(counted.votes)),
+        counted=counted.ballots(),
+        excluded=counted.excluded(),
         tie_break=counted.tie_break if by_vote and answer is not None else None,
         verdict_id=None if verdict is None else verdict.event_id,
         trace=trace,
@@ -98,8 +97,8 @@ def _shadows(case: QuestionSoFar) -> tuple[Shadow, ...]:
     beside = case.assignment.shadow_stage
     seats = () if beside is None else tuple((beside.number, seat.agent) for seat in beside.seats)
     read = count(seats, case.heard, case.assignment, "vote", with_evidence=False)
-    voices: dict[str, Ballot | Exclusion] = {ballot.agent: ballot for ballot in read.ballots}
-    voices.update({excluded.agent: excluded for excluded in read.excluded})
+    voices: dict[str, Ballot | Exclusion] = {ballot.agent: ballot for ballot in read.ballots()}
+    voices.update({excluded.agent: excluded for excluded in read.excluded()})
     return tuple(_shadow(voices[agent]) for _, agent in seats)
 
 

@@ -121,7 +121,7 @@ def _after_analysts(case: QuestionSoFar) -> Conclusion:
     """Apply the merge rule to the ballots so far."""
     assignment, rule = case.assignment, deciding_rule(case.assignment)
     counted, name = case.counted(rule), rule_name(assignment, rule)
-    if len(counted.ballots) < assignment.merge.quorum:
+    if len(counted.votes) < assignment.merge.quorum:
         if case.deadline is None and (seats := _next_seats(case)):
             return _open(case, "quorum", seats, case.traced(name, counted.leader, "ask reserve"))
         reason: DecisionReason = "quorum" if case.deadline is None else "deadline"
@@ -143,7 +143,7 @@ def _after_analysts(case: QuestionSoFar) -> Conclusion:
 def _by_own_rule(case: QuestionSoFar, counted: Count, name: str) -> Conclusion:
     """Let a rule of another distribution decide; where its ruling is none, fall back to `weighted`."""
     analyses = {analysis.event_id: analysis for analysis in case.heard.values()}
-    ruling = ruling_of(case.rules, case.assignment, counted.ballots, analyses)
+    ruling = ruling_of(case.rules, case.assignment, counted.ballots(), analyses)
     reason: DecisionReason = "panel complete" if case.deadline is None else "deadline"
     if isinstance(ruling, str):
         return _fall_back(case, reason, case.traced(name, counted.leader, "fall back", note=ruling))
@@ -243,8 +243,8 @@ def _ask_merger(case: QuestionSoFar, counted: Count, trace: tuple[TraceStep, ...
     merger, question_id = case.assignment.merger, case.assignment.question_id
     if merger is None:
         raise ValueError("route names a merger wherever the rule may ask one")
-    shuffled = sorted(counted.ballots, key=lambda ballot: content_id(f"{question_id}\n{ballot.agent}".encode()))
-    material = tuple(ballot.analysis_id for ballot in shuffled)
+    shuffled = sorted(counted.votes, key=lambda vote: content_id(f"{question_id}\n{vote.agent}".encode()))
+    material = tuple(vote.analysis.event_id for vote in shuffled)
     return _open(case, "merge", (Seat(agent=merger),), trace, material)
 
 

@@ -212,7 +212,7 @@ def test_rules_are_named_with_versions() -> None:
 
 def counted(**tally: int) -> Count:
     """Build a count in which the answer named first leads."""
-    return Count((), (), tally, next(iter(tally), None), None)
+    return Count((), (), (), tally, next(iter(tally), None), None)
 
 
 def test_posterior_without_a_leader_is_none() -> None:

@@ -1,9 +1,10 @@
 """Evidence that answers have in their texts: numbers, equations, grounds."""
 
+import re
 from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.odds import Evidence, QuestionFacts
@@ -34,6 +35,29 @@ from ..worlds import question
 def test_numbers_are_exact(text: str, numbers: tuple[str, ...]) -> None:
     """Groups, signs and powers of ten are read; names, endless digits and other scripts are not."""
     assert numbers_of(text) == numbers
+
+
+PLAIN = re.compile(
+    r"(?<![A-Za-z0-9_])(?<![0-9]\.)((?<![)\]}])[-\u2212])?+([0-9]++(?:,[0-9]{3}(?![0-9]))*+(?:\.[0-9]++)?+)"
+    r"(?:\s{0,3}+(?:\\times|\\cdot|[x\u00d7*])\s{0,3}+10\s?+\^\s?+\{?+\s?+([-\u2212]?+[0-9]{1,3}+)(?![0-9]))?+",
+    re.ASCII,
+)
+"""What a number is, in the order of its parts: what stands before it, sign, digits, power of ten."""
+
+PIECES = st.sampled_from(
+    [*"0123456789.,-()[]{}xX*^_a \n\u2212\u00d7\u00e9", "\\times", "\\cdot", "x10^", " x 10^{", "1,000"]
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(PIECES, max_size=24).map("".join))
+def test_a_number_is_what_its_parts_say(text: str) -> None:
+    """The search may begin where it likes; it finds the same numbers."""
+    exact = [
+        exact_answer(f"{sign}{digits}" + (f"x10^{power}" if power else ""))
+        for sign, digits, power in PLAIN.findall(text)
+    ]
+    assert numbers_of(text) == tuple(number for number in exact if number is not None)
 
 
 @given(st.lists(st.decimals(-(10**9), 10**9, places=3), max_size=8))
