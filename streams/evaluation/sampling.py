@@ -79,10 +79,25 @@ def _by_subject(lines: Sequence[Line], sampling: Sampling, seed: int) -> dict[st
     if len(large) < sampling.groups:
         raise UsageError(
             f"--sample: {len(large)} subjects have {sampling.each} questions or more, and {sampling.groups} are wanted",
-            remedy=f"--sample subjects:{len(large)}x{sampling.each} draws from those there are",
+            remedy=_possible([len(members) for members in by_subject.values()], sampling),
         )
     drawn = sorted(sorted(large), key=lambda subject: hashlib.sha256(f"{seed}/{subject}".encode()).digest())
     return {subject: by_subject[subject] for subject in drawn[: sampling.groups]}
+
+
+def _possible(sizes: Sequence[int], wanted: Sampling) -> str:
+    """Name samples that the subjects allow: of fewer subjects, and of fewer questions each."""
+    ranked = sorted(sizes, reverse=True)
+    enough = sum(size >= wanted.each for size in sizes)
+    fewer = [f"subjects:{enough}x{wanted.each}"] if enough else []
+    groups = min(wanted.groups, len(ranked))
+    if groups:
+        fewer.append(f"subjects:{groups}x{ranked[groups - 1]}")
+    return (
+        f"--sample {' or '.join(fewer)} is possible"
+        if fewer
+        else "No question names a subject; --sample N draws from all"
+    )
 
 
 def _by_length(lines: Sequence[Line], buckets: int) -> dict[str, list[Line]]:

@@ -1,5 +1,6 @@
 """Seeded samples and orders of questions."""
 
+import re
 from collections import Counter
 
 import pytest
@@ -47,11 +48,26 @@ def test_a_sampling_that_is_none(text: str) -> None:
         parse_sampling(text)
 
 
-def test_too_few_subjects() -> None:
-    """A sample that the data cannot give is refused with what they could."""
+@given(st.dictionaries(st.text(min_size=1), st.integers(1, 6)), st.integers(1, 8), st.integers(1, 8))
+def test_a_sample_that_the_data_cannot_give_is_refused_with_those_they_can(
+    sizes: dict[str, int], groups: int, each: int
+) -> None:
+    """Each one that the remedy names can be drawn."""
+    lines = [
+        {"question_id": f"{subject}/{number}", "subject": subject, "text": "x"}
+        for subject, size in sizes.items()
+        for number in range(size)
+    ]
+    if sum(size >= each for size in sizes.values()) >= groups:
+        assert len(sample(lines, Sampling("subjects", groups, each), 42)) == groups * each
+        return
     with pytest.raises(UsageError) as raised:
-        sample(_lines(60), parse_sampling("paper-subjects"), 42)
-    assert "subjects:0x30" in (raised.value.remedy or "")
+        sample(lines, Sampling("subjects", groups, each), 42)
+    named = re.findall(r"subjects:\d+x\d+", raised.value.remedy or "")
+    assert bool(named) == bool(sizes)
+    for text in named:
+        possible = parse_sampling(text)
+        assert len(sample(lines, possible, 42)) == possible.groups * possible.each > 0
 
 
 @given(st.lists(st.text(min_size=1), unique=True, max_size=40), st.integers(0), st.integers(1, 50))
