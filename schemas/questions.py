@@ -35,13 +35,15 @@ class OptionDigest(Fact):
     """SHA-256 of its text in UTF-8, with single spaces for runs of ASCII white space."""
 
 
+_SPACES = re.compile(r"[ \t\n\r\f\v]+")
+"""Not str.split without an argument: which characters it takes for spaces differs between versions of Unicode."""
+
 OptionText = Annotated[str, StringConstraints(max_length=LONGEST_OPTION)]
 
 
 def carried_option(text: str) -> str | OptionDigest:
     """Give an option in the form in which it travels: its text with single spaces, or the hash of that."""
-    # Not str.split without an argument: which characters it takes for spaces differs between versions of Unicode.
-    plain = re.sub(r"[ \t\n\r\f\v]+", " ", text).strip(" ")
+    plain = _SPACES.sub(" ", text).strip(" ")
     return plain if len(plain) <= LONGEST_OPTION else OptionDigest(sha256=content_id(plain.encode()))
 
 
