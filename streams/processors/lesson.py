@@ -1,6 +1,7 @@
 """Lesson of a decision, and how feedback is judged."""
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from schemas.decisions import DecisionMade, DecisionMadeV2
@@ -44,7 +45,13 @@ class Lesson:
         """Write the right answer that feedback gives as the decision does; None if it is no possible answer."""
         if self.extractor is None:
             return plain_answer(given)
-        return EXTRACTORS[self.extractor].normal_answer(given, Options.of(self.options) if self.options else None)
+        return _normal_answer(self.extractor, given, self.options)
+
+
+@lru_cache(maxsize=256)
+def _normal_answer(extractor: ExtractorName, given: str, options: tuple[str | OptionDigest, ...]) -> str | None:
+    # Remembered, because what is possible, what is right and what is taught are asked for one after the other.
+    return EXTRACTORS[extractor].normal_answer(given, Options.of(options) if options else None)
 
 
 def lesson_of(decision: DecisionMade) -> Lesson:

@@ -70,9 +70,10 @@ def test_repeats_change_nothing(course: list[LessonGiven], repeats: list[int]) -
 
 
 @few
-@given(courses, one_scope)
-def test_retraction_restores_what_was_before(course: list[LessonGiven], lesson: LessonGiven) -> None:
+@given(courses)
+def test_retraction_restores_what_was_before(lessons_given: list[LessonGiven]) -> None:
     """The last lesson, taken back, leaves every number as it was; a weight that it made stands where weights start."""
+    *course, lesson = lessons_given
     made = folded(*course, lesson, changed(lesson, corrects=lesson.event_id, causes=(lesson.event_id,)))
     after = table(made[-1])
     before = table(made[len(course) - 1]) if course else {"shared": {}, "agents": {}, "lessons": 0}
