@@ -19,7 +19,7 @@ MOST = 8_192
 """Spans that may wait: those of two seconds at 800 questions a second, some 3 MB. Further ones are dropped."""
 
 BATCH = 2_048
-"""Spans in one request: 0.7 MB, far below the limits of collectors, and 0.2 ms of CPU to send."""
+"""Spans in one request: 0.7 MB, far below the limits of collectors, and half a millisecond of CPU."""
 
 EVERY_S = 1.0
 """Time between two exports."""
