@@ -115,13 +115,19 @@ class LogFault(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """An event and its place in the log."""
+    """
+    An event and its place in the log.
+
+    Attributes:
+        headers: As of `Record`; those of an input go on to all that is derived from it.
+    """
 
     topic: str
     partition: int
     offset: int
     event: Event
     seq: int = 0
+    headers: Headers = ()
 
 
 class LogReader(Protocol):

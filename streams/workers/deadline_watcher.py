@@ -59,6 +59,6 @@ async def _watch(consumer: PartitionConsumer, subscription: Subscription, clock:
 async def _declare(consumer: PartitionConsumer, subscription: Subscription, due_ms: int, case: QuestionState) -> None:
     """Publish one deadline; from then on the merge stage is responsible, and the question is closed here."""
     assert case.panel is not None, "only a question with a panel is watched"
-    await subscription.publish(deadline_of(case.panel, instant_of_ms(due_ms)))
+    await subscription.publish(deadline_of(case.panel, instant_of_ms(due_ms)), case.opened[0].headers)
     consumer.close(case)
     _log.debug("deadline_passed", question_id=case.question_id)

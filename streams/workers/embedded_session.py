@@ -21,7 +21,7 @@ from streams.agents.calls.seat import Opener, OpenSeat, absent, task_of
 from streams.errors import InvariantError
 from streams.log import Clock, FoldingWriter, Headers, read_event
 from streams.processors.deadlines import deadline_of
-from streams.topology import ASSIGNMENTS, DECISIONS, QUESTIONS
+from streams.topology import ASSIGNMENTS, DECISIONS
 from streams.workers.call_scheduler import CallScheduler, left_ms
 from streams.workers.inbox import Inbox
 from streams.workers.onlooker import Onlooker
@@ -65,7 +65,7 @@ class WaitingQuestion:
     since_ms: int = 0
     """Instant when it was asked, on the session's clock or by the timestamp of its record."""
     carried: Headers = ()
-    """Headers of the question's record that derived records carry on."""
+    """Headers that the records of the question carry on, as its panel has them."""
     closed: bool = False
     """Whether it is decided."""
 
@@ -122,7 +122,7 @@ class EmbeddedSession:
         self._window = window
         self._listener = listener
         self._open: dict[str, WaitingQuestion] = {}
-        self._asked: dict[str, tuple[QuestionAsked, Headers]] = {}
+        self._asked: dict[str, QuestionAsked] = {}
         self._scheduler: CallScheduler[WaitingQuestion, OpenSeat] = CallScheduler(calls_in_flight)
         self._running: dict[asyncio.Task[AnalysisPublished], WaitingQuestion] = {}
         self.waited: Callable[[int], None] | None = None
@@ -185,7 +185,7 @@ class EmbeddedSession:
         for event, headers in self._inbox.take(self._window - len(self._open)):
             self._log.append(event, headers=headers)
             if isinstance(event, QuestionAsked):
-                self._asked.setdefault(event.question_id, (event, headers))
+                self._asked.setdefault(event.question_id, event)
         self._fold()
         self._asked.clear()
 
@@ -210,8 +210,8 @@ class EmbeddedSession:
         for record in self._log.about(question_id):
             event = read_event(record)
             case.since_ms = case.since_ms or record.timestamp_ms
-            case.carried = case.carried or record.headers
             if isinstance(event, PanelAssigned):
+                case.carried = record.headers
                 self._watch(case, event)
                 beside = None if event.shadow_stage is None else (event, event.shadow_stage)
             if isinstance(event, PanelAssigned | StageOpened):
@@ -241,7 +241,7 @@ class EmbeddedSession:
             more = bool(batch)
             for question in batch:
                 self._log.append(question)
-                self._asked.setdefault(question.question_id, (question, ()))
+                self._asked.setdefault(question.question_id, question)
             self._fold()
             # A question without a panel was asked before, or is in the dead letters.
             self._asked.clear()
@@ -251,13 +251,13 @@ class EmbeddedSession:
         """Fold every ready record, and act on what the processors wrote."""
         while self._log.ready:
             for stored in self._log.fold():
-                self._hear(stored.event)
+                self._hear(stored.event, stored.headers)
 
-    def _hear(self, event: Event) -> None:
+    def _hear(self, event: Event, carried: Headers) -> None:
         # By topic: a class check of every event takes longer than handling the few that matter.
         if event.topic == ASSIGNMENTS:
             assert isinstance(event, PanelAssigned | StageOpened)
-            self._seat(event)
+            self._seat(event, carried)
         elif event.topic == DECISIONS:
             assert isinstance(event, DecisionMade)
             case = self._open.pop(event.question_id, None)
@@ -271,12 +271,12 @@ class EmbeddedSession:
         for answer in self._listener(event):
             self._log.append(answer)
 
-    def _seat(self, opener: Opener) -> None:
+    def _seat(self, opener: Opener, carried: Headers) -> None:
         """Queue the calls of a stage."""
         question_id = opener.question_id
         case = self._open.get(question_id)
         if case is None:
-            asked, carried = self._asked.get(question_id) or (None, self._carried_of(question_id))
+            asked = self._asked.get(question_id)
             case = self._open[question_id] = WaitingQuestion(
                 question_id, asked, since_ms=self._clock(), carried=carried
             )
@@ -284,12 +284,6 @@ class EmbeddedSession:
             self._line_up(case, opener, stage, stage.seats)
         if isinstance(opener, PanelAssigned):
             self._watch(case, opener)
-
-    def _carried_of(self, question_id: str) -> Headers:
-        """Give the headers of a question that was in the log before this session; nobody else needs them."""
-        if self._onlooker is None:
-            return ()
-        return next((record.headers for record in self._log.about(question_id) if record.topic == QUESTIONS), ())
 
     def _line_up(self, case: WaitingQuestion, opener: Opener, stage: Stage, seats: Iterable[Seat]) -> None:
         for seat in seats:
@@ -348,14 +342,14 @@ class EmbeddedSession:
             case.analyses[outcome.event_id] = outcome.text
         if self._onlooker is not None and outcome.agent in self._agents:
             self._onlooker.called(self._agents[outcome.agent].spec, outcome, case.carried)
-        self._log.append(outcome)
+        self._log.append(outcome, headers=case.carried)
 
     def _declare_overdue(self) -> None:
         """Append the deadline of each overdue question; calls still in flight come too late to count."""
         now = self._clock()
         for _, case in self._scheduler.overdue(now):
             assert case.panel is not None, "only a question with a panel is watched"
-            self._log.append(deadline_of(case.panel, instant_of_ms(now)))
+            self._log.append(deadline_of(case.panel, instant_of_ms(now)), headers=case.carried)
 
     def _task(self, case: WaitingQuestion, call: OpenSeat) -> Task:
         if case.question is None:

@@ -7,6 +7,7 @@ from schemas.event import Event
 from streams.log import Clock, Stored
 from streams.runtimes.embedded.crash_points import CrashPoints
 from streams.runtimes.embedded.partitions import PartitionNumbers
+from streams.runtimes.headers import unpack_headers
 
 _FLUSH_ROWS = 2_000
 _FLUSH_BYTES = 4 << 20
@@ -102,7 +103,7 @@ class RecordAppender:
         if len(self._rows) >= _FLUSH_ROWS or self._waiting_bytes >= _FLUSH_BYTES:
             self.flush()
         topic, partition = self._streams.places[stream]
-        return Stored(topic, partition, offset, event, seq)
+        return Stored(topic, partition, offset, event, seq, () if headers is None else unpack_headers(headers))
 
     def flush(self) -> None:
         """Hand all buffered rows to SQLite, where queries of this connection find them."""

@@ -70,7 +70,9 @@ class Backlog:
         rows = self._connection.execute(_READ, (self._reached,))
         for row in rows:
             record = record_of(row, self._streams)
-            stored = Stored(record.topic, record.partition, record.offset, read_event(record), record.seq)
+            stored = Stored(
+                record.topic, record.partition, record.offset, read_event(record), record.seq, record.headers
+            )
             self._waiting.append(UnfoldedRecord(stored, row[-1], len(record.value)))
             self._reached = record.seq
             self._bytes += len(record.value)

@@ -77,6 +77,21 @@ def test_what_is_open_too_long_is_declared_at_its_instant() -> None:
     play(test())
 
 
+def test_trace_headers_are_handed_on() -> None:
+    """A deadline carries the headers of its panel's record, and so does the decision that it leads to."""
+
+    async def test() -> None:
+        memory_log = MemoryLog(AB)
+        trace = (("traceparent", b"00-abc"),)
+        async with watched(memory_log):
+            memory_log.put(question(), trace)
+            memory_log.now_ms += LIMIT_MS
+            await until_true(lambda: len(memory_log.of(DECISIONS)) == 1)
+        assert [record.headers for topic in (DEADLINES, DECISIONS) for record in memory_log.of(topic)] == [trace, trace]
+
+    play(test())
+
+
 def test_what_is_decided_is_not_declared() -> None:
     """Nor after a restart, in whatever order decisions and panels are read."""
 
