@@ -20,6 +20,9 @@ Place = tuple[str, int]
 SILENCE_S = 60.0
 """Longest wait for brokers that do not answer, and for a record that exists."""
 
+BEGINNING = 0
+"""Where a consumer begins, or else at the earliest record. It would look for OFFSET_BEGINNING half a second later."""
+
 _ANSWER_S = 5.0
 """Longest wait for one answer."""
 
@@ -70,19 +73,19 @@ def records(bootstrap: str, topics: Sequence[str], prefix: str = "") -> Iterator
     """
     with Offsets(bootstrap, prefix) as offsets:
         ends = offsets.ends()
-    reading = consumer(bootstrap, fetch_wait_max_ms=10)
-    try:
-        for topic in topics:
-            left = {number: end for (name, number), end in ends.items() if name == topic and end}
+    for topic in topics:
+        left = {number: end for (name, number), end in ends.items() if name == topic and end}
+        # Each topic has a consumer of its own: one that is told to read other topics waits a second.
+        reading = consumer(bootstrap, fetch_wait_max_ms=10)
+        try:
             for one in _messages(reading, f"{prefix}{topic}", left):
                 yield found_of(one)._replace(topic=topic)
-    finally:
-        reading.close()
+        finally:
+            reading.close()
 
 
 def _messages(reading: Any, topic: str, left: dict[int, int]) -> Iterator[Any]:
-    kafka = library()
-    reading.assign([kafka.TopicPartition(topic, number, kafka.OFFSET_BEGINNING) for number in left])
+    reading.assign([library().TopicPartition(topic, number, BEGINNING) for number in left])
     heard_at = time.monotonic()
     while left:
         # `consume` waits until it has that many records, or the whole time.

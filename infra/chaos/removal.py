@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from infra.chaos.client import Place, consumer, library
+from infra.chaos.client import BEGINNING, Place, consumer, library
 from infra.chaos.compaction import STAGES, changelogs
 from infra.chaos.disks import NOWHERE
 from infra.chaos.workers import Opening
@@ -159,7 +159,7 @@ class RemovalWatch:
         kafka = library()
         ends: dict[Place, int] = {}
         read: Counter[Place] = Counter()
-        self._reading.assign([kafka.TopicPartition(*place, kafka.OFFSET_BEGINNING) for place in self._stages])
+        self._reading.assign([kafka.TopicPartition(*place, BEGINNING) for place in self._stages])
         while len(ends) < len(self._stages):
             if time.monotonic() > limit or self._closed.is_set():
                 return None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from infra.chaos.client import consumer, library, partitions, producer
+from infra.chaos.client import BEGINNING, consumer, library, partitions, producer
 from infra.chaos.questions import TrialQuestion, asked
 from infra.chaos.reading import DECISIONS, FEEDBACK, QUESTIONS
 
@@ -183,7 +183,7 @@ class Traffic:
     def _hear(self) -> None:
         kafka, hearing = library(), self._hearing
         topic = f"{self._prefix}{DECISIONS}"
-        hearing.assign([kafka.TopicPartition(topic, n, kafka.OFFSET_BEGINNING) for n in partitions(hearing, topic)])
+        hearing.assign([kafka.TopicPartition(topic, n, BEGINNING) for n in partitions(hearing, topic)])
         while not self._closed.is_set():
             for message in hearing.consume(100, timeout=0.1):
                 if not message.error():

@@ -5,7 +5,7 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from infra.chaos.client import SILENCE_S, consumer, library, partitions, producer
+from infra.chaos.client import BEGINNING, SILENCE_S, consumer, library, partitions, producer
 from infra.chaos.questions import TrialQuestion, asked
 from infra.chaos.reading import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, QUESTIONS
 from streams.errors import OperatorError
@@ -34,7 +34,7 @@ class Asker:
         self._hearing = consumer(bootstrap)
         kafka = library()
         topics = (ASSIGNMENTS, ANALYSES, DECISIONS)
-        places = [(topic, n, kafka.OFFSET_BEGINNING) for topic in topics for n in partitions(self._hearing, topic)]
+        places = [(topic, n, BEGINNING) for topic in topics for n in partitions(self._hearing, topic)]
         self._hearing.assign([kafka.TopicPartition(*place) for place in places])
         self._questions: dict[str, TrialQuestion] = {}
         self._authors = 0
