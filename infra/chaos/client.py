@@ -27,7 +27,7 @@ _ANSWER_S = 5.0
 """Longest wait for one answer."""
 
 _AT_A_TIME = 1_000
-_WAIT_S = 0.1
+_WAIT_S = 0.02
 # Trials break connections all the time; librdkafka would write each lost one to stderr.
 QUIET: dict[str, Any] = {"log_level": 0}
 # By default it waits up to ten seconds before it looks for a broker again.
@@ -150,16 +150,19 @@ class Offsets:
 
     def lags(self, stages: Iterable[str]) -> dict[str, dict[Place, int]]:
         """
-        Count for each stage the records of each partition that it has not committed, where it ever committed.
+        Count for each stage the records of each partition that it has not committed.
+
+        It is known to read the topics in which it ever committed; partitions without a record are left out.
 
         Raises:
             OperatorError: The brokers do not answer.
         """
         committed = {stage: self.committed(stage) for stage in stages}
-        ends = self.ends()
+        ends = {place: end for place, end in self.ends().items() if end}
         return {
-            stage: {place: ends[place] - offset for place, offset in offsets.items()}
+            stage: {place: end - offsets.get(place, 0) for place, end in ends.items() if place[0] in read}
             for stage, offsets in committed.items()
+            for read in [{topic for topic, _ in offsets}]
         }
 
     def _client(self, group: str) -> Any:

@@ -13,6 +13,7 @@ from typing import Literal
 from infra.broker import Broker
 from infra.chaos.client import Offsets
 from infra.chaos.disks import Disk
+from infra.chaos.sessions import SESSION_TIMEOUT_S
 from infra.chaos.supervisor import Supervisor
 from infra.chaos.traffic import Traffic
 from infra.chaos.workers import WorkerProcess
@@ -21,9 +22,6 @@ from streams.errors import OperatorError
 Kind = Literal["worker kill", "broker kill", "stop"]
 
 STAGES = ("route", "merge", "learn", "rank", "tune", "agents", "deadlines")
-SESSION_TIMEOUT_S = 6.0
-"""Session timeout of a worker: after so long without a heartbeat the group rebalances."""
-
 _LOOK_S = 0.05
 _HIT_S = 60.0
 """Longest wait for work in flight."""
@@ -92,7 +90,7 @@ class Faults:
         """
         if self._draw.random() >= _AT_ONCE:
             self._until(lambda: self._traffic.decided > self._decided, "no question was decided since the last fault")
-        self.pause(self._draw.uniform(0, 1.5))
+        self.pause(self._drawn_s(0, 1.5))
         fault = self._broker_kill() if kind == "broker kill" else self._worker_fault(kind)
         self._decided = self._traffic.decided
         self.inflicted.append(fault)
@@ -105,6 +103,9 @@ class Faults:
             self._supervisor.look()
             time.sleep(_LOOK_S)
 
+    def _drawn_s(self, least_s: float, most_s: float) -> float:
+        return self._draw.uniform(least_s, most_s) * self._supervisor.factor
+
     def _until(self, condition: Callable[[], bool], otherwise: str) -> None:
         limit = time.monotonic() + _HIT_S
         while not condition():
@@ -116,7 +117,7 @@ class Faults:
         self._until(lambda: self._traffic.open > 0, "no question was open")
         fault = Fault("broker kill", "broker", self._clock(), self._traffic.open)
         self._broker.kill()
-        self.pause(self._draw.uniform(0, 3))
+        self.pause(self._drawn_s(0, 3))
         self._broker.start()
         return fault
 
@@ -132,9 +133,9 @@ class Faults:
             fault = self._hit(kind, worker)
         if kind == "worker kill":
             fault.disk = self._disks() if self._disks else "same"
-            self._supervisor.kill(worker, self._draw.uniform(0, 2), fault.disk)
+            self._supervisor.kill(worker, self._drawn_s(0, 2), fault.disk)
         else:
-            self._supervisor.stop(worker, SESSION_TIMEOUT_S + self._draw.uniform(0.5, 3))
+            self._supervisor.stop(worker, SESSION_TIMEOUT_S * self._supervisor.factor + self._drawn_s(0.5, 3))
         return fault
 
     def _reachable(self, *, early: bool = True) -> list[WorkerProcess]:

@@ -14,6 +14,8 @@ _GOLD = 0.5
 _TWICE = 0.05
 """Share of the questions, and of the feedback, that is published twice, as by a producer that retries."""
 
+DEADLINE_MS = 15_000
+
 POLICY = """\
 [policy]
 policy_id = "chaos"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from infra.chaos.disks import FIRST, Disk
+from infra.chaos.sessions import worker_program
 from infra.chaos.workers import ENGINES, Duty, Opening, WorkerProcess
 
 
@@ -34,13 +35,25 @@ class Supervisor:
 
     Args:
         shares: Whether all workers begin on one disk, as on one machine, or each on its own.
+        factor: Part of their usual time that sessions last, and that trials pause.
     """
 
     def __init__(
-        self, duties: Sequence[Duty], url: str, folder: Path, engine: str = ENGINES[0], *, shares: bool = True
+        self,
+        duties: Sequence[Duty],
+        url: str,
+        folder: Path,
+        engine: str = ENGINES[0],
+        *,
+        shares: bool = True,
+        factor: float = 1.0,
     ) -> None:
+        self.factor = factor
+        program = worker_program(factor)
         self.workers = [
-            WorkerProcess(duty, url, folder, engine=engine, disk=FIRST if shares else f"{FIRST}-{duty.name}")
+            WorkerProcess(
+                duty, url, folder, engine=engine, program=program, disk=FIRST if shares else f"{FIRST}-{duty.name}"
+            )
             for duty in duties
         ]
         self.exits: list[Exit] = []

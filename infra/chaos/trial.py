@@ -14,7 +14,6 @@ from infra.chaos.compaction import squeeze
 from infra.chaos.disks import drawn
 from infra.chaos.faults import Faults
 from infra.chaos.outcome import TrialOutcome
-from infra.chaos.questions import POLICY
 from infra.chaos.reading import TOPICS
 from infra.chaos.removal import RemovalWatch
 from infra.chaos.rest import replayed, settle
@@ -51,7 +50,7 @@ class _ChaosTrial:
         self._folder = folder
         self._say = tell
         self._began = time.monotonic()
-        self._supervisor = Supervisor(DUTIES[: plan.workers], broker.url, folder, plan.engine)
+        self._supervisor = Supervisor(DUTIES[: plan.workers], broker.url, folder, plan.engine, factor=plan.factor)
 
     def _clock(self) -> float:
         return round(time.monotonic() - self._began, 2)
@@ -60,7 +59,7 @@ class _ChaosTrial:
         self._say(f"{self._clock():8.1f} s  {text}")
 
     def run(self) -> TrialOutcome:
-        prepare(self._folder, self._broker.url, POLICY)
+        prepare(self._folder, self._broker.url, self._plan.policy)
         if self._plan.compaction:
             squeeze(self._broker.bootstrap)
         with ExitStack() as closing:

@@ -4,6 +4,7 @@ import random
 from dataclasses import dataclass
 
 from infra.chaos.faults import Kind
+from infra.chaos.questions import DEADLINE_MS, POLICY
 from infra.chaos.workers import ENGINES
 
 
@@ -23,6 +24,13 @@ class TrialSpec:
     engine: str = ENGINES[0]
     compaction: bool = False
     """Whether changelogs are compacted as fast as a broker can, and workers come back without their disks."""
+    factor: float = 1.0
+    """Part of their usual time that sessions, deadlines and pauses between faults last."""
+
+    @property
+    def policy(self) -> str:
+        """The configuration."""
+        return POLICY.replace(f"{DEADLINE_MS:_}", f"{round(DEADLINE_MS * self.factor):_}")
 
     @property
     def limit_s(self) -> float:

@@ -49,6 +49,13 @@ def test_what_lacks_is_told(looks: list[tuple[int, bool]], at: float, disk: str)
     assert {stage for stage in STAGES if any(f" {stage} " in f"{one} " for one in lacking)} == set(STAGES)
 
 
+def test_owners_are_no_part_of_the_proof_where_they_are_not_asked_for() -> None:
+    """A sample whose troubles need not hit an owner of each stage proves the removal alone."""
+    nobody_took_over = proof((0, True), (5, True), at=0.5)
+    assert nobody_took_over.lacking(owners=False) == []
+    assert len(proof((0, True), (0, True)).lacking(owners=False)) == len(STAGES)
+
+
 def test_one_stage_without_compaction_is_enough_to_lack() -> None:
     """Each stage needs a removal of its own."""
     tally = RemovalTally(PLACES)

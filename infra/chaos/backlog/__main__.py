@@ -22,6 +22,7 @@ from streams.errors import OrchError
 @click.option("--starts", type=click.IntRange(0), default=20, help="Ends and starts, with and without disks.")
 @click.option("--kills", type=click.IntRange(0), default=50, help="Kills of workers.")
 @click.option("--zombies", type=click.IntRange(0), default=5, help="Workers that go on after they were replaced.")
+@click.option("--outages", type=click.IntRange(0), default=2, help="Kills of all workers at once, with their disks.")
 @click.option("--seed", type=int, default=1, help="Fixes questions, troubles and targets.")
 @click.option("--engine", type=click.Choice(ENGINES), default=ENGINES[0], help="As of `orch worker`.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Also write each trouble, as JSON.")

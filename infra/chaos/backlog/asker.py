@@ -2,10 +2,10 @@
 
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from infra.chaos.client import BEGINNING, SILENCE_S, consumer, library, partitions, producer
+from infra.chaos.client import BEGINNING, SILENCE_S, Place, consumer, library, partitions, producer
 from infra.chaos.questions import TrialQuestion, asked
 from infra.chaos.reading import ANALYSES, ASSIGNMENTS, DECISIONS, FEEDBACK, QUESTIONS
 from streams.errors import OperatorError
@@ -116,6 +116,11 @@ class Asker:
             for one in found:
                 if not one.error():
                     self._take(one.topic(), (one.key() or b"").decode(), one)
+
+    def has_heard(self, ends: Mapping[Place, int]) -> bool:
+        """Whether every record was heard that stands before these ends."""
+        found = self._hearing.position(self._hearing.assignment())
+        return all(one.offset >= ends[one.topic, one.partition] for one in found if ends[one.topic, one.partition])
 
     def _take(self, topic: str, question_id: str, message: Any) -> None:
         if topic != DECISIONS and len(self._made) < _REPEATED:

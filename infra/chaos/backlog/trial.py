@@ -12,7 +12,7 @@ from infra.chaos.backlog.trial_spec import BacklogSpec, Kind, Outcome
 from infra.chaos.backlog.troubles import Troubles
 from infra.chaos.checker import check
 from infra.chaos.client import Offsets, records
-from infra.chaos.compaction import squeeze
+from infra.chaos.compaction import STAGES, squeeze
 from infra.chaos.reading import TOPICS
 from infra.chaos.removal import RemovalWatch
 from infra.chaos.rest import lags, replayed, settle
@@ -20,21 +20,16 @@ from infra.chaos.supervisor import Supervisor
 from infra.chaos.workers import Duty, prepare
 from streams.errors import OperatorError
 
-_STAGES = ("route", "merge", "learn", "rank", "tune")
-
 # One static member of the consumer groups and one dynamic one: the two rebalance in different ways.
-_FOLDING = (Duty("free", _STAGES, fixed=False, keeps=True), Duty("fixed", _STAGES, fixed=True, keeps=True))
+_FOLDING = (Duty("free", STAGES, fixed=False, keeps=True), Duty("fixed", STAGES, fixed=True, keeps=True))
 _ANSWERING = (Duty("agents", ("agents",), fixed=False, keeps=False),)
-
-_QUIET_S = 2.0
-"""Time without a new record after which the log counts as settled: no deadline passes here, so none can follow."""
 
 _SHARE = 4
 """One question in so many is half answered before the trouble, asked again after it, and judged at the end."""
 
 
-_MORE = 20
-"""Most kills that are added while no owner without a local copy has met compaction."""
+_MORE = 5
+"""Most outages that are added while no owner without a local copy has met compaction."""
 
 
 def run(plan: BacklogSpec, tell: Callable[[str], None]) -> Outcome:
@@ -58,7 +53,7 @@ class _BacklogTrial:
         self._folder = folder
         self._say = tell
         self._began = time.monotonic()
-        self._folding = Supervisor(_FOLDING, broker.url, folder, plan.engine, shares=False)
+        self._folding = Supervisor(_FOLDING, broker.url, folder, plan.engine, shares=False, factor=plan.factor)
         self._answering = Supervisor(_ANSWERING, broker.url, folder, plan.engine)
         self._half_answered = self._open_after = self._again_after = 0
 
@@ -117,7 +112,7 @@ class _BacklogTrial:
         while asker.open < self._plan.questions or asker.unassigned or lags(offsets):
             asker.ask(max(0, self._plan.questions - asker.open))
             troubles.until(lambda: not asker.unassigned and not lags(offsets), "panels are missing")
-            troubles.pause(1)
+            troubles.until(lambda: asker.has_heard(offsets.ends()), "decisions are not heard")
         self._half_answered = asker.half_answered
         self._tell(f"{asker.open:,} questions are open, {self._half_answered} half answered, the agents are gone")
         troubles.await_compaction()
@@ -126,9 +121,9 @@ class _BacklogTrial:
     def _trouble(self, troubles: Troubles, watch: RemovalWatch) -> str:
         """Make all the trouble, and more while a proof is missing; give the reason if that fails."""
         kinds = self._plan.troubles()
-        limit = len(kinds) + _MORE
-        while kinds or (len(troubles.made) < limit and watch.finish(self._folding.openings).lacking()):
-            kind: Kind = kinds.pop(0) if kinds else "kill"
+        limit, owners = len(kinds) + _MORE, self._plan.outages > 0
+        while kinds or (len(troubles.made) < limit and watch.finish(self._folding.openings).lacking(owners=owners)):
+            kind: Kind = kinds.pop(0) if kinds else "outage"
             try:
                 made = troubles.make(kind)
             except OperatorError as error:
@@ -146,7 +141,7 @@ class _BacklogTrial:
         asker.tell(asker.asked - set(asker.undecided))
         asker.flush()
         # A second panel, if the program makes one, must come before the agents answer.
-        unsettled = settle(offsets, lambda: 0, troubles.pause, self._tell, _QUIET_S)
+        unsettled = settle(offsets, lambda: 0, troubles.pause, self._tell, stages=STAGES)
         if unsettled:
             return unsettled
         self._tell(f"{len(again):,} questions were asked again; the agents come for {asker.open:,}")
@@ -157,9 +152,10 @@ class _BacklogTrial:
             self._answering.look()
             return troubles.pause(seconds) and self._answering.idle
 
-        unsettled = settle(offsets, lambda: asker.open, pause, self._tell, _QUIET_S)
+        # A decision has its whole panel here, so no call is under way once all is decided.
+        unsettled = settle(offsets, lambda: asker.open, pause, self._tell, stages=STAGES)
         if not unsettled:
             asker.tell(waiting[::_SHARE])
             asker.flush()
-            unsettled = settle(offsets, lambda: asker.open, pause, self._tell, _QUIET_S)
+            unsettled = settle(offsets, lambda: asker.open, pause, self._tell, stages=STAGES)
         return unsettled

@@ -8,6 +8,7 @@ from itertools import cycle
 from infra.chaos.backlog.asker import Asker
 from infra.chaos.backlog.trial_spec import BacklogSpec, Kind, Trouble
 from infra.chaos.client import Offsets
+from infra.chaos.compaction import STAGES
 from infra.chaos.disks import Disk, drawn
 from infra.chaos.removal import RemovalWatch
 from infra.chaos.rest import lags
@@ -59,25 +60,32 @@ class Troubles:
         Raises:
             OperatorError: What has to happen next does not.
         """
-        self.until(lambda: any(map(_at_work, self._supervisor.workers)), "no worker is at work")
-        worker = self._draw.choice([one for one in self._supervisor.workers if _at_work(one)])
+        workers, enough = self._supervisor.workers, all if kind == "outage" else any
+        self.until(lambda: enough(map(_at_work, workers)), "no worker is at work")
+        worker = self._draw.choice([one for one in workers if _at_work(one)])
         self._asker.crowd(self._draw, self._plan.burst)
-        self.pause(self._draw.uniform(0, 0.5))
+        self.pause(self._drawn_s(0.5))
         lag = sum(lags(self._offsets).values())
-        trouble = Trouble(kind, worker.duty.name, self._clock(), self._asker.open, lag)
-        if kind == "zombie":
+        target = "all" if kind == "outage" else worker.duty.name
+        trouble = Trouble(kind, target, self._clock(), self._asker.open, lag)
+        if kind == "outage":
+            trouble.disk = "empty"
+            self._replace_all()
+        elif kind == "zombie":
             self._outlive(worker)
+        elif kind == "start":
+            trouble.disk = next(self._disks)
+            self._start(worker, trouble)
         else:
-            if kind == "start":
-                trouble.disk = next(self._disks)
-                self._start(worker, trouble)
-            else:
-                trouble.disk = drawn(self._draw)
-                self._supervisor.kill(worker, self._draw.uniform(0, 1), trouble.disk)
-                if self._draw.random() >= _AT_ONCE:
-                    self.until(lambda: _at_work(worker), f"{worker.duty.name} does not come back")
+            trouble.disk = drawn(self._draw)
+            self._supervisor.kill(worker, self._drawn_s(1), trouble.disk)
+            if self._draw.random() >= _AT_ONCE:
+                self.until(lambda: _at_work(worker), f"{worker.duty.name} does not come back")
         self.made.append(trouble)
         return trouble
+
+    def _drawn_s(self, most_s: float) -> float:
+        return self._draw.uniform(0, most_s) * self._supervisor.factor
 
     def pause(self, seconds: float) -> bool:
         """Wait, while the supervisor restarts workers; say whether all workers are at work."""
@@ -133,25 +141,38 @@ class Troubles:
         worker.start()
         self.until(lambda: _at_work(worker), f"{worker.duty.name} does not come back")
 
+    def _replace_all(self) -> None:
+        """Kill all workers at once; whoever owns a partition next has nothing but its changelog."""
+        self.await_compaction()
+        places = [(stage, number) for stage in STAGES for number in self._used(stage)]
+        for worker in self._supervisor.workers:
+            self._supervisor.kill(worker, 0, "empty")
+        # The next processes start here, and hold nothing yet.
+        self._supervisor.look()
+        self.until(lambda: all(self._supervisor.owner(*place) for place in places), "a partition finds no owner")
+
     def _outlive(self, worker: WorkerProcess) -> None:
         """Suspend a worker until others own its partitions and compaction ran; then continue it, as a zombie."""
-        held = [place for place in worker.held if self._supervisor.owner(*place) is worker and self._in_use(*place)]
+        held = [
+            place
+            for place in worker.held
+            if self._supervisor.owner(*place) is worker and place[1] in self._used(place[0])
+        ]
         worker.stop()
         self.until(lambda: all(self._supervisor.owner(*place) is not worker for place in held), "nobody takes over")
         self._removed = self._watch.removed()
         self.await_compaction()
         worker.go_on()
-        self.pause(self._draw.uniform(0, 2))
+        self.pause(self._drawn_s(2))
 
-    def _in_use(self, stage: str, partition: int) -> bool:
+    def _used(self, stage: str) -> set[int]:
         """
-        Whether a stage has ever committed records of a partition.
+        List the partitions of which a stage has ever committed records.
 
         A worker that holds one without records need not open it again when it returns under the same assignment, and
         then no log line names its new owner.
         """
-        committed = self._offsets.committed(stage)
-        return any(offset > 0 for (_, number), offset in committed.items() if number == partition)
+        return {number for (_, number), offset in self._offsets.committed(stage).items() if offset > 0}
 
 
 def _at_work(worker: WorkerProcess) -> bool:

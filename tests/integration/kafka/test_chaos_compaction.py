@@ -1,11 +1,15 @@
 """
-Short trial of open questions under compaction.
+Short trials of open questions under compaction.
 
-Nothing is lost, decided twice or forgotten, whatever compaction removes.
+They are samples of `python -m infra.chaos.backlog`: nothing is lost, decided twice or forgotten, whatever compaction
+removes.
 """
 
 import json
 import sys
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,25 +22,43 @@ from ...broker import require_kafka
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
-BACKLOG = {"questions": 30, "starts": 1, "kills": 1, "zombies": 1, "seed": 20_261_128, "slow_ms": 600, "burst": 10}
+BACKLOG = {"questions": 30, "seed": 20_261_128, "slow_ms": 600, "burst": 10, "factor": 1 / 3}
 """`python -m infra.chaos.backlog --help` shows the long form, which runs either engine."""
 
 
-def test_open_questions_outlive_their_owners() -> None:
-    """
-    What was open before ends, kills, a zombie and compaction is decided once; what is asked again gets no second panel.
-
-    Late feedback finds its decision, and each line of the router table goes on.
-    """
+@pytest.fixture(autouse=True)
+def fast_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a trial keep its files where tests do."""
     require_kafka()
     library()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+
+def judged(**troubles: int) -> dict[str, Any]:
+    """Do a trial, and judge it: nothing is lost, and what is asked again gets no second panel."""
     told: list[str] = []
-    outcome = run_backlog(BacklogSpec(**BACKLOG), told.append)  # type: ignore[arg-type]  # its own fields
+    none = {"starts": 0, "kills": 0, "zombies": 0, "outages": 0}
+    outcome = run_backlog(BacklogSpec(**{**BACKLOG, **none, **troubles}), told.append)  # type: ignore[arg-type]
     found = outcome.as_json()
     sys.stdout.write("\n".join([*told, json.dumps(found, indent=1)]))
     assert outcome.unsettled == ""
     assert outcome.report.wrong == {}, outcome.report.examples
     assert found["log"]["decided"] == found["log"]["asked"] >= BACKLOG["questions"]
     assert (found["replay"]["different"], found["replay"]["pending"]) == (0, 0)
-    assert all(found["compaction"]["owners_after_removal_without_copy"][stage] for stage in STAGES)
     assert outcome.right, found
+    return found
+
+
+def test_open_questions_outlive_their_owners() -> None:
+    """
+    What was open before an end, a zombie and compaction is decided once; what is asked again gets no second panel.
+
+    Late feedback finds its decision, and each line of the router table goes on.
+    """
+    judged(starts=1, zombies=1)
+
+
+def test_a_compacted_changelog_is_all_that_an_owner_needs() -> None:
+    """All owners are killed at once: of each stage, the next one goes on from what compaction left, without a copy."""
+    found = judged(outages=1)
+    assert all(found["compaction"]["owners_after_removal_without_copy"][stage] for stage in STAGES)
