@@ -14,8 +14,10 @@ from infra.chaos.workers import SEATED, orch
 SETTLE_S = 180.0
 """Longest wait until every question is decided and learned."""
 _QUIET_S = 4.0
-"""Time without a new record after which a log counts as settled, although a stage that keeps no states lags behind.
-Deadlines are checked more often than that."""
+"""
+Time without a new record after which a log counts as settled, although a stage that keeps no states lags behind.
+Deadlines are checked more often than that.
+"""
 _STUCK_S = 45.0
 """Time without a new record after which open questions count as stuck."""
 

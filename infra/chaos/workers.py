@@ -87,10 +87,21 @@ def environment(folder: Path) -> dict[str, str]:
 
 def orch(folder: Path, *arguments: str, limit_s: float = 120) -> subprocess.CompletedProcess[bytes]:
     """Run a command to its end."""
-    command = [str(SCRIPT), *arguments]
+    return _ended(folder, str(SCRIPT), *arguments, limit_s=limit_s)
+
+
+def _ended(folder: Path, *command: str, limit_s: float = 120) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         command, cwd=folder, env=environment(folder), capture_output=True, timeout=limit_s, check=False
     )
+
+
+# One process instead of two, because samples are short.
+_PREPARE = """
+import sys
+from streams.cli.main import run
+sys.exit(run([*sys.argv[1:], "topics", "create"]) or run([*sys.argv[1:], "policy", "adopt"]))
+"""
 
 
 def prepare(folder: Path, url: str, policy: str) -> None:
@@ -101,11 +112,10 @@ def prepare(folder: Path, url: str, policy: str) -> None:
         OperatorError: A command failed.
     """
     (folder / "orch.toml").write_text(policy)
-    for command in (("topics", "create"), ("policy", "adopt")):
-        done = orch(folder, "--log", url, *command)
-        if done.returncode:
-            said = done.stderr.decode("utf-8", "replace").strip()
-            raise OperatorError(f"`orch {' '.join(command)}` ended with {done.returncode}: {said}")
+    done = _ended(folder, sys.executable, "-c", _PREPARE, "--log", url)
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise OperatorError(f"`orch topics create` or `orch policy adopt` ended with {done.returncode}: {said}")
 
 
 class WorkerProcess:
