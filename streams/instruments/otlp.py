@@ -30,19 +30,14 @@ def kind(name: str, shared: Mapping[str, Value], *, client: bool = False) -> byt
     return _bytes(Span(name=name, kind=of, flags=_SAMPLED, attributes=_pairs(shared)))
 
 
-def trace(trace_id: bytes) -> bytes:
-    """Give the part of a span that says to which trace it belongs (field 1)."""
-    return b"\x0a\x10" + trace_id
+def within(trace_id: bytes, parent_id: bytes) -> bytes:
+    """
+    Give the part of a span that says where it stands: its trace (field 1), and the span above it (4), if there is one.
 
-
-def span(span_id: bytes) -> bytes:
-    """Give the part of a span that says which it is (field 2)."""
-    return b"\x12\x08" + span_id
-
-
-def parent(span_id: bytes) -> bytes:
-    """Give the part of a span that says under which other one it is (field 4)."""
-    return b"\x22\x08" + span_id
+    What follows is the id of the span itself (2), of eight bytes.
+    """
+    above = b"\x22\x08" + parent_id if parent_id else b""
+    return b"\x0a\x10%b%b\x12\x08" % (trace_id, above)
 
 
 def times(began_ns: int, ended_ns: int) -> bytes:
@@ -51,8 +46,8 @@ def times(began_ns: int, ended_ns: int) -> bytes:
 
 
 def link(trace_id: bytes) -> bytes:
-    """Give a link (field 13, of 28 bytes) to a span of a trace, up to the id of that span, which follows it."""
-    return b"\x6a\x1c" + trace(trace_id) + b"\x12\x08"
+    """Give a link (field 13, of 28 bytes) to a span of a trace; what follows is the id of that span, of eight bytes."""
+    return b"\x6a\x1c\x0a\x10%b\x12\x08" % trace_id
 
 
 def attribute(name: str, value: Value) -> bytes:

@@ -26,23 +26,21 @@ class QuestionParts(NamedTuple):
     """What the spans of one question have in common, each a part of an encoded span."""
 
     question: bytes
-    """Ids of the question's span, its parent if it has one, and the question's id."""
+    """Ids of the question's span, and the question's id as an attribute."""
     call: bytes
-    """Trace of a call, and the question's span as its parent."""
+    """Trace and parent of a call; the id of its span follows."""
     decision: bytes
-    """Ids of the decision's span, and its parent."""
+    """Ids of the decision's span."""
     link: bytes
-    """Beginning of a link to a call."""
+    """Link to a call; the id of its span follows."""
 
 
 def parts_of(question_id: str, context: TraceContext) -> QuestionParts:
     """Encode what the spans of a question share."""
-    trace, link = otlp.trace(context.trace_id), otlp.link(context.trace_id)
-    call = trace + otlp.parent(context.span_id)
-    question = trace + otlp.span(context.span_id) + otlp.attribute(names.QUESTION, question_id)
-    if context.parent_id:
-        question += otlp.parent(context.parent_id)
-    return QuestionParts(question, call, call + otlp.span(context.decision_id), link)
+    trace_id, call = context.trace_id, otlp.within(context.trace_id, context.span_id)
+    question = otlp.within(trace_id, context.parent_id) + context.span_id
+    question += otlp.attribute(names.QUESTION, question_id)
+    return QuestionParts(question, call, call + context.decision_id, otlp.link(trace_id))
 
 
 class CallSpans:
@@ -73,8 +71,8 @@ class CallSpans:
             ended_ns = at_ns if virtual else at_ns + attempt.latency_ms * MS_NS
             if attempt.outcome != "refused":
                 span_id = call_span_id(analysis.event_id, last - number)
-                place = otlp.span(span_id), otlp.times(at_ns, ended_ns), _told(attempt, number, virtual=virtual)
-                yield b"".join((self._kind(spec, analysis, attempt.provider), parts.call, *place))
+                kind, told = self._kind(spec, analysis, attempt.provider), _told(attempt, number, virtual=virtual)
+                yield b"".join((kind, parts.call, span_id, otlp.times(at_ns, ended_ns), told))
             at_ns = ended_ns + wait_ns
 
     def _kind(self, spec: AgentSpec, analysis: AnalysisPublished, provider: ProviderCall | None) -> bytes:
@@ -158,19 +156,12 @@ def _reported(model: str | None, finish_reason: str | None, cached: bool) -> byt
     return b"".join([frequent(name, value) for name, value in values.items()])
 
 
-class Ending(NamedTuple):
-    """How a question ended."""
-
-    status: str
-    reason: str
-    calls: int
-    cost_nusd: int
-
-
-def question_span(parts: QuestionParts, ending: Ending, began_ms: int, ended_ms: int) -> bytes:
+def question_span(
+    parts: QuestionParts, status: str, reason: str, calls: int, cost_nusd: int, began_ms: int, ended_ms: int
+) -> bytes:
     """Make the span of a question; one that ends undecided is an error, and its reason says which."""
     when = otlp.times(began_ms * MS_NS, max(began_ms, ended_ms) * MS_NS)
-    return b"".join((_kind_of_question(), parts.question, when, _ended(*ending)))
+    return b"".join((_kind_of_question(), parts.question, when, _ended(status, reason, calls, cost_nusd)))
 
 
 @cache
@@ -190,27 +181,22 @@ def _ended(status: str, reason: str, calls: int, cost_nusd: int) -> bytes:
     return told if status == "decided" else told + frequent(names.ERROR, reason) + otlp.FAILED
 
 
-class Manner(NamedTuple):
-    """How a decision was made."""
-
-    status: str
-    reason: str
-    rule: str
-
-
-def decision_span(parts: QuestionParts, manner: Manner, analyses: Iterable[str], at_ns: int) -> bytes:
+def decision_span(
+    parts: QuestionParts, status: str, reason: str, rule: str, analyses: Iterable[str], at_ns: int
+) -> bytes:
     """
     Make the span of a decision. It links to the calls that it weighed: it follows from all of them, not from one.
 
     Args:
         parts: What the spans of the question share.
-        manner: How it was made.
+        status: Of the decision, as are reason and rule.
         analyses: Event ids of the analyses that it weighed.
         at_ns: When it was made.
     """
     # Joined by what stands before each id, the first one's too.
     links = parts.link.join([b"", *map(call_span_id, analyses)])
-    return b"".join((_kind_of_decision(), parts.decision, otlp.times(at_ns, at_ns), _made(*manner), links))
+    made = _made(status, reason, rule)
+    return b"".join((_kind_of_decision(), parts.decision, otlp.times(at_ns, at_ns), made, links))
 
 
 @cache

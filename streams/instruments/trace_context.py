@@ -1,7 +1,6 @@
 """Ids of traces and spans, from questions and headers."""
 
 import re
-from functools import lru_cache
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -53,7 +52,6 @@ def carried_from(traceparent: str | None) -> Headers:
     return () if match is None or not _is_valid(match) else ((TRACE_HEADER, value),)
 
 
-@lru_cache(4_096)
 def context_of(question_id: str, traceparent: bytes | None) -> TraceContext:
     """
     Give the trace of a question; every process that sees the question gives the same.

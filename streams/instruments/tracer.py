@@ -1,14 +1,14 @@
 """Tracer of calls and decisions."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
 from schemas.agents import AgentSpec
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
-from streams.instruments.spans import CallSpans, Ending, Manner, QuestionParts, decision_span, parts_of, question_span
+from streams.instruments.spans import CallSpans, QuestionParts, decision_span, parts_of, question_span
 from streams.instruments.trace_context import context_of, traceparent_of
 from streams.log import Headers
 
@@ -51,25 +51,26 @@ class Tracer:
         """Make the span of a question that has its decision; times are those of the records, or of the session."""
         parts = self._parts(decision.question_id, traceparent_of(carried) if carried else None)
         if parts is not None:
-            ending = Ending(decision.status, decision.reason, decision.calls, decision.cost_nusd)
-            self._put(question_span(parts, ending, began_ms, ended_ms))
+            figures = decision.calls, decision.cost_nusd, began_ms, ended_ms
+            self._put(question_span(parts, decision.status, decision.reason, *figures))
 
     def decided(self, decision: DecisionMade, carried: Headers) -> None:
         """Make the span of a decision where it was made."""
-        weighed = [ballot.analysis_id for ballot in decision.counted]
-        weighed += [out.analysis_id for out in decision.excluded if out.analysis_id and out.conduct.attempts]
-        self._decided(decision.question_id, carried, Manner(decision.status, decision.reason, decision.rule), weighed)
+        parts = self._parts(decision.question_id, traceparent_of(carried) if carried else None)
+        if parts is not None:
+            weighed = [ballot.analysis_id for ballot in decision.counted]
+            weighed += [out.analysis_id for out in decision.excluded if out.analysis_id and out.conduct.attempts]
+            how = decision.status, decision.reason, decision.rule
+            self._put(decision_span(parts, *how, weighed, self._clock_ns()))
 
     def sent(self, made: Mapping[str, Any], carried: Headers) -> None:
         """Make the span of a decision where it was made, from the JSON of its record."""
-        weighed = [ballot["analysis_id"] for ballot in made["counted"]]
-        weighed += [out["analysis_id"] for out in made["excluded"] if out["analysis_id"] and out["conduct"]["attempts"]]
-        self._decided(made["question_id"], carried, Manner(made["status"], made["reason"], made["rule"]), weighed)
-
-    def _decided(self, question_id: str, carried: Headers, manner: Manner, weighed: Iterable[str]) -> None:
-        parts = self._parts(question_id, traceparent_of(carried) if carried else None)
+        parts = self._parts(made["question_id"], traceparent_of(carried) if carried else None)
         if parts is not None:
-            self._put(decision_span(parts, manner, weighed, self._clock_ns()))
+            weighed = [ballot["analysis_id"] for ballot in made["counted"]]
+            weighed += [o["analysis_id"] for o in made["excluded"] if o["analysis_id"] and o["conduct"]["attempts"]]
+            how = made["status"], made["reason"], made["rule"]
+            self._put(decision_span(parts, *how, weighed, self._clock_ns()))
 
     def _new_parts(self, question_id: str, traceparent: bytes | None) -> QuestionParts | None:
         """Give what the spans of a question share; None for a trace that nobody wants."""

@@ -30,8 +30,8 @@ def test_an_attribute_is_encoded_as_the_messages_do(value: str | int) -> None:
 def test_a_request_holds_every_span(sizes: list[int], at_ns: int) -> None:
     """Whatever the lengths of spans are, each comes back with its ids, times and links."""
     ids = [bytes([number]) * 8 for number in range(1, 5)]
-    head = otlp.trace(b"t" * 16) + otlp.parent(b"p" * 8) + otlp.times(at_ns, at_ns + 1) + otlp.link(b"l" * 16) + ids[0]
-    spans = [otlp.kind("n" * size, {"a": 1}) + head + otlp.span(ids[place]) for place, size in enumerate(sizes)]
+    head, rest = otlp.within(b"t" * 16, b"p" * 8), otlp.times(at_ns, at_ns + 1) + otlp.link(b"l" * 16) + ids[0]
+    spans = [otlp.kind("n" * size, {"a": 1}) + head + ids[place] + rest for place, size in enumerate(sizes)]
     told = ExportTraceServiceRequest.FromString(otlp.request({"service.name": "s"}, "1", spans))
     (process,) = told.resource_spans
     assert process.resource.attributes[0].value.string_value == "s"

@@ -46,7 +46,6 @@ def test_an_invalid_traceparent_counts_as_none(header: bytes) -> None:
 def test_ids_follow_from_the_question_and_have_their_width(question_id: str, header: bytes | None) -> None:
     """Every process gives the same ids, of 16 and 8 bytes, none of them all zeros."""
     context = context_of(question_id, header)
-    context_of.cache_clear()
     assert context_of(question_id, header) == context
     assert (len(context.trace_id), len(context.span_id), len(context.decision_id)) == (16, 8, 8)
     assert all(map(any, (context.trace_id, context.span_id, context.decision_id)))

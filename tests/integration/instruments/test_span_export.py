@@ -21,7 +21,7 @@ from streams.instruments.address import Address
 from streams.instruments.meters import LOSSES
 from streams.instruments.names import SPANS_LOST, SPANS_SENT, Metric
 from streams.instruments.span_export import Collector, SpanExporter
-from streams.instruments.spans import Ending, parts_of, question_span
+from streams.instruments.spans import parts_of, question_span
 from streams.instruments.trace_context import context_of
 from streams.instruments.tracer import Tracer
 
@@ -36,7 +36,7 @@ def span(number: int) -> bytes:
     """Give something to send."""
     question_id = f"q{number}"
     parts = parts_of(question_id, context_of(question_id, None))
-    return question_span(parts, Ending("decided", "panel complete", 3, 0), 1_000, 2_000)
+    return question_span(parts, "decided", "panel complete", 3, 0, 1_000, 2_000)
 
 
 def exporter(url: str) -> SpanExporter:
