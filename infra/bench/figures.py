@@ -62,7 +62,7 @@ class Sizes:
     runs: int = 5
     decided: int = 5_000
     """Questions of one run."""
-    paired: int = 500
+    paired: int = 1_500
     """Questions of a run that is compared with the one beside it."""
     one_by_one: int = 500
     """Questions of a run that asks one at a time."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from schemas.analyses import AnalysisPublished
 from schemas.decisions import DecisionMade
@@ -86,14 +86,16 @@ class MeteredLog:
         return written
 
     def _tell(self, event: Event) -> None:
-        """Count what an event says beside its kind."""
-        match event:
-            case AnalysisPublished():
-                self._meters.note_attempts(event.agent, event.attempts)
-            case DecisionMade():
-                self._meters.note_decision(event.status, event.reason)
-            case RecordRejected():
-                self._meters.note_letter(event.reason)
+        """Count what an event says beside its kind; by topic, for a class check of a subclass takes longer than all."""
+        topic = event.topic
+        if topic == ANALYSES:
+            analysis = cast(AnalysisPublished, event)
+            self._meters.note_attempts(analysis.agent, analysis.attempts)
+        elif topic == DECISIONS:
+            decision = cast(DecisionMade, event)
+            self._meters.note_decision(decision.status, decision.reason)
+        else:
+            self._meters.note_letter(cast(RecordRejected, event).reason)
 
     def commit(self) -> None:
         """Make records, states and checkpoint durable."""

@@ -18,6 +18,9 @@ from streams.instruments.otlp import Value
 MOST = 8_192
 """Spans that may wait: those of two seconds at 800 questions a second, some 3 MB. Further ones are dropped."""
 
+_MANY = MOST // 2
+"""Spans at which an export begins before its time."""
+
 BATCH = 2_048
 """Spans in one request: 0.7 MB, far below the limits of collectors, and half a millisecond of CPU."""
 
@@ -98,13 +101,14 @@ class SpanExporter:
 
     def put(self, span: bytes) -> None:
         """Take a span, or drop it if there is no room."""
-        waiting = len(self._queue)
-        if waiting >= MOST:
+        queue = self._queue
+        waiting = len(queue)
+        if waiting < MOST:
+            queue.append(span)
+            if waiting == _MANY:
+                self._wake.set()
+        else:
             self.no_room += 1
-            return
-        self._queue.append(span)
-        if waiting == MOST // 2:
-            self._wake.set()
 
     def close(self) -> None:
         """Send what waits, for a few seconds at most."""

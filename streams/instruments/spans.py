@@ -1,6 +1,6 @@
 """Spans of questions, calls and decisions, encoded."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache, lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -49,7 +49,7 @@ class CallSpans:
     def __init__(self) -> None:
         self._kinds: dict[tuple[str, str, int, str], tuple[AgentSpec, bytes]] = {}
 
-    def make(self, parts: QuestionParts, spec: AgentSpec, analysis: AnalysisPublished, at_ns: int) -> Iterator[bytes]:
+    def make(self, parts: QuestionParts, spec: AgentSpec, analysis: AnalysisPublished, at_ns: int) -> list[bytes]:
         """
         Make a span of each call behind an analysis; an attempt that was refused was none.
 
@@ -67,13 +67,15 @@ class CallSpans:
                 # Waits between attempts are in the latency of the whole; they are shown as equal.
                 wait_ns = max(0, analysis.latency_ms - spent_ms) * MS_NS // (last - 1)
             at_ns -= spent_ms * MS_NS + wait_ns * (last - 1)
+        spans = []
         for number, attempt in enumerate(attempts, 1):
             ended_ns = at_ns if virtual else at_ns + attempt.latency_ms * MS_NS
             if attempt.outcome != "refused":
                 span_id = call_span_id(analysis.event_id, last - number)
-                kind, told = self._kind(spec, analysis, attempt.provider), _told(attempt, number, virtual=virtual)
-                yield b"".join((kind, parts.call, span_id, otlp.times(at_ns, ended_ns), told))
+                kind, told = self._kind(spec, analysis, attempt.provider), _told(attempt, number, virtual)
+                spans.append(b"".join((kind, parts.call, span_id, otlp.times(at_ns, ended_ns), told)))
             at_ns = ended_ns + wait_ns
+        return spans
 
     def _kind(self, spec: AgentSpec, analysis: AnalysisPublished, provider: ProviderCall | None) -> bytes:
         asked = _model_of(spec) if provider is None else provider.model
@@ -102,7 +104,7 @@ def _kind_of_call(spec: AgentSpec, asked: str, stage: int, role: str) -> bytes:
     return otlp.kind(name, shared, client=spec.kind not in VIRTUAL)
 
 
-def _told(attempt: Attempt, number: int, *, virtual: bool) -> bytes:
+def _told(attempt: Attempt, number: int, virtual: bool) -> bytes:
     """Give what an attempt says of itself."""
     told = (_frequent_counts if virtual else _counts)(
         attempt.input_tokens,
@@ -194,7 +196,7 @@ def decision_span(
         at_ns: When it was made.
     """
     # Joined by what stands before each id, the first one's too.
-    links = parts.link.join([b"", *map(call_span_id, analyses)])
+    links = parts.link.join([b"", *[bytes.fromhex(analysis_id[:16]) for analysis_id in analyses]])
     made = _made(status, reason, rule)
     return b"".join((_kind_of_decision(), parts.decision, otlp.times(at_ns, at_ns), made, links))
 

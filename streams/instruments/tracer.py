@@ -59,7 +59,8 @@ class Tracer:
         parts = self._parts(decision.question_id, traceparent_of(carried) if carried else None)
         if parts is not None:
             weighed = [ballot.analysis_id for ballot in decision.counted]
-            weighed += [out.analysis_id for out in decision.excluded if out.analysis_id and out.conduct.attempts]
+            if decision.excluded:
+                weighed += [out.analysis_id for out in decision.excluded if out.analysis_id and out.conduct.attempts]
             how = decision.status, decision.reason, decision.rule
             self._put(decision_span(parts, *how, weighed, self._clock_ns()))
 
