@@ -22,7 +22,7 @@ from ...broker import require_kafka
 
 pytestmark = [pytest.mark.slow, pytest.mark.process]
 
-BACKLOG = {"questions": 30, "seed": 20_261_129, "slow_ms": 500, "burst": 10, "factor": 1 / 3}
+BACKLOG = {"questions": 30, "seed": 20_261_129, "slow_ms": 500, "burst": 10, "factor": 1 / 4}
 """
 With this seed a zombie comes before an end, so that it rejoins while the next removal is awaited.
 `python -m infra.chaos.backlog --help` shows the long form, which runs either engine.
