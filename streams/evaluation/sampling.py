@@ -91,7 +91,7 @@ def _possible(sizes: Sequence[int], wanted: Sampling) -> str:
     enough = sum(size >= wanted.each for size in sizes)
     fewer = [f"subjects:{enough}x{wanted.each}"] if enough else []
     groups = min(wanted.groups, len(ranked))
-    if groups:
+    if groups > enough:
         fewer.append(f"subjects:{groups}x{ranked[groups - 1]}")
     return (
         f"--sample {' or '.join(fewer)} is possible"

@@ -1,6 +1,6 @@
 """Spans of questions, calls and decisions, encoded."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -129,15 +129,16 @@ def _counts(
     error: str | None,
 ) -> bytes:
     """Encode the numbers of an attempt."""
-    values = {
-        names.INPUT_TOKENS: input_tokens,
-        names.OUTPUT_TOKENS: output_tokens,
-        names.COST: cost_nusd,
-        names.LATENCY_MS: latency_ms,
-        names.ATTEMPT: number if number > 1 else None,
-        names.ERROR: error,
-    }
-    told = b"".join([frequent(name, value) for name, value in values.items() if value is not None])
+    told = _attributes(
+        {
+            names.INPUT_TOKENS: input_tokens,
+            names.OUTPUT_TOKENS: output_tokens,
+            names.COST: cost_nusd,
+            names.LATENCY_MS: latency_ms,
+            names.ATTEMPT: number if number > 1 else None,
+            names.ERROR: error,
+        }
+    )
     return told if error is None else told + otlp.FAILED
 
 
@@ -148,14 +149,18 @@ _frequent_counts = lru_cache(4_096)(_counts)
 @lru_cache(4_096)
 def _reported(model: str | None, finish_reason: str | None, cached: bool) -> bytes:
     """Encode what the provider says of itself."""
-    values: dict[str, Value] = {}
-    if model is not None:
-        values[names.RESPONSE_MODEL] = model
-    if finish_reason is not None:
-        values[names.FINISH_REASONS] = (finish_reason,)
-    if cached:
-        values[names.CACHED] = True
-    return b"".join([frequent(name, value) for name, value in values.items()])
+    return _attributes(
+        {
+            names.RESPONSE_MODEL: model,
+            names.FINISH_REASONS: None if finish_reason is None else (finish_reason,),
+            names.CACHED: cached or None,
+        }
+    )
+
+
+def _attributes(values: Mapping[str, Value | None]) -> bytes:
+    """Encode the attributes that have a value."""
+    return b"".join([frequent(name, value) for name, value in values.items() if value is not None])
 
 
 def question_span(
@@ -178,8 +183,7 @@ def _kind_of_question() -> bytes:
 
 @lru_cache(4_096)
 def _ended(status: str, reason: str, calls: int, cost_nusd: int) -> bytes:
-    values = {names.STATUS: status, names.REASON: reason, names.CALLS: calls, names.COST: cost_nusd}
-    told = b"".join([frequent(name, value) for name, value in values.items()])
+    told = _attributes({names.STATUS: status, names.REASON: reason, names.CALLS: calls, names.COST: cost_nusd})
     return told if status == "decided" else told + frequent(names.ERROR, reason) + otlp.FAILED
 
 
@@ -208,7 +212,7 @@ def _kind_of_decision() -> bytes:
 
 @lru_cache(1_024)
 def _made(status: str, reason: str, rule: str) -> bytes:
-    return frequent(names.STATUS, status) + frequent(names.REASON, reason) + frequent(names.RULE, rule)
+    return _attributes({names.STATUS: status, names.REASON: reason, names.RULE: rule})
 
 
 def provider_of(spec: AgentSpec) -> str:

@@ -1,7 +1,7 @@
 """Tracer of calls and decisions."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -42,35 +42,33 @@ class Tracer:
 
     def called(self, spec: AgentSpec, analysis: AnalysisPublished, carried: Headers) -> None:
         """Make spans of the calls behind an analysis."""
-        parts = self._parts(analysis.question_id, traceparent_of(carried) if carried else None)
+        parts = self._parts(analysis.question_id, traceparent_of(carried))
         if parts is not None:
             for span in self._calls.make(parts, spec, analysis, self._clock_ns()):
                 self._put(span)
 
     def answered(self, decision: DecisionMade, carried: Headers, began_ms: int, ended_ms: int) -> None:
         """Make the span of a question that has its decision; times are those of the records, or of the session."""
-        parts = self._parts(decision.question_id, traceparent_of(carried) if carried else None)
+        parts = self._parts(decision.question_id, traceparent_of(carried))
         if parts is not None:
             figures = decision.calls, decision.cost_nusd, began_ms, ended_ms
             self._put(question_span(parts, decision.status, decision.reason, *figures))
 
     def decided(self, decision: DecisionMade, carried: Headers) -> None:
         """Make the span of a decision where it was made."""
-        parts = self._parts(decision.question_id, traceparent_of(carried) if carried else None)
-        if parts is not None:
-            weighed = [ballot.analysis_id for ballot in decision.counted]
-            if decision.excluded:
-                weighed += [out.analysis_id for out in decision.excluded if out.analysis_id and out.conduct.attempts]
-            how = decision.status, decision.reason, decision.rule
-            self._put(decision_span(parts, *how, weighed, self._clock_ns()))
+        weighed = [ballot.analysis_id for ballot in decision.counted]
+        weighed += [out.analysis_id for out in decision.excluded if out.analysis_id and out.conduct.attempts]
+        self._decided(decision.question_id, carried, (decision.status, decision.reason, decision.rule), weighed)
 
     def sent(self, made: Mapping[str, Any], carried: Headers) -> None:
         """Make the span of a decision where it was made, from the JSON of its record."""
-        parts = self._parts(made["question_id"], traceparent_of(carried) if carried else None)
+        weighed = [ballot["analysis_id"] for ballot in made["counted"]]
+        weighed += [out["analysis_id"] for out in made["excluded"] if out["analysis_id"] and out["conduct"]["attempts"]]
+        self._decided(made["question_id"], carried, (made["status"], made["reason"], made["rule"]), weighed)
+
+    def _decided(self, question_id: str, carried: Headers, how: tuple[str, str, str], weighed: Sequence[str]) -> None:
+        parts = self._parts(question_id, traceparent_of(carried))
         if parts is not None:
-            weighed = [ballot["analysis_id"] for ballot in made["counted"]]
-            weighed += [o["analysis_id"] for o in made["excluded"] if o["analysis_id"] and o["conduct"]["attempts"]]
-            how = made["status"], made["reason"], made["rule"]
             self._put(decision_span(parts, *how, weighed, self._clock_ns()))
 
     def _new_parts(self, question_id: str, traceparent: bytes | None) -> QuestionParts | None:

@@ -196,8 +196,12 @@ def count(
         evidence = read_evidence(odds, [(vote.agent, vote.answer, vote.analysis.text) for vote in votes])
         if rule == "odds":
             verdict = verdict_of(odds, assignment.option_count, evidence, [vote.answer for vote in votes])
-    weights = _weights(votes, assignment, rule) if verdict is None else None
-    tally = _sums(votes, weights or ()) if verdict is None else verdict.tally()
+    weights: tuple[int, ...] | None = None
+    if verdict is None:
+        weights = _weights(votes, assignment, rule)
+        tally = _sums(votes, weights)
+    else:
+        tally = verdict.tally()
     leader, tie_break = lead(tally, votes, assignment.priority)
     return Count(tuple(votes), tuple(unread), weights, tally, leader, tie_break, evidence, verdict)
 

@@ -103,7 +103,7 @@ class RecordAppender:
         if len(self._rows) >= _FLUSH_ROWS or self._waiting_bytes >= _FLUSH_BYTES:
             self.flush()
         topic, partition = self._streams.places[stream]
-        return Stored(topic, partition, offset, event, seq, () if headers is None else unpack_headers(headers))
+        return Stored(topic, partition, offset, event, seq, unpack_headers(headers))
 
     def flush(self) -> None:
         """Hand all buffered rows to SQLite, where queries of this connection find them."""
