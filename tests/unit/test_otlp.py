@@ -11,19 +11,15 @@ from streams.instruments import otlp
 SIZES = st.sampled_from([0, 1, 127, 128, 129, 16_383, 16_384, 16_385, 40_000])
 """Lengths around those from which on a number has one more digit."""
 
+FIELDS: dict[type, str] = {str: "string_value", bool: "bool_value", int: "int_value"}
+
 
 @given(st.text() | SIZES.map("é".__mul__) | st.integers(0, 2**63 - 1) | st.booleans())
 def test_an_attribute_is_encoded_as_the_messages_do(value: str | int) -> None:
     """A text of any length in any script, and any count."""
-    key = "orch.question.id"
-    match value:
-        case str():
-            held = AnyValue(string_value=value)
-        case bool():
-            held = AnyValue(bool_value=value)
-        case int():
-            held = AnyValue(int_value=value)
-    assert otlp.attribute(key, value) == Span(attributes=[KeyValue(key=key, value=held)]).SerializeToString()
+    held = AnyValue(**{FIELDS[type(value)]: value})
+    attribute = KeyValue(key="orch.question.id", value=held)
+    assert otlp.attribute(attribute.key, value) == Span(attributes=[attribute]).SerializeToString()
 
 
 @given(st.lists(SIZES, max_size=4), st.integers(0, 2**63 - 1))

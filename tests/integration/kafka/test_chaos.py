@@ -6,19 +6,14 @@ They are samples of `python -m infra.chaos`: nothing lost, doubled or different.
 
 import json
 import sys
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
-from infra.chaos.client import library
 from infra.chaos.trial import run
 from infra.chaos.trial_spec import TrialSpec
 
-from ...broker import require_kafka
-
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("room_for_trials")]
 
 LOAD = {"questions": 30, "rate": 6.0, "seed": 20_261_269, "workers": 3, "factor": 1 / 3}
 """
@@ -32,17 +27,12 @@ BROKER = {"worker_kills": 0, "broker_kills": 1, "stops": 0}
 
 @pytest.mark.process
 @pytest.mark.parametrize("faults", [pytest.param(WORKERS, id="workers"), pytest.param(BROKER, id="broker")])
-def test_kills_and_stops_change_nothing(
-    faults: dict[str, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_kills_and_stops_change_nothing(faults: dict[str, int]) -> None:
     """
     Each question has one decision, counted again from the log, and each lesson is learned once, whoever is killed.
 
     Every fault that counts has hit work in flight. The log is judged by a checker that shares no code with the program.
     """
-    require_kafka()
-    library()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     plan = TrialSpec(**LOAD, **faults)  # type: ignore[arg-type]  # its own fields
     told: list[str] = []
     outcome = run(plan, told.append)

@@ -7,34 +7,21 @@ removes.
 
 import json
 import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.chaos.backlog.trial import run as run_backlog
 from infra.chaos.backlog.trial_spec import BacklogSpec
-from infra.chaos.client import library
 from infra.chaos.compaction import STAGES
 
-from ...broker import require_kafka
-
-pytestmark = [pytest.mark.slow, pytest.mark.process]
+pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.usefixtures("room_for_trials")]
 
 BACKLOG = {"questions": 30, "seed": 20_261_129, "slow_ms": 500, "burst": 10, "factor": 1 / 4}
 """
 With this seed a zombie comes before an end, so that it rejoins while the next removal is awaited.
 `python -m infra.chaos.backlog --help` shows the long form, which runs either engine.
 """
-
-
-@pytest.fixture(autouse=True)
-def fast_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a trial keep its files where tests do."""
-    require_kafka()
-    library()
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 def judged(**troubles: int) -> dict[str, Any]:
