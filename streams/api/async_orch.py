@@ -213,7 +213,12 @@ class AsyncOrch:
         if self._feed is None:
             self._feed = DecisionFeed(self._orch._work)
         await self._feed.start()
-        return DecisionSubscription(self._orch._work, self._feed, chosen, place)
+        number = None
+        if place is None:
+            # Taken before the end: what the feed reads meanwhile, and was decided before, is left out by its place.
+            number = self._feed.next
+            place = await self._feed.end()
+        return DecisionSubscription(self._orch._work, self._feed, chosen, place, number)
 
     async def explain(self, question_id: str) -> Explanation:
         """Explain a decision, as `Orch.explain`."""

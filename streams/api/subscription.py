@@ -37,9 +37,7 @@ class DecisionFeed:
         self._arrived = asyncio.Event()
         self._failure: BaseException | None = None
         self.next = 0
-        """Number of the next decision."""
-        self.place = TopicPlace()
-        """Place after the newest decision."""
+        """Number of the next decision that is read; it comes a little after the log's."""
 
     async def start(self) -> None:
         """
@@ -50,9 +48,18 @@ class DecisionFeed:
         """
         async with self._starting:
             if self._thread is None:
-                self.place = await asyncio.to_thread(end_of, self._work, DECISIONS)
-                self._thread = threading.Thread(target=self._read, args=(self.place,), name="orch-feed", daemon=True)
+                end = await self.end()
+                self._thread = threading.Thread(target=self._read, args=(end,), name="orch-feed", daemon=True)
                 self._thread.start()
+
+    async def end(self) -> TopicPlace:
+        """
+        Look for the place after the newest decision of the log, which this feed may not have read yet.
+
+        Raises:
+            OperatorError: The log does not exist, or cannot be read.
+        """
+        return await asyncio.to_thread(end_of, self._work, DECISIONS)
 
     def since(self, number: int) -> list[Consumed] | None:
         """
@@ -92,7 +99,7 @@ class DecisionFeed:
 
     def _keep(self, found: Consumed) -> None:
         self._kept.append(found)
-        self.next, self.place = self.next + 1, found.place
+        self.next += 1
         self._wake()
 
     def _end(self, error: BaseException) -> None:
@@ -113,11 +120,13 @@ class DecisionSubscription:
     what it missed. Leave it whenever you like, and go on elsewhere with `follow(after=place)`.
     """
 
-    def __init__(self, work: Workspace, feed: DecisionFeed, chosen: Selection, after: TopicPlace | None) -> None:
+    def __init__(
+        self, work: Workspace, feed: DecisionFeed, chosen: Selection, after: TopicPlace, number: int | None
+    ) -> None:
         self._work, self._feed, self._chosen = work, feed, chosen
-        self._after = feed.place if after is None else after
-        self._given = str(self._after)
-        self._number: int | None = feed.next if after is None else None
+        self._after = after
+        self._given = str(after)
+        self._number = number
         """Number in the feed at which it goes on; None while it reads from the log."""
         self._ready: deque[tuple[Consumed, str]] = deque()
         """Decisions that were chosen, each with the place after it; decoded when they are given."""

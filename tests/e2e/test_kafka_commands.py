@@ -368,6 +368,8 @@ def test_an_outage_is_told_and_has_an_end(tmp_path: Path) -> None:
             assert len(town.json("consume", "decisions", "--follow", "--max", "4").lines) == 4
             wait_for(lambda: readiness(url)[0] == 200, 60, pause_s=0.5)
             wait_for(lambda: "orch_decision_seconds_count 4.0" in page(url, "/metrics"), 60, pause_s=0.5)
+            # Circuit breakers are looked at once a second, so four decisions may come before the first look.
+            wait_for(lambda: "orch_circuit_breaker_open{" in page(url, "/metrics"), 60, pause_s=0.5)
             scrape = page(url, "/metrics")
             worker.send_signal(signal.SIGSTOP)
             with pytest.raises(TimeoutError):

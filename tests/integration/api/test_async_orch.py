@@ -1,13 +1,19 @@
 """A log as an object for event loops."""
 
 import asyncio
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from streams import AsyncOrch
 from streams.api import subscription
+from streams.app.consume import Consumed, consume
 from streams.errors import ConflictError, OperatorError, PendingError, UsageError
+
+from ...limits import LIMIT_S
 
 
 def test_questions_are_asked_in_parallel(folder: Path) -> None:
@@ -28,6 +34,31 @@ def test_questions_are_asked_in_parallel(folder: Path) -> None:
             assert (await orch.decision("c", wait_s=None)).question_id == "c"
             with pytest.raises(PendingError):
                 await orch.ask("Late?", number=True, wait_s=0.05)
+
+    asyncio.run(main())
+
+
+def test_subscription_begins_at_the_end_of_the_log(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another subscription has read nothing yet: what was decided before is left out all the same."""
+    reading = threading.Event()
+
+    def consume_late(*given: Any, **how: Any) -> Iterator[Consumed]:
+        for found in consume(*given, **how):
+            assert reading.wait(LIMIT_S)
+            yield found
+
+    monkeypatch.setattr(subscription, "consume", consume_late)
+
+    async def main() -> None:
+        async with AsyncOrch() as orch:
+            await orch.ask("First?", ["a", "b"], question_id="q1")
+            early = await orch.follow()
+            await orch.ask("Second?", ["a", "b"], question_id="q2")
+            late = await orch.follow()
+            await orch.ask("Third?", ["a", "b"], question_id="q3")
+            reading.set()
+            assert [(await anext(early)).decision.question_id for _ in range(2)] == ["q2", "q3"]
+            assert (await anext(late)).decision.question_id == "q3"
 
     asyncio.run(main())
 
