@@ -95,6 +95,7 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
         "streams.api",
     ),
     "infra.__init__": (),
+    "infra.python_version": (),
     "infra.broker": _BESIDE,
     "infra.htmx": _INNER,
     # It asks the demo's questions, and writes to a log what no command would.

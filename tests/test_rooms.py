@@ -144,10 +144,12 @@ def test_no_detour_leads_around_an_arrow() -> None:
 
 
 def test_every_library_is_declared() -> None:
-    """Each library that the packages import is a dependency or in a user's extra, not only in `test` or `lint`."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    """Each library that the packages import is a dependency, in a user's extra, or what builds the wheel."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    project = settings["project"]
     extras = project["optional-dependencies"].items()
     wanted = [
+        *settings["build-system"]["requires"],
         *project["dependencies"],
         *(line for name, lines in extras if name not in ("test", "lint") for line in lines),
     ]
