@@ -1,8 +1,8 @@
 """
 Cost of metrics and traces, in interleaved pairs.
 
-A machine that others use makes neighbouring runs alike, so each run with instruments is compared with the one beside
-it, and CPU time, which waits do not lengthen, stands beside wall time.
+A machine that others use changes its speed within seconds. So the two runs of a pair take turns, a few questions at a
+time, and CPU time, which waits do not lengthen, stands beside wall time.
 """
 
 import time
@@ -22,14 +22,35 @@ from streams.instruments.address import Address
 PAIRS_A_RUN = 4
 """Pairs for each run of other benchmarks: twenty by default."""
 
+TURN = 500
+"""
+Questions at a time: with 1,500 the pairs of one benchmark differ twice as much; with fewer the ends of runs, when what
+waits is sent, count too much.
+"""
+
 TARGET_PERCENT = 3.0
 
 LOOPBACK = Address("127.0.0.1", 0)
 
-WAYS = {"metrics": (True, False), "metrics and traces": (True, True)}
-"""What is on: metrics, traces."""
-
 Advance = Callable[[int], None]
+
+
+class Way(NamedTuple):
+    """What a run has beside its work."""
+
+    counts: bool
+    """Metrics."""
+    share: float = 0.0
+    """Part of the questions that are traced."""
+
+
+NOTHING = Way(counts=False)
+
+WAYS = {
+    "metrics": Way(counts=True),
+    "metrics, and traces of a tenth": Way(counts=True, share=0.1),
+    "metrics and traces": Way(counts=True, share=1.0),
+}
 
 
 class Spent(NamedTuple):
@@ -60,29 +81,42 @@ def measure(directory: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
     Run pairs, the order of the two in turn.
 
     Returns:
-        For metrics, and for metrics with traces, the CPU time and the wall time that they add, in percent.
+        For metrics, and for metrics with traces of some and of all questions, the CPU time and the wall time that they
+        add, in percent.
     """
     figures = []
     with sinking() as collector:
-        for way, (counts, sends) in WAYS.items():
+        for name, way in WAYS.items():
             # Each way once, so that no pair loads a module.
-            _run(directory, 10, collector, counts, sends)
+            _run(directory, 10, collector, way)
             pairs = []
             for number in range(sizes.runs * PAIRS_A_RUN):
-                order = (False, True) if number % 2 else (True, False)
-                spent = {on: _run(directory, sizes.paired, collector, counts and on, sends and on) for on in order}
-                pairs.append((spent[False], spent[True]))
+                pairs.append(_pair(directory, sizes.paired, collector, way))
                 if number % PAIRS_A_RUN == PAIRS_A_RUN - 1:
                     advance(1)
-            figures += _figures(way, pairs, sizes.paired)
+            figures += _figures(name, pairs, sizes.paired)
     return figures
 
 
-def _run(directory: Path, number: int, collector: str, counts: bool, sends: bool) -> Spent:
+def _pair(directory: Path, number: int, collector: str, way: Way) -> tuple[Spent, Spent]:
+    """Decide as many questions without anything and in one way, in turns; the order changes each time."""
+    spent: dict[Way, list[Spent]] = {NOTHING: [], way: []}
+    for first in range(0, number, TURN):
+        for each in (NOTHING, way) if first // TURN % 2 else (way, NOTHING):
+            spent[each].append(_run(directory, min(TURN, number - first), collector, each))
+    return _sum(spent[NOTHING]), _sum(spent[way])
+
+
+def _sum(runs: list[Spent]) -> Spent:
+    return Spent(sum(run.cpu_s for run in runs), sum(run.wall_s for run in runs))
+
+
+def _run(directory: Path, number: int, collector: str, way: Way) -> Spent:
     """Decide questions in a new log, from the first one until the last span is sent; starts do not count."""
     path = directory / "pair.db"
-    with instruments(LOOPBACK if counts else None, "bench", (), _silent) as shown:
-        with traces(collector if sends else None, "bench", _silent) as tracer:
+    sampler = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(way.share)}
+    with instruments(LOOPBACK if way.counts else None, "bench", (), _silent) as shown:
+        with traces(collector if way.share else None, "bench", _silent, environment=sampler) as tracer:
             began = Spent(time.process_time(), time.perf_counter())
             run_session(path, islice(questions(), number), counted=Counted(instruments=shown, tracer=tracer))
         spent = Spent(time.process_time() - began.cpu_s, time.perf_counter() - began.wall_s)
@@ -90,7 +124,7 @@ def _run(directory: Path, number: int, collector: str, counts: bool, sends: bool
     return spent
 
 
-def _figures(way: str, pairs: list[tuple[Spent, Spent]], number: int) -> list[Figure]:
+def _figures(name: str, pairs: list[tuple[Spent, Spent]], number: int) -> list[Figure]:
     plain_s = median(without.cpu_s for without, _ in pairs) / number
     note = f"{len(pairs)} pairs of {number:,} questions; {plain_s * 1e6:,.0f} µs of CPU a question without instruments"
     series = {
@@ -100,7 +134,7 @@ def _figures(way: str, pairs: list[tuple[Spent, Spent]], number: int) -> list[Fi
     return [
         Figure(
             bench="watched",
-            name=f"{what} added by {way}",
+            name=f"{what} added by {name}",
             unit="%",
             values=values,
             target=TARGET_PERCENT,

@@ -36,7 +36,11 @@ SHARES = {"always_on": 1.0, "always_off": 0.0, "traceidratio": None}
 
 @contextmanager
 def traces(
-    given: str | None, command: str, tell: Callable[[str, str], None], shown: Instruments | None = None
+    given: str | None,
+    command: str,
+    tell: Callable[[str, str], None],
+    shown: Instruments | None = None,
+    environment: Mapping[str, str] = os.environ,
 ) -> "Iterator[Tracer | None]":
     """
     Send traces until the block ends.
@@ -47,6 +51,7 @@ def traces(
         command: What the process does, for the attribute of its spans.
         tell: Is told the URL, and in words where spans go.
         shown: Metrics of the process, among which spans sent and lost then are.
+        environment: OpenTelemetry's variables.
 
     Raises:
         UsageError: The URL or a variable cannot be used.
@@ -55,7 +60,7 @@ def traces(
     if given is None:
         yield None
         return
-    url, share = endpoint(given, os.environ), share_of(os.environ)
+    url, share = endpoint(given, environment), share_of(environment)
     if not _has_messages():
         raise OperatorError(
             "--traces needs opentelemetry-proto, which is not installed", remedy=install_command("otel")
@@ -68,9 +73,9 @@ def traces(
         names.SERVICE_NAME: f"orch-{command}",
         names.SERVICE_VERSION: version,
         names.PROCESS: os.getpid(),
-        **_resource(os.environ),
+        **_resource(environment),
     }
-    exporter = SpanExporter(_collector(url, os.environ), resource, version)
+    exporter = SpanExporter(_collector(url, environment), resource, version)
     if shown is not None:
         shown.meters.read(metrics.SPANS_SENT, lambda: [((), exporter.sent)])
         shown.meters.read(
