@@ -24,12 +24,14 @@ async def decisions(request: Request) -> Response:
     rows = index.newest_first()
     chosen = choose(rows, choice, before)
     paused = request.query_params.get("live") == "off" or before is not None
+    with index.held():
+        drawn_rows = list(map(drawn, chosen.rows))
     more = None if chosen.before is None else choice.query(before=str(chosen.before))
     return page(
         request,
         "live/decisions.html",
         choice=choice,
-        rows=list(map(drawn, chosen.rows)),
+        rows=drawn_rows,
         found=chosen.found,
         index=index,
         rate=lists.rate(),

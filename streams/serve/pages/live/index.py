@@ -2,7 +2,8 @@
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 from streams.app.consume import Consumed, Following, Waiter, consume
@@ -89,6 +90,12 @@ class NewestQuestions:
             rows = list(self._rows.values())
         rows.reverse()
         return rows
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep all rows as they are until the block ends, so that what is drawn of one is what is noted of it."""
+        with self._lock:
+            yield
 
     def recent(self, since_ms: int) -> int:
         """Count the decisions since a time, in milliseconds since 1970."""

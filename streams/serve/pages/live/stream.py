@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
+from weakref import WeakSet
 
 from markupsafe import Markup
 
@@ -42,7 +43,7 @@ class LiveList:
         """Questions whose rows came after the last message, and whether that is lost if nobody sees it."""
         self._waits = {row.question_id for row in rows if row.state == "open"}
         """Questions of the list that it has not heard to be decided."""
-        self._told: set[str] = set()
+        self._told = {row.question_id for row in rows if row.state != "open"}
         """Questions that were shown with decisions before the list heard of them: its rows are those of the index."""
         self._of_open = choice.state == "open"
         self.unseen = 0
@@ -100,7 +101,8 @@ class LiveLists:
     def __init__(self, index: NewestQuestions, stopping: asyncio.Event) -> None:
         self._index, self._stopping = index, stopping
         self._loop = asyncio.get_running_loop()
-        self._lists: set[LiveList] = set()
+        # Weak, for a client may leave before its first message: then nothing ends its list.
+        self._lists: WeakSet[LiveList] = WeakSet()
         self._rate = (0, 0)
         self._ending = asyncio.ensure_future(self._end())
         index.heard = lambda row, news: self._in_loop(self._arrived, row, news)
@@ -117,11 +119,14 @@ class LiveLists:
             self._rate = (now, self._index.recent(now - RATE_MS))
         return self._rate[1]
 
-    async def messages(self, choice: RowChoice, rows: "list[QuestionRow]") -> AsyncIterator[bytes]:
-        """Write what one client gets, until the server ends."""
+    def messages(self, choice: RowChoice, rows: "list[QuestionRow]") -> AsyncIterator[bytes]:
+        """Write what one client gets, from now on until the server ends."""
         mine = LiveList(choice, rows)
         mine.news.set()
         self._lists.add(mine)
+        return self._messages(mine)
+
+    async def _messages(self, mine: LiveList) -> AsyncIterator[bytes]:
         try:
             while not self._stopping.is_set():
                 try:
@@ -133,14 +138,16 @@ class LiveLists:
                 mine.news.clear()
                 if self._stopping.is_set():
                     return
-                mine.sent()
                 yield message(self._text(mine))
                 await asyncio.sleep(BATCH_S)
         finally:
             self._lists.discard(mine)
 
     def _text(self, mine: LiveList) -> str:
-        rows = list(map(drawn, mine.rows))
+        """Write what the client gets now."""
+        with self._index.held():
+            mine.sent()
+            rows = list(map(drawn, mine.rows))
         return written("live/batch.html", rows=rows, unseen=mine.unseen, index=self._index, rate=self.rate())
 
     def _in_loop(self, work: Callable[[QuestionRow, RowNews], None], row: QuestionRow, news: RowNews) -> None:

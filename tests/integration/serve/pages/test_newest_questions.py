@@ -1,5 +1,6 @@
 """The index of the newest questions, and a client's list."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,11 @@ import pytest
 from schemas.registry import build
 from streams.app.workspace import Workspace
 from streams.errors import UsageError
+from streams.serve.pages.live import stream
 from streams.serve.pages.live.choice import PAGE_ROWS, RowChoice, choose
 from streams.serve.pages.live.index import NewestQuestions
 from streams.serve.pages.live.row import QuestionRow
-from streams.serve.pages.live.stream import LiveList
+from streams.serve.pages.live.stream import LiveList, LiveLists
 from streams.topology import QUESTIONS
 
 from ....limits import LIMIT_S
@@ -43,6 +45,49 @@ def test_list_keeps_its_places_and_counts_the_rest() -> None:
     mine.sent()
     mine.take(row(100), "decided")
     assert mine.unseen == 7
+
+
+def lists_of(tmp_path: Path) -> LiveLists:
+    """Make the lists of an index that nothing is read into."""
+    return LiveLists(NewestQuestions(Workspace(str(tmp_path / "orch.db"))), asyncio.Event())
+
+
+def test_list_begins_when_it_is_asked_for(tmp_path: Path) -> None:
+    """What comes between the request and the first message is in that message; a client that left has no list."""
+
+    async def main() -> None:
+        lists = lists_of(tmp_path)
+        mine, left = lists.messages(RowChoice(), []), lists.messages(RowChoice(), [])
+        lists._index.heard(row(1, text="Which gas?"), "decided")
+        await asyncio.sleep(0)
+        assert b"Which gas?" in await anext(mine)
+        assert lists.clients == 2
+        del left
+        assert lists.clients == 1
+
+    asyncio.run(main())
+
+
+def test_rows_stay_as_they_are_while_they_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No thread of the index can decide a question between the note of what is shown and the drawing."""
+    states = []
+
+    async def main() -> None:
+        lists = lists_of(tmp_path)
+        index, waiting = lists._index, QuestionRow("q1", 1, 1)
+
+        def draw(shown: QuestionRow) -> str:
+            if index._lock.acquire(blocking=False):
+                shown.state = "decided"
+                index._lock.release()
+            states.append(shown.state)
+            return ""
+
+        monkeypatch.setattr(stream, "drawn", draw)
+        await anext(lists.messages(RowChoice(), [waiting]))
+
+    asyncio.run(main())
+    assert states == ["open"]
 
 
 def test_question_counts_as_unseen_once_and_only_with_its_decision() -> None:
