@@ -91,24 +91,23 @@ def measure(directory: Path, sizes: Sizes, advance: Advance) -> list[Figure]:
             _run(directory, 10, collector, way)
             pairs = []
             for number in range(sizes.runs * PAIRS_A_RUN):
-                pairs.append(_pair(directory, sizes.paired, collector, way))
+                order = (NOTHING, way) if number % 2 else (way, NOTHING)
+                spent = _pair(directory, sizes.paired, collector, order)
+                pairs.append((spent[NOTHING], spent[way]))
                 if number % PAIRS_A_RUN == PAIRS_A_RUN - 1:
                     advance(1)
             figures += _figures(name, pairs, sizes.paired)
     return figures
 
 
-def _pair(directory: Path, number: int, collector: str, way: Way) -> tuple[Spent, Spent]:
-    """Decide as many questions without anything and in one way, in turns; the order changes each time."""
-    spent: dict[Way, list[Spent]] = {NOTHING: [], way: []}
+def _pair(directory: Path, number: int, collector: str, order: tuple[Way, Way]) -> dict[Way, Spent]:
+    """Decide as many questions in either way, in turns; the order changes each time."""
+    spent = dict.fromkeys(order, Spent(0, 0))
     for first in range(0, number, TURN):
-        for each in (NOTHING, way) if first // TURN % 2 else (way, NOTHING):
-            spent[each].append(_run(directory, min(TURN, number - first), collector, each))
-    return _sum(spent[NOTHING]), _sum(spent[way])
-
-
-def _sum(runs: list[Spent]) -> Spent:
-    return Spent(sum(run.cpu_s for run in runs), sum(run.wall_s for run in runs))
+        for way in order if first // TURN % 2 else reversed(order):
+            ran = _run(directory, min(TURN, number - first), collector, way)
+            spent[way] = Spent(spent[way].cpu_s + ran.cpu_s, spent[way].wall_s + ran.wall_s)
+    return spent
 
 
 def _run(directory: Path, number: int, collector: str, way: Way) -> Spent:

@@ -215,9 +215,7 @@ class AsyncOrch:
         await self._feed.start()
         number = None
         if place is None:
-            # Taken before the end: what the feed reads meanwhile, and was decided before, is left out by its place.
-            number = self._feed.next
-            place = await self._feed.end()
+            place, number = await self._feed.now()
         return DecisionSubscription(self._orch._work, self._feed, chosen, place, number)
 
     async def explain(self, question_id: str) -> Explanation:

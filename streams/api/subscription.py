@@ -48,18 +48,21 @@ class DecisionFeed:
         """
         async with self._starting:
             if self._thread is None:
-                end = await self.end()
+                end, _ = await self.now()
                 self._thread = threading.Thread(target=self._read, args=(end,), name="orch-feed", daemon=True)
                 self._thread.start()
 
-    async def end(self) -> TopicPlace:
+    async def now(self) -> tuple[TopicPlace, int]:
         """
-        Look for the place after the newest decision of the log, which this feed may not have read yet.
+        Give the place after the newest decision of the log, and the number from which this feed has all after it.
+
+        Decisions of that number and later may lie before the place, for the feed reads them a little later.
 
         Raises:
             OperatorError: The log does not exist, or cannot be read.
         """
-        return await asyncio.to_thread(end_of, self._work, DECISIONS)
+        number = self.next
+        return await asyncio.to_thread(end_of, self._work, DECISIONS), number
 
     def since(self, number: int) -> list[Consumed] | None:
         """
