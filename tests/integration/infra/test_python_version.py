@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.verifier.read_answers import OLDEST
+from streams.app.doctor.checks import NEWEST_PYTHON, OLDEST_PYTHON
+
 from ...limits import LIMIT_S
 
 ROOT = Path(__file__).parents[3]
@@ -30,9 +33,13 @@ def prepared(folder: Path, since: str, before: str) -> subprocess.CompletedProce
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=LIMIT_S, check=False)
 
 
-def test_the_check_and_the_metadata_name_the_same_versions() -> None:
-    """pip and hatchling compare with the same numbers."""
+def test_every_check_names_the_same_versions() -> None:
+    """pip, hatchling, `orch doctor` and the bundled readers compare with the same numbers."""
     assert PROJECT["project"]["requires-python"] == f">={CHECK['since']},<{CHECK['before']}"
+    oldest = tuple(map(int, CHECK["since"].split(".")))
+    assert {OLDEST_PYTHON, OLDEST} == {oldest}
+    major, minor = NEWEST_PYTHON
+    assert CHECK["before"] == f"{major}.{minor + 1}"
 
 
 @pytest.mark.process

@@ -2,17 +2,21 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.registry import build
 from streams.app.workspace import Workspace
 from streams.errors import UsageError
 from streams.serve.pages.live import stream
 from streams.serve.pages.live.choice import PAGE_ROWS, RowChoice, choose
-from streams.serve.pages.live.index import NewestQuestions
+from streams.serve.pages.live.index import NewestQuestions, RowNews
 from streams.serve.pages.live.row import QuestionRow
 from streams.serve.pages.live.stream import LiveList, LiveLists
 from streams.topology import QUESTIONS
@@ -45,6 +49,39 @@ def test_list_keeps_its_places_and_counts_the_rest() -> None:
     mine.sent()
     mine.take(row(100), "decided")
     assert mine.unseen == 7
+
+
+STEPS = st.lists(st.sampled_from(("ask", "decide", "hear", "send")), min_size=30, max_size=80)
+
+
+@given(STEPS, st.randoms(use_true_random=False))
+def test_each_decision_is_shown_or_counted(steps: list[str], chance: Random) -> None:
+    """Whatever the order of questions, decisions, their hearing and messages: none is lost, and none counts twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stream, "PAGE_ROWS", 1)
+        mine, rows, waiting, shown = LiveList(RowChoice(), []), [], deque[tuple[QuestionRow, RowNews]](), set()
+
+        def send() -> None:
+            mine.sent()
+            shown.update(each.question_id for each in mine.rows if each.state != "open")
+
+        for step in steps:
+            undecided = [each for each in rows if each.state == "open"]
+            if step == "ask":
+                rows.append(QuestionRow(f"q{len(rows)}", len(rows), 1))
+                waiting.append((rows[-1], "asked"))
+            elif step == "decide" and undecided:
+                found = chance.choice(undecided)
+                found.state = "decided"
+                waiting.append((found, "decided"))
+            elif step == "hear" and waiting:
+                mine.take(*waiting.popleft())
+            elif step == "send":
+                send()
+        for heard in waiting:
+            mine.take(*heard)
+        send()
+    assert len(shown) + mine.unseen == sum(each.state != "open" for each in rows)
 
 
 def lists_of(tmp_path: Path) -> LiveLists:
