@@ -15,6 +15,7 @@ from streams.extras import install_command
 from streams.instruments import names as metrics
 from streams.instruments import span_names as names
 from streams.instruments.meters import LOSSES
+from streams.instruments.samplers import FixedPart, MostPerSecond
 from streams.version import installed_version
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ PATH = "/v1/traces"
 
 PREFIX = "OTEL_EXPORTER_OTLP_"
 
-SHARES = {"always_on": 1.0, "always_off": 0.0, "traceidratio": None}
-"""Samplers of OpenTelemetry, with `parentbased_` before them or not: a parent's choice is kept in any case."""
+PARTS = {"always_on": 1.0, "always_off": 0.0, "traceidratio": None}
+"""Samplers of OpenTelemetry. With `parentbased_` before it, one chooses among the traces that begin here alone."""
 
 
 @contextmanager
@@ -60,7 +61,7 @@ def traces(
     if given is None:
         yield None
         return
-    url, share = endpoint(given, environment), share_of(environment)
+    url, sampler = endpoint(given, environment), sampler_of(environment)
     if not _has_messages():
         raise OperatorError(
             "--traces needs opentelemetry-proto, which is not installed", remedy=install_command("otel")
@@ -84,7 +85,7 @@ def traces(
         )
     try:
         tell(url, f"Traces go to {url}: ids, names, counts and times, and no text of a question or an answer.")
-        yield Tracer(exporter, share)
+        yield Tracer(exporter, sampler)
     finally:
         exporter.close()
 
@@ -138,28 +139,31 @@ def endpoint(given: str, environment: Mapping[str, str]) -> str:
     return url if parts.path.strip("/") else url.rstrip("/") + PATH
 
 
-def share_of(environment: Mapping[str, str]) -> float:
+def sampler_of(environment: Mapping[str, str]) -> FixedPart | MostPerSecond:
     """
-    Read which part of the traces to send from `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`.
+    Read which traces to make from `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`; without them, all up to a limit.
 
     Raises:
         UsageError: They name no sampler of OpenTelemetry, or no part.
     """
-    sampler = environment.get("OTEL_TRACES_SAMPLER") or "always_on"
+    sampler = environment.get("OTEL_TRACES_SAMPLER")
+    if not sampler:
+        return MostPerSecond()
     kind = sampler.removeprefix("parentbased_")
-    if kind not in SHARES:
-        known = ", ".join(SHARES)
+    keeps_begun = kind != sampler
+    if kind not in PARTS:
+        known = ", ".join(PARTS)
         raise UsageError(f"OTEL_TRACES_SAMPLER={sampler} is not known here", remedy=f"Choose one of {known}, or unset")
-    share, given = SHARES[kind], environment.get("OTEL_TRACES_SAMPLER_ARG") or "1"
-    if share is not None:
-        return share
+    part, given = PARTS[kind], environment.get("OTEL_TRACES_SAMPLER_ARG") or "1"
+    if part is not None:
+        return FixedPart(part, keeps_begun)
     try:
         part = float(given)
     except ValueError:
         part = -1.0
     if not 0 <= part <= 1:
         raise UsageError(f"OTEL_TRACES_SAMPLER_ARG={given} is no part of one", remedy="Write a number from 0 to 1")
-    return part
+    return FixedPart(part, keeps_begun)
 
 
 def _collector(url: str, environment: Mapping[str, str]) -> "Collector":

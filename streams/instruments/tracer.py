@@ -16,6 +16,17 @@ REMEMBERED = 4_096
 """Questions whose encoded ids are remembered; those of one that is forgotten are made again, and are the same."""
 
 
+class Sampler(Protocol):
+    """Chooses the traces that are made."""
+
+    @property
+    def keeps_begun(self) -> bool:
+        """Whether a trace that began elsewhere, and is wanted there, is made in any case."""
+
+    def wants(self, trace_id: bytes) -> bool:
+        """Say whether to make a trace, once for each question."""
+
+
 class SpanQueue(Protocol):
     """Takes encoded spans, at once."""
 
@@ -29,14 +40,14 @@ class Tracer:
 
     Args:
         queue: Takes the spans.
-        share: Part of the traces to make, from 0 to 1; a trace is made whole, by every process.
+        sampler: Chooses the traces; one that whoever began it does not want is not made. A trace is made whole.
         clock_ns: Wall clock in nanoseconds.
     """
 
-    def __init__(self, queue: SpanQueue, share: float = 1.0, clock_ns: Callable[[], int] = time.time_ns) -> None:
+    def __init__(self, queue: SpanQueue, sampler: Sampler, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self._put = queue.put
         self._clock_ns = clock_ns
-        self._bound = round(share * (1 << 64))
+        self._sampler = sampler
         self._calls = CallSpans()
         self._parts = lru_cache(REMEMBERED)(self._new_parts)
 
@@ -74,7 +85,7 @@ class Tracer:
     def _new_parts(self, question_id: str, traceparent: bytes | None) -> QuestionParts | None:
         """Give what the spans of a question share; None for a trace that nobody wants."""
         context = context_of(question_id, traceparent)
-        # As OpenTelemetry's sampler TraceIdRatioBased reads an id, so that other programs choose the same traces.
-        if not context.sampled or int.from_bytes(context.trace_id[8:]) >= self._bound:
-            return None
-        return parts_of(question_id, context)
+        wanted = context.sampled and (
+            bool(context.parent_id and self._sampler.keeps_begun) or self._sampler.wants(context.trace_id)
+        )
+        return parts_of(question_id, context) if wanted else None

@@ -20,6 +20,7 @@ from streams.instruments import span_export
 from streams.instruments.address import Address
 from streams.instruments.meters import LOSSES
 from streams.instruments.names import SPANS_LOST, SPANS_SENT, Metric
+from streams.instruments.samplers import FixedPart, MostPerSecond
 from streams.instruments.span_export import Collector, SpanExporter
 from streams.instruments.spans import parts_of, question_span
 from streams.instruments.trace_context import context_of
@@ -186,19 +187,27 @@ def test_the_end_sends_what_waits_and_does_not_wait_for_long(
 
 
 def test_a_part_of_the_traces_is_sent_whole(receiver: Receiver) -> None:
-    """Which ones follows from their ids alone; a trace that its beginner does not want is left out."""
+    """Which ones follows from their ids alone."""
     sending = exporter(receiver.url)
-    tracer = Tracer(sending, share=0.25)
+    tracer = Tracer(sending, FixedPart(0.25))
     for number in range(400):
         tracer.sent({**MADE, "question_id": f"q{number}"}, ())
     sending.close()
     first = {one.trace_id for one in receiver.spans}
     assert 60 < len(first) < 140
     assert all(int(trace_id[16:], 16) < 1 << 62 for trace_id in first)
-    unwanted = exporter(receiver.url)
-    Tracer(unwanted).sent(MADE, (("traceparent", f"00-{'4' * 32}-{'5' * 16}-00".encode()),))
-    unwanted.close()
-    assert {one.trace_id for one in receiver.spans} == first
+
+
+def test_who_began_a_trace_chooses_whether_it_is_made(receiver: Receiver) -> None:
+    """What it does not want is never made; what it wants is made if the sampler keeps such traces, or wants it too."""
+    sending = exporter(receiver.url)
+    wanted, unwanted = "3" * 32, "4" * 32
+    for sampler in (FixedPart(0), FixedPart(0, keeps_begun=True), FixedPart(1), MostPerSecond()):
+        tracer = Tracer(sending, sampler)
+        tracer.sent(MADE, (("traceparent", f"00-{wanted}-{'5' * 16}-01".encode()),))
+        tracer.sent(MADE, (("traceparent", f"00-{unwanted}-{'5' * 16}-00".encode()),))
+    sending.close()
+    assert [one.trace_id for one in receiver.spans] == [wanted] * 3
 
 
 @pytest.mark.parametrize("others", [True, False], ids=["beside other parts", "alone"])

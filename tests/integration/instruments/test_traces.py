@@ -10,8 +10,9 @@ import pytest
 from infra.models import Behaviour
 from infra.models.server import ModelServer
 from schemas.questions import QuestionAsked
-from streams.app.traces import endpoint, share_of
+from streams.app.traces import endpoint, sampler_of
 from streams.errors import UsageError
+from streams.instruments.samplers import FixedPart, MostPerSecond
 from streams.log import wall_clock_ms
 from streams.processors import PROCESSORS
 from streams.runtimes.embedded.writer import EmbeddedWriter
@@ -235,11 +236,13 @@ def test_an_unusable_collector_is_a_usage_error(given: str, environment: dict[st
 
 
 def test_samplers_of_the_environment_are_obeyed() -> None:
-    """A part of the traces, all or none, by OpenTelemetry's names; another name is refused."""
+    """A part of the traces, all or none, by OpenTelemetry's names; another name is refused; without one, a limit."""
     sampler = "OTEL_TRACES_SAMPLER"
-    assert share_of({}) == share_of({sampler: "parentbased_always_on"}) == share_of({sampler: "traceidratio"}) == 1.0
-    assert share_of({sampler: "always_off"}) == 0.0
-    assert share_of({sampler: "parentbased_traceidratio", f"{sampler}_ARG": "0.25"}) == 0.25
+    assert sampler_of({sampler: "always_on"}) == sampler_of({sampler: "traceidratio"}) == FixedPart(1)
+    assert sampler_of({sampler: "always_off"}) == FixedPart(0)
+    part = {sampler: "parentbased_traceidratio", f"{sampler}_ARG": "0.25"}
+    assert sampler_of(part) == FixedPart(0.25, keeps_begun=True)
+    assert isinstance(sampler_of({}), MostPerSecond)
     for wrong in ({sampler: "jaeger_remote"}, {sampler: "traceidratio", f"{sampler}_ARG": "2"}):
-        with pytest.raises(UsageError, match="OTEL_TRACES_SAMPLER"):
-            share_of(wrong)
+        with pytest.raises(UsageError, match=sampler):
+            sampler_of(wrong)
