@@ -1,6 +1,7 @@
 """Topics with their keys, partitions, cleanup, writers and readers."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from schemas.registry import KINDS_OF_TOPIC, kind_of
@@ -100,6 +101,8 @@ def partition_of(key: bytes, partitions: int) -> int:
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
+# A question's id is the key of its records in several topics, one soon after the other.
+@lru_cache(maxsize=1_024)
 def murmur2(data: bytes) -> int:
     """Hash bytes to 32 bits, unsigned, as Kafka's Java client does (seed 0x9747b28c)."""
     mask = 0xFFFFFFFF

@@ -254,19 +254,23 @@ def started_again(place: Place, crash_at: str, *arguments: str, code: int = 0) -
     return done.object
 
 
+DEMO = 160
+"""Questions of a demo: some five commits."""
+
+
 @pytest.fixture(scope="module")
 def calm_demo(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     """The log of a demo that nobody kills."""
     place = Place(tmp_path_factory.mktemp("demo"))
-    assert place.orch("demo", "--questions", "60").code == 0
+    assert place.orch("demo", "--questions", str(DEMO)).code == 0
     return rows(place.path / "orch-demo.db")
 
 
 @pytest.mark.parametrize("crash_at", ["append:700", "flush:2", "commit:1", "commit:3", "committed:1", "committed:3"])
 def test_killed_demo_goes_on(place: Place, calm_demo: list[Row], crash_at: str) -> None:
     """A demo that was killed and is run again leaves the log of one that was not."""
-    found = started_again(place, crash_at, "demo", "--questions", "60")
-    assert (found["decided"], found["replay"]["different"]) == (60, 0)
+    found = started_again(place, crash_at, "demo", "--questions", str(DEMO))
+    assert (found["decided"], found["replay"]["different"]) == (DEMO, 0)
     assert rows(place.path / "orch-demo.db") == calm_demo
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.odds import Evidence, QuestionFacts
 from streams.processors.odds.equations import MOST_EQUATIONS, arithmetic_of
-from streams.processors.odds.evidence import evidence_of
+from streams.processors.odds.evidence import _parted, evidence_of
 from streams.processors.odds.numbers import LONGEST_TEXT, MOST_DIGITS, exact_answer, is_near, numbers_of, ratio_of
 from streams.processors.odds.question_facts import facts_of, shape_of_number
 
@@ -58,6 +58,18 @@ def test_a_number_is_what_its_parts_say(text: str) -> None:
         for sign, digits, power in PLAIN.findall(text)
     ]
     assert numbers_of(text) == tuple(number for number in exact if number is not None)
+
+
+CONCLUSIONS = st.sampled_from(["answer is (B)", "Answer: C", "answer is: A", "ANSWER IS $D", "answers", "the answer"])
+
+
+@settings(max_examples=500)
+@given(st.lists(PIECES | CONCLUSIONS, max_size=24).map("".join))
+def test_no_number_reaches_into_the_conclusion(text: str) -> None:
+    """So the numbers before it and those in it are those of the text."""
+    before, conclusion = _parted(text)
+    assert before + conclusion == text
+    assert numbers_of(before) + numbers_of(conclusion) == numbers_of(text)
 
 
 @given(st.lists(st.decimals(-(10**9), 10**9, places=3), max_size=8))

@@ -35,23 +35,28 @@ def evidence_of(agent: str, answer: str, text: str, facts: QuestionFacts) -> Evi
 def _remembered(agent: str, answer: str, text: str, facts: QuestionFacts) -> Evidence:
     repeats = None
     grounds: Grounds = "text"
+    numbers: tuple[str, ...] = ()
     if facts.kind == "number":
         grounds = arithmetic_of(text)
-        repeats = min(_MOST_REPEATS, numbers_of(text).count(exact_answer(answer) or ""))
+        numbers = numbers_of(text)
+        repeats = min(_MOST_REPEATS, numbers.count(exact_answer(answer) or ""))
     elif facts.kind == "values":
-        grounds = _grounds(facts.values[LETTERS.index(answer)], _before_conclusion(text))
-    return Evidence(agent=agent, grounds=grounds, uses=_uses(facts, text), repeats=repeats)
+        before, conclusion = _parted(text)
+        numbers = numbers_of(before)
+        grounds = _grounds(facts.values[LETTERS.index(answer)], numbers)
+        numbers += numbers_of(conclusion)
+    return Evidence(agent=agent, grounds=grounds, uses=_uses(facts, numbers), repeats=repeats)
 
 
-@lru_cache(maxsize=256)
-def _before_conclusion(text: str) -> str:
+def _parted(text: str) -> tuple[str, str]:
+    """Part a text before its conclusion; that begins with a word, so no number stands in both."""
     found = _CONCLUDES.search(text)
-    return text if found is None else text[: found.start()]
+    at = len(text) if found is None else found.start()
+    return text[:at], text[at:]
 
 
-def _grounds(value: str | None, text: str) -> Grounds:
-    """Say where the number of the chosen option stands in the text before its conclusion."""
-    numbers = numbers_of(text)
+def _grounds(value: str | None, numbers: tuple[str, ...]) -> Grounds:
+    """Say where the number of the chosen option stands among those before the conclusion."""
     if not numbers or value is None:
         return "bare"
     chosen = ratio_of(value)
@@ -62,9 +67,9 @@ def _grounds(value: str | None, text: str) -> Grounds:
     return "stated" if any(is_near(chosen, ratio_of(number), _PER_MILLE) for number in earlier) else "absent"
 
 
-def _uses(facts: QuestionFacts, text: str) -> bool | None:
-    """Whether the text has all numbers of the question; None where options are no numbers, or nothing is given."""
+def _uses(facts: QuestionFacts, numbers: tuple[str, ...]) -> bool | None:
+    """Whether a text has all numbers of the question; None where options are no numbers, or nothing is given."""
     if facts.given is None or facts.kind == "texts" or (facts.kind == "values" and not facts.given):
         return None
-    numbers = dict.fromkeys(numbers_of(text))
-    return all(number in numbers for number in facts.given)
+    found = dict.fromkeys(numbers)
+    return all(number in found for number in facts.given)

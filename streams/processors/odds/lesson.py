@@ -122,7 +122,8 @@ def _lesson(taught: OddsLesson, **fields: Any) -> LessonGiven:
 def dump_taught(taught: OddsLesson) -> list[Any]:
     """Give what a decision can teach as plain JSON values."""
     return [
-        taught.odds.model_dump(mode="json"),
+        # It holds no models: evidence and lines were left out.
+        dict(taught.odds),
         taught.choices,
         [[a.agent, a.answer, a.grounds, a.uses, a.repeats] for a in taught.answers],
         taught.tune,
@@ -133,7 +134,7 @@ def load_taught(dumped: list[Any]) -> OddsLesson:
     """Give what `dump_taught` dumped."""
     odds, choices, answers, tune = dumped
     return OddsLesson(
-        # Evidence and lines were left out; only in JSON mode lists become tuples.
+        # Only where it is not strict do lists become tuples.
         DecisionOdds.model_validate(odds, strict=False),
         choices,
         tuple(

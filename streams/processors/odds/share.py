@@ -1,9 +1,11 @@
 """Share of the table of weights for one panel."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from schemas.canonical import content_id
-from schemas.odds import GROUNDS, AskingMode, Member, Odds, PanelOdds, QuestionFacts
+from schemas.odds import GROUNDS, AskingMode, Member, Odds, PanelOdds, QuestionKind
 from schemas.policies import PolicyAdoptedV2
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.weights import AgentWeights, WeightAndPrecision, WeightsEntry
@@ -25,8 +27,8 @@ def panel_odds(question: QuestionAsked, policy: PolicyAdoptedV2, entry: WeightsE
     """
     settings = policy.odds or Odds()
     facts = facts_of(question, option_shapes=settings.option_shapes)
-    lines = {} if entry is None else {line.agent: line for line in entry.agents}
     lessons = 0 if entry is None else entry.lessons
+    names = _shared_names(facts.kind, facts.shapes, len(question.options))
     return PanelOdds(
         scope=policy.policy_id,
         settings=settings,
@@ -35,8 +37,8 @@ def panel_odds(question: QuestionAsked, policy: PolicyAdoptedV2, entry: WeightsE
         sequence=0 if entry is None else entry.sequence,
         lessons=lessons,
         facts=facts,
-        members=tuple(_member(agent, lines.get(agent), facts, policy, settings) for agent in policy.priority),
-        shared={} if entry is None else _chosen(entry.shared, _shared_names(facts, len(question.options))),
+        members=_members(_Origin.of(entry, policy), facts.kind, facts.negated),
+        shared={} if entry is None else _chosen(entry.shared, names),
     )
 
 
@@ -72,27 +74,49 @@ def one_by_one(panel: tuple[str, ...], explored: str | None, members: tuple[Memb
     return [first, *((agent,) for agent in rest)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """A table and a policy; their ids say what they hold."""
+
+    entry_id: str | None
+    policy_event_id: str
+    entry: WeightsEntry | None = field(compare=False)
+    policy: PolicyAdoptedV2 = field(compare=False)
+
+    @classmethod
+    def of(cls, entry: WeightsEntry | None, policy: PolicyAdoptedV2) -> "_Origin":
+        return cls(None if entry is None else entry.event_id, policy.event_id, entry, policy)
+
+
+@lru_cache(maxsize=16)
+def _members(origin: _Origin, kind: QuestionKind, negated: bool) -> tuple[Member, ...]:
+    """Give the policy's agents as a table knows them; questions that come close together see the same one."""
+    lines = {} if origin.entry is None else {line.agent: line for line in origin.entry.agents}
+    return tuple(_member(agent, lines.get(agent), kind, negated, origin.policy) for agent in origin.policy.priority)
+
+
 def _member(
-    agent: str, line: AgentWeights | None, facts: QuestionFacts, policy: PolicyAdoptedV2, settings: Odds
+    agent: str, line: AgentWeights | None, kind: QuestionKind, negated: bool, policy: PolicyAdoptedV2
 ) -> Member:
-    standing = NO_STANDING if line is None else line.standing.get(facts.kind, NO_STANDING)
-    grounds = GROUNDS[facts.kind]
-    names = (AGENT, *((NEGATED,) if facts.negated else ()), *grounds)
+    standing = NO_STANDING if line is None else line.standing.get(kind, NO_STANDING)
+    grounds = GROUNDS[kind]
+    names = (AGENT, *((NEGATED,) if negated else ()), *grounds)
     weights = {} if line is None else _chosen(line.weights, names)
-    if settings.learn_from == "agreement" and agent == policy.priority[0]:
+    if (policy.odds or Odds()).learn_from == "agreement" and agent == policy.priority[0]:
         weights = {**{name: start_weight((agent, name), agent) for name in grounds}, **weights}
     return Member(agent=agent, skill=skill_of(standing), mean=standing.mean, weights=weights)
 
 
-def _shared_names(facts: QuestionFacts, options: int) -> tuple[str, ...]:
+@lru_cache(maxsize=256)
+def _shared_names(kind: QuestionKind, shapes: tuple[str, ...] | None, options: int) -> tuple[str, ...]:
     """Name the weights of no agent that answers to a question of this kind may switch on."""
     names = [f"supporters/{count}" for count in range(1, 7)]
-    if facts.kind != "texts":
+    if kind != "texts":
         names += ["uses/true", "uses/false"]
-    if facts.kind == "number":
+    if kind == "number":
         names += [f"repeats/{count}" for count in range(4)]
-        names += ["value/positive whole", "value/other"] if facts.shapes is not None else []
-    return (*names, *(f"letter/{letter}" for letter in LETTERS[:options]), *dict.fromkeys(facts.shapes or ()))
+        names += ["value/positive whole", "value/other"] if shapes is not None else []
+    return (*names, *(f"letter/{letter}" for letter in LETTERS[:options]), *dict.fromkeys(shapes or ()))
 
 
 def _chosen(weights: Mapping[str, WeightAndPrecision], names: tuple[str, ...]) -> dict[str, int]:

@@ -159,8 +159,9 @@ def apply(table: Table, lesson: LessonGiven, step: StepTaken, sign: int) -> Step
     """
     moves, fared = [], []
     for move in step.moves:
-        weight, precision = table.move(move.switch, sign * move.weight, sign * move.precision)
-        moves.append(Move(move.switch, weight, precision))
+        moved = table.move(move.switch, sign * move.weight, sign * move.precision)
+        # Mostly no bound is met.
+        moves.append(move if moved == move[1:] else Move(move.switch, *moved))
     for change in step.fared:
         before = table.standing(change.agent, lesson.question_kind)
         after = Standing(

@@ -28,6 +28,7 @@ class Table:
     pairs: dict[str, dict[str, Pair]] = field(default_factory=dict)
     """By owner and name; those of an owner are copied before they are changed."""
     standings: dict[tuple[str, QuestionKind], Standing] = field(default_factory=dict)
+    """Those that the lesson changed."""
     taught: dict[str, int] = field(default_factory=dict)
     """Agents in the order of their first lesson, with the sequence number of the last one."""
     _copied: dict[str, dict[str, Pair]] = field(default_factory=dict)
@@ -45,8 +46,6 @@ class Table:
             table.pairs[line.agent] = line.weights
             table.taught[line.agent] = line.taught
             table._read[line.agent] = line
-            for kind, standing in line.standing.items():
-                table.standings[line.agent, kind] = standing
         return table
 
     def pair(self, switch: Switch) -> Pair | None:
@@ -77,7 +76,10 @@ class Table:
 
     def standing(self, agent: str, kind: QuestionKind) -> Standing:
         """Give how an agent has fared on questions of one kind."""
-        return self.standings.get((agent, kind), NO_STANDING)
+        changed, line = self.standings.get((agent, kind)), self._read.get(agent)
+        if changed is not None or line is None:
+            return changed or NO_STANDING
+        return line.standing.get(kind, NO_STANDING)
 
     def note(self, agents: tuple[str, ...], sequence: int) -> None:
         """Mark agents as taught; of more than `MOST_AGENTS` forget those whose last lesson is oldest."""
@@ -97,13 +99,12 @@ class Table:
 
     def lines(self) -> tuple[AgentWeights, ...]:
         """Give what is known of each agent."""
-        standings: dict[str, dict[QuestionKind, Standing]] = {}
-        for (agent, kind), standing in self.standings.items():
-            standings.setdefault(agent, {})[kind] = standing
-        return tuple(self._line(agent, at, standings.get(agent, {})) for agent, at in self.taught.items())
+        return tuple(self._line(agent, at) for agent, at in self.taught.items())
 
-    def _line(self, agent: str, at: int, standing: dict[QuestionKind, Standing]) -> AgentWeights:
+    def _line(self, agent: str, at: int) -> AgentWeights:
         read = self._read.get(agent)
         if read is not None and read.taught == at:
             return read
+        standing = {} if read is None else dict(read.standing)
+        standing.update({kind: changed for (owner, kind), changed in self.standings.items() if owner == agent})
         return AgentWeights(agent=agent, taught=at, weights=self.pairs.get(agent, {}), standing=standing)

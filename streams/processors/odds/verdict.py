@@ -1,6 +1,6 @@
 """Scores of the answers to one question, and their explanation."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from schemas.odds import ONE, DecisionOdds, Evidence, Gain, OddsLine, PanelOdds, Term
@@ -34,13 +34,8 @@ class OddsVerdict:
     ballots: Ballots
     rows: Mapping[str, Row]
     scored: Scored
-    weights: Mapping[Switch, int]
-    """Those that the panel carries of the agents who answered, and the shared ones."""
-
-    def weight(self, switch: Switch) -> int:
-        """Give a weight that the panel carries, or its start where it was not learned."""
-        found = self.weights.get(switch)
-        return start_of(switch) if found is None else found
+    weight: Callable[[Switch], int]
+    """Gives a weight that the panel carries, or its start where it was not learned."""
 
     def tally(self) -> dict[str, int]:
         """Give the score of each given answer, in micro-nats."""
@@ -103,18 +98,21 @@ def verdict_of(odds: PanelOdds, choices: int, evidence: Sequence[Evidence], answ
     )
     by_agreement = odds.settings.learn_from == "agreement"
     ballots = Ballots(voices, choices, odds.facts.negated, odds.facts.shapes, by_agreement)
-    rows, weights = rows_of(ballots), _weights(odds, dict.fromkeys(found.agent for found in evidence))
-    scored = score(rows, ballots.nominal_choices, lambda switch: weights.get(switch, start_of(switch)))
-    return OddsVerdict(odds, ballots, rows, scored, weights)
+    rows, weight = rows_of(ballots), _weight_of(odds)
+    return OddsVerdict(odds, ballots, rows, score(rows, ballots.nominal_choices, weight), weight)
 
 
-def _weights(odds: PanelOdds, answered: Mapping[str, None]) -> dict[Switch, int]:
-    weights: dict[Switch, int] = {(SHARED, name): weight for name, weight in odds.shared.items()}
-    for member in odds.members:
-        if member.agent in answered:
-            for name, weight in member.weights.items():
-                weights[member.agent, name] = weight
-    return weights
+def _weight_of(odds: PanelOdds) -> Callable[[Switch], int]:
+    """Look weights up where the panel has them, for most of them are of agents who were not asked."""
+    owned = {member.agent: member.weights for member in odds.members}
+    owned[SHARED] = odds.shared
+
+    def weight(switch: Switch) -> int:
+        known = owned.get(switch[0])
+        found = None if known is None else known.get(switch[1])
+        return start_of(switch) if found is None else found
+
+    return weight
 
 
 def decision_odds(odds: PanelOdds, evidence: tuple[Evidence, ...], verdict: OddsVerdict | None) -> DecisionOdds:
