@@ -34,8 +34,8 @@ CALLS_AT_ONCE = 1_024
 
 VIRTUAL_RECORDS = 1_000
 """
-Records of the processors between two commits of a session in which nothing is called or waited for. A commit after each
-stage writes the state of each open question as often as it has stages, which took a sixth of the time.
+Records of the processors between two commits of a session in which no call takes time and nobody waits. A commit after
+each stage would write the state of an open question as often as it has stages.
 """
 
 LONG_WAIT_MS = 3_600_000

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from schemas.canonical import content_id
-from schemas.odds import GROUNDS, AskingMode, Member, Odds, PanelOdds, QuestionKind
+from schemas.odds import GROUNDS, AskingMode, LearnFrom, Member, Odds, PanelOdds, QuestionKind
 from schemas.policies import PolicyAdoptedV2
 from schemas.questions import LETTERS, QuestionAsked
 from schemas.weights import AgentWeights, WeightAndPrecision, WeightsEntry
@@ -37,7 +37,7 @@ def panel_odds(question: QuestionAsked, policy: PolicyAdoptedV2, entry: WeightsE
         sequence=0 if entry is None else entry.sequence,
         lessons=lessons,
         facts=facts,
-        members=_members(_Origin.of(entry, policy), facts.kind, facts.negated),
+        members=_members(_Table.of(entry), policy.priority, facts.kind, facts.negated, settings.learn_from),
         shared={} if entry is None else _chosen(entry.shared, names),
     )
 
@@ -75,34 +75,36 @@ def one_by_one(panel: tuple[str, ...], explored: str | None, members: tuple[Memb
 
 
 @dataclass(frozen=True, slots=True)
-class _Origin:
-    """A table and a policy; their ids say what they hold."""
+class _Table:
+    """A table of weights as the key of what it gives: its id says what it holds."""
 
     entry_id: str | None
-    policy_event_id: str
-    entry: WeightsEntry | None = field(compare=False)
-    policy: PolicyAdoptedV2 = field(compare=False)
+    lines: Mapping[str, AgentWeights] = field(compare=False)
+    """By agent."""
 
     @classmethod
-    def of(cls, entry: WeightsEntry | None, policy: PolicyAdoptedV2) -> "_Origin":
-        return cls(None if entry is None else entry.event_id, policy.event_id, entry, policy)
+    def of(cls, entry: WeightsEntry | None) -> "_Table":
+        if entry is None:
+            return cls(None, {})
+        return cls(entry.event_id, {line.agent: line for line in entry.agents})
 
 
 @lru_cache(maxsize=16)
-def _members(origin: _Origin, kind: QuestionKind, negated: bool) -> tuple[Member, ...]:
-    """Give the policy's agents as a table knows them; questions that come close together see the same one."""
-    lines = {} if origin.entry is None else {line.agent: line for line in origin.entry.agents}
-    return tuple(_member(agent, lines.get(agent), kind, negated, origin.policy) for agent in origin.policy.priority)
+def _members(
+    table: _Table, agents: tuple[str, ...], kind: QuestionKind, negated: bool, learn_from: LearnFrom
+) -> tuple[Member, ...]:
+    """Give agents as a table knows them; questions that come close together see the same table."""
+    # Where agreement teaches, the first agent's weights do not begin as those of the others.
+    first = agents[0] if learn_from == "agreement" else None
+    return tuple(_member(agent, table.lines.get(agent), kind, negated, agent == first) for agent in agents)
 
 
-def _member(
-    agent: str, line: AgentWeights | None, kind: QuestionKind, negated: bool, policy: PolicyAdoptedV2
-) -> Member:
+def _member(agent: str, line: AgentWeights | None, kind: QuestionKind, negated: bool, is_first: bool) -> Member:
     standing = NO_STANDING if line is None else line.standing.get(kind, NO_STANDING)
     grounds = GROUNDS[kind]
     names = (AGENT, *((NEGATED,) if negated else ()), *grounds)
     weights = {} if line is None else _chosen(line.weights, names)
-    if (policy.odds or Odds()).learn_from == "agreement" and agent == policy.priority[0]:
+    if is_first:
         weights = {**{name: start_weight((agent, name), agent) for name in grounds}, **weights}
     return Member(agent=agent, skill=skill_of(standing), mean=standing.mean, weights=weights)
 
