@@ -254,8 +254,8 @@ def started_again(place: Place, crash_at: str, *arguments: str, code: int = 0) -
     return done.object
 
 
-DEMO = 160
-"""Questions of a demo: some five commits."""
+DEMO = 100
+"""Questions of a demo: three commits and more."""
 
 
 @pytest.fixture(scope="module")

@@ -21,9 +21,10 @@ BLOCK_BYTES = 512
 
 def test_full_disk_keeps_what_was_committed(place: Place) -> None:
     """A disk that is full ends a run with exit code 3; with room again, the same command finishes it."""
-    prepare(place, 60)
+    prepare(place, 240)
     line = ("--format", "json", "run", "questions.jsonl", "--outputs", "outputs.jsonl", "--feedback", "gold")
-    small = f'ulimit -f {600_000 // BLOCK_BYTES}; exec "$@"'
+    # Room for the first commits, of a thousand records each.
+    small = f'ulimit -f {4_000_000 // BLOCK_BYTES}; exec "$@"'
     full = subprocess.run(
         ["sh", "-c", small, "sh", *ORCH, *line],
         cwd=place.path,
@@ -40,7 +41,7 @@ def test_full_disk_keeps_what_was_committed(place: Place) -> None:
     assert "free space" in full.stderr
     done = place.orch(*line).object
     assert done["already_asked"] > 0
-    assert (done["decided"], done["replay"]["different"]) == (60, 0)
+    assert (done["decided"], done["replay"]["different"]) == (240, 0)
 
 
 @contextmanager
