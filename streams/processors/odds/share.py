@@ -37,7 +37,7 @@ def panel_odds(question: QuestionAsked, policy: PolicyAdoptedV2, entry: WeightsE
         sequence=0 if entry is None else entry.sequence,
         lessons=lessons,
         facts=facts,
-        members=_members(_Table.of(entry), policy.priority, facts.kind, facts.negated, settings.learn_from),
+        members=_members(_NamedTable.of(entry), policy.priority, facts.kind, facts.negated, settings.learn_from),
         shared={} if entry is None else _chosen(entry.shared, names),
     )
 
@@ -75,7 +75,7 @@ def one_by_one(panel: tuple[str, ...], explored: str | None, members: tuple[Memb
 
 
 @dataclass(frozen=True, slots=True)
-class _Table:
+class _NamedTable:
     """A table of weights as the key of what it gives: its id says what it holds."""
 
     entry_id: str | None
@@ -83,7 +83,7 @@ class _Table:
     """By agent."""
 
     @classmethod
-    def of(cls, entry: WeightsEntry | None) -> "_Table":
+    def of(cls, entry: WeightsEntry | None) -> "_NamedTable":
         if entry is None:
             return cls(None, {})
         return cls(entry.event_id, {line.agent: line for line in entry.agents})
@@ -91,7 +91,7 @@ class _Table:
 
 @lru_cache(maxsize=16)
 def _members(
-    table: _Table, agents: tuple[str, ...], kind: QuestionKind, negated: bool, learn_from: LearnFrom
+    table: _NamedTable, agents: tuple[str, ...], kind: QuestionKind, negated: bool, learn_from: LearnFrom
 ) -> tuple[Member, ...]:
     """Give agents as a table knows them; questions that come close together see the same table."""
     # Where agreement teaches, the first agent's weights do not begin as those of the others.
