@@ -27,17 +27,18 @@ def panel_odds(question: QuestionAsked, policy: PolicyAdoptedV2, entry: WeightsE
     """
     settings = policy.odds or Odds()
     facts = facts_of(question, option_shapes=settings.option_shapes)
+    entry_id = None if entry is None else entry.event_id
     lessons = 0 if entry is None else entry.lessons
     names = _shared_names(facts.kind, facts.shapes, len(question.options))
     return PanelOdds(
         scope=policy.policy_id,
         settings=settings,
         mode=_mode(question, settings, lessons, askings),
-        entry_id=None if entry is None else entry.event_id,
+        entry_id=entry_id,
         sequence=0 if entry is None else entry.sequence,
         lessons=lessons,
         facts=facts,
-        members=_members(_NamedTable.of(entry), policy.priority, facts.kind, facts.negated, settings.learn_from),
+        members=_members(_TableKey(entry_id, entry), policy.priority, facts.kind, facts.negated, settings.learn_from),
         shared={} if entry is None else _chosen(entry.shared, names),
     )
 
@@ -75,28 +76,22 @@ def one_by_one(panel: tuple[str, ...], explored: str | None, members: tuple[Memb
 
 
 @dataclass(frozen=True, slots=True)
-class _NamedTable:
+class _TableKey:
     """A table of weights as the key of what it gives: its id says what it holds."""
 
     entry_id: str | None
-    lines: Mapping[str, AgentWeights] = field(compare=False)
-    """By agent."""
-
-    @classmethod
-    def of(cls, entry: WeightsEntry | None) -> "_NamedTable":
-        if entry is None:
-            return cls(None, {})
-        return cls(entry.event_id, {line.agent: line for line in entry.agents})
+    entry: WeightsEntry | None = field(compare=False)
 
 
 @lru_cache(maxsize=16)
 def _members(
-    table: _NamedTable, agents: tuple[str, ...], kind: QuestionKind, negated: bool, learn_from: LearnFrom
+    table: _TableKey, agents: tuple[str, ...], kind: QuestionKind, negated: bool, learn_from: LearnFrom
 ) -> tuple[Member, ...]:
     """Give agents as a table knows them; questions that come close together see the same table."""
     # Where agreement teaches, the first agent's weights do not begin as those of the others.
     first = agents[0] if learn_from == "agreement" else None
-    return tuple(_member(agent, table.lines.get(agent), kind, negated, agent == first) for agent in agents)
+    lines = {} if table.entry is None else {line.agent: line for line in table.entry.agents}
+    return tuple(_member(agent, lines.get(agent), kind, negated, agent == first) for agent in agents)
 
 
 def _member(agent: str, line: AgentWeights | None, kind: QuestionKind, negated: bool, is_first: bool) -> Member:
