@@ -5,6 +5,7 @@ No accepted record is ambiguous.
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.event import MAX_EVENT_BYTES
-from schemas.questions import QuestionAsked
+from schemas.questions import QuestionAsked, carried_option
 from schemas.registry import InvalidRecord, build, decode, decode_canonical
 
 from ..strategies import questions
@@ -177,3 +178,10 @@ def test_mangled_record_is_an_event_or_refused(raw: bytes) -> None:
     except InvalidRecord:
         return
     assert decode_canonical(QUESTIONS, event.encode()) == event
+
+
+@given(st.text(st.sampled_from("ab \t\n\r\f\v\x1c\x1f\x85\xa0\u2003\u2028\u00ad")))
+def test_option_travels_with_single_spaces(text: str) -> None:
+    """Each run of ASCII white space becomes one space, none is left at an end, and no other character changes."""
+    words = [word for word in re.split("[ \t\n\r\f\v]", text) if word]
+    assert carried_option(text) == " ".join(words)
