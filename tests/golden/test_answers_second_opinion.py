@@ -27,13 +27,14 @@ def _as_rational(parsed: object) -> Fraction | None:
 def _second_opinion(expression: str, number: str | None) -> str | None:
     """Give what math-verify reads where it disagrees; None where both agree."""
     from math_verify import parse, verify
-    from sympy import simplify
+    from sympy import Expr, simplify
 
     # Without a time limit, which would need a process or a signal; the corpus is known to end.
     read = parse(f"$\\boxed{{{expression}}}$", parsing_timeout=None)
     parsed = read[0] if read else None
     try:
-        value = _as_rational(simplify(parsed)) if parsed is not None and not isinstance(parsed, str) else None
+        # An equation or a set is no number, and takes long to simplify.
+        value = _as_rational(simplify(parsed)) if isinstance(parsed, Expr) else None
     except (TypeError, ValueError, AttributeError, NotImplementedError):
         value = None
     if number is None:
