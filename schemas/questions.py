@@ -43,8 +43,7 @@ OptionText = Annotated[str, StringConstraints(max_length=LONGEST_OPTION)]
 
 def carried_option(text: str) -> str | OptionDigest:
     """Give an option in the form in which it travels: its text with single spaces, or the hash of that."""
-    # Of white space only the space itself is printable, in any version of Unicode, so mostly nothing is to be replaced.
-    plain = (text if text.isprintable() and "  " not in text else _SPACES.sub(" ", text)).strip(" ")
+    plain = _SPACES.sub(" ", text).strip(" ")
     return plain if len(plain) <= LONGEST_OPTION else OptionDigest(sha256=content_id(plain.encode()))
 
 

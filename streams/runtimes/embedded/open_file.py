@@ -15,11 +15,11 @@ from streams.runtimes.embedded.sqlite_errors import empty, mapped
 
 _BUSY_MS = 2_000
 """Longest wait for another process's lock: the last reader to close checkpoints -wal into the file."""
-_CACHE_KIB = 32_768
+_READERS_CACHE_KIB = 32_768
 _WRITERS_CACHE_KIB = 8_192
 """
-A writer comes back to the ends of its indexes alone: with 32 MiB a log of half a gigabyte was written no faster, and
-each page of the cache is fresh memory once, 5 % of the CPU of the first two thousand decisions.
+A writer returns to few pages, those at the ends of its indexes. With 32 MiB it wrote a log of half a gigabyte no
+faster, and the system had to provide four times the memory, which took 5 % of the CPU of the first 2,000 decisions.
 """
 _WAL_LIMIT_BYTES = 64 << 20
 """Size to which -wal is truncated after a checkpoint; otherwise one large commit would leave it large."""
@@ -77,7 +77,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         check_left_wal(path)
         connection = _connect_to_read(path)
         try:
-            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            connection.execute(f"PRAGMA cache_size = -{_READERS_CACHE_KIB}")
             if schema.layout_of(connection, path, oldest=schema.READABLE_LAYOUT) is None:
                 raise empty(path)
         except BaseException:
